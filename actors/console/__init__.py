@@ -1,0 +1,1 @@
+"""The command line, the client and the live tables. Decides nothing."""

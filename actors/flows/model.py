@@ -1,0 +1,90 @@
+"""What a flow is: frozen values. Knows nothing of files, YAML or processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class FlowError(Exception):
+    """A flow that cannot be taken; `problems` are whole sentences for the user, each with its place."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often a failing message is tried again, and the seconds between tries."""
+
+    times: int
+    backoff_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """One module of a flow. `name` is its file name (its id for inline code); `files` its siblings, name -> text."""
+
+    id: str
+    runtime: str
+    name: str
+    code: str
+    files: dict[str, str] = field(default_factory=dict)
+    config: Any = None
+    dependencies: tuple[str, ...] = ()
+    ports_in: tuple[str, ...] | None = None
+    ports_out: tuple[str, ...] | None = None
+    concurrency: int = 1
+    isolated: bool = False
+    optional: bool = False
+    timeout_s: float | None = None
+    retry: Retry | None = None
+    runner: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+    state_version: int = 1
+    on_queued: str = "drain"
+    window: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """`from_module.from_port -> to_module.to_port`."""
+
+    from_module: str
+    from_port: str = "out"
+    to_module: str
+    to_port: str = "in"
+    delivery: str = "memory"
+    to_client: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The wire's name in messages, ids and errors."""
+        return f"{self.from_module}.{self.from_port}->{self.to_module}.{self.to_port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowTest:
+    """A test that a flow carries: messages to send and to expect, per `module.port`."""
+
+    name: str
+    send: dict[str, list[Any]]
+    expect: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A graph of modules. `modules` keeps the order of the file; `document` is what it was read from (for listFlows)."""
+
+    id: str
+    modules: dict[str, Module]
+    wires: tuple[Wire, ...] = ()
+    tests: tuple[FlowTest, ...] = ()
+    drain_timeout_s: float = 10.0
+    step_timeout_s: float = 10.0
+    max_turn_bytes: int = 16 << 20
+    on_stuck: str = "abort"
+    tracing: bool = False
+    document: dict[str, Any] = field(default_factory=dict)

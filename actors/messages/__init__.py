@@ -1,0 +1,1 @@
+"""Frozen messages between actors; a file per arrow."""

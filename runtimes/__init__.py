@@ -1,0 +1,1 @@
+"""Runtimes: a folder per language, the link protocol and its conformance suite."""

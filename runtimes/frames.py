@@ -1,0 +1,130 @@
+"""The frame codec of runtimes/PROTOCOL.md: pure, no input or output. It does not know what a body means."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple
+
+HEADER = struct.Struct("<IBBHIIQ")
+HEADER_BYTES = HEADER.size
+MAX_BODY_BYTES = 64 << 20
+PROTOCOL_VERSION = 1
+ALL_SLOTS = 0xFFFF
+NO_INDEX = 0xFFFFFFFF
+
+REDELIVERED, HEADERS, TURN_FLAG, DELETED, HELD = 1, 2, 4, 8, 16
+
+SEPARATOR = b",\n"
+HEADERS_SEPARATOR = b",\n\n"
+
+
+class Kind(IntEnum):
+    """The kinds of frame; below 16 from runner to host, DATA both ways."""
+
+    LOAD = 1
+    UNLOAD = 2
+    WIRES = 3
+    DATA = 4
+    PULL = 5
+    PAUSE = 6
+    CALL = 7
+    STOP = 8
+    PING = 9
+    HELLO = 16
+    CONTEXT = 17
+    ERROR = 18
+    LOG = 19
+    TURN = 20
+    COMMIT = 21
+    PAUSED = 22
+    RESULT = 23
+    FINISHED = 24
+    PONG = 25
+
+
+KNOWN_KINDS = frozenset(int(kind) for kind in Kind)
+
+
+class ProtocolError(Exception):
+    """The other side broke the protocol; the link is of no more use."""
+
+
+class Frame(NamedTuple):
+    """One frame. `kind` is a Kind (or its number, when read from a link)."""
+
+    kind: int
+    slot: int = 0
+    body: bytes = b""
+    flags: int = 0
+    skip: int = 0
+    count: int = 0
+    first: int = 0
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of a frame."""
+    kind, slot, body, flags, skip, count, first = frame
+    return HEADER.pack(len(body), kind, flags, slot, skip, count, first) + body
+
+
+class Decoder:
+    """Takes bytes in any portions, yields whole frames. Raises ProtocolError on an unknown kind or an oversized body."""
+
+    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._parts: list[bytes] = []
+        self._held_bytes = 0
+        self._needed_bytes = HEADER_BYTES
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of an unfinished frame."""
+        return self._held_bytes
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the frames that `data` completes."""
+        if self._parts:
+            self._parts.append(data)
+            self._held_bytes += len(data)
+            if self._held_bytes < self._needed_bytes:
+                return
+            data = b"".join(self._parts)
+            self._parts.clear()
+            self._held_bytes = 0
+        position, size = 0, len(data)
+        while size - position >= HEADER_BYTES:
+            body_bytes, kind, flags, slot, skip, count, first = HEADER.unpack_from(data, position)
+            if kind not in KNOWN_KINDS:
+                raise ProtocolError(f"unknown frame kind {kind}")
+            if body_bytes > self._max_body_bytes:
+                raise ProtocolError(f"frame body of {body_bytes} bytes, at most {self._max_body_bytes} are allowed")
+            start = position + HEADER_BYTES
+            if size - start < body_bytes:
+                self._needed_bytes = HEADER_BYTES + body_bytes
+                break
+            position = start + body_bytes
+            yield Frame(kind, slot, data[start:position], flags, skip, count, first)
+        else:
+            self._needed_bytes = HEADER_BYTES
+        if position < size:
+            rest = data[position:]
+            self._parts.append(rest)
+            self._held_bytes = len(rest)
+
+
+def join(messages: list[bytes], headers: list[bytes] | None = None) -> bytes:
+    """A body from encoded messages (compact JSON) and, with HEADERS, as many encoded headers (`null` for none)."""
+    body = b"[" + SEPARATOR.join(messages) + b"]"
+    if headers is None:
+        return body
+    return b"[[" + SEPARATOR.join(headers) + b"]" + HEADERS_SEPARATOR + body + b"]"
+
+
+def split(body: bytes, flags: int = 0) -> tuple[list[bytes], list[bytes] | None]:
+    """The encoded messages of a body, and their encoded headers if `flags` says so. Decodes nothing."""
+    if not flags & HEADERS:
+        return body[1:-1].split(SEPARATOR), None
+    headers, _, messages = body[1:-1].partition(HEADERS_SEPARATOR)
+    return messages[1:-1].split(SEPARATOR), headers[1:-1].split(SEPARATOR)
