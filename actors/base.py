@@ -1,0 +1,60 @@
+"""The base actor: a handler per message class; a handler that raises answers with an error and is not run again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from thespian.actors import ActorAddress, ActorExitRequest, ActorTypeDispatcher, ChildActorExited
+
+from actors.messages.runner_to_client import Reply
+from actors.system import InProcessBase
+
+log = logging.getLogger("runner.actor")
+
+
+class BaseActor(ActorTypeDispatcher):
+    """Dispatches by class to `receiveMsg_NAME(message, sender)`, as Thespian's own dispatcher does, but found once."""
+
+    _handlers: ClassVar[dict[type, Callable[..., None]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._handlers = {}
+
+    def receiveMessage(self, msg: Any, sender: ActorAddress) -> None:  # noqa: N802
+        """Run the handler of the message's class. Unknown messages and failures are answered, never silent."""
+        try:
+            handler = self._handlers[type(msg)]
+        except KeyError:
+            handler = self._find_handler(type(msg))
+        try:
+            handler(self, msg, sender)
+        except Exception as error:
+            self.system.failures += 1
+            log.exception("%s failed on %s", type(self).__name__, type(msg).__name__)
+            self._answer_failure(msg, sender, f"internal error: {type(error).__name__}: {error}")
+
+    def _find_handler(self, kind: type) -> Callable[..., None]:
+        handler = getattr(type(self), f"receiveMsg_{kind.__name__}", None) or type(self)._unknown
+        self._handlers[kind] = handler
+        return handler
+
+    def _unknown(self, msg: Any, sender: ActorAddress) -> None:
+        if isinstance(msg, (ActorExitRequest, ChildActorExited)):
+            return
+        self.system.failures += 1
+        log.error("%s does not know %s", type(self).__name__, type(msg).__name__)
+        self._answer_failure(msg, sender, f"{type(self).__name__} does not know {type(msg).__name__}")
+
+    def _answer_failure(self, msg: Any, sender: ActorAddress, error: str) -> None:
+        request_id = getattr(msg, "request_id", None)
+        if request_id is not None:
+            self.send(sender, Reply(request_id=request_id, ok=False, error=error))
+
+    @property
+    def system(self) -> InProcessBase:
+        """The in-process system: watch, unwatch, ask_quiet_point."""
+        base: InProcessBase = self._myRef._system._systemBase
+        return base

@@ -1,0 +1,479 @@
+"""The Bridge actor: owns one host, its link and its life. It knows frames and transactions, never what a body means."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import time
+from collections import deque
+from enum import Enum, auto
+from typing import Any
+
+import orjson
+from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
+
+from actors.base import BaseActor
+from actors.host_process import HostProcess
+from actors.messages import bridge_to_module as to_module
+from actors.messages import bridge_to_runner as to_runner
+from actors.messages import module_to_bridge as from_module
+from actors.messages import runner_to_bridge as from_runner
+from actors.messages.system_to_actor import Ready
+from actors.transaction import Transaction
+from runtimes.frames import ALL_SLOTS, HEADER, PROTOCOL_VERSION, Decoder, Frame, Kind, ProtocolError
+
+READ_BYTES = 256 << 10
+MAX_IOVECS = 512
+HELLO_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
+MAX_DEATHS = 5
+DEATHS_PERIOD_S = 10.0
+STDERR_LINES = 20
+log = logging.getLogger("runner.host")
+module_log = logging.getLogger("runner.module.log")
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50}
+
+
+class Life(Enum):
+    """What the host is doing. OPENING: its modules' `start` hooks run."""
+
+    NONE = auto()
+    STARTING = auto()
+    LOADING = auto()
+    LOADED = auto()
+    OPENING = auto()
+    OPEN = auto()
+    STOPPING = auto()
+    WAITING = auto()
+
+
+class Flush:
+    """Bridge to itself: write what has been collected."""
+
+
+class BridgeActor(BaseActor):
+    """Starts the host, loads and wires its modules, applies its transactions, starts it again when it dies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts = 0
+        self.host: HostProcess | None = None
+
+    # starting ------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_StartHost(self, message: from_runner.StartHost, sender: ActorAddress) -> None:
+        """Start the host and load every module, nothing more."""
+        self.runner, self.flow, self.plan, self.runtime = sender, message.flow, message.plan, message.runtime
+        self.members, self.folder, self.env = message.members, message.folder, message.env
+        self.life = Life.NONE
+        self.begun = False  # StartModules has come: the host starts again when it dies
+        self.first_start = self.starts + 1
+        self.deaths: deque[float] = deque()
+        self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
+        self.stop_errors: list[str] = []
+        self._start()
+
+    def _start(self) -> None:
+        self.starts += 1
+        self.life = Life.STARTING
+        self.outbox: list[bytes] = []
+        self.writing = self.flushing = False
+        self.decoder = Decoder()
+        self.transaction = Transaction(self.plan.outputs)
+        self.requests: dict[int, tuple[str, int]] = {}
+        self.request_count = 0
+        self.hooks: dict[int, frozenset[str]] = {}
+        self.sources: set[int] = set()
+        self.suspects: dict[int, int] = {}
+        self.start_turns: dict[int, int] = {}
+        self.probing: int | None = None
+        self.turn_seen = False
+        self.draining: deque[int] = deque()
+        self.killed_for: str | None = None
+        self.errors: list[str] = []
+        self.partial_log = b""
+        try:
+            self.host = HostProcess(self.runtime.host_command(), self.folder / f"{self.plan.key}-{self.starts}", self.env)
+        except OSError as error:
+            self.host = None
+            self._host_ended(f"it cannot be started: {error}")
+            return
+        for fd in (self.host.output_fd, self.host.pid_fd, self.host.log_fd):
+            self.system.watch(fd, select.EPOLLIN, self.myAddress)
+        self.wakeupAfter(HELLO_TIMEOUT_S, ("hello", self.starts))
+
+    def _hello(self, frame: Frame) -> None:
+        assert self.host is not None
+        self.host.unlink_fifos()
+        hello = orjson.loads(frame.body)
+        if hello.get("protocol") != PROTOCOL_VERSION:
+            raise ProtocolError(f"the host speaks protocol {hello.get('protocol')}, this runner {PROTOCOL_VERSION}")
+        self.life = Life.LOADING
+        for member in self.members:
+            self.send(member, to_module.HostUp())
+
+    def receiveMsg_LoadModule(self, message: from_module.LoadModule, _sender: ActorAddress) -> None:
+        """A module's code and context, for the host."""
+        if self.life is not Life.LOADING:
+            return  # the host has died meanwhile
+        self.suspects[message.slot] = message.suspects
+        self.start_turns[message.slot] = message.start_turns
+        self._request("load", message.slot, Kind.LOAD, message.body)
+
+    def _request(self, what: str, slot: int, kind: Kind, body: bytes) -> None:
+        self.request_count += 1
+        self.requests[self.request_count] = (what, slot)
+        self._write([Frame(kind, slot, body, first=self.request_count)])
+
+    def _result(self, frame: Frame) -> None:
+        what, slot = self.requests.pop(frame.first)
+        result = orjson.loads(frame.body)
+        name = f"{self.flow}/{self.plan.modules[slot]}"
+        if not result["ok"]:
+            (self.stop_errors if what == "stop" else self.errors).append(_sentence(name, what, result["error"]))
+        elif what == "load":
+            self.hooks[slot] = frozenset(result.get("hooks", ()))
+        elif what == "start" and result.get("source"):
+            self.sources.add(slot)
+        if self.requests:
+            return
+        if self.life is Life.STOPPING:
+            self._write([Frame(Kind.STOP)])
+        elif self.errors:
+            self._fail(self.errors)
+        elif self.life is Life.LOADING:
+            if len(self.hooks) < len(self.members):
+                return  # the others' LOAD is still to come
+            self.life = Life.LOADED
+            if self.begun:
+                self._start_modules()
+            else:
+                self.send(self.runner, to_runner.HostLoaded(flow=self.flow, key=self.plan.key))
+        elif self.life is Life.OPENING:
+            self._open()
+
+    def receiveMsg_StartModules(self, _message: from_runner.StartModules, _sender: ActorAddress) -> None:
+        """Every host of the flow is loaded: wire and start."""
+        self.begun = True
+        if self.life is Life.LOADED:
+            self._start_modules()
+
+    def _start_modules(self) -> None:
+        self.life = Life.OPENING
+        self.probation = any(self.suspects.values())
+        self.fused = frozenset() if self.probation else self.plan.fusable_wires
+        wirings = self.plan.wirings(self.fused)
+        self._write([Frame(Kind.WIRES, slot, orjson.dumps(body)) for slot, body in enumerate(wirings)])
+        for slot, hooks in self.hooks.items():
+            if "start" in hooks:
+                body = {"hook": "start", "turns": self.start_turns[slot]}
+                self._request("start", slot, Kind.CALL, orjson.dumps(body))
+        if not self.requests:
+            self._open()
+
+    def _open(self) -> None:
+        self.life = Life.OPEN
+        for slot, member in enumerate(self.members):
+            self.send(
+                member, to_module.HostOpen(source=slot in self.sources, probation=self.probation, fused=self.fused)
+            )
+        if self.starts == self.first_start:
+            self.send(self.runner, to_runner.ModulesStarted(flow=self.flow, key=self.plan.key))
+        if self.probation:
+            self._probe_next()
+
+    def _fail(self, errors: list[str]) -> None:
+        """Give the host up for good; the runner stops the flow."""
+        self.life = Life.STOPPING
+        self.send(self.runner, to_runner.HostFailed(flow=self.flow, key=self.plan.key, errors=tuple(errors)))
+        if self.host is not None:
+            self.host.kill()
+
+    def receiveMsg_ChangePlan(self, message: from_runner.ChangePlan, _sender: ActorAddress) -> None:
+        """An input or an output more; adding is safe at any time."""
+        self.plan = message.plan
+        self.transaction.outputs = self.plan.outputs
+        if self.life in (Life.OPENING, Life.OPEN):
+            body = self.plan.wirings(self.fused)[message.slot]
+            self._write([Frame(Kind.WIRES, message.slot, orjson.dumps(body))])
+
+    # the link ------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_SendFrames(self, message: from_module.SendFrames, _sender: ActorAddress) -> None:
+        """Frames of a module; dropped when there is no host, for the module will get HostDown."""
+        if self.life is Life.OPEN:
+            self._write(message.frames)
+
+    def _write(self, frames: list[Frame]) -> None:
+        for kind, slot, body, flags, skip, count, first in frames:
+            self.outbox.append(HEADER.pack(len(body), kind, flags, slot, skip, count, first))
+            if body:
+                self.outbox.append(body)
+        if not self.flushing:
+            self.flushing = True
+            self.send(self.myAddress, Flush())
+
+    def receiveMsg_Flush(self, _message: Flush, _sender: ActorAddress) -> None:
+        """Write what fits, and the rest when the pipe has room."""
+        self.flushing = False
+        if self.host is None or self.writing:
+            return
+        fd, outbox = self.host.input_fd, self.outbox
+        while outbox:
+            part = outbox[:MAX_IOVECS]
+            try:
+                written = os.writev(fd, part)
+            except BlockingIOError:
+                written = 0
+            done = 0
+            while done < len(part) and written >= len(part[done]):
+                written -= len(part[done])
+                done += 1
+            del outbox[:done]
+            if done < len(part):
+                if written:
+                    outbox[0] = outbox[0][written:]
+                self.writing = True
+                self.system.watch(fd, select.EPOLLOUT, self.myAddress)
+                return
+
+    def receiveMsg_Ready(self, message: Ready, _sender: ActorAddress) -> None:
+        """The link, the log or the process has something."""
+        host = self.host
+        if host is None:
+            return
+        if message.fd == host.output_fd:
+            self._read(host)
+        elif message.fd == host.input_fd:
+            self.system.unwatch(host.input_fd)
+            self.writing = False
+            self.receiveMsg_Flush(Flush(), self.myAddress)
+        elif message.fd == host.log_fd:
+            self._read_log(host)
+        elif message.fd == host.pid_fd:
+            self._exited(host)
+
+    def _read(self, host: HostProcess) -> bool:
+        """One portion of the host's output; False when there is none."""
+        try:
+            data = os.read(host.output_fd, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.system.unwatch(host.output_fd)  # the pidfd tells the rest
+            return False
+        try:
+            for frame in self.decoder.feed(data):
+                self._take(frame)
+        except (ProtocolError, orjson.JSONDecodeError, KeyError, IndexError) as error:
+            self.killed_for = f"it broke the link protocol: {error}"
+            log.error("%s: %s %s", self.flow, self.plan.key, self.killed_for)
+            self.system.unwatch(host.output_fd)
+            host.kill()
+            return False
+        return True
+
+    def _take(self, frame: Frame) -> None:
+        kind = frame.kind
+        if kind in (Kind.DATA, Kind.CONTEXT, Kind.ERROR):
+            self.transaction.add(frame)
+        elif kind == Kind.COMMIT:
+            if self.deaths:
+                self.deaths.clear()
+            for slot, part in self.transaction.commit(frame):
+                self.send(self.members[slot], part)
+        elif kind == Kind.PAUSED:
+            self.send(self.members[frame.slot], to_module.SlotPaused())
+        elif kind == Kind.TURN:
+            self.turn_seen = True
+            self.send(self.members[frame.slot], to_module.TurnBegun(number=frame.first))
+        elif kind == Kind.RESULT:
+            self._result(frame)
+        elif kind == Kind.LOG:
+            self._module_log(frame)
+        elif kind == Kind.FINISHED:
+            self.send(
+                self.members[frame.slot], to_module.SourceFinished(ok=orjson.loads(frame.body)["ok"])
+            )
+        elif kind == Kind.HELLO and self.life is Life.STARTING:
+            self._hello(frame)
+        elif kind != Kind.PONG:
+            raise ProtocolError(f"a frame of kind {kind} while {self.life.name}")
+
+    def _module_log(self, frame: Frame) -> None:
+        entry = orjson.loads(frame.body)
+        name = self.plan.key if frame.slot == ALL_SLOTS else self.plan.modules[frame.slot]
+        module_log.log(LEVELS.get(entry["level"], 20), "%s/%s: %s", self.flow, name, entry["text"])
+
+    def _read_log(self, host: HostProcess) -> bool:
+        try:
+            data = os.read(host.log_fd, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.system.unwatch(host.log_fd)
+            return False
+        *lines, self.partial_log = (self.partial_log + data).split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace")
+            self.stderr.append(text)
+            module_log.warning("%s/%s: %s", self.flow, self.plan.key, text)
+        return True
+
+    # the end of a host ---------------------------------------------------------------------------------------------
+
+    def receiveMsg_KillHost(self, message: from_module.KillHost, _sender: ActorAddress) -> None:
+        """A turn took too long."""
+        if self.host is not None and self.life is Life.OPEN:
+            self.killed_for = message.reason
+            self.host.kill()
+
+    def _exited(self, host: HostProcess) -> None:
+        while self._read(host):  # what it committed before it died counts
+            pass
+        while self._read_log(host):
+            pass
+        for fd in (host.output_fd, host.input_fd, host.log_fd, host.pid_fd):
+            self.system.unwatch(fd)
+        self.host = None
+        status = host.reap()
+        self._host_ended(f"{self.killed_for} ({status})" if self.killed_for else status)
+
+    def _host_ended(self, reason: str) -> None:
+        life, self.life = self.life, Life.NONE
+        stderr = "\n".join(self.stderr)
+        for member in self.members:
+            self.send(member, to_module.HostDown(reason=reason, stderr=stderr))
+        if life is Life.STOPPING:
+            self.send(
+                self.runner,
+                to_runner.HostStopped(flow=self.flow, key=self.plan.key, errors=tuple(self.stop_errors)),
+            )
+            return
+        log.warning("%s: the host %s has died: %s", self.flow, self.plan.key, reason)
+        self._restart_or_fail(reason, stderr)
+
+    def _restart_or_fail(self, reason: str, stderr: str) -> None:
+        blamed = self.turn_seen and (self.probing is not None or len(self.members) == 1)
+        now = time.monotonic()
+        if not blamed:  # blame has its own limit: a message that kills is a dead letter after three deaths
+            self.deaths.append(now)
+            while self.deaths[0] < now - DEATHS_PERIOD_S:
+                self.deaths.popleft()
+        if not self.begun or len(self.deaths) >= MAX_DEATHS:
+            lines = f"; its last words:\n{stderr}" if stderr else ""
+            times = f" {len(self.deaths)} times without progress" if len(self.deaths) > 1 else ""
+            self._fail([f"{self.flow}: the host {self.plan.key} died{times}: {reason}{lines}"])
+            return
+        self.life = Life.WAITING
+        delay_s = 0.0 if len(self.deaths) < 2 else min(5.0, 0.1 * 2 ** (len(self.deaths) - 2))
+        self.wakeupAfter(delay_s, ("restart", self.starts))
+
+    def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
+        """A restart is due, or something took too long."""
+        what, starts = message.payload
+        if starts != self.starts:
+            return
+        if what == "restart" and self.life is Life.WAITING:
+            self._start()
+        elif what == "hello" and self.life is Life.STARTING and self.host is not None:
+            self.killed_for = f"it said no HELLO within {HELLO_TIMEOUT_S:g} s"
+            self.host.kill()
+        elif what == "stop" and self.life is Life.STOPPING and self.host is not None:
+            log.warning("%s: the host %s did not stop within %g s: killed", self.flow, self.plan.key, STOP_TIMEOUT_S)
+            self.host.kill()
+
+    def receiveMsg_StopHost(self, _message: from_runner.StopHost, _sender: ActorAddress) -> None:
+        """Hooks, STOP, exit."""
+        life, self.life = self.life, Life.STOPPING
+        if self.host is None:
+            self._host_ended("stopped")
+            return
+        self.wakeupAfter(STOP_TIMEOUT_S, ("stop", self.starts))
+        if life is not Life.OPEN:
+            self.host.kill()
+            return
+        for slot, hooks in self.hooks.items():
+            if "stop" in hooks:
+                self._request("stop", slot, Kind.CALL, b'{"hook":"stop"}')
+        if not self.requests:
+            self._write([Frame(Kind.STOP)])
+
+    # probation: what was uncommitted when the host died is tried again one message at a time -----------------------
+
+    def _probe_next(self) -> None:
+        self.turn_seen = False
+        self.probing = next((slot for slot, count in self.suspects.items() if count), None)
+        if self.probing is not None:
+            self.send(self.members[self.probing], to_module.ProbeNext())
+            return
+        self.probation = False
+        for member in self.members:
+            self.send(member, to_module.ProbationOver())
+        self._drain_to_fuse()
+
+    def receiveMsg_ProbeDone(self, message: from_module.ProbeDone, _sender: ActorAddress) -> None:
+        """One suspect is innocent."""
+        if self.life is Life.OPEN and message.slot == self.probing:
+            self.suspects[message.slot] = message.left
+            self._probe_next()
+
+    # fusing back: in topological order each module runs dry on its wires that are to be fused ----------------------
+
+    def _drain_to_fuse(self) -> None:
+        ends = {slot for wire in self.plan.fusable for slot in (wire[0], wire[2])}
+        self.draining = deque(sorted(ends))
+        self._drain_next()
+
+    def _drain_next(self) -> None:
+        if self.draining:
+            slot = self.draining[0]
+            wires = frozenset(wire for _, _, to_slot, _, wire in self.plan.fusable if to_slot == slot)
+            self.send(self.members[slot], to_module.DrainWires(wires=wires))
+            return
+        self.fused = self.plan.fusable_wires
+        if not self.fused:
+            return
+        wirings = self.plan.wirings(self.fused)
+        slots = sorted({slot for wire in self.plan.fusable for slot in (wire[0], wire[2])})
+        self._write([Frame(Kind.WIRES, slot, orjson.dumps(wirings[slot])) for slot in slots])
+        for slot in slots:
+            self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
+
+    def receiveMsg_WiresDrained(self, message: from_module.WiresDrained, _sender: ActorAddress) -> None:
+        """The next module's turn."""
+        if self.life is Life.OPEN and self.draining and self.draining[0] == message.slot:
+            self.draining.popleft()
+            self._drain_next()
+
+    # others --------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_DescribeHost(self, message: from_runner.DescribeHost, sender: ActorAddress) -> None:
+        """Our figures."""
+        figures: dict[str, Any] = {
+            "host": self.plan.key, "runtime": self.plan.runtime, "life": self.life.name.lower(), "starts": self.starts,
+            "pid": self.host.pid if self.host else None, "modules": list(self.plan.modules),
+        }  # fmt: skip
+        self.send(
+            sender, to_runner.HostDescribed(request_id=message.request_id, key=self.plan.key, figures=figures)
+        )
+
+    def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
+        """Leave no process behind."""
+        if self.host is not None:
+            for fd in (self.host.output_fd, self.host.input_fd, self.host.log_fd, self.host.pid_fd):
+                self.system.unwatch(fd)
+            with contextlib.suppress(ChildProcessError):
+                self.host.reap()
+            self.host = None
+
+
+def _sentence(name: str, what: str, error: dict[str, Any]) -> str:
+    """An ERROR of the protocol as a sentence with its place."""
+    place = error.get("file") or ""
+    if error.get("line"):
+        place += f":{error['line']}" + (f":{error['column']}" if error.get("column") else "")
+    doing = {"load": "cannot be loaded", "start": "start failed", "stop": "stop failed"}[what]
+    return f"{name} {doing}: {place + ': ' if place else ''}{error['type']}: {error['message']}"

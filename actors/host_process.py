@@ -1,0 +1,97 @@
+"""One operating-system process of a host: its FIFOs, pidfd, process group and private folder. Knows no frames."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+PIPE_BYTES = 256 << 10
+FOLDER_VARIABLE = "RUNNER_HOST_FOLDER"  # marks every process of the host, so that a later runner can sweep it
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_libc = ctypes.CDLL(None)
+
+
+def _in_child() -> None:
+    """Die with the runner, gain no privileges. Runs between fork and exec."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+class HostProcess:
+    """A started host. Descriptors: `input_fd` (write), `output_fd`, `log_fd` (stdout and stderr), `pid_fd`."""
+
+    def __init__(self, command: Sequence[str], folder: Path, env: dict[str, str]) -> None:
+        """Start `command INPUT OUTPUT`; raises OSError with nothing left behind."""
+        self.folder = folder
+        temp = folder / "tmp"
+        temp.mkdir(parents=True, mode=0o700)
+        self._fifos = [folder / "in", folder / "out"]
+        self._fds: list[int] = []
+        try:
+            for fifo in self._fifos:
+                os.mkfifo(fifo, 0o600)
+            # O_RDWR: opening does not wait for the host, and a write never meets a missing reader.
+            self.input_fd = self._own(os.open(self._fifos[0], os.O_RDWR | os.O_NONBLOCK))
+            self.output_fd = self._own(os.open(self._fifos[1], os.O_RDONLY | os.O_NONBLOCK))
+            for fd in self._fds:
+                with contextlib.suppress(OSError):  # an ordinary user's pipe budget is used up: slower, not wrong
+                    fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            self.log_fd, log_end = os.pipe()
+            self._own(self.log_fd)
+            os.set_blocking(self.log_fd, False)
+            variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            try:
+                self._process = subprocess.Popen(
+                    [*command, *map(str, self._fifos)], stdin=subprocess.DEVNULL, stdout=log_end, stderr=log_end,
+                    cwd=temp, env=variables | {"TMPDIR": str(temp), FOLDER_VARIABLE: str(folder)} | env,
+                    start_new_session=True, preexec_fn=_in_child,  # noqa: PLW1509  one thread only
+                )  # fmt: skip
+            finally:
+                os.close(log_end)
+            self.pid = self._process.pid
+            (folder / "pid").write_text(str(self.pid))
+            self.pid_fd = self._own(os.pidfd_open(self.pid))
+        except BaseException:
+            self.close()
+            raise
+
+    def _own(self, fd: int) -> int:
+        self._fds.append(fd)
+        return fd
+
+    def unlink_fifos(self) -> None:
+        """Both ends are open: the names are of no more use."""
+        for fifo in self._fifos:
+            fifo.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End the host and everything in its process group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def reap(self) -> str:
+        """After the pidfd was readable: end the rest of the group, close everything; says how the host ended."""
+        self.kill()
+        status = self._process.wait()
+        self.close()
+        if status >= 0:
+            return f"exit status {status}"
+        try:
+            return signal.Signals(-status).name
+        except ValueError:
+            return f"signal {-status}"
+
+    def close(self) -> None:
+        """Close the descriptors, remove the folder."""
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,89 @@
+"""What a bridge tells the modules of its host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from runtimes.frames import Frame
+
+
+class TurnsCommitted(NamedTuple):  # a tuple, not a dataclass: made once per transaction on the hot path
+    """A module's part of a transaction: its COMMIT numbers, its outputs per port, its context keys, its errors."""
+
+    consumed: int
+    handled: int
+    failed: int
+    pulled: int
+    sent: int
+    unwired: int
+    busy_us: int
+    fused: int
+    outputs: list[tuple[str, Frame]]
+    context: list[tuple[bytes, bytes | None]]
+    errors: list[Frame]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostUp:
+    """A host has said HELLO: answer with LoadModule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostOpen:
+    """Loaded, wired and started. In probation nothing is sent but what ProbeNext asks for; `fused`: wire ids."""
+
+    source: bool
+    probation: bool
+    fused: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostDown:
+    """The host is gone; whatever was not committed is to be delivered again."""
+
+    reason: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotPaused:
+    """The host has answered PAUSE."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnBegun:
+    """The host has begun an announced turn."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFinished:
+    """The module's source has ended."""
+
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeNext:
+    """Send your next suspect, alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbationOver:
+    """All suspects of the host are done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainWires:
+    """Take messages of these wires only, until none are left, and have nothing at the host; then WiresDrained."""
+
+    wires: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndDrain:
+    """Go on with every wire; `fused` are the wires that are inside the host now."""
+
+    fused: frozenset[str]

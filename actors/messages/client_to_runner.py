@@ -1,0 +1,135 @@
+"""The Runner API: a request per class. Its camelCase name is the JSON-RPC method, its fields the parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Base of all requests; `request_id` comes back in the Reply."""
+
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRuntimes(Request):
+    """The runtimes this runner knows: id, name, version, available, reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFlows(Request):
+    """All flows with their state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFlowsForRuntime(Request):
+    """The flows that have a module of this runtime."""
+
+    runtime_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddOrUpdateFlow(Request):
+    """Add a flow (it is stopped until startFlow), or replace the flow of the same id."""
+
+    flow: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveFlow(Request):
+    """Stop a flow and forget it with its contexts."""
+
+    flow_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFlow(Request):
+    """Start a flow, or go on where it was stopped."""
+
+    flow_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopFlow(Request):
+    """Stop a flow; mailboxes and contexts stay."""
+
+    flow_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendMessage(Request):
+    """Send one message to an in-port of a module, `flow/module`."""
+
+    flow_module_id: str
+    message: Any
+    port: str = "in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowState(Request):
+    """State, rates, mailbox, errors and latency per module of a flow, and its hosts."""
+
+    flow_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters(Request):
+    """The messages of a flow that could not be handled."""
+
+    flow_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayDeadLetter(Request):
+    """Send a dead letter to its module again; it is newly accepted there."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit(Request):
+    """Per module of every flow: accepted = completed + queued + dropped + deadLettered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastReceipt(Request):
+    """The receipt of the last addOrUpdateFlow of a flow."""
+
+    flow_id: str
+
+
+REQUESTS: dict[str, type[Request]] = {
+    kind.__name__[0].lower() + kind.__name__[1:]: kind for kind in Request.__subclasses__()
+}
+
+
+def camel(name: str) -> str:
+    """`flow_module_id` -> `flowModuleId`."""
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+class BadRequestError(Exception):
+    """A call that names no method, or has the wrong parameters."""
+
+
+def make_request(method: str, params: dict[str, Any] | list[Any], request_id: str) -> Request:
+    """The request for a JSON-RPC call. Raises BadRequestError with a sentence."""
+    kind = REQUESTS.get(method)
+    if kind is None:
+        raise BadRequestError(f"there is no method {method!r}; there are {', '.join(sorted(REQUESTS))}")
+    names = {camel(field.name): field.name for field in fields(kind) if field.name != "request_id"}
+    if isinstance(params, list):
+        if len(params) > len(names):
+            raise BadRequestError(f"{method} takes at most {len(names)} parameters: {', '.join(names)}")
+        params = dict(zip(names, params, strict=False))
+    unknown = [name for name in params if name not in names]
+    if unknown:
+        raise BadRequestError(f"{method} has no parameter {unknown[0]!r}; it has {', '.join(names) or 'none'}")
+    try:
+        return kind(request_id=request_id, **{names[name]: value for name, value in params.items()})
+    except TypeError:
+        needed = ", ".join(names)
+        raise BadRequestError(f"{method} needs the parameters {needed}") from None

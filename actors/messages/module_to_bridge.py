@@ -1,0 +1,46 @@
+"""What a module asks of the bridge of its host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from runtimes.frames import Frame
+
+
+class SendFrames(NamedTuple):  # a tuple, not a dataclass: made once per frame on the hot path
+    """Write these frames to the host, in order."""
+
+    frames: list[Frame]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadModule:
+    """The module's answer to HostUp: its LOAD body with the context as of the last commit, and its suspects."""
+
+    slot: int
+    body: bytes
+    suspects: int
+    start_turns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeDone:
+    """The suspect that was alone at the host is done; `left` more of this module are suspect."""
+
+    slot: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WiresDrained:
+    """The module has nothing left of the wires it was told to drain, nor has the host."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillHost:
+    """End the host now: a turn took too long."""
+
+    reason: str

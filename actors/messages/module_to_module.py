@@ -1,0 +1,31 @@
+"""What travels along a wire, and what holds it back. A feed (`-i`) and a sink (`-o`) are modules to their neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Deliver(NamedTuple):  # a tuple, not a dataclass: made once per frame on the hot path
+    """Messages of a wire; `body` and `flags` as in DATA, `first` is the wire's number of the first one meant."""
+
+    wire: str
+    body: bytes
+    flags: int
+    skip: int
+    count: int
+    first: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldWire:
+    """The target's mailbox is above high-water: send nothing more on this wire."""
+
+    wire: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseWire:
+    """The target can take more on this wire."""
+
+    wire: str

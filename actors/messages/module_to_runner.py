@@ -1,0 +1,74 @@
+"""What a module tells the runner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from actors.module_state import ModuleState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleStopped:
+    """Nothing of the module is at the host any more."""
+
+    flow: str
+    module: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleDescribed:
+    """Figures of one module; the keys are flowState's."""
+
+    request_id: str
+    module: str
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleHandedOver:
+    """The state of a module on its way to its successor, and the next number of each out-port."""
+
+    flow: str
+    module: str
+    state: ModuleState
+    numbers: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLettered:
+    """A message that could not be handled. `message` is encoded; `error` has type, message and more."""
+
+    flow: str
+    module: str
+    port: str
+    message: bytes
+    headers: bytes | None
+    error: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRaised:
+    """A source ended with an error."""
+
+    flow: str
+    module: str
+    error: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxOverrun:
+    """A feedback wire has reached its hard cap; the flow has to pause."""
+
+    flow: str
+    module: str
+    wire: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowIdle:
+    """No message is anywhere in the flow, and no source or feed is left."""
+
+    flow: str

@@ -1,0 +1,18 @@
+"""What the runner answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer to the request of the same id: a value, or an error sentence with optional data."""
+
+    request_id: str
+    ok: bool
+    value: Any = None
+    error: str | None = None
+    data: Any = None
+    receipt: Any = None

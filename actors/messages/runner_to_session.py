@@ -1,0 +1,29 @@
+"""What the runner tells a feed, a sink or the embedded session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from thespian.actors import ActorAddress
+
+if TYPE_CHECKING:
+    from actors.gauge import Gauge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """The wire is there; `module` is its other end. Or `error` says why not."""
+
+    wire: str
+    module: ActorAddress | None = None
+    gauge: Gauge | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowEnded:
+    """Idle and without sources, or failed: then `errors` says why."""
+
+    flow: str
+    errors: tuple[str, ...] = ()

@@ -1,0 +1,480 @@
+"""Everything a Module actor decides, without a process, an actor or a clock of its own.
+
+It knows mailboxes, windows, recall, blame and accounts; it does not know what a body means, nor how anything is sent.
+Each event method updates the state; `fill()` then gives the frames that are to go to the host now, and `effects` what
+else the actor has to do, in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+from typing import NamedTuple
+
+from runtimes.frames import HELD, NO_INDEX, REDELIVERED, TURN_FLAG, Frame, Kind, join, split
+
+WINDOW_MESSAGES = 1024
+WINDOW_BYTES = 256 << 10
+MAILBOX_HIGH_MESSAGES = 8192
+MAILBOX_HIGH_BYTES = 4 << 20
+FEEDBACK_CAP_MESSAGES = 65536
+FEEDBACK_CAP_BYTES = 64 << 20
+CREDIT = 1024
+MAX_DEATHS_ALONE = 3
+
+
+class Link(Enum):
+    """The module's side of its slot in the host."""
+
+    ABSENT = auto()
+    LOADING = auto()
+    OPEN = auto()
+    RECALLING = auto()
+
+
+_LINK_TABLE = {
+    (Link.ABSENT, "host_up"): Link.LOADING,
+    (Link.LOADING, "host_open"): Link.OPEN,
+    (Link.OPEN, "recall"): Link.RECALLING,
+    (Link.RECALLING, "paused"): Link.OPEN,
+    **{(link, "host_down"): Link.ABSENT for link in Link},
+}
+
+
+class Segment:
+    """Consecutive messages of one wire, inside a body that is never cut: `skip, count` say which are meant."""
+
+    __slots__ = ("arrived", "body", "count", "first", "flags", "skip", "wire")
+
+    def __init__(self, wire: str, body: bytes, flags: int, skip: int, count: int, first: int, arrived: float) -> None:
+        self.wire, self.body, self.flags = wire, body, flags
+        self.skip, self.count, self.first, self.arrived = skip, count, first, arrived
+
+    def message(self, index: int) -> tuple[bytes, bytes | None]:
+        """The encoded message `index` (of those meant) and its encoded headers."""
+        messages, headers = split(self.body, self.flags)
+        return messages[self.skip + index], headers[self.skip + index] if headers else None
+
+    def singles(self) -> list[Segment]:
+        """The same messages, a segment and a body each."""
+        if self.count == 1 and self.skip == 0:
+            return [self]
+        messages, headers = split(self.body, self.flags)
+        return [
+            Segment(
+                self.wire,
+                join(messages[at : at + 1], headers[at : at + 1] if headers else None),
+                self.flags, 0, 1, self.first + at - self.skip, self.arrived,
+            )
+            for at in range(self.skip, self.skip + self.count)
+        ]  # fmt: skip
+
+
+class WireIn(NamedTuple):
+    """An input wire: the number of its end in the host and how it behaves."""
+
+    channel: int
+    port: str = "in"
+    lossy: bool = False
+    feedback: bool = False
+
+
+class HoldFeeders(NamedTuple):
+    """The mailbox is above high-water."""
+
+
+class ReleaseFeeders(NamedTuple):
+    """The mailbox is below low-water again."""
+
+
+class Stopped(NamedTuple):
+    """The host holds nothing of this module any more, for `reason`."""
+
+    reason: str
+
+
+class Drained(NamedTuple):
+    """Nothing of the draining wires is left in mailbox and window, and the host holds nothing."""
+
+
+class RetryLater(NamedTuple):
+    """Call retry_due() after `backoff_s`."""
+
+    backoff_s: float
+
+
+class Failed(NamedTuple):
+    """A message whose error goes to the error port, or else to the dead letters. `port` is the in-port."""
+
+    message: bytes
+    headers: bytes | None
+    port: str
+    info: bytes
+    deaths: int = 0
+
+
+class SourceFailed(NamedTuple):
+    """A source raised; there is no message."""
+
+    info: bytes
+
+
+class Overrun(NamedTuple):
+    """A feedback wire reached its hard cap."""
+
+    wire: str
+
+
+class Probed(NamedTuple):
+    """The message under probation is done; `left` more of this module are suspect."""
+
+    left: int
+
+
+Effect = (
+    HoldFeeders | ReleaseFeeders | Stopped | Drained | RetryLater | Failed | SourceFailed | Overrun | Probed
+)  # fmt: skip
+
+
+class ModuleState:
+    """One module's mailbox, window, context and accounts. Messages count, not segments, in every number."""
+
+    def __init__(self) -> None:
+        self.configure(slot=0, wires={})
+        self.link = Link.ABSENT
+        self.stops: set[str] = {"flow"}
+        self.ready: deque[Segment] = deque()
+        self.window: deque[Segment] = deque()
+        self.held: deque[Segment] = deque()  # of wires that are not draining, while others are
+        self.draining: frozenset[str] | None = None
+        self.window_messages = self.window_bytes = 0
+        self.queued = self.queued_bytes = 0
+        self.over_high = False
+        self.credit = 0
+        self._outbox: list[Frame] = []
+        self._tell: str | None = None
+        self._held_info: bytes | None = None
+        self.context: dict[bytes, bytes] = {}
+        self.accepted = self.completed = self.dropped = self.dead_lettered = 0
+        self.handled = self.errors = self.sent = self.unwired = self.busy_us = self.source_turns = 0
+        self.attempts = 0  # of the head, for retry
+        self.suspects = 0  # messages at the front of `ready` that were uncommitted when the host died
+        self.probing = False  # one suspect is alone at the host
+        self.probation = False
+        self.turn_begun = False
+        self.deaths: tuple[tuple[str, int], int] | None = None  # the head's (wire, number), deaths alone
+        self.effects: list[Effect] = []
+
+    def configure(
+        self, *, slot: int, wires: dict[str, WireIn], retry_times: int | None = None, backoff_s: float = 0.0,
+        announce: bool = False, window_messages: int = WINDOW_MESSAGES,
+    ) -> None:  # fmt: skip
+        """Set what the flow file says of the module; `announce`: one message at a time, each with TURN."""
+        self.slot, self.wires = slot, wires
+        self.retry_times, self.backoff_s = retry_times, backoff_s
+        self.announce, self.window_messages_max = announce, window_messages
+
+    # messages in ---------------------------------------------------------------------------------------------------
+
+    def deliver(self, wire: str, body: bytes, flags: int, skip: int, count: int, first: int, now: float) -> int:
+        """Take messages of a wire into the mailbox. Returns how many were dropped (a lossy wire above high-water)."""
+        info = self.wires[wire]
+        self.accepted += count
+        if info.lossy and self.over_high:
+            self.dropped += count
+            return count
+        segment = Segment(wire, body, flags, skip, count, first, now)
+        (self.ready if self.draining is None or wire in self.draining else self.held).append(segment)
+        self.queued += count
+        self.queued_bytes += len(body)
+        if self.queued > MAILBOX_HIGH_MESSAGES or self.queued_bytes > MAILBOX_HIGH_BYTES:
+            if not self.over_high:
+                self.over_high = True
+                self.effects.append(HoldFeeders())
+            if info.feedback and (self.queued > FEEDBACK_CAP_MESSAGES or self.queued_bytes > FEEDBACK_CAP_BYTES):
+                self.effects.append(Overrun(wire))
+        return 0
+
+    # frames out ----------------------------------------------------------------------------------------------------
+
+    def fill(self) -> list[Frame]:
+        """The frames to send now: credit, and messages while the window has room. Nothing while stopped."""
+        frames, self._outbox = self._outbox, []
+        if self.link is not Link.OPEN:
+            return frames
+        if self.probation:
+            return frames + self._fill_single()
+        if self.stops:
+            return frames
+        if self.credit <= CREDIT // 2 and self.draining is None:
+            frames.append(Frame(Kind.PULL, self.slot, count=CREDIT - self.credit))
+            self.credit = CREDIT
+        ready = self.ready
+        while ready:
+            if self.announce:
+                self._single_head()
+            segment = ready[0]
+            if self.window and (
+                self.window_messages + segment.count > self.window_messages_max
+                or self.window_bytes + len(segment.body) > WINDOW_BYTES
+            ):
+                break
+            frames.append(self._send(ready.popleft(), TURN_FLAG if self.announce else 0))
+        return frames
+
+    def _fill_single(self) -> list[Frame]:
+        # A full target does not hold a suspect: its neighbours wait for it, and suspects are at most a window.
+        if self.window or not self.probing or not self.suspects or self.stops - {"target"}:
+            return []
+        self._single_head()
+        self.turn_begun = False
+        return [self._send(self.ready.popleft(), TURN_FLAG)]
+
+    def _send(self, segment: Segment, flags: int) -> Frame:
+        self.window.append(segment)
+        self.window_messages += segment.count
+        self.window_bytes += len(segment.body)
+        channel = self.wires[segment.wire].channel
+        return Frame(
+            Kind.DATA, channel, segment.body, segment.flags | flags, segment.skip, segment.count, segment.first
+        )
+
+    # what the host did ---------------------------------------------------------------------------------------------
+
+    def commit(  # one COMMIT entry of this slot
+        self, *, consumed: int, handled: int, failed: int, pulled: int, sent: int, unwired: int, busy_us: int, fused: int,
+        context: list[tuple[bytes, bytes | None]], errors: list[Frame],
+    ) -> None:  # fmt: skip
+        """Apply this module's part of a transaction; the outputs are the actor's to deliver (before this)."""
+        self.handled += handled
+        self.errors += failed
+        self.sent += sent
+        self.unwired += unwired
+        self.busy_us += busy_us
+        self.credit -= pulled
+        self.accepted += fused
+        self.completed += fused
+        for key, value in context:
+            if value is None:
+                self.context.pop(key, None)
+            else:
+                self.context[key] = value
+        held = [self._take_error(error) for error in errors].count(True)
+        if consumed:
+            self.consume(consumed)
+            self.completed += consumed
+            self.attempts = 0
+            self.deaths = None
+            self.suspects = max(0, self.suspects - consumed)
+            if self.probing:
+                self.probing = False
+                self.effects.append(Probed(self.suspects))
+            self._ease()
+            if self.draining is not None:
+                self._check_drained()
+        if held:
+            self.attempts += 1
+            self.stop("retry")
+
+    def consume(self, count: int) -> None:
+        """Remove `count` messages from the front of the window."""
+        self.queued -= count
+        self.window_messages -= count
+        window = self.window
+        while count:
+            segment = window[0]
+            if segment.count > count:
+                segment.skip += count
+                segment.first += count
+                segment.count -= count
+                return
+            count -= segment.count
+            window.popleft()
+            self.window_bytes -= len(segment.body)
+            self.queued_bytes -= len(segment.body)
+
+    def _ease(self) -> None:
+        low = self.queued <= MAILBOX_HIGH_MESSAGES // 2 and self.queued_bytes <= MAILBOX_HIGH_BYTES // 2
+        if self.over_high and low:
+            self.over_high = False
+            self.effects.append(ReleaseFeeders())
+
+    def _take_error(self, frame: Frame) -> bool:
+        """Whether the message is HELD: it stays at the head, and paused() decides."""
+        info, message = frame.body[: frame.skip], frame.body[frame.skip :]
+        if frame.flags & HELD:
+            self._held_info = info
+            return True
+        if frame.count == NO_INDEX:
+            self.effects.append(Failed(message, None, "", info) if message else SourceFailed(info))
+            return False
+        index = frame.count
+        for segment in self.window:
+            if index < segment.count:
+                raw, headers = segment.message(index)
+                self.effects.append(Failed(raw, headers, self.wires[segment.wire].port, info))
+                return False
+            index -= segment.count
+        raise RuntimeError(f"an ERROR for message {frame.count} of a window of {self.window_messages}")
+
+    def dead_letter(self, count: int = 1) -> None:
+        """Book messages that were counted as completed as dead letters (the actor found no error port)."""
+        self.completed -= count
+        self.dead_lettered += count
+
+    # recall --------------------------------------------------------------------------------------------------------
+
+    def stop(self, reason: str, *, tell: bool = False) -> None:
+        """Send nothing more for `reason`, recall what the host holds; with `tell` the effect Stopped says when."""
+        self.stops.add(reason)
+        if tell:
+            self._tell = reason
+        self._recall()
+
+    def _recall(self) -> None:
+        if self.link is Link.OPEN and (self.window or self.credit or self._held_info is not None):
+            self._move("recall")
+            self._outbox.append(Frame(Kind.PAUSE, self.slot, first=1))
+        elif self.link is not Link.RECALLING:
+            self._recalled()
+
+    def go_on(self, reason: str) -> None:
+        """Withdraw one reason for stopping."""
+        self.stops.discard(reason)
+
+    def paused(self) -> None:
+        """PAUSED: whatever the host had not committed is ours again."""
+        self._move("paused")
+        self._take_back(0)
+        if self._held_info is not None:
+            self._decide_retry(self._held_info)
+        self._recalled()
+
+    def _recalled(self) -> None:
+        if self._tell:
+            self.effects.append(Stopped(self._tell))
+            self._tell = None
+        if self.draining is not None:
+            self._part_wires()
+            self._check_drained()
+
+    def _take_back(self, flag: int) -> None:
+        for segment in self.window:
+            segment.flags |= flag
+        self.ready.extendleft(reversed(self.window))
+        self.window.clear()
+        self.window_messages = self.window_bytes = self.credit = 0
+
+    def _decide_retry(self, info: bytes) -> None:
+        self._held_info = None
+        if self.retry_times is None or self.attempts > self.retry_times:
+            self.stops.discard("retry")
+            self.give_up(info)
+            return
+        self._single_head()
+        self.ready[0].flags |= REDELIVERED
+        self.effects.append(RetryLater(self.backoff_s))
+
+    def _single_head(self) -> None:
+        """Make the first message of the mailbox a segment of its own."""
+        self.ready.extendleft(reversed(self.ready.popleft().singles()))
+
+    def give_up(self, info: bytes, deaths: int = 0) -> None:
+        """Take the head of the mailbox (nothing is in the window) out as failed."""
+        self._single_head()
+        segment = self.ready.popleft()
+        raw, headers = segment.message(0)
+        self.effects.append(Failed(raw, headers, self.wires[segment.wire].port, info, deaths))
+        self.queued -= 1
+        self.queued_bytes -= len(segment.body)
+        self.completed += 1
+        self.attempts = 0
+        self.suspects = max(0, self.suspects - 1)
+        self.deaths = None
+        self._ease()
+
+    # draining: wires of a group run dry before they are fused or their module is replaced ----------------------------
+
+    def drain(self, wires: frozenset[str]) -> None:
+        """Take messages only from `wires` until they are empty; the effect Drained says so. Others wait in order."""
+        self.draining = wires
+        self._recall()
+
+    def _part_wires(self) -> None:
+        assert self.draining is not None
+        inside = [segment for segment in self.ready if segment.wire in self.draining]
+        if len(inside) != len(self.ready):
+            self.held.extend(segment for segment in self.ready if segment.wire not in self.draining)
+            self.ready = deque(inside)
+
+    def _check_drained(self) -> None:
+        if not self.ready and not self.window and self.link is not Link.RECALLING:
+            self.effects.append(Drained())
+
+    def end_drain(self) -> None:
+        """Go on with every wire; what was held comes first."""
+        if self.draining is not None:
+            self.held.extend(self.ready)
+            self.ready, self.held = self.held, deque()
+            self.draining = None
+
+    # the host's life -----------------------------------------------------------------------------------------------
+
+    def host_up(self) -> None:
+        """A host wants this module loaded."""
+        self._move("host_up")
+
+    def host_open(self, probation: bool) -> None:
+        """Loaded, wired and started."""
+        self._move("host_open")
+        self.probation = probation
+
+    def probe(self) -> None:
+        """In probation: this module's turn to send its next suspect, alone."""
+        self.probing = True
+
+    def end_probation(self) -> None:
+        """Every suspect of the host is done."""
+        self.probation = self.probing = False
+
+    def turn(self) -> None:
+        """TURN: the host has begun a turn of this module."""
+        self.turn_begun = True
+
+    def host_down(self, info: bytes) -> None:
+        """The host is gone: its window is delivered again. A message that was alone in its turn is blamed."""
+        alone = self.turn_begun and self.window_messages == 1 and (self.probing or self.announce)
+        self._move("host_down")
+        if self.draining is not None:
+            self.end_drain()
+        self.suspects = max(self.suspects, self.window_messages)
+        self._take_back(REDELIVERED)
+        if alone:
+            head = (self.ready[0].wire, self.ready[0].first)
+            deaths = self.deaths[1] + 1 if self.deaths is not None and self.deaths[0] == head else 1
+            self.deaths = (head, deaths)
+            if deaths >= MAX_DEATHS_ALONE:
+                self.give_up(info, deaths)
+        self.turn_begun = self.probing = False
+        self.stops.discard("retry")
+        self._outbox.clear()
+        self._held_info = None
+        if self._tell:
+            self._recalled()
+
+    def _move(self, event: str) -> None:
+        try:
+            self.link = _LINK_TABLE[self.link, event]
+        except KeyError:
+            raise RuntimeError(f"module slot {self.slot}: {event} while {self.link.name}") from None
+
+    # accounts ------------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Assert the invariants (tests call it after every event)."""
+        segments = [*self.window, *self.ready, *self.held]
+        assert self.queued == sum(s.count for s in segments), (self.queued, [s.count for s in segments])
+        assert self.queued_bytes == sum(len(s.body) for s in segments)
+        assert self.window_messages == sum(s.count for s in self.window)
+        assert self.accepted == self.completed + self.queued + self.dropped + self.dead_lettered, vars(self)
+        assert all(s.count > 0 for s in segments)

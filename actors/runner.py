@@ -1,0 +1,484 @@
+"""The Runner actor: answers the Runner API. Its flows' lives are in flow_life.py; it never sees a message body."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thespian.actors import ActorAddress, WakeupMessage
+
+from actors.flow_life import FlowLife, missing_runtime
+from actors.flow_record import (
+    MAX_DEAD_LETTER_BYTES,
+    MAX_DEAD_LETTERS,
+    Attachment,
+    DeadLetter,
+    FlowRecord,
+)
+from actors.flows import graph
+from actors.flows.model import Flow, FlowError
+from actors.flows.validation import check_flow
+from actors.messages import bridge_to_runner as from_bridge
+from actors.messages import client_to_runner as api
+from actors.messages import module_to_runner as from_module
+from actors.messages import session_to_runner as from_session
+from actors.messages.runner_to_bridge import DescribeHost
+from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_module import DescribeModule, SubmitMessage
+from actors.messages.runner_to_session import Attached, FlowEnded
+from actors.messages.system_to_actor import QuietPoint
+from actors.operation import Operation
+from runtimes.frames import HEADERS, join
+from runtimes.manifest import find_version, load_runtimes
+
+log = logging.getLogger("runner.flow")
+RUNTIMES_FOLDER = Path(__file__).parent.parent / "runtimes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigureRunner:
+    """First message: where hosts may have their folders."""
+
+    run_folder: Path
+
+
+@dataclass(slots=True)
+class Gathering:
+    """Answers of several actors on their way to one reply."""
+
+    left: int
+    came: list[Any]
+    done: Callable[[list[Any]], None]
+
+
+class RunnerActor(FlowLife):
+    """One per runner: owns the flows, their module and bridge actors, and the dead letters."""
+
+    def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
+        """Read the runtimes' manifests."""
+        self.run_folder = message.run_folder
+        self.runtimes = load_runtimes([RUNTIMES_FOLDER])
+        self._gatherings: dict[str, Gathering] = {}
+        self._count = 0
+        self._samples: dict[str, tuple[float, dict[str, tuple[int, int]]]] = {}
+
+    # the API: flows ------------------------------------------------------------------------------------------------
+
+    def _reply(self, request: Any, sender: ActorAddress, value: Any = True, **more: Any) -> None:
+        self.send(sender, Reply(request_id=request.request_id, ok=True, value=value, **more))
+
+    def _refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
+        self.send(sender, Reply(request_id=request.request_id, ok=False, value=False, error=error, data=data))
+
+    def _record(self, request: Any, sender: ActorAddress, flow_id: str) -> FlowRecord | None:
+        record = self.flows.get(flow_id)
+        if record is None:
+            known = ", ".join(sorted(self.flows)) or "none"
+            self._refuse(request, sender, f"there is no flow {flow_id!r}; flows here: {known}")
+        return record
+
+    def receiveMsg_ListRuntimes(self, message: api.ListRuntimes, sender: ActorAddress) -> None:
+        """Every runtime with its version, or why it is not available."""
+        entries = []
+        for runtime in self.runtimes.values():
+            found = find_version(runtime)
+            entry = {
+                "id": runtime.id, "name": runtime.name, "version": found.version, "available": found.version is not None,
+            }  # fmt: skip
+            entries.append(entry if found.version else entry | {"reason": found.reason})
+        self._reply(message, sender, entries)
+
+    def receiveMsg_ListFlows(self, message: api.ListFlows, sender: ActorAddress) -> None:
+        """Every flow."""
+        self._reply(message, sender, [_listed(record) for record in self.flows.values()])
+
+    def receiveMsg_ListFlowsForRuntime(self, message: api.ListFlowsForRuntime, sender: ActorAddress) -> None:
+        """The flows that use a runtime."""
+        if message.runtime_id not in self.runtimes:
+            known = ", ".join(sorted(self.runtimes))
+            self._refuse(message, sender, f"there is no runtime {message.runtime_id!r}; there are {known}")
+            return
+        records = [
+            record for record in self.flows.values()
+            if any(module.runtime == message.runtime_id for module in record.flow.modules.values())
+        ]  # fmt: skip
+        self._reply(message, sender, [_listed(record) for record in records])
+
+    def receiveMsg_AddOrUpdateFlow(self, message: api.AddOrUpdateFlow, sender: ActorAddress) -> None:
+        """Check the flow; then add it, or replace the running one."""
+        try:
+            flow = check_flow(message.flow, runtimes=self.runtimes)
+            flow, left_out = self._leave_out(flow)
+        except FlowError as error:
+            self._refuse(message, sender, str(error), error.problems)
+            return
+        record = self.flows.get(flow.id)
+        if record is None:
+            record = self.flows[flow.id] = FlowRecord(flow=flow, left_out=left_out)
+            self.build(record, {})
+            record.receipt = {"modules": {module: {"did": "added"} for module in flow.modules}}
+            self._reply(message, sender, receipt=record.receipt, data={"leftOut": left_out})
+            return
+
+        def done(errors: tuple[str, ...]) -> None:
+            if errors:
+                self._refuse(message, sender, "\n".join(errors), list(errors))
+            else:
+                self._reply(message, sender, receipt=record.receipt, data={"leftOut": left_out})
+
+        self.enqueue(record, lambda: self.replacing(record, flow, left_out), done)
+
+    def _leave_out(self, flow: Flow) -> tuple[Flow, dict[str, str]]:
+        missing = {
+            name: reason for name, module in flow.modules.items()
+            if (reason := missing_runtime(self.runtimes[module.runtime])) is not None
+        }  # fmt: skip
+        needed = [f"modules.{name}: {reason}" for name, reason in missing.items() if not flow.modules[name].optional]
+        if needed:
+            raise FlowError(needed)
+        return (graph.without_modules(flow, missing.keys()) if missing else flow), missing
+
+    def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
+        """Stop and forget; removing what is not there is fine."""
+        record = self.flows.get(message.flow_id)
+        if record is None:
+            self._reply(message, sender)
+        else:
+            self.enqueue(record, lambda: self.removing(record), lambda _: self._reply(message, sender))
+
+    def receiveMsg_StartFlow(self, message: api.StartFlow, sender: ActorAddress) -> None:
+        """Start; starting a running flow is fine."""
+        record = self._record(message, sender, message.flow_id)
+        if record is None:
+            return
+
+        def done(errors: tuple[str, ...]) -> None:
+            if errors:
+                self._refuse(message, sender, "\n".join(errors), list(errors))
+            else:  # `ends`: it will be idle for good one day
+                self._reply(message, sender, data={"ends": bool(record.gauge.sources or record.feeds)})
+
+        self.enqueue(record, lambda: self.starting(record), done)
+
+    def receiveMsg_StopFlow(self, message: api.StopFlow, sender: ActorAddress) -> None:
+        """Stop; stopping a stopped flow is fine."""
+        record = self._record(message, sender, message.flow_id)
+        if record is not None:
+            self.enqueue(
+                record, lambda: self.stopping(record),
+                lambda errors: self._reply(message, sender, data={"stopErrors": list(errors)} if errors else None),
+            )  # fmt: skip
+
+    def receiveMsg_LastReceipt(self, message: api.LastReceipt, sender: ActorAddress) -> None:
+        """What the last update did."""
+        record = self._record(message, sender, message.flow_id)
+        if record is not None:
+            self._reply(message, sender, record.receipt)
+
+    # the API: messages ---------------------------------------------------------------------------------------------
+
+    def _module(self, request: Any, sender: ActorAddress, flow_module_id: str) -> tuple[FlowRecord, str] | None:
+        flow_id, slash, module = flow_module_id.partition("/")
+        if not slash:
+            self._refuse(request, sender, f"{flow_module_id!r} is not of the form flow/module")
+            return None
+        record = self._record(request, sender, flow_id)
+        if record is None:
+            return None
+        if module not in record.modules:
+            known = ", ".join(sorted(record.modules))
+            self._refuse(request, sender, f"the flow {flow_id!r} has no module {module!r}; it has {known}")
+            return None
+        return record, module
+
+    def receiveMsg_SendMessage(self, message: api.SendMessage, sender: ActorAddress) -> None:
+        """One message from outside."""
+        found = self._module(message, sender, message.flow_module_id)
+        if found is None:
+            return
+        record, module = found
+        ports = record.flow.modules[module].ports_in
+        if ports is not None and message.port not in ports:
+            self._refuse(message, sender, f"{module} has no in-port {message.port!r}; it has {', '.join(ports)}")
+            return
+        try:
+            text = json.dumps(message.message, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+            encoded = text.encode()
+        except (ValueError, TypeError, UnicodeEncodeError, RecursionError) as error:
+            self._refuse(message, sender, f"the message is not JSON: {error}")
+            return
+        self._submit(record, module, message.port, join([encoded]), 0, "api", message.request_id, sender)
+
+    def _submit(
+        self, record: FlowRecord, module: str, port: str, body: bytes, flags: int, origin: str, request_id: str,
+        client: ActorAddress,
+    ) -> None:  # fmt: skip
+        wire = f"{origin}->{module}.{port}"
+        self.input_wire(record, module, port, wire, None)
+        number = record.input_numbers.get(wire, 0)
+        record.input_numbers[wire] = number + 1
+        self.send(
+            record.modules[module],
+            SubmitMessage(request_id=request_id, client=client, wire=wire, body=body, flags=flags, number=number),
+        )
+
+    def receiveMsg_DeadLetters(self, message: api.DeadLetters, sender: ActorAddress) -> None:
+        """The dead letters of a flow, oldest first."""
+        record = self._record(message, sender, message.flow_id)
+        if record is not None:
+            self._reply(message, sender, [letter_view(record.flow.id, letter) for letter in record.dead_letters])
+
+    def receiveMsg_ReplayDeadLetter(self, message: api.ReplayDeadLetter, sender: ActorAddress) -> None:
+        """Send it again and take it off the list."""
+        flow_id = message.id.partition("/")[0]
+        record = self._record(message, sender, flow_id)
+        if record is None:
+            return
+        letter = next((letter for letter in record.dead_letters if letter.id == message.id), None)
+        if letter is None or letter.module not in record.modules:
+            self._refuse(message, sender, f"there is no dead letter {message.id!r} that could be replayed")
+            return
+        record.dead_letters.remove(letter)
+        record.dead_letter_bytes -= len(letter.message)
+        body = join([letter.message], [letter.headers] if letter.headers else None)
+        flags = HEADERS if letter.headers else 0
+        self._submit(record, letter.module, letter.port, body, flags, "dead", message.request_id, sender)
+
+    def add_dead_letter(
+        self, record: FlowRecord, module: str, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]
+    ) -> None:
+        """Keep a dead letter; a full store stops the flow rather than lose one."""
+        record.dead_letter_count += 1
+        letter = DeadLetter(
+            f"{record.flow.id}/{record.dead_letter_count}", module, port, message, headers, error, time.time()
+        )
+        record.dead_letters.append(letter)
+        record.dead_letter_bytes += len(message)
+        log.error("%s/%s: dead letter %s: %s: %s", record.flow.id, module, letter.id, error["type"], error["message"])
+        if len(record.dead_letters) >= MAX_DEAD_LETTERS or record.dead_letter_bytes >= MAX_DEAD_LETTER_BYTES:
+            self._fail_flow(record, f"{record.flow.id}: {len(record.dead_letters)} dead letters: the flow is stopped")
+
+    # the API: figures ----------------------------------------------------------------------------------------------
+
+    def _gather(self, record: FlowRecord, hosts: bool, done: Callable[[list[Any]], None]) -> None:
+        self._count += 1
+        request_id = f"gather-{self._count}"
+        asked = [(module, DescribeModule(request_id=request_id)) for module in record.modules.values()]
+        if hosts:
+            asked += [(bridge, DescribeHost(request_id=request_id)) for bridge in record.bridges.values()]
+        self._gatherings[request_id] = Gathering(len(asked), [], done)
+        for actor, question in asked:
+            self.send(actor, question)
+        if not asked:
+            self._gatherings.pop(request_id).done([])
+
+    def _gathered(self, message: Any, _sender: ActorAddress) -> None:
+        gathering = self._gatherings[message.request_id]
+        gathering.came.append(message)
+        gathering.left -= 1
+        if not gathering.left:
+            del self._gatherings[message.request_id]
+            gathering.done(gathering.came)
+
+    receiveMsg_ModuleDescribed = receiveMsg_HostDescribed = _gathered
+
+    def receiveMsg_FlowState(self, message: api.FlowState, sender: ActorAddress) -> None:
+        """The figures of a flow; rates are those since the last call."""
+        record = self._record(message, sender, message.flow_id)
+        if record is None:
+            return
+
+        def done(answers: list[Any]) -> None:
+            modules = {a.module: a.figures for a in answers if isinstance(a, from_module.ModuleDescribed)}
+            self._add_rates(record.flow.id, modules)
+            hosts = {a.key: a.figures for a in answers if isinstance(a, from_bridge.HostDescribed)}
+            value = {
+                "id": record.flow.id, "state": record.state, "errors": list(record.failed_for), "modules": modules,
+                "hosts": hosts, "leftOut": record.left_out, "deadLetters": len(record.dead_letters),
+            }  # fmt: skip
+            self._reply(message, sender, value)
+
+        self._gather(record, True, done)
+
+    def _add_rates(self, flow_id: str, modules: dict[str, dict[str, Any]]) -> None:
+        now = time.monotonic()
+        then, before = self._samples.get(flow_id, (now, {}))
+        self._samples[flow_id] = (now, {name: (f["accepted"], f["sent"]) for name, f in modules.items()})
+        for name, figures in modules.items():
+            accepted, sent = before.get(name, (figures["accepted"], figures["sent"]))
+            seconds = max(now - then, 1e-9)
+            figures["inPerS"] = (figures["accepted"] - accepted) / seconds
+            figures["outPerS"] = (figures["sent"] - sent) / seconds
+
+    def receiveMsg_Audit(self, message: api.Audit, sender: ActorAddress) -> None:
+        """The accounts of every module."""
+        rows: dict[str, dict[str, Any]] = {}
+        records = list(self.flows.values())
+        left = len(records)
+
+        def done(record: FlowRecord, answers: list[Any]) -> None:
+            nonlocal left
+            for answer in answers:
+                names = ("accepted", "completed", "queued", "dropped", "deadLettered")
+                row = {name: answer.figures[name] for name in names}
+                row["balanced"] = row["accepted"] == sum(row[name] for name in names[1:])
+                rows[f"{record.flow.id}/{answer.module}"] = row
+            left -= 1
+            if not left:
+                self._reply(message, sender, rows)
+
+        for record in records:
+            self._gather(record, False, lambda answers, record=record: done(record, answers))  # type: ignore[misc]
+        if not records:
+            self._reply(message, sender, rows)
+
+    # what modules and bridges say ----------------------------------------------------------------------------------
+
+    def _resolve(self, flow_id: str, kind: str, name: str, message: Any) -> None:
+        record = self.flows.get(flow_id)
+        if record is not None and record.operation is not None:
+            record.operation.resolve((kind, name), message)
+
+    def receiveMsg_HostLoaded(self, message: from_bridge.HostLoaded, _sender: ActorAddress) -> None:
+        """A step of starting."""
+        self._resolve(message.flow, "host", message.key, message)
+
+    receiveMsg_ModulesStarted = receiveMsg_HostLoaded
+
+    def receiveMsg_HostFailed(self, message: from_bridge.HostFailed, _sender: ActorAddress) -> None:
+        """While starting: no. While running: the flow cannot go on."""
+        record = self.flows[message.flow]
+        if record.state == "running":
+            self._fail_flow(record, *message.errors)
+        else:
+            self._resolve(message.flow, "host", message.key, message)
+
+    def receiveMsg_HostStopped(self, message: from_bridge.HostStopped, _sender: ActorAddress) -> None:
+        """A step of stopping."""
+        self._resolve(message.flow, "ended", message.key, message)
+
+    def receiveMsg_ModuleStopped(self, message: from_module.ModuleStopped, _sender: ActorAddress) -> None:
+        """A step of stopping."""
+        self._resolve(message.flow, "stopped", message.module, message)
+
+    def receiveMsg_ModuleHandedOver(self, message: from_module.ModuleHandedOver, _sender: ActorAddress) -> None:
+        """A step of replacing."""
+        self._resolve(message.flow, "handed", message.module, message)
+
+    def receiveMsg_DeadLettered(self, message: from_module.DeadLettered, _sender: ActorAddress) -> None:
+        """A module has given up on a message."""
+        record = self.flows[message.flow]
+        self.add_dead_letter(record, message.module, message.port, message.message, message.headers, message.error)
+
+    def receiveMsg_SourceRaised(self, message: from_module.SourceRaised, _sender: ActorAddress) -> None:
+        """A source has ended with an error."""
+        error = message.error
+        text = f"{message.flow}/{message.module}: the source failed: {error['type']}: {error['message']}"
+        log.error("%s\n%s", text, error.get("stack", ""))
+        self.flows[message.flow].source_errors.append(text)
+
+    def receiveMsg_MailboxOverrun(self, message: from_module.MailboxOverrun, _sender: ActorAddress) -> None:
+        """A cycle grows without bound."""
+        record = self.flows[message.flow]
+        self._fail_flow(
+            record,
+            f"{message.flow}: the feedback wire {message.wire} has filled the mailbox of {message.module}: "
+            f"the cycle makes more messages than it takes; the flow is stopped",
+        )
+
+    def _fail_flow(self, record: FlowRecord, *errors: str) -> None:
+        if record.state == "running":
+            self.enqueue(record, lambda: self.failing(record, errors), lambda _: None)
+
+    def receiveMsg_QuietPoint(self, message: QuietPoint, _sender: ActorAddress) -> None:
+        """Handovers may happen now."""
+        for record in list(self.flows.values()):
+            self._resolve(record.flow.id, "quiet", "", message)
+
+    def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
+        """A step of an operation has waited long enough."""
+        operation, step = message.payload
+        assert isinstance(operation, Operation)
+        operation.time_up(step)
+
+    # feeds, sinks and the embedded session -------------------------------------------------------------------------
+
+    def _attach(self, message: Any, sender: ActorAddress) -> FlowRecord | None:
+        record = self.flows[message.flow]
+        if message.module in record.modules:
+            return record
+        known = ", ".join(sorted(record.modules))
+        reason = record.left_out.get(message.module)
+        error = reason or f"the flow {record.flow.id!r} has no module {message.module!r}; it has {known}"
+        self.send(sender, Attached(wire=message.wire, error=error))
+        return None
+
+    def receiveMsg_AttachFeed(self, message: from_session.AttachFeed, sender: ActorAddress) -> None:
+        """Somebody outside sends into the flow."""
+        record = self._attach(message, sender)
+        if record is not None:
+            feed = Attachment(message.module, message.port, message.wire, sender)
+            record.feeds.append(feed)
+            self.connect_feed(record, feed)
+
+    def receiveMsg_AttachSink(self, message: from_session.AttachSink, sender: ActorAddress) -> None:
+        """Somebody outside receives from the flow."""
+        record = self._attach(message, sender)
+        if record is not None:
+            sink = Attachment(message.module, message.port, message.wire, sender)
+            record.sinks.append(sink)
+            self.connect_sink(record, sink)
+
+    def receiveMsg_WatchFlow(self, message: from_session.WatchFlow, sender: ActorAddress) -> None:
+        """Say when it is over: at once, if it has failed or has nothing to do."""
+        record = self.flows[message.flow]
+        record.watcher = sender
+        if record.state == "failed":
+            self.send(sender, FlowEnded(flow=message.flow, errors=record.failed_for))
+        record.gauge.watched = True
+        if record.gauge.idle:
+            self._idle(record)
+
+    def receiveMsg_FlowIdle(self, message: from_module.FlowIdle, _sender: ActorAddress) -> None:
+        """A module found the gauge at zero."""
+        record = self.flows.get(message.flow)
+        if record is not None and record.gauge.idle:
+            self._idle(record)
+
+    def _idle(self, record: FlowRecord) -> None:
+        record.gauge.watched = False
+        if record.watcher is not None:
+            self.send(record.watcher, FlowEnded(flow=record.flow.id, errors=tuple(record.source_errors)))
+
+    def receiveMsg_ShutDown(self, message: from_session.ShutDown, sender: ActorAddress) -> None:
+        """Stop every flow, then answer."""
+        left = len(self.flows)
+
+        def done(_: Any) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                self._reply(message, sender)
+
+        for record in list(self.flows.values()):
+            self.enqueue(record, lambda record=record: self.stopping(record), done)  # type: ignore[misc]
+        if not self.flows:
+            self._reply(message, sender)
+
+
+def _listed(record: FlowRecord) -> dict[str, Any]:
+    return {**record.flow.document, "id": record.flow.id, "state": record.state}
+
+
+def letter_view(flow_id: str, letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter as the API shows it; the message is decoded here, off the hot path."""
+    return {
+        "id": letter.id, "flowModuleId": f"{flow_id}/{letter.module}", "port": letter.port,
+        "message": json.loads(letter.message), "headers": json.loads(letter.headers) if letter.headers else None,
+        "error": letter.error, "time": letter.time,
+    }  # fmt: skip
