@@ -59,6 +59,7 @@ class BridgeActor(BaseActor):
     def __init__(self) -> None:
         super().__init__()
         self.starts = 0
+        self.life = Life.NONE
         self.host: HostProcess | None = None
 
     # starting ------------------------------------------------------------------------------------------------------
@@ -193,6 +194,8 @@ class BridgeActor(BaseActor):
 
     def receiveMsg_ChangePlan(self, message: from_runner.ChangePlan, _sender: ActorAddress) -> None:
         """An input or an output more; adding is safe at any time."""
+        if self.life is Life.NONE:
+            return  # StartHost brings the plan
         self.plan = message.plan
         self.transaction.outputs = self.plan.outputs
         if self.life in (Life.OPENING, Life.OPEN):

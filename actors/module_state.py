@@ -266,9 +266,7 @@ class ModuleState:
             self.attempts = 0
             self.deaths = None
             self.suspects = max(0, self.suspects - consumed)
-            if self.probing:
-                self.probing = False
-                self.effects.append(Probed(self.suspects))
+            self._probed()
             self._ease()
             if self.draining is not None:
                 self._check_drained()
@@ -292,6 +290,11 @@ class ModuleState:
             window.popleft()
             self.window_bytes -= len(segment.body)
             self.queued_bytes -= len(segment.body)
+
+    def _probed(self) -> None:
+        if self.probing:
+            self.probing = False
+            self.effects.append(Probed(self.suspects))
 
     def _ease(self) -> None:
         low = self.queued <= MAILBOX_HIGH_MESSAGES // 2 and self.queued_bytes <= MAILBOX_HIGH_BYTES // 2
@@ -377,7 +380,10 @@ class ModuleState:
 
     def _single_head(self) -> None:
         """Make the first message of the mailbox a segment of its own."""
-        self.ready.extendleft(reversed(self.ready.popleft().singles()))
+        segment = self.ready.popleft()
+        singles = segment.singles()
+        self.queued_bytes += sum(len(single.body) for single in singles) - len(segment.body)
+        self.ready.extendleft(reversed(singles))
 
     def give_up(self, info: bytes, deaths: int = 0) -> None:
         """Take the head of the mailbox (nothing is in the window) out as failed."""
@@ -391,6 +397,7 @@ class ModuleState:
         self.attempts = 0
         self.suspects = max(0, self.suspects - 1)
         self.deaths = None
+        self._probed()
         self._ease()
 
     # draining: wires of a group run dry before they are fused or their module is replaced ----------------------------
@@ -398,13 +405,15 @@ class ModuleState:
     def drain(self, wires: frozenset[str]) -> None:
         """Take messages only from `wires` until they are empty; the effect Drained says so. Others wait in order."""
         self.draining = wires
+        self._part_wires()
         self._recall()
 
     def _part_wires(self) -> None:
         assert self.draining is not None
         inside = [segment for segment in self.ready if segment.wire in self.draining]
         if len(inside) != len(self.ready):
-            self.held.extend(segment for segment in self.ready if segment.wire not in self.draining)
+            # In front: what comes back from the host is older than what was held before.
+            self.held.extendleft(s for s in reversed(self.ready) if s.wire not in self.draining)
             self.ready = deque(inside)
 
     def _check_drained(self) -> None:
@@ -449,13 +458,13 @@ class ModuleState:
             self.end_drain()
         self.suspects = max(self.suspects, self.window_messages)
         self._take_back(REDELIVERED)
+        self.turn_begun = self.probing = False
         if alone:
             head = (self.ready[0].wire, self.ready[0].first)
             deaths = self.deaths[1] + 1 if self.deaths is not None and self.deaths[0] == head else 1
             self.deaths = (head, deaths)
             if deaths >= MAX_DEATHS_ALONE:
                 self.give_up(info, deaths)
-        self.turn_begun = self.probing = False
         self.stops.discard("retry")
         self._outbox.clear()
         self._held_info = None

@@ -42,9 +42,9 @@ class Transaction:
         if len(entries) > 1:
             entries.sort(key=_consumed)
         parts = []
-        for slot, consumed, handled, failed, pulled, sent, unwired, busy_us, fused in entries:
+        for slot, consumed, handled, failed, pulled, sent, unwired, busy_us, *fused in entries:
             part = TurnsCommitted(
-                consumed, handled, failed, pulled, sent, unwired, busy_us, fused,
+                consumed, handled, failed, pulled, sent, unwired, busy_us, fused[0] if fused else 0,
                 outputs.pop(slot, _NOTHING), context.pop(slot, _NOTHING), errors.pop(slot, _NOTHING),
             )  # fmt: skip
             parts.append((slot, part))

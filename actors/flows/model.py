@@ -76,7 +76,7 @@ class FlowTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A graph of modules. `modules` keeps the order of the file; `document` is what it was read from (for listFlows)."""
+    """A graph of modules, in the order of the file; `document` is what it was read from (for listFlows)."""
 
     id: str
     modules: dict[str, Module]

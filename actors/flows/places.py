@@ -1,0 +1,47 @@
+"""Where in a file a field stands, and how a field is named in a sentence. Knows no file format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FieldPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The line and column of every field of one file."""
+
+    file: str
+    marks: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
+
+    def position(self, path: FieldPath) -> tuple[int, int]:
+        """Line and column, from 1; a field that is not in the file stands where the nearest field around it does."""
+        while path and path not in self.marks:
+            path = path[:-1]
+        return self.marks.get(path, (1, 1))
+
+    def at(self, path: FieldPath) -> str:
+        """`file:line:column`."""
+        line, column = self.position(path)
+        return f"{self.file}:{line}:{column}"
+
+
+def dotted(path: FieldPath) -> str:
+    """The path as a person writes it: `wires[2].from`; the flow itself is `the flow`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return f"`{text.removeprefix('.')}`" if text else "the flow"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the likely one, or all there are."""
+    names = sorted(known)
+    if close := get_close_matches(name, names, n=1):
+        return f"did you mean {close[0]!r}?"
+    if not names:
+        return "there are none."
+    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:30])}{' ...' if len(names) > 30 else ''}."

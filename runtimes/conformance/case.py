@@ -1,0 +1,124 @@
+"""The list of cases, and what a case gets: a bench that starts hosts of one runtime and ends them afterwards."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtimes.conformance.host import Host
+from runtimes.conformance.invariants import Broken
+
+MODULES = Path(__file__).parent / "modules"
+OPTIONAL = {
+    "async_sleep": "async",
+    "async_counter": "async",
+    "async_generator": "async",
+    "async_source": "async",
+    "late_send": "async",
+    "generator": "generator",
+    "source": "source",
+    "blocking_source": "blocking source",
+    "sibling": "several files",
+    "unencodable": "unencodable value",
+    "syntax_error": "source text",
+    "load_error": "source text",
+}
+
+
+class Skipped(Exception):
+    """The runtime cannot do what the case is about."""
+
+
+class Bench:
+    """Starts hosts of one runtime for one case."""
+
+    def __init__(self, runtime: str, command: list[str]) -> None:
+        self.runtime = runtime
+        self._command = command
+        self._hosts: list[Host] = []
+
+    def start(self) -> Host:
+        """A new host that has said HELLO."""
+        host = Host(self._command, self.source)
+        self._hosts.append(host)
+        return host
+
+    def source(self, module: str) -> tuple[str, str]:
+        """File name and text of a module in the runtime's language."""
+        found = sorted((MODULES / self.runtime).glob(f"{module}.*"))
+        if not found:
+            if module in OPTIONAL:
+                raise Skipped(f"no {OPTIONAL[module]} module")
+            raise Broken(f"modules/{self.runtime} has no module {module}")
+        return found[0].name.removesuffix(".txt"), found[0].read_text(encoding="utf-8")
+
+    def line_here(self, module: str) -> int:
+        """The line of the module's source with the remark HERE."""
+        lines = self.source(module)[1].splitlines()
+        return next(number for number, line in enumerate(lines, 1) if "HERE" in line)
+
+    def close(self) -> None:
+        """End every host."""
+        for host in self._hosts:
+            host.link.close()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A named check. `run` raises Broken, and may return a remark, such as a figure it has measured."""
+
+    name: str
+    text: str
+    run: Callable[[Bench], str | None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case: ok, failed or skipped."""
+
+    case: str
+    state: str
+    remark: str
+    seconds: float
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(run: Callable[[Bench], str | None]) -> Callable[[Bench], str | None]:
+    """Enter a function into CASES, named after its file and itself: `data.skip_and_count`."""
+    area = run.__module__.rsplit(".", 1)[-1].removeprefix("cases_")
+    name = f"{area}.{run.__name__}"
+    CASES[name] = Case(name, (run.__doc__ or "").strip(), run)
+    return run
+
+
+@contextmanager
+def bench_of(runtime: str, command: list[str]) -> Iterator[Bench]:
+    """A bench whose hosts are ended at the end, whatever happens."""
+    bench = Bench(runtime, command)
+    try:
+        yield bench
+    finally:
+        bench.close()
+
+
+def run_case(chosen: Case, runtime: str, command: list[str]) -> Outcome:
+    """Run one case and say what became of it."""
+    start = time.monotonic()
+    state, remark = "ok", ""
+    try:
+        with bench_of(runtime, command) as bench:
+            remark = chosen.run(bench) or ""
+    except Skipped as skipped:
+        state, remark = "skipped", str(skipped)
+    except Broken as broken:
+        state, remark = "failed", str(broken)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        state, remark = "failed", f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+    return Outcome(chosen.name, state, remark, time.monotonic() - start)

@@ -1,0 +1,142 @@
+"""Cases about LOAD and UNLOAD: good modules, bad ones, siblings, ports, slots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtimes.conformance.case import Bench, case
+from runtimes.conformance.host import Host
+from runtimes.conformance.invariants import require
+from runtimes.conformance.slot import expect
+
+
+def check_place(bench: Bench, module: str, error: dict[str, Any]) -> str:
+    """The place of an error is the user's; a host that does not know it may leave it out."""
+    if "line" not in error:
+        return "no line given"
+    expect(error["line"], bench.line_here(module), f"line of the error {error}")
+    if "file" in error:
+        expect(error["file"], bench.source(module)[0], "file of the error")
+    return f"line {error['line']}"
+
+
+@case
+def load(bench: Bench) -> None:
+    """A module without hooks is loaded and handles messages."""
+    host = bench.start()
+    slot = host.load("double")
+    expect(slot.hooks, [], "hooks")
+    expect(slot.run([1, 2, 21]), [2, 4, 42])
+
+
+@case
+def hooks_are_named(bench: Bench) -> None:
+    """RESULT names the hooks, and loading calls none of them."""
+    host = bench.start()
+    slot = host.load("hooks")
+    expect(sorted(slot.hooks), ["migrate", "start", "stop"], "hooks")
+    expect(slot.run([1]), [[]], "events before any CALL")
+
+
+@case
+def source_needs_no_handler(bench: Bench) -> None:
+    """A module with `start` and no handler is loaded."""
+    require("start" in bench.start().load("source", config={"n": 1}).hooks, "the hook start is not named")
+
+
+@case
+def no_handler(bench: Bench) -> None:
+    """A module without handler and without `start` is a load error; the host goes on."""
+    host = bench.start()
+    host.refuse_load("no_handler")
+    expect(host.load("double").run([2]), [4])
+
+
+@case
+def syntax_error(bench: Bench) -> str:
+    """Source that cannot be read is a load error that names the user's line; the host goes on."""
+    host = bench.start()
+    place = check_place(bench, "syntax_error", host.refuse_load("syntax_error"))
+    expect(host.load("double").run([2]), [4])
+    return place
+
+
+@case
+def load_error(bench: Bench) -> str:
+    """A module whose top level raises is a load error that names the user's line; its slot can be loaded again."""
+    host = bench.start()
+    error = host.refuse_load("load_error")
+    require("cannot load" in error["message"], f"the message is {error['message']!r}")
+    expect(host.load("double", slot=0).run([2]), [4])
+    return check_place(bench, "load_error", error)
+
+
+@case
+def siblings(bench: Bench) -> None:
+    """Two modules import siblings of one name, each its own."""
+    host = bench.start()
+    first = load_with_helper(bench, host, "helper-one")
+    second = load_with_helper(bench, host, "helper-two")
+    expect([first.run([1]), second.run([2])], [[[1, "helper-one"]], [[2, "helper-two"]]])
+
+
+@case
+def missing_sibling(bench: Bench) -> None:
+    """A module whose sibling is not there is a load error."""
+    bench.start().refuse_load("sibling")
+
+
+def load_with_helper(bench: Bench, host: Host, name: str) -> Any:
+    """Load `sibling` with a helper of its own."""
+    helper, text = bench.source("helper")
+    return host.load("sibling", files={helper: text.replace("helper-one", name)})
+
+
+@case
+def config(bench: Bench) -> None:
+    """`context.config` is LOAD's config."""
+    host = bench.start()
+    for value in ({"a": [1, {"b": None}], "c": "ü"}, [1], "text", 0, False):
+        expect(host.load("config_echo", config=value).run([1]), [value])
+
+
+@case
+def declared_ports(bench: Bench) -> None:
+    """With declared ports, a send to another one raises PortError."""
+    host = bench.start()
+    slot = host.load("fan", ports={"in": ["in"], "out": ["out", "a"]})
+    slot.wire(["out", "a"])
+    slot.run([1])
+    expect([error.type for error in slot.errors], ["PortError"], "errors")
+    expect([slot.out("a"), slot.out("out")], [[], []], "sent by the failed turn")
+
+
+@case
+def undeclared_ports(bench: Bench) -> None:
+    """Without declared ports, a send to a port without a wire is counted and no error."""
+    host = bench.start()
+    slot = host.load("fan")
+    slot.wire(["a"])
+    slot.run([1, 2])
+    slot.counts(consumed=2, handled=2, failed=0, sent=4, unwired=4)
+
+
+@case
+def slots_are_apart(bench: Bench) -> None:
+    """Modules of one host share neither context nor config."""
+    host = bench.start()
+    one, two, far = host.load("counter"), host.load("counter", context={"n": 10}), host.load("counter", slot=999)
+    expect([one.run([0, 0]), two.run([0]), far.run([0])], [[1, 2], [11], [1]])
+    expect([slot.context_value("n") for slot in (one, two, far)], [2, 11, 1], "contexts")
+
+
+@case
+def unload_and_reuse(bench: Bench) -> None:
+    """A slot number may be used again after UNLOAD, with nothing left of what was there."""
+    host = bench.start()
+    old = host.load("counter", slot=2)
+    expect(old.run([0, 0]), [1, 2])
+    host.unload(old)
+    expect(host.load("counter", slot=2).run([0]), [1])
+    host.unload(host.slots[2])
+    expect(host.load("double", slot=2).run([4]), [8])

@@ -1,0 +1,1 @@
+module.exports = (message) => "x".repeat(message);

@@ -1,0 +1,4 @@
+module.exports = (message, context) => {
+  context.set(message.key, "x".repeat(message.bytes));
+  return message.key;
+};

@@ -1,0 +1,4 @@
+module.exports = (message, context) => {
+  context.set("n", context.get("n", 0) + 1);
+  return message;
+};

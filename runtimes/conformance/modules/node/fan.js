@@ -1,0 +1,6 @@
+module.exports = (message, context) => {
+  context.send("a", [message, "a"]);
+  context.send("b", [message, "b"]);
+  context.send("a", [message, "a again"]);
+  return [message, "out"];
+};

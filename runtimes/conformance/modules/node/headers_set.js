@@ -1,0 +1,3 @@
+module.exports = (message, context) => {
+  context.send("out", message.value, message.headers);
+};

@@ -1,0 +1,7 @@
+function prepare() {
+  throw new Error("cannot load"); // HERE
+}
+
+module.exports = (message) => message;
+
+prepare();

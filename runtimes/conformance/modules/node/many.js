@@ -1,0 +1,3 @@
+module.exports = (message, context) => {
+  for (let i = 0; i < message; i++) context.send(i % 3 === 2 ? "b" : "out", i);
+};

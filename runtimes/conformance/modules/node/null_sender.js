@@ -1,0 +1,4 @@
+module.exports = (message, context) => {
+  context.send("out", null);
+  return null;
+};

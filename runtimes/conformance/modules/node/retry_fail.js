@@ -1,0 +1,5 @@
+module.exports = (message, context) => {
+  context.set("n", context.get("n", 0) + 1);
+  if (message === "bad" && !context.redelivered) throw new Error("not yet");
+  return [message, context.get("n")];
+};

@@ -1,0 +1,3 @@
+const helper = require("./helper.js");
+
+module.exports = (message) => [message, helper.name];

@@ -1,0 +1,3 @@
+# mypy: ignore-errors
+def run(message, context):
+    return context.config

@@ -1,0 +1,5 @@
+# mypy: ignore-errors
+def run(message, context):
+    n = context.get("n", 0) + 1
+    context.set("n", n)
+    return n

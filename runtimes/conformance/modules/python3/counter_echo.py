@@ -1,0 +1,4 @@
+# mypy: ignore-errors
+def run(message, context):
+    context.set("n", context.get("n", 0) + 1)
+    return message

@@ -1,0 +1,6 @@
+# mypy: ignore-errors
+import flow
+
+
+def run(message, context):
+    return message is flow.NULL

@@ -1,0 +1,10 @@
+# mypy: ignore-errors
+def prepare():
+    raise ValueError("cannot load")  # HERE
+
+
+def run(message, context):
+    return message
+
+
+prepare()

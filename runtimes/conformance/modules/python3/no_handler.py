@@ -1,0 +1,3 @@
+# mypy: ignore-errors
+def other(message, context):
+    return message

@@ -1,0 +1,6 @@
+# mypy: ignore-errors
+import helper
+
+
+def run(message, context):
+    return [message, helper.NAME]

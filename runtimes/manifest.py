@@ -1,0 +1,166 @@
+"""What runtime.yaml says about a runtime: how to find its version, start its host, install it.
+
+It knows nothing of hosts, links or the runner. A runtime that is missing is not an error here: it has a reason.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FILE_NAME = "runtime.yaml"
+VERSION_TIMEOUT_S = 10.0
+_VERSION = re.compile(r"\d+(?:\.\d+)+|\d+")
+_FIELDS = {"id", "name", "version", "install", "extensions", "hot_load", "host"}
+_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+
+
+class ManifestError(Exception):
+    """A runtime.yaml cannot be used; the message names the file and the field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """One runtime as its manifest describes it. Commands may hold {python} and {folder}."""
+
+    id: str
+    name: str
+    folder: Path
+    host: tuple[str, ...]
+    version: tuple[str, ...]
+    minimum: str
+    install: str
+    extensions: tuple[str, ...]
+    hot_load: bool
+
+    def host_command(self) -> list[str]:
+        """What starts the host; the paths of its two pipes come behind it."""
+        return [self._filled(word) for word in self.host]
+
+    def version_command(self) -> list[str]:
+        """What prints the version."""
+        return [self._filled(word) for word in self.version]
+
+    def _filled(self, word: str) -> str:
+        return word.replace("{python}", sys.executable).replace("{folder}", str(self.folder))
+
+    def parse_version(self, output: str) -> Found:
+        """The version in what the version command has printed, if it is new enough."""
+        match = _VERSION.search(output)
+        if match is None:
+            return Found(None, f"{self.name}: no version in {output.strip()[:80]!r}; {self._advice()}")
+        if _numbers(match[0]) < _numbers(self.minimum):
+            return Found(None, f"{self.name} {match[0]} is older than {self.minimum}; {self._advice()}")
+        return Found(match[0], "")
+
+    def missing(self) -> Found:
+        """The answer when the version command is not there."""
+        return Found(None, f"{self.name} is not installed: {self.version_command()[0]} was not found; {self._advice()}")
+
+    def failing(self, problem: str) -> Found:
+        """The answer when the version command fails."""
+        return Found(None, f"{self.name}: {' '.join(self.version_command())} {problem}; {self._advice()}")
+
+    def _advice(self) -> str:
+        return f"install it with: {self.install}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The version of a runtime on this machine, or None and the reason, a sentence with the install line."""
+
+    version: str | None
+    reason: str
+
+
+def load_runtimes(folders: Iterable[Path]) -> dict[str, Runtime]:
+    """The runtimes of every FOLDER/*/runtime.yaml by id; raises ManifestError."""
+    runtimes: dict[str, Runtime] = {}
+    for path in sorted(path for folder in folders for path in folder.glob(f"*/{FILE_NAME}")):
+        runtime = read_manifest(path)
+        if runtime.id in runtimes:
+            raise ManifestError(f"{path}: id: {runtime.id!r} is also in {runtimes[runtime.id].folder}")
+        runtimes[runtime.id] = runtime
+    return runtimes
+
+
+def read_manifest(path: Path) -> Runtime:
+    """One runtime.yaml; raises ManifestError."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ManifestError(f"{path}: cannot be read: {error}") from None
+    _check_fields(path, "", content, _FIELDS)
+    _check_fields(path, "version.", content["version"], {"command", "minimum"})
+    identifier = _text(path, "id", content["id"])
+    if not _ID.fullmatch(identifier):
+        raise ManifestError(f"{path}: id: {identifier!r} must match {_ID.pattern}")
+    minimum = _text(path, "version.minimum", content["version"]["minimum"])
+    if not _VERSION.fullmatch(minimum):
+        raise ManifestError(f'{path}: version.minimum: must be numbers and dots, such as "3.11", it is {minimum!r}')
+    if not isinstance(content["hot_load"], bool):
+        raise ManifestError(f"{path}: hot_load: must be true or false")
+    return Runtime(
+        id=identifier,
+        name=_text(path, "name", content["name"]),
+        folder=path.parent,
+        host=_words(path, "host", content["host"]),
+        version=_words(path, "version.command", content["version"]["command"]),
+        minimum=minimum,
+        install=_text(path, "install", content["install"]),
+        extensions=_words(path, "extensions", content["extensions"]),
+        hot_load=content["hot_load"],
+    )
+
+
+def _check_fields(path: Path, prefix: str, content: Any, known: set[str]) -> None:
+    if not isinstance(content, dict):
+        raise ManifestError(f"{path}: {prefix.rstrip('.') or 'the file'}: must be a mapping")
+    for name in content.keys() - known:
+        raise ManifestError(f"{path}: {prefix}{name}: unknown field; known are {', '.join(sorted(known))}")
+    for name in sorted(known - content.keys()):
+        raise ManifestError(f"{path}: {prefix}{name}: missing")
+
+
+def _text(path: Path, name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ManifestError(f"{path}: {name}: must be text (in quotes, if it is a number)")
+    return value
+
+
+def _words(path: Path, name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(word, str) and word for word in value):
+        raise ManifestError(f"{path}: {name}: must be a list of words")
+    return tuple(value)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
+@lru_cache(maxsize=256)
+def find_version(runtime: Runtime) -> Found:
+    """The version on this machine; found once a process. Python's own needs no subprocess."""
+    command = runtime.version_command()
+    if command[0] == sys.executable:
+        return runtime.parse_version(platform.python_version())
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False
+        )
+    except FileNotFoundError:
+        return runtime.missing()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return runtime.failing(f"failed ({error})")
+    if done.returncode != 0:
+        return runtime.failing(f"exited with {done.returncode}: {done.stderr.strip()[:200]}")
+    return runtime.parse_version(done.stdout or done.stderr)

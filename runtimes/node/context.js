@@ -1,0 +1,223 @@
+'use strict'
+// What a handler call sees as `context`. Names with an underscore are the engine's. What a call sends and changes stays
+// here until it has ended; a call that raises is forgotten by forgetting its Context.
+
+const { copy, decode, encode, handOver, wellFormed } = require('./codec')
+const { ContextError, DataError, HeaderError, PortError, TurnTooLarge } = require('./errors')
+const { prints } = require('./prints')
+const { entry } = require('./slot')
+
+const MAX_HEADER_BYTES = 4096
+const NO_HEADERS = Object.freeze({})
+
+/** One value sent: its text for the channel and a value per fused target. */
+class Output {
+  constructor(port, json, values, headers, index) {
+    this.port = port
+    this.json = json
+    this.values = values
+    this.headers = headers // undefined: those of the input
+    this.index = index
+  }
+}
+
+class Context {
+  constructor(slot, turn, port, batch, at, parent, index, headers) {
+    this._slot = slot
+    this._turn = turn
+    this._port = port
+    this._batch = batch // of a root call: where its message is
+    this._at = at
+    this._parent = parent // of a fused call: who sent its message, and which output it was
+    this._index = index
+    this._headers = headers
+    this._id = undefined
+    this._over = false
+    this._isHook = false
+    this._outputs = null
+    this._json = null // the only output, to the channel of "out": the common case makes no Output
+    this._count = 0
+    this._sent = 0
+    this._unwired = 0
+    this._chars = 0
+    this._changes = null
+    this._changedBytes = 0
+  }
+
+  get config() { return this._slot.config }
+  get headers() { return this._headers === null ? NO_HEADERS : this._headers }
+  get port() { return this._port }
+  get moduleId() { return this._slot.module }
+  get flowId() { return this._slot.flow }
+  get redelivered() {
+    let root = this
+    while (root._parent !== null) root = root._parent
+    return root._batch !== null && root._batch.redelivered
+  }
+
+  get messageId() {
+    if (this._id === undefined) {
+      if (this._parent !== null) this._id = this._parent._idOf(this._index)
+      else if (this._batch !== null) this._id = this._batch.ids?.get(this._at) ?? `${this._batch.wire}#${this._batch.first + this._at}`
+      else this._id = null
+    }
+    return this._id
+  }
+
+  get(key, fallback) {
+    const stored = this._find(key)
+    if (stored === undefined) return fallback
+    return stored.value === undefined ? decode(stored.text) : stored.value
+  }
+
+  set(key, value) {
+    if (typeof key !== 'string' || !wellFormed(key)) throw new ContextError('a context key must be a well-formed string')
+    if (value === undefined) throw new DataError('undefined cannot be stored in the context; use delete')
+    this._change(key, entry(key, value))
+  }
+
+  delete(key) {
+    if (this._find(key) !== undefined) this._change(key, undefined)
+  }
+
+  keys() {
+    const keys = new Set(this._slot.store.keys())
+    if (this._changes !== null) for (const [key, stored] of this._changes) stored === undefined ? keys.delete(key) : keys.add(key)
+    return [...keys]
+  }
+
+  log(level, text) { prints.log(this._slot.number, level === 'warn' ? 'warning' : level, text) }
+
+  /** In a turn: part of it. Outside: a turn of its own; without credit the promise returned waits for it. */
+  send(port, value, headers) {
+    const slot = this._slot
+    if (slot.outNames !== null && !slot.outNames.has(port)) throw new PortError(`${slot.module} has no out-port ${String(port)}`)
+    if (typeof port !== 'string') throw new PortError('a port is a string')
+    if (value === undefined) return undefined
+    const own = headers === undefined ? undefined : checkHeaders(headers)
+    if (this._over) return slot.engine.sendOutside(slot, port, copy(handOver(value)), own)
+    this._send(port, value, own)
+    return undefined
+  }
+
+  // ---------------------------------------------------------------- for the engine
+
+  _send(name, value, headers) {
+    const index = this._count++
+    const port = this._slot.out.get(name)
+    if (port === undefined) {
+      this._unwired++
+      return
+    }
+    const json = port.channel === null ? null : encode(value)
+    let values = null
+    if (port.targets.length > 0) {
+      const plain = handOver(value)
+      values = port.targets.map(() => copy(plain))
+    }
+    this._keep(new Output(port, json, values, headers, index))
+  }
+
+  /** The value that the handler returned: the last fused target gets the very value. */
+  _return(value) {
+    const port = this._slot.outPort
+    if (port === undefined) {
+      this._count++
+      this._unwired++
+      return
+    }
+    const json = port.channel === null ? null : encode(value)
+    const count = port.targets.length
+    if (count === 0 && this._outputs === null) {
+      this._sent = 1
+      this._json = json
+      this._grow(json.length)
+      return
+    }
+    let values = null
+    if (count > 0) {
+      const plain = handOver(value)
+      values = new Array(count)
+      for (let i = 0; i < count - 1; i++) values[i] = copy(plain)
+      values[count - 1] = plain
+    }
+    this._keep(new Output(port, json, values, undefined, this._count++))
+  }
+
+  _keep(output) {
+    this._sent++
+    if (this._outputs === null) this._outputs = [output]
+    else this._outputs.push(output)
+    if (output.json !== null) this._grow(output.json.length)
+  }
+
+  /** Stops a turn early that would be rolled back anyway, before it eats the memory. */
+  _grow(chars) {
+    this._chars += chars
+    const turn = this._turn
+    if (turn.chars + this._chars <= turn.slot.maxTurnBytes) return
+    turn.tooLarge = true
+    throw tooLarge(turn.slot)
+  }
+
+  /** Gives what a hook or a source has collected to the context of the turn that commits it. */
+  _moveTo(other) {
+    for (const field of ['_outputs', '_json', '_count', '_sent', '_unwired', '_chars', '_changes', '_changedBytes']) {
+      other[field] = this[field]
+    }
+    this._outputs = this._json = this._changes = null
+    this._count = this._sent = this._unwired = this._chars = this._changedBytes = 0
+    if (this._turn.tooLarge) other._turn.tooLarge = true
+    this._turn.tooLarge = false
+  }
+
+  _idOf(index) { return `${this.messageId}/${this._slot.module}.${index}` }
+
+  /** The headers of an output as JSON text, null for none. */
+  _headersText(port, headers, index) {
+    const own = headers === undefined ? this._headers : headers
+    if (port.ids) return JSON.stringify({ ...own, id: this._idOf(index) })
+    return own === null ? null : JSON.stringify(own)
+  }
+
+  _find(key) {
+    if (this._changes !== null && this._changes.has(key)) return this._changes.get(key)
+    return this._slot.store.get(key)
+  }
+
+  _change(key, stored) {
+    const slot = this._slot
+    if (slot.concurrency > 1 && !this._isHook) throw new ContextError('a module with concurrency cannot change its context')
+    const old = this._find(key)
+    const bytes = (stored === undefined ? 0 : stored.bytes) - (old === undefined ? 0 : old.bytes)
+    if (bytes > 0) slot.checkRoom(this._over ? bytes : this._changedBytes + bytes)
+    if (this._over) {
+      slot.engine.changeOutside(slot, key, stored)
+      return
+    }
+    this._changedBytes += bytes
+    this._changes ??= new Map()
+    const replaced = this._changes.get(key)
+    this._changes.set(key, stored)
+    if (stored !== undefined) this._grow(stored.bytes - (replaced === undefined ? 0 : replaced.bytes))
+  }
+}
+
+function tooLarge(slot) { return new TurnTooLarge(`the turn has more than ${slot.maxTurnBytes} bytes of output`) }
+
+/** A copy of a module's own headers, null for none. */
+function checkHeaders(headers) {
+  if (headers === null) return null
+  if (typeof headers !== 'object') throw new HeaderError('headers are an object of strings')
+  const names = Object.keys(headers)
+  if (names.length === 0) return null
+  for (const name of names) {
+    if (name !== 'client' && name !== 'traceparent' && !name.startsWith('x-')) throw new HeaderError(`the header ${name} cannot be sent`)
+    if (typeof headers[name] !== 'string') throw new HeaderError(`the header ${name} is not a string`)
+  }
+  const text = encode({ ...headers })
+  if (Buffer.byteLength(text) > MAX_HEADER_BYTES) throw new HeaderError(`headers of more than ${MAX_HEADER_BYTES} bytes`)
+  return Object.freeze({ ...headers })
+}
+
+module.exports = { Context, tooLarge }

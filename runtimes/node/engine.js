@@ -1,0 +1,208 @@
+'use strict'
+// When turns begin and when they are committed: the loop over the slots that have something to do, in slices of 10 ms
+// between which the event loop looks for input. turns.js knows how a turn runs.
+
+const { performance } = require('node:perf_hooks')
+const { Undecodable } = require('./batch')
+const { Context } = require('./context')
+const { CreditError } = require('./errors')
+const { KIND, NONE } = require('./link')
+const { regroup } = require('./slot')
+const { Turns } = require('./turns')
+
+const SLICE_MS = 10
+const TURNS_IN_A_ROW = 128
+const MAX_WAITING_SENDS = 1024
+const SENT = Promise.resolve()
+
+class Engine extends Turns {
+  constructor(writer, onFatal) {
+    super(writer, onFatal)
+    this.advancing = 0 // async sources that wait for their next value
+    this._ready = []
+    this._sliceEnd = 0
+    this._isScheduled = false
+    this._isYielding = false // work is left, but the event loop has its turn
+    this._tick = () => {
+      this._isScheduled = this._isYielding = false
+      try {
+        this._work(true)
+      } catch (error) {
+        this.fatal(error)
+      }
+    }
+  }
+
+  // ---------------------------------------------------------------- the loop
+
+  wake(slot) {
+    if (slot.queued) return
+    slot.queued = true
+    this._ready.push(slot)
+  }
+
+  schedule() {
+    if (this._isScheduled) return
+    this._isScheduled = true
+    setImmediate(this._tick)
+  }
+
+  /** Input has come. While yielding it is only taken in: more frames may be waiting to be read. */
+  work() {
+    if (!this._isYielding) this._work(false)
+  }
+
+  /** Async code has gone on. The slice is still the one that the event loop began, or user promises could starve it. */
+  resume() {
+    if (this._isYielding) return
+    this.now = performance.now()
+    if (this.now < this._sliceEnd) this._runReady(false)
+    else this._yield()
+  }
+
+  _yield() {
+    this.transaction.commit()
+    if (this._ready.length === 0) return
+    this._isYielding = true
+    this.schedule()
+  }
+
+  _work(isTick) {
+    this.now = performance.now()
+    this._sliceEnd = this.now + SLICE_MS
+    this._runReady(isTick)
+  }
+
+  _runReady(isTick) {
+    const ready = this._ready
+    while (ready.length > 0) {
+      const slot = ready.shift()
+      slot.queued = false
+      for (let left = TURNS_IN_A_ROW; this._step(slot);) {
+        if (this.now >= this._sliceEnd) {
+          this.wake(slot)
+          this._yield()
+          return
+        }
+        if (--left === 0) {
+          this.wake(slot)
+          break
+        }
+      }
+    }
+    // Async code that goes on at once should share the commit; what really waits must not delay it.
+    if (isTick || this.running + this.advancing === 0) this.transaction.commit()
+    else if (!this.transaction.isEmpty) this.schedule()
+  }
+
+  /** Begins one turn of a slot, if it has one and may. */
+  _step(slot) {
+    if (slot.loading || slot.hooking) return false
+    if (slot.calls.length > 0) {
+      if (slot.order.length === 0) slot.calls.shift()()
+      return false
+    }
+    if (slot.order.length >= slot.concurrency || (slot.isTarget && slot.group.locks > 0)) return false
+    if (slot.sends.length > 0 && slot.credit > 0) {
+      this._runSend(slot, slot.sends.shift())
+      return true
+    }
+    if (slot.batches.length > 0) {
+      this._runMessage(slot, slot.batches[0])
+      return true
+    }
+    return slot.generator !== null && slot.generator.step()
+  }
+
+  // ---------------------------------------------------------------- turns
+
+  _runMessage(slot, batch) {
+    if (batch.messages === null) {
+      batch.decode()
+      this.now = performance.now()
+    }
+    const at = batch.at++
+    if (batch.at === batch.end) slot.batches.shift()
+    const message = batch.messages[at]
+    const turn = this.newTurn(slot)
+    turn.isData = true
+    turn.consumed = 1
+    turn.number = batch.first + at
+    const headers = batch.headers === null ? null : batch.headers[at]
+    const context = turn.context = new Context(slot, turn, batch.port, batch, at, null, 0, headers)
+    if (batch.announce) {
+      turn.announce = true
+      this.transaction.commit()
+      this.writer.frame(KIND.TURN, 0, slot.number, 0, 0, turn.number, '')
+      this.writer.flush()
+    }
+    if (message instanceof Undecodable) {
+      turn.fail(context, undefined, message.error)
+      this.proceed(turn, undefined)
+    } else {
+      this.proceed(turn, this.handle(turn, context, message))
+    }
+  }
+
+  _runSend(slot, { port, value, headers, resolve }) {
+    const turn = this.pulledTurn(slot)
+    const { context } = turn
+    turn.onDone = resolve
+    try {
+      context._send(port, value, headers)
+      turn.take(context)
+    } catch (error) {
+      turn.fail(context, undefined, error)
+    }
+    context._over = true
+    this.tick(slot)
+    this.proceed(turn, undefined)
+  }
+
+  // ---------------------------------------------------------------- from outside
+
+  regroup() { regroup([...this.slots.values()]) }
+
+  sendOutside(slot, port, value, headers) {
+    if (this.slots.get(slot.number) !== slot) throw new CreditError(`${slot.module} is not loaded any more`)
+    if (slot.sends.length >= MAX_WAITING_SENDS) throw new CreditError(`${MAX_WAITING_SENDS} sends of ${slot.module} wait for credit`)
+    const send = { port, value, headers, resolve: null }
+    const hasCredit = slot.credit > slot.sends.length
+    slot.sends.push(send)
+    this.wake(slot)
+    this.schedule()
+    return hasCredit ? SENT : new Promise((resolve) => { send.resolve = resolve })
+  }
+
+  changeOutside(slot, key, stored) {
+    slot.change(key, stored)
+    if (this.slots.get(slot.number) !== slot) return
+    this.transaction.change(slot, key, stored)
+    this.schedule()
+  }
+
+  /** Answers what was asked to pause and has nothing under way any more. */
+  answerPauses(slot) {
+    if (slot.pauses.length > 0 && slot.order.length === 0 && !slot.hooking) {
+      this.transaction.commit()
+      for (const request of slot.pauses.splice(0)) this.writer.frame(KIND.PAUSED, 0, slot.number, 0, 0, request, '')
+      this.writer.flush()
+    }
+    this.answerAllPaused()
+  }
+
+  answerAllPaused() {
+    if (this.running > 0) return
+    if (this.pauses.length > 0) {
+      this.transaction.commit()
+      for (const request of this.pauses.splice(0)) this.writer.frame(KIND.PAUSED, 0, NONE, 0, 0, request, '')
+      this.writer.flush()
+    }
+    if (this.isStopping) {
+      this.transaction.commit()
+      process.exit(0)
+    }
+  }
+}
+
+module.exports = { Engine }

@@ -1,0 +1,168 @@
+'use strict'
+// LOAD, UNLOAD, WIRES and CALL: what happens to a slot between turns.
+
+const { Context, tooLarge } = require('./context')
+const { isIterator } = require('./turns')
+const { describe } = require('./errors')
+const { Source: Code } = require('./loader')
+const { KIND, NONE } = require('./link')
+const { prints } = require('./prints')
+const { Slot, OutPort } = require('./slot')
+const { Source } = require('./source')
+const { Turn } = require('./turn')
+
+class Lifecycle {
+  constructor(engine) {
+    this._engine = engine
+    this.channels = new Map() // of the host's input: {slot, port, wire}
+  }
+
+  _result(slot, request, result) {
+    const { writer } = this._engine
+    writer.frame(KIND.RESULT, 0, slot, 0, 0, request, JSON.stringify(result))
+    writer.flush()
+  }
+
+  load(number, request, spec) {
+    const engine = this._engine
+    let code = null
+    let slot = null
+    const fail = (error) => {
+      if (slot !== null && engine.slots.get(number) === slot) engine.slots.delete(number)
+      if (code !== null) code.remove()
+      this._result(number, request, { ok: false, error: describe(error, code) })
+    }
+    const succeed = ({ handler, hooks }) => {
+      Object.assign(slot, { handler, hooks, loading: false, async: isAsync(handler) })
+      this._result(number, request, { ok: true, hooks: Object.keys(hooks) })
+      engine.wake(slot)
+      engine.schedule()
+    }
+    prints.slot = number
+    try {
+      slot = new Slot(number, spec, engine)
+      engine.slots.set(number, slot)
+      code = slot.source = new Code(spec)
+      const loaded = prints.run(number, () => code.load())
+      if (loaded instanceof Promise) loaded.then(succeed, fail).catch(engine.fatal)
+      else succeed(loaded)
+    } catch (error) {
+      fail(error)
+    }
+    prints.slot = NONE
+  }
+
+  unload(number, request) {
+    const engine = this._engine
+    const slot = engine.slots.get(number)
+    if (slot !== undefined) {
+      engine.transaction.commit()
+      engine.slots.delete(number)
+      this._cutChannels(slot)
+      slot.forget()
+      slot.generator = null
+      slot.sends.length = 0
+      if (slot.source !== null) slot.source.remove()
+      engine.regroup()
+    }
+    this._result(number, request, { ok: true })
+  }
+
+  _cutChannels(slot) {
+    for (const [channel, input] of this.channels) if (input.slot === slot) this.channels.delete(channel)
+  }
+
+  wire(slot, wires) {
+    const engine = this._engine
+    engine.transaction.commit() // the old ports may hold messages
+    this._cutChannels(slot)
+    for (const [channel, [port, wire]] of Object.entries(wires.in)) this.channels.set(Number(channel), { slot, port, wire })
+    slot.out = new Map()
+    for (const [name, { channel, ids, fused }] of Object.entries(wires.out)) {
+      const targets = fused.map(([number, port]) => ({ slot: engine.slots.get(number), port }))
+      if (targets.some((target) => target.slot === undefined)) throw new Error(`WIRES of ${slot.module}: a fused target is not loaded`)
+      slot.out.set(name, new OutPort(name, channel, ids, targets))
+    }
+    slot.outPort = slot.out.get('out')
+    engine.regroup()
+  }
+
+  call(slot, request, { hook, turns, from_version: fromVersion }) {
+    slot.calls.push(() => {
+      this._runHook(slot, hook, turns, fromVersion).then(
+        (result) => this._answerCall(slot, request, result),
+        (error) => this._answerCall(slot, request, { ok: false, error: describe(error, slot.source) }),
+      ).catch(this._engine.fatal)
+    })
+    this._engine.wake(slot)
+  }
+
+  _answerCall(slot, request, result) {
+    const engine = this._engine
+    slot.hooking = false
+    engine.running--
+    engine.transaction.commit()
+    this._result(slot.number, request, result)
+    engine.answerPauses(slot)
+    engine.wake(slot)
+    engine.schedule()
+  }
+
+  async _runHook(slot, hook, turns, fromVersion) {
+    const engine = this._engine
+    slot.hooking = true
+    engine.running++
+    if (hook === 'start') slot.turnNumber = turns || 0
+    if (hook === 'stop' && slot.generator !== null) await slot.generator.close()
+    const code = slot.hooks[hook]
+    if (code === undefined) return { ok: true }
+    // The user keeps `context`; what it has collected moves to the turn's own.
+    const context = new Context(slot, new Turn(slot), null, null, 0, null, 0, null)
+    context._isHook = true
+    context._id = `${slot.module}.${hook}`
+    let result
+    prints.slot = slot.number
+    try {
+      result = prints.run(slot.number, code, context, fromVersion)
+    } finally {
+      prints.slot = NONE
+    }
+    if (!isGenerator(result)) result = await result
+    const isSource = hook === 'start' && isGenerator(result)
+    context._over = true
+    const turn = new Turn(slot)
+    engine.nameTurn(turn, context._id)
+    turn.isQuiet = true
+    context._moveTo(turn.context)
+    turn.take(turn.context)
+    await this._finishHook(turn)
+    if (isSource) slot.generator = new Source(engine, slot, result, context)
+    return { ok: true, source: isSource }
+  }
+
+  /** Runs what is fused behind the hook's sends, alone in its group, and merges it all. */
+  async _finishHook(turn) {
+    const engine = this._engine
+    if (turn.context._outputs !== null) {
+      while (turn.slot.group.locks > 0) await new Promise(setImmediate)
+      engine.lock(turn)
+      await engine.spread(turn, turn.context)
+      engine.unlock(turn)
+    }
+    if (turn.isTooLarge()) {
+      turn.rollBack()
+      throw tooLarge(turn.slot)
+    }
+    engine.transaction.merge(turn)
+  }
+}
+
+function isAsync(handler) {
+  return handler !== null && /^Async/.test(Object.getPrototypeOf(handler).constructor?.name)
+}
+
+function isGenerator(result) {
+  return typeof result === 'object' && result !== null && isIterator(result)
+}
+
+module.exports = { Lifecycle }

@@ -1,0 +1,149 @@
+'use strict'
+// A loaded module: its functions, its wiring, its context as of now, its queues and counters. Decides nothing.
+
+const { encode } = require('./codec')
+const { ContextError } = require('./errors')
+
+const MAX_VALUE_BYTES = 1 << 20
+const MAX_CONTEXT_BYTES = 64 << 20
+
+/** An out-port that has wires, and the messages that wait there for the next commit. */
+class OutPort {
+  constructor(name, channel, ids, targets) {
+    this.name = name
+    this.channel = channel // null when all wires are fused
+    this.ids = ids
+    this.targets = targets // [{slot, port}]
+    this.text = ''
+    this.headers = ''
+    this.count = 0
+  }
+}
+
+/** Slots joined by fused wires. While a turn of one of them is in async code, no other may enter: its changes are not final. */
+class Group {
+  constructor() { this.locks = 0 }
+}
+
+/** One value of the context: its JSON text, and the value itself if it cannot be mutated. */
+function entry(key, value) {
+  const text = encode(value)
+  let bytes = text.length
+  if (bytes * 3 > MAX_VALUE_BYTES) {
+    bytes = Buffer.byteLength(text)
+    if (bytes > MAX_VALUE_BYTES) throw new ContextError(`the value of ${key} has ${bytes} bytes, at most ${MAX_VALUE_BYTES} are allowed`)
+  }
+  return { text, bytes: bytes + key.length, value: typeof value === 'object' || typeof value === 'bigint' ? undefined : value }
+}
+
+class Slot {
+  constructor(number, spec, engine) {
+    this.number = number
+    this.engine = engine
+    this.flow = spec.flow
+    this.module = spec.module
+    this.config = deepFreeze(spec.config)
+    this.outNames = spec.ports ? new Set([...spec.ports.out, 'error']) : null
+    this.concurrency = Math.max(1, spec.concurrency || 1)
+    this.retry = spec.retry === true
+    this.maxTurnBytes = spec.max_turn_bytes
+    this.source = null // loader.js: where the code came from
+    this.handler = null
+    this.hooks = {}
+    this.loading = true
+    this.async = false
+
+    this.store = new Map()
+    this.storeBytes = 0
+    for (const key of Object.keys(spec.context || {})) {
+      const stored = entry(key, spec.context[key])
+      this.store.set(key, stored)
+      this.storeBytes += stored.bytes
+    }
+
+    this.out = new Map()
+    this.outPort = undefined // of "out", the port of what a handler returns
+    this.group = new Group()
+    this.isTarget = false // of a fused wire
+
+    this.queued = false // in the engine's list of slots to look at
+    this.batches = []
+    this.calls = []
+    this.sends = []
+    this.credit = 0
+    this.turnNumber = 0
+    this.generator = null // the source, source.js
+    this.hooking = false
+    this.order = [] // async turns under way, in input order
+    this.pauses = []
+    this.clearCounts()
+  }
+
+  clearCounts() {
+    this.touched = false
+    this.consumed = this.handled = this.failed = this.pulled = this.sent = this.unwired = 0
+    this.busyMs = 0
+    this.dirty = null // context keys to commit
+  }
+
+  counts() {
+    return `[${this.number},${this.consumed},${this.handled},${this.failed},${this.pulled},${this.sent},${this.unwired},${Math.round(this.busyMs * 1000)}]`
+  }
+
+  checkRoom(bytes) {
+    if (this.storeBytes + bytes > MAX_CONTEXT_BYTES) throw new ContextError(`the context would exceed ${MAX_CONTEXT_BYTES} bytes`)
+  }
+
+  /** Puts or removes (undefined) an entry and returns what was there. */
+  change(key, stored) {
+    const old = this.store.get(key)
+    if (old !== undefined) this.storeBytes -= old.bytes
+    if (stored === undefined) this.store.delete(key)
+    else {
+      this.store.set(key, stored)
+      this.storeBytes += stored.bytes
+    }
+    return old
+  }
+
+  /** PAUSE: what has not begun is forgotten; the runner still has it. */
+  forget() {
+    this.batches.length = 0
+    this.credit = 0
+  }
+}
+
+function deepFreeze(value) {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  for (const item of Object.values(value)) deepFreeze(item)
+  return Object.freeze(value)
+}
+
+/** Joins slots into groups again after a change of wires; turns under way keep their locks. */
+function regroup(slots) {
+  const leader = new Map()
+  const find = (slot) => {
+    let at = slot
+    while (leader.has(at)) at = leader.get(at)
+    return at
+  }
+  for (const slot of slots) slot.isTarget = false
+  for (const slot of slots) {
+    for (const port of slot.out.values()) {
+      for (const target of port.targets) {
+        target.slot.isTarget = true
+        const [one, other] = [find(slot), find(target.slot)]
+        if (one !== other) leader.set(one, other)
+      }
+    }
+  }
+  const groups = new Map()
+  for (const slot of slots) {
+    const first = find(slot)
+    if (!groups.has(first)) groups.set(first, new Group())
+    slot.group = groups.get(first)
+    for (const turn of slot.order) if (turn.holding) slot.group.locks++
+  }
+}
+
+module.exports = { OutPort, Slot, entry, regroup }

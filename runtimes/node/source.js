@@ -1,0 +1,130 @@
+'use strict'
+// A generator that `start` returned: advanced as long as the slot has credit, one turn a value (PROTOCOL.md section 6).
+
+const { KIND, NONE } = require('./link')
+const { prints } = require('./prints')
+
+class Source {
+  constructor(engine, slot, iterator, context) {
+    this._engine = engine
+    this._slot = slot
+    this._iterator = iterator
+    this._context = context // the one that `start` was given: collects what happens between two yields
+    this._isAsync = Symbol.asyncIterator in iterator
+    this._result = null // {value, done} or {error}, not yet a turn
+    this._isAdvancing = false
+    this._isClosed = false
+  }
+
+  /** Takes one step; false when it must wait for credit or for the generator. */
+  step() {
+    const slot = this._slot
+    if (this._result === null) {
+      if (this._isAdvancing || slot.credit <= 0) return false
+      this._advance()
+      if (this._result === null) return false
+    }
+    const { value, done, error } = this._result
+    if (error !== undefined) this._fail(error.thrown)
+    else if (done) this._finish()
+    else if (slot.credit <= 0) return false
+    else this._yield(value)
+    this._result = null
+    return true
+  }
+
+  _advance() {
+    const context = this._context
+    context._over = false
+    prints.slot = this._slot.number
+    try {
+      if (this._isAsync) {
+        this._isAdvancing = true
+        this._engine.advancing++
+        const next = prints.run(this._slot.number, () => this._iterator.next())
+        Promise.resolve(next).then((result) => this._arrive(result), (thrown) => this._arrive({ error: { thrown } }))
+          .catch(this._engine.fatal)
+      } else {
+        this._result = this._iterator.next()
+      }
+    } catch (thrown) {
+      this._result = { error: { thrown } }
+    }
+    prints.slot = NONE
+    if (!this._isAsync) context._over = true
+    this._engine.tick(this._slot)
+  }
+
+  /** An async generator's value is no turn yet: a PAUSE that came meanwhile has taken the credit. */
+  _arrive(result) {
+    this._isAdvancing = false
+    this._engine.advancing--
+    this._context._over = true
+    if (this._isClosed) return
+    this._result = result
+    this._engine.wake(this._slot)
+    this._engine.resume()
+  }
+
+  _yield(value) {
+    const turn = this._engine.pulledTurn(this._slot)
+    this._context._moveTo(turn.context)
+    let failure = null
+    try {
+      if (value !== undefined) turn.context._send('out', value, undefined)
+      turn.take(turn.context)
+    } catch (thrown) {
+      failure = thrown
+      turn.fail(turn.context, undefined, thrown)
+      this._close(false, turn)
+    }
+    turn.context._over = true
+    this._engine.tick(this._slot)
+    this._engine.proceed(turn, undefined)
+    if (failure !== null && !this._isAsync) this._iterator.return?.()
+  }
+
+  _finish() {
+    const turn = this._engine.newTurn(this._slot)
+    this._engine.nameTurn(turn, `${this._slot.module}.start#${this._slot.turnNumber}`)
+    turn.isQuiet = true
+    this._context._moveTo(turn.context)
+    turn.take(turn.context)
+    turn.context._over = true
+    this._close(true, turn)
+    this._engine.proceed(turn, undefined)
+  }
+
+  _fail(thrown) {
+    const turn = this._engine.newTurn(this._slot)
+    this._engine.nameTurn(turn, `${this._slot.module}.start#${this._slot.turnNumber}`)
+    turn.number = this._slot.turnNumber
+    turn.fail(turn.context, undefined, thrown)
+    this._close(false, turn)
+    this._engine.proceed(turn, undefined)
+  }
+
+  /** The source ends with this turn: FINISHED follows its commit. */
+  _close(ok, turn) {
+    const { _engine: engine, _slot: slot } = this
+    this._isClosed = true
+    slot.generator = null
+    turn.onDone = () => {
+      engine.transaction.commit()
+      engine.writer.frame(KIND.FINISHED, 0, slot.number, 0, 0, 0, JSON.stringify({ ok }))
+      engine.writer.flush()
+    }
+  }
+
+  /** Before `stop`: the generator's own clean-up runs, unless it hangs in a wait of its own. */
+  async close() {
+    this._isClosed = true
+    this._slot.generator = null
+    const wasAdvancing = this._isAdvancing
+    const closed = prints.run(this._slot.number, () => this._iterator.return?.())
+    if (wasAdvancing) Promise.resolve(closed).catch((error) => prints.log(this._slot.number, 'error', String(error)))
+    else await closed
+  }
+}
+
+module.exports = { Source }

@@ -1,0 +1,118 @@
+'use strict'
+// Finished turns since the last COMMIT, and how they are written (PROTOCOL.md section 7).
+
+const { FLAG, KIND, NO_INDEX } = require('./link')
+
+const COMMIT_CHARS = 64 << 10
+const MAX_FRAME_CHARS = 16 << 20 // of UTF-16: at most 48 MiB of UTF-8
+
+class Transaction {
+  constructor(writer) {
+    this._writer = writer
+    this._slots = []
+    this._ports = []
+    this._errors = []
+    this._chars = 0
+  }
+
+  get isEmpty() { return this._slots.length === 0 }
+  get isFull() { return this._chars >= COMMIT_CHARS }
+
+  touch(slot) {
+    if (slot.touched) return
+    slot.touched = true
+    this._slots.push(slot)
+  }
+
+  merge(turn) {
+    const { slot, calls, outputs } = turn
+    this.touch(slot)
+    if (turn.errors !== null) this._mergeErrors(turn)
+    for (let i = 0; i < turn.callCount; i += 5) {
+      const called = calls[i]
+      if (!called.touched) this.touch(called)
+      called.handled += calls[i + 1]
+      called.failed += calls[i + 2]
+      called.sent += calls[i + 3]
+      called.unwired += calls[i + 4]
+    }
+    for (let i = 0; i < turn.outputCount; i += 3) this._append(outputs[i], outputs[i + 1], outputs[i + 2])
+    if (turn.changes !== null) for (const [changed, key, stored] of turn.changes) this.change(changed, key, stored)
+    slot.consumed += turn.consumed
+    slot.pulled += turn.pulled
+  }
+
+  change(slot, key, stored) {
+    this.touch(slot)
+    slot.dirty ??= new Map()
+    slot.dirty.set(key, stored)
+    if (stored !== undefined) this._chars += stored.bytes
+  }
+
+  _mergeErrors(turn) {
+    for (const error of turn.errors) {
+      error.index = error.isData ? turn.slot.consumed : NO_INDEX
+      this._chars += error.info.length + error.message.length
+      this._errors.push(error)
+    }
+  }
+
+  _append(port, json, headers) {
+    if (port.count === 0) {
+      this._ports.push(port)
+      port.text = json
+    } else if (port.text.length + json.length > MAX_FRAME_CHARS) {
+      this._writeData(port)
+      this._ports.push(port)
+      port.text = json
+    } else {
+      port.text += ',\n' + json
+    }
+    if (headers !== null || port.headers !== '') {
+      // Messages before the first one with headers get their null now.
+      const before = port.headers === '' ? 'null,\n'.repeat(port.count) : `${port.headers},\n`
+      port.headers = before + (headers ?? 'null')
+    }
+    port.count++
+    this._chars += json.length
+  }
+
+  _writeData(port) {
+    const flags = port.headers === '' ? 0 : FLAG.HEADERS
+    const body = flags === 0 ? `[${port.text}]` : `[[${port.headers}],\n\n[${port.text}]]`
+    this._writer.frame(KIND.DATA, flags, port.channel, 0, port.count, 0, body)
+    port.text = port.headers = ''
+    port.count = 0
+  }
+
+  /** Writes all of it, COMMIT last, in one go. */
+  commit() {
+    if (this._slots.length === 0) return
+    const writer = this._writer
+    for (const port of this._ports) if (port.count > 0) this._writeData(port)
+    let counts = ''
+    for (const slot of this._slots) {
+      if (slot.dirty !== null) this._writeContext(slot)
+      counts += counts === '' ? slot.counts() : `,${slot.counts()}`
+      slot.clearCounts()
+    }
+    for (const { slot, flags, index, number, info, message } of this._errors) {
+      writer.frame(KIND.ERROR, flags, slot.number, Buffer.byteLength(info), index, number, info + message)
+    }
+    writer.frame(KIND.COMMIT, 0, 0, 0, 0, 0, `[${counts}]`)
+    writer.flush()
+    this._slots.length = 0
+    this._ports.length = 0
+    this._errors.length = 0
+    this._chars = 0
+  }
+
+  _writeContext(slot) {
+    for (const [key, stored] of slot.dirty) {
+      const flags = stored === undefined ? FLAG.DELETED : 0
+      this._writer.frame(KIND.CONTEXT, flags, slot.number, Buffer.byteLength(key), 0, 0, stored === undefined ? key : key + stored.text)
+    }
+  }
+}
+
+module.exports = { Transaction }

@@ -1,0 +1,243 @@
+'use strict'
+// Runs what is in a turn (PROTOCOL.md section 7): synchronously as long as user code is synchronous; what has become async
+// is kept in `slot.order`, so that it ends in input order. The engine says when a turn begins.
+
+const { performance } = require('node:perf_hooks')
+const { Context } = require('./context')
+const { NONE } = require('./link')
+const { prints } = require('./prints')
+const { Transaction } = require('./transaction')
+const { Turn } = require('./turn')
+
+class Turns {
+  constructor(writer, onFatal) {
+    this.writer = writer
+    this.fatal = onFatal
+    this.transaction = new Transaction(writer)
+    this.slots = new Map()
+    this.running = 0 // async turns and hooks under way
+    this.pauses = [] // requests to pause every slot
+    this.isStopping = false
+    this.now = performance.now() // after the latest handler: one clock reading a call
+    this._spare = new Turn(null) // to use again
+  }
+
+  newTurn(slot) {
+    const turn = this._spare
+    if (turn === null) return new Turn(slot)
+    this._spare = null
+    turn.reset(slot)
+    return turn
+  }
+
+  /** A turn that no message causes: it uses a credit, and has a number of its own. */
+  pulledTurn(slot) {
+    const turn = this.newTurn(slot)
+    slot.credit--
+    turn.pulled = 1
+    this.nameTurn(turn, `${slot.module}.start#${slot.turnNumber}`)
+    turn.number = slot.turnNumber++
+    return turn
+  }
+
+  nameTurn(turn, id) {
+    turn.context = new Context(turn.slot, turn, null, null, 0, null, 0, null)
+    turn.context._id = id
+    turn.context._isHook = true
+  }
+
+  /** What was done since the last reading was done for this slot. */
+  tick(slot) {
+    const now = performance.now()
+    slot.busyMs += now - this.now
+    this.now = now
+  }
+
+  /** Runs a handler: undefined when it has ended, else a promise of that. */
+  handle(turn, context, message) {
+    const slot = context._slot
+    const { handler } = slot
+    if (handler === null) {
+      turn.fail(context, message, new TypeError(`${slot.module} has no handler, only a source`))
+      return undefined
+    }
+    prints.slot = slot.number
+    try {
+      const result = slot.async ? prints.run(slot.number, handler, message, context) : handler(message, context)
+      if (result !== undefined) {
+        if (typeof result === 'object' && result !== null && isSpecial(result)) {
+          if (!isIterator(result) || Symbol.asyncIterator in result) {
+            slot.async = true
+            prints.slot = NONE
+            return this._handleLater(turn, context, message, result)
+          }
+          for (const value of result) if (value !== undefined) context._send('out', value, undefined)
+        } else context._return(result)
+      }
+      turn.take(context)
+    } catch (error) {
+      turn.fail(context, message, error)
+    }
+    prints.slot = NONE
+    context._over = true
+    this.tick(slot)
+    return undefined
+  }
+
+  async _handleLater(turn, context, message, result) {
+    const started = performance.now()
+    try {
+      if (isIterator(result)) {
+        for await (const value of result) if (value !== undefined) context._send('out', value, undefined)
+      } else {
+        const value = await result
+        if (value !== undefined) context._return(value)
+      }
+      turn.take(context)
+    } catch (error) {
+      turn.fail(context, message, error)
+    }
+    context._over = true
+    context._slot.busyMs += performance.now() - started
+  }
+
+  /** Runs what is fused behind a call, depth-first: undefined when all has ended, else a promise of that. */
+  spread(turn, context, firstOutput = 0, firstTarget = 0) {
+    const outputs = context._outputs
+    if (outputs === null) return undefined
+    for (let i = firstOutput; i < outputs.length; i++) {
+      const { port, values, index, headers } = outputs[i]
+      if (values === null) continue
+      for (let j = i === firstOutput ? firstTarget : 0; j < values.length; j++) {
+        const target = port.targets[j]
+        const child = new Context(target.slot, turn, target.port, null, 0, context, index, headers === undefined ? context._headers : headers)
+        const later = this._call(turn, child, values[j])
+        if (later !== undefined) return later.then(() => this.spread(turn, context, i, j + 1))
+      }
+    }
+    return undefined
+  }
+
+  _call(turn, context, message) {
+    const later = this.handle(turn, context, message)
+    if (later === undefined) return this.spread(turn, context)
+    this.lock(turn)
+    return later.then(() => this.spread(turn, context))
+  }
+
+  /** The root handler of a turn has ended, or will when `later` does: runs the rest of the turn when its time has come. */
+  proceed(turn, later) {
+    const { slot } = turn
+    if (later === undefined && slot.order.length === 0 && (turn.context._outputs === null || slot.group.locks === 0)) {
+      const rest = this.spread(turn, turn.context)
+      if (rest === undefined) {
+        this._finish(turn)
+        turn.slot = null
+        this._spare = turn
+        return
+      }
+      this._enlist(turn)
+      this._endLater(turn, rest)
+      return
+    }
+    this._enlist(turn)
+    if (later === undefined) {
+      turn.ready = true
+      return
+    }
+    if (slot.isTarget) this.lock(turn)
+    later.then(() => {
+      turn.ready = true
+      this._pump(slot)
+      this.resume()
+    }).catch(this.fatal)
+  }
+
+  _enlist(turn) {
+    turn.slot.order.push(turn)
+    this.running++
+  }
+
+  /** Ends the turns of a slot whose handlers have ended, in input order. */
+  _pump(slot) {
+    while (slot.order.length > 0) {
+      const turn = slot.order[0]
+      if (!turn.ready || turn.spreading) return
+      if (turn.context._outputs !== null && slot.group.locks > 0 && !turn.holding) return
+      const rest = turn.dropped ? undefined : this.spread(turn, turn.context)
+      if (rest !== undefined) {
+        this._endLater(turn, rest)
+        return
+      }
+      this._end(turn)
+    }
+  }
+
+  _endLater(turn, rest) {
+    turn.spreading = true
+    rest.then(() => {
+      this._end(turn)
+      this._pump(turn.slot)
+      this.resume()
+    }).catch(this.fatal)
+  }
+
+  _end(turn) {
+    const { slot } = turn
+    slot.order.shift()
+    this.running--
+    if (!turn.dropped) this._finish(turn)
+    this.unlock(turn)
+    this.wake(slot)
+    this.answerPauses(slot)
+  }
+
+  lock(turn) {
+    if (turn.holding) return
+    turn.holding = true
+    turn.slot.group.locks++
+  }
+
+  unlock(turn) {
+    if (!turn.holding) return
+    turn.holding = false
+    const { group } = turn.slot
+    group.locks--
+    for (const slot of this.slots.values()) {
+      if (slot.group !== group) continue
+      if (slot !== turn.slot) this._pump(slot)
+      this.wake(slot)
+    }
+  }
+
+  _finish(turn) {
+    if (turn.isTooLarge()) turn.rollBack()
+    this.transaction.merge(turn)
+    if (turn.held) this._holdBack(turn.slot)
+    else if (turn.announce || this.transaction.isFull) this.transaction.commit()
+    if (turn.onDone !== null) turn.onDone()
+  }
+
+  /** A failed message is to be tried again: it stays with the runner, and so does all that came behind it. */
+  _holdBack(slot) {
+    slot.batches.length = 0
+    for (const turn of slot.order) turn.dropped = true
+    this.transaction.commit()
+    slot.pauses.push(0)
+    this.answerPauses(slot)
+  }
+}
+
+/** Whether an object that a handler returned may be a promise or a generator: not if it is plain data. */
+function isSpecial(result) {
+  const prototype = Object.getPrototypeOf(result)
+  if (prototype === Object.prototype || prototype === Array.prototype || prototype === null) return false
+  return typeof result.then === 'function' || isIterator(result)
+}
+
+/** A generator, sync or async; an array's or map's iterator is none. */
+function isIterator(result) {
+  return typeof result.next === 'function' && typeof result.throw === 'function'
+}
+
+module.exports = { Turns, isIterator }

@@ -1,0 +1,290 @@
+"""The data contract: what goes through a wire, encoded and decoded. It does not know frames.
+
+orjson does the work when it is there. Where its habits differ from the contract (NaN becomes null, UUIDs become
+text, unsigned 64-bit integers pass) a cheap look at the bytes finds the candidates, and only those are walked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from .flow import NULL, DataError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MAX_DEPTH = 120
+MIN_DEEP_BYTES = 2 * (MAX_DEPTH + 1)  # nothing shorter can be nested too deeply
+MAX_INT, MIN_INT = 2**63 - 1, -(2**63)
+SEPARATOR = b",\n"
+SCALARS = frozenset((str, int, float, bool, type(None), bytes))
+DIGITS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
+WIDE = b"0" * 19
+
+loads: Callable[[bytes], Any]
+dumps: Callable[[Any], bytes]
+
+orjson: Any = None
+if os.environ.get("RUNNER_HOST_JSON") != "stdlib":
+    with contextlib.suppress(ImportError):
+        orjson = __import__("orjson")
+
+if orjson is not None:
+    DecodeError: type[Exception] = orjson.JSONDecodeError
+    loads = orjson.loads
+    dumps = orjson.dumps
+    # 53-bit integers only at first: a wider one is rare and gets its exact check on the slow path.
+    _FAST = orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
+    def encode(value: Any, _dumps: Any = orjson.dumps, _fast: int = _FAST) -> bytes:
+        """The JSON of a value. Raises DataError."""
+        try:
+            data: bytes = _dumps(value, None, _fast)
+        except (TypeError, RecursionError):
+            return encode_checked(value)
+        if b"null" in data or b'bytes"' in data or data.count(b"-") > 3 or len(data) >= MIN_DEEP_BYTES:  # noqa: SIM102
+            if b"null" in data or b'bytes"' in data or _has_uuid_shape(data) or _openings(data) > MAX_DEPTH:
+                return encode_checked(value)
+        return data
+
+else:
+    import json
+
+    def _constant(text: str) -> Any:
+        raise DataError(f"{text} is not JSON")
+
+    def _float(text: str) -> float:
+        value = float(text)
+        if value - value != 0:
+            raise DataError(f"number out of range: {text[:40]}")
+        return value
+
+    def _integer(text: str) -> int | float:
+        if len(text) < 19:
+            return int(text)
+        if len(text) <= 20 and MIN_INT <= (value := int(text)) <= MAX_INT:
+            return value
+        return _float(text)
+
+    _narrow = json.JSONDecoder(parse_constant=_constant, parse_float=_float).decode
+    _wide = json.JSONDecoder(parse_constant=_constant, parse_float=_float, parse_int=_integer).decode
+    _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
+    DecodeError = ValueError
+
+    def loads(body: bytes) -> Any:
+        """As orjson's: ValueError for anything that is not strict JSON."""
+        text = body.decode()
+        try:
+            value = _wide(text) if WIDE in body.translate(DIGITS) else _narrow(text)
+        except RecursionError:
+            raise DataError("nested too deeply") from None
+        if "\\u" in text:
+            _encode(value).encode()  # UnicodeEncodeError, a ValueError, for a lone surrogate
+        return value
+
+    def dumps(value: Any) -> bytes:
+        """As orjson's, for a prepared value."""
+        return _encode(value).encode()
+
+    def encode(value: Any, _dumps: Any = None, _fast: int = 0) -> bytes:
+        """The JSON of a value. Raises DataError."""
+        return encode_checked(value)
+
+
+def _openings(data: bytes) -> int:
+    return data.count(b"[") + data.count(b"{")
+
+
+def _has_uuid_shape(data: bytes) -> bool:
+    """Whether a quoted string of a UUID's shape may be in `data`."""
+    if data.count(b"-") < 4:
+        return False
+    at = data.find(b"-")
+    while at >= 0:
+        if data[at + 5 : at + 6] == b"-" == data[at + 10 : at + 11] == data[at + 15 : at + 16]:
+            return True
+        at = data.find(b"-", at + 1)
+    return False
+
+
+def encode_checked(value: Any) -> bytes:
+    """The JSON of a value, every part of it looked at."""
+    try:
+        return dumps(prepare(value))
+    except DataError:
+        raise
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(str(error)) from None
+
+
+def prepare(value: Any, depth: int = 1) -> Any:  # noqa: PLR0911, PLR0912
+    """A value as plain JSON types: bytes and own `$bytes` objects in their escaped form. Raises DataError."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is int:
+        if MIN_INT <= value <= MAX_INT:
+            return value
+        raise DataError(f"integer beyond 64 bits: {value if -(10**40) < value < 10**40 else 'very long'}")
+    if kind is float:
+        if value - value == 0:
+            return value
+        raise DataError(f"{value} cannot be sent")
+    if depth > MAX_DEPTH and isinstance(value, (dict, list, tuple, bytes, bytearray, memoryview)):
+        raise DataError(f"nested deeper than {MAX_DEPTH}")
+    if kind is dict:
+        result = {}
+        for key, item in value.items():
+            if type(key) is not str:
+                if not isinstance(key, str):
+                    raise DataError(f"object key of type {type(key).__name__}")
+                key = str.__str__(key)  # noqa: PLW2901
+            result[key] = prepare(item, depth + 1)
+        if len(result) == 1 and _is_escaped(key):
+            return {"$" + key: result[key]}
+        return result
+    if kind is list or kind is tuple:
+        return [prepare(item, depth + 1) for item in value]
+    if kind is bytes or kind is bytearray or kind is memoryview:
+        from binascii import b2a_base64  # noqa: PLC0415  (rare, and start-up time matters)
+
+        return {"$bytes": b2a_base64(value, newline=False).decode()}
+    if value is NULL:
+        return None
+    return prepare(plain(value), depth)
+
+
+def _is_escaped(key: str) -> bool:
+    """Whether a sole key is `$bytes` with any number of dollars."""
+    return key.endswith("$bytes") and not key[:-5].strip("$")
+
+
+def plain(value: Any) -> Any:
+    """The base value of an instance of a subclass: what JSON libraries agree on. Raises DataError for the rest."""
+    base: Any
+    for base in (str, int, float, dict, list, tuple, bytes, bytearray):
+        if isinstance(value, base):
+            return base.__str__(value) if base is str else base.__int__(value) if base is int else base(value)
+    enum = sys.modules.get("enum")
+    if enum is not None and isinstance(value, enum.Enum):
+        return value.value
+    raise DataError(f"a value of type {type(value).__name__} cannot be sent")
+
+
+def copy_value(value: Any, depth: int = 1) -> Any:
+    """A copy of a value for another module of this host. Raises DataError for what no wire could carry."""
+    kind = type(value)
+    if kind in SCALARS or value is NULL:
+        return value
+    if depth > MAX_DEPTH:
+        raise DataError(f"nested deeper than {MAX_DEPTH}")
+    if kind is dict:
+        return {key: item if type(item) in SCALARS else copy_value(item, depth + 1) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [item if type(item) in SCALARS else copy_value(item, depth + 1) for item in value]
+    if kind is bytearray or kind is memoryview:
+        return bytes(value)
+    return copy_value(plain(value), depth)
+
+
+def decode(data: bytes) -> Any:
+    """The value of one JSON text. Raises DataError."""
+    try:
+        value = loads(data)
+    except (DecodeError, RecursionError) as error:
+        raise DataError(str(error)) from None
+    if b'bytes"' in data or _openings(data) > MAX_DEPTH or _is_wide(data):
+        return revive(value)
+    return value
+
+
+def _is_wide(data: bytes) -> bool:
+    """Whether integers beyond int64 may be in `data`: nineteen digits in a row, the rest of which decides."""
+    if orjson is None or b"0000" not in data[::4].translate(DIGITS):
+        return False
+    digits = data.translate(DIGITS)
+    at = digits.find(WIDE)
+    while at >= 0:
+        end = at + 19
+        while digits[end : end + 1] == b"0":
+            end += 1
+        if end - at > 19 or data[at:end] > b"9223372036854775807":
+            return True
+        at = digits.find(WIDE, end)
+    return False
+
+
+def _may_be_deep(body: bytes) -> bool:
+    """Whether a message in `body` is long enough to be nested too deeply: hops from separator to separator."""
+    at, last = 0, len(body) - MIN_DEEP_BYTES
+    while at < last:
+        at = body.rfind(SEPARATOR, at + 1, at + MIN_DEEP_BYTES)
+        if at < 0:
+            return any(_openings(part) > MAX_DEPTH for part in body.split(SEPARATOR) if len(part) >= MIN_DEEP_BYTES)
+    return False
+
+
+def revive(value: Any, depth: int = 1) -> Any:
+    """A decoded value with native bytes, integers within int64, checked depth. Raises DataError."""
+    kind = type(value)
+    if kind is int:
+        return value if MIN_INT <= value <= MAX_INT else float(value)
+    if kind is not dict and kind is not list:
+        return value
+    if depth > MAX_DEPTH:
+        raise DataError(f"nested deeper than {MAX_DEPTH}")
+    if kind is list:
+        return [item if type(item) is str else revive(item, depth + 1) for item in value]
+    if len(value) == 1:
+        (key,) = value
+        if key == "$bytes":
+            return _bytes(value[key])
+        if _is_escaped(key):
+            return {key[1:]: revive(value[key], depth + 1)}
+    return {key: item if type(item) is str else revive(item, depth + 1) for key, item in value.items()}
+
+
+def _bytes(text: Any) -> bytes:
+    from binascii import a2b_base64  # noqa: PLC0415
+
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"$bytes: {error}") from None
+
+
+class Refused:
+    """Stands for a message of a batch that could not be decoded."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: DataError) -> None:
+        self.error = error
+
+
+def decode_array(body: bytes) -> list[Any] | None:
+    """All messages of an array, or None when they have to be looked at one by one."""
+    try:
+        values = loads(body)
+        if b'bytes"' in body or _may_be_deep(body) or _is_wide(body):
+            values = [revive(value) for value in values]
+    except (DecodeError, DataError, RecursionError):
+        return None
+    return values if type(values) is list else None
+
+
+def decode_each(body: bytes, end: int) -> list[Any]:
+    """The first `end` messages, each decoded alone; Refused stands for those that fail."""
+    messages: list[Any] = []
+    for part in body.strip()[1:-1].split(SEPARATOR):
+        try:
+            messages.append(decode(part))
+        except DataError as error:
+            messages.append(Refused(error))
+    while len(messages) < end:
+        messages.append(Refused(DataError("the body is not an array of messages")))
+    return messages

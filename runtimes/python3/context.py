@@ -1,0 +1,230 @@
+"""What user code sees of a turn: the `context` argument. It knows its slot, not the host's loop.
+
+By value: `set` encodes (scalars are immutable and kept as they are), `get` of a container decodes afresh.
+A handler's sends and changes are kept here until it has ended.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+
+from .codec import MAX_INT, MIN_INT, copy_value, decode, encode
+from .flow import NULL, ContextError, PortError, TurnTooLarge
+from .link import REDELIVERED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextvars import ContextVar
+    from typing import Any
+
+    from .slots import Batch, Call, Out, Slot
+
+    Output = tuple[Out, bytes | None, Any, Mapping[str, str] | None, int]
+    Outcome = tuple[list[Output], dict[str, Any], int, int]
+
+MAX_VALUE_BYTES = 1 << 20
+MAX_STORE_BYTES = 64 << 20
+MAX_HEADERS_BYTES = 4096
+ABSENT: Any = type("Absent", (), {"__slots__": ()})()  # also: deleted
+
+
+class Store:
+    """The context of one slot: scalars as they are, everything else as its JSON (bytes)."""
+
+    __slots__ = ("entries", "total_bytes")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.entries: dict[str, Any] = {}
+        self.total_bytes = 0
+        for key, value in values.items():
+            self.put(key, value if type(value) in (str, int, float, bool) or value is None else encode(value))
+
+    def put(self, key: str, entry: Any) -> Any:
+        """Set or, with ABSENT, remove; returns what was there."""
+        old = self.entries.get(key, ABSENT)
+        if old is not ABSENT:
+            self.total_bytes -= weight(key, old)
+        if entry is ABSENT:
+            self.entries.pop(key, None)
+        else:
+            self.entries[key] = entry
+            self.total_bytes += weight(key, entry)
+        return old
+
+
+def weight(key: str, entry: Any) -> int:
+    """Bytes that an entry counts for."""
+    return len(key) + (len(entry) if type(entry) in (bytes, str) else 20)
+
+
+def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """A copy of a user's headers. Raises ValueError for what the protocol does not carry."""
+    result = dict(headers)
+    for key, value in result.items():
+        if not isinstance(key, str) or not (key in ("client", "traceparent") or key.startswith("x-")):
+            raise ValueError(f"header {key!r}: only client, traceparent and x-* exist")
+        if not isinstance(value, str):
+            raise ValueError(f"header {key!r} is not a string")
+    if len(encode(result)) > MAX_HEADERS_BYTES:
+        raise ValueError(f"headers exceed {MAX_HEADERS_BYTES} bytes")
+    return result
+
+
+class Context:
+    """The context of a module, as INTERFACES names it."""
+
+    __slots__ = (
+        "_base", "_bytes", "_call", "_changes", "_index", "_live", "_number", "_sent", "_slot", "_thread", "_token",
+        "_unwired", "_wire", "config", "flow_id", "module_id", "port", "redelivered",
+    )  # fmt: skip
+
+    def __init__(self, slot: Slot, thread: int | None = None, token: ContextVar[Any] | None = None) -> None:
+        self._slot = slot
+        self._thread = thread or get_ident()
+        self._token = token
+        self._live: Any = False  # or the running Call; True in the engine's short way
+        self._call: Call | None = None
+        self._wire, self._base, self._number = "", 0, 0
+        self._sent: list[Output] = []
+        self._changes: dict[str, Any] = {}
+        self._index = self._unwired = self._bytes = 0
+        self.config, self.module_id, self.flow_id = slot.config, slot.module_id, slot.flow_id
+        self.port, self.redelivered = "in", False
+
+    # -- for user code
+
+    @property
+    def message_id(self) -> str:
+        """The id of the message; stable over redeliveries."""
+        return self._call.id if self._call is not None else f"{self._wire}#{self._base + self._number}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The message's headers."""
+        return dict(self._call.headers) if self._call is not None and self._call.headers else {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, a container as a copy."""
+        entry = self._changes.get(key, self) if self._changes else self
+        if entry is self:
+            entry = self._slot.store.entries.get(key, ABSENT)
+        if entry is ABSENT:
+            return default
+        return decode(entry) if type(entry) is bytes else entry
+
+    def keys(self) -> list[str]:
+        """All keys."""
+        keys = dict.fromkeys(self._slot.store.entries)
+        for key, entry in self._changes.items():
+            if entry is ABSENT:
+                keys.pop(key, None)
+            else:
+                keys[key] = None
+        return list(keys)
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value; it is committed with the turn."""
+        if self._slot.concurrency > 1:
+            raise ContextError("context.set is refused in a module with concurrency")
+        kind = type(value)
+        if (kind is int and MIN_INT <= value <= MAX_INT) or (kind is float and value - value == 0) or kind is bool:
+            entry = value
+        elif value is None or value is NULL:
+            entry = None
+        else:
+            data = encode(value)
+            if len(data) > MAX_VALUE_BYTES:
+                raise ContextError(f"the value of {key!r} has {len(data)} bytes, at most {MAX_VALUE_BYTES} are allowed")
+            entry = value if kind is str else data
+        self._change(key, entry)
+
+    def delete(self, key: str) -> None:
+        """Remove a key, if it is there."""
+        if self._slot.concurrency > 1:
+            raise ContextError("context.delete is refused in a module with concurrency")
+        if self.get(key, ABSENT) is not ABSENT:
+            self._change(key, ABSENT)
+
+    def send(self, port: str, value: Any, headers: Mapping[str, str] | None = None) -> Any:
+        """Send a value from a port. Inside a turn it is kept until the handler has ended; None is no value.
+
+        Outside any turn it is a turn of its own: on the event loop the result can be awaited (it waits for
+        credit), elsewhere it raises CreditError when the runner wants no more.
+        """
+        if value is None:
+            return None
+        if self._in_turn():
+            self._output(port, value, True, headers)
+            return None
+        outside = Context(self._slot)
+        outside._output(port, value, True, headers)
+        return self._slot.host.send_alone(self._slot, outside.take())
+
+    def log(self, level: str, text: object) -> None:
+        """Write a line to the runner's log."""
+        self._slot.host.link.log(self._slot.number, str(level), str(text))
+
+    # -- for the host
+
+    def _in_turn(self) -> bool:
+        live = self._live
+        if live is False:
+            return False
+        if self._token is not None:
+            return self._token.get(None) is live
+        return self._thread == get_ident()
+
+    def aim(self, batch: Batch) -> None:
+        """The next turns are messages of this batch, without headers; the host counts `_number`."""
+        self._call = None
+        self._wire, self._base = batch.wire, batch.base
+        self.port, self.redelivered = batch.port, bool(batch.flags & REDELIVERED)
+
+    def _change(self, key: str, entry: Any) -> None:
+        if type(key) is not str:
+            raise ContextError(f"a key is a string, not {type(key).__name__}")
+        if not key.isascii():
+            encode(key)  # refuses lone surrogates
+        slot = self._slot
+        added = 0 if entry is ABSENT else weight(key, entry)
+        for changed, pending in self._changes.items():
+            if changed != key and pending is not ABSENT:
+                added += weight(changed, pending)
+        if slot.store.total_bytes + added > MAX_STORE_BYTES:
+            replaced = {*self._changes, key}
+            kept = sum(weight(k, e) for k, e in slot.store.entries.items() if k not in replaced)
+            if kept + added > MAX_STORE_BYTES:
+                raise ContextError(f"the context exceeds {MAX_STORE_BYTES} bytes")
+        if self._in_turn():
+            self._changes[key] = entry
+        else:
+            slot.host.change_alone(slot, {key: entry})
+
+    def _output(self, port: str, value: Any, copied: bool, headers: Mapping[str, str] | None = None) -> None:
+        """Keep an output of the running handler. `copied`: the module may change the value afterwards."""
+        slot = self._slot
+        index = self._index
+        self._index = index + 1
+        out = slot.out.get(port)
+        if out is None:
+            if slot.out_ports is not None and port not in slot.out_ports:
+                raise PortError(f"{slot.module_id} declares no out-port {port!r}")
+            self._unwired += 1
+            return
+        data = native = None
+        if out.channel is not None:
+            data = encode(value)
+            self._bytes += len(data)
+            if self._bytes > slot.max_turn_bytes:
+                raise TurnTooLarge(f"outputs exceed {slot.max_turn_bytes} bytes")
+        if out.fused:
+            native = copy_value(value) if copied else value
+        self._sent.append((out, data, native, None if headers is None else check_headers(headers), index))
+
+    def take(self) -> Outcome:
+        """What the handler did since the last take: sends, changes, unwired sends, bytes."""
+        outcome = self._sent, self._changes, self._unwired, self._bytes
+        self._sent, self._changes = [], {}
+        self._index = self._unwired = self._bytes = 0
+        return outcome

@@ -1,0 +1,50 @@
+"""The python3 host: `python -u host.py INPUT OUTPUT`. Says HELLO first and imports the rest while the runner reads it."""
+
+import sys
+from types import ModuleType
+
+_FOLDER = __file__.rpartition("/")[0] or "."
+_PACKAGE = "_flow_host"  # no name that user code could mean
+
+
+def main() -> None:
+    """Open the pipes, say HELLO, serve."""
+    if sys.path and sys.path[0] == _FOLDER:
+        del sys.path[0]  # this folder must not hide a user's `codec` or `link`
+    package = ModuleType(_PACKAGE)
+    package.__path__ = [_FOLDER]
+    sys.modules[_PACKAGE] = package
+    import _signal  # noqa: PLC0415  (`signal` costs 3 ms for its enums)
+    import os  # noqa: PLC0415
+
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # Ctrl-C is the runner's, which gets it too
+    from _flow_host import link as link_module  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    link = link_module.Link(sys.argv[1], sys.argv[2])
+    version = ".".join(map(str, sys.version_info[:3]))
+    hello = f'{{"protocol":1,"runtime":"python3","version":"{version}","pid":{os.getpid()}}}'
+    link.write(link_module.frame(link_module.HELLO, body=hello.encode()))
+    room = bytearray(30 << 20)  # glibc then keeps freed blocks below this size instead of giving pages back
+    del room
+    if extra := os.environ.get("RUNNER_HOST_PACKAGES"):
+        sys.path.append(extra)  # last: a user's environment comes first
+    from _flow_host import engine, flow, streams  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    sys.modules["flow"] = flow
+    host = engine.Engine(link)
+    stderr = sys.stderr
+    out = streams.Stream(link.log, host.running_slot, "info", "<stdout>", 1)
+    err = streams.Stream(link.log, host.running_slot, "error", "<stderr>", 2)
+    sys.stdout, sys.stderr, host.streams = out, err, [out, err]  # type: ignore[assignment]
+    try:
+        host.run()
+        host.overlap.run()
+    except BaseException:
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exc(file=stderr)
+        stderr.flush()
+        os._exit(1)
+
+
+main()

@@ -1,0 +1,257 @@
+"""The lane of an async slot: a task that takes its input in order and runs its turns."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter_ns as clock
+from types import AsyncGeneratorType, GeneratorType
+
+from . import link as wire
+from .codec import Refused
+from .context import Context
+from .control import hook_arguments
+from .engine import COMMIT_BYTES, drain_generator
+from .flow import NULL, TurnTooLarge
+from .loading import describe
+from .slots import Batch, Call, HookCall, Produced
+from .turns import Turn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .overlap import Overlap
+    from .slots import Slot
+
+
+class Lane:
+    """One slot's turns; with `concurrency` several overlap and end in the order they began."""
+
+    def __init__(self, overlap: Overlap, slot: Slot) -> None:
+        self._overlap, self._engine, self._slot = overlap, overlap.engine, slot
+        self.lock = asyncio.Lock()
+        self.behind: list[Lane] | None = None  # lanes fused behind this one, in the order of locking
+        self._wakeup: asyncio.Future[None] | None = None
+        self._contexts: list[Context] = []
+        self._last: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._generation = 0
+        self._closed = False
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._task = self._overlap.loop.create_task(self._serve())
+        self._task.add_done_callback(self._crashed)
+
+    def _crashed(self, task: asyncio.Task[None]) -> None:
+        """An error here is the host's own: nothing after it can be trusted."""
+        if not self._closed and not task.cancelled() and (error := task.exception()) is not None:
+            import os  # noqa: PLC0415
+            import traceback  # noqa: PLC0415
+
+            os.write(2, "".join(traceback.format_exception(error)).encode())
+            os._exit(1)
+
+    def close(self) -> None:
+        """The slot is unloaded."""
+        self._closed = True
+        for task in (self._task, *self._tasks):
+            task.cancel()
+
+    def notify(self) -> None:
+        """Something was queued, or a turn has ended."""
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)
+
+    def is_idle(self) -> bool:
+        """Whether no turn is under way here and none was produced."""
+        slot = self._slot
+        return not slot.active and not self.lock.locked() and not any(type(item) is Produced for item in slot.queue)
+
+    async def _wait(self) -> None:
+        self._wakeup = self._overlap.loop.create_future()
+        self._overlap.check_soon()
+        await self._wakeup
+        self._wakeup = None
+
+    async def _serve(self) -> None:
+        slot, engine, overlap = self._slot, self._engine, self._overlap
+        while True:
+            if not slot.queue:
+                await self._wait()
+                continue
+            item = slot.queue[0]
+            if type(item) is Batch and item.position >= item.end:
+                slot.queue.popleft()
+                continue
+            announced = type(item) is not Batch or bool(item.flags & wire.TURN_FLAG)
+            if slot.active and (announced or slot.active >= slot.concurrency):
+                await self._wait()
+                continue
+            engine.arm()
+            if type(item) is Batch and slot.concurrency > 1 and not announced:
+                self._begin(Call.of(slot, item))
+            else:
+                async with self.lock:
+                    if not slot.queue or slot.queue[0] is not item:
+                        continue  # recalled meanwhile
+                    slot.active += 1
+                    await self._take(item)
+                    slot.active -= 1
+                overlap.running.set(None)
+                overlap.ended()
+            if clock() >= engine.deadline or engine.transaction.size >= COMMIT_BYTES:
+                overlap.commit()
+                await asyncio.sleep(0)
+            else:
+                overlap.check_soon()
+
+    async def _take(self, item: Batch | HookCall | Produced) -> None:
+        """One turn, whatever began it."""
+        slot, engine = self._slot, self._engine
+        stack: list[Call] = []
+        if isinstance(item, Batch):
+            announced = item.flags & wire.TURN_FLAG
+            if announced:
+                engine.commit()
+                engine.link.write(wire.frame(wire.TURN, slot.number, first=item.base + item.position))
+            turn = Turn(engine.slots, Call.of(slot, item))
+            await self._invoke(turn, turn.root, slot.context, stack)
+            await self._run_fused(turn, stack)
+            engine.end_turn(turn, True)
+            if announced:
+                engine.commit()
+            return
+        self._slot.queue.popleft()
+        if isinstance(item, HookCall):
+            await self._run_hook(item, stack)
+            return
+        turn = Turn(engine.slots, item.call)
+        if engine.absorb(item, turn, stack):
+            await self._run_fused(turn, stack)
+        engine.conclude(item, turn)
+
+    def _begin(self, call: Call) -> None:
+        """A turn that may overlap others of this slot."""
+        self._slot.active += 1
+        before, self._last = self._last, self._overlap.loop.create_future()
+        task = self._overlap.loop.create_task(self._run_beside(call, before, self._last, self._generation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._crashed)
+
+    async def _run_beside(
+        self, call: Call, before: asyncio.Future[None] | None, done: asyncio.Future[None], generation: int
+    ) -> None:
+        slot = self._slot
+        context = self._contexts.pop() if self._contexts else Context(slot, None, self._overlap.running)
+        turn = Turn(self._engine.slots, call)
+        stack: list[Call] = []
+        await self._invoke(turn, call, context, stack)
+        self._contexts.append(context)
+        if before is not None:
+            await before
+        if generation == self._generation:  # else a turn before it is held, and this one was forgotten
+            self._engine.arm()
+            await self._run_fused(turn, stack)
+            if turn.root_error is not None and slot.retry:
+                self._generation += 1
+            self._engine.end_turn(turn, True)
+        done.set_result(None)
+        slot.active -= 1
+        self._overlap.ended()
+        self._overlap.check_soon()
+        self.notify()
+
+    async def _run_fused(self, turn: Turn, stack: list[Call]) -> None:
+        """What is fused behind the root, under the locks of all it can reach."""
+        if not stack:
+            return
+        if self.behind is None:
+            self.behind = self._find_behind()
+        lanes = self.behind
+        for lane in lanes:
+            await lane.lock.acquire()
+        try:
+            while stack:
+                call = stack.pop()
+                await self._invoke(turn, call, call.slot.context, stack)
+        finally:
+            for lane in lanes:
+                lane.lock.release()
+
+    def _find_behind(self) -> list[Lane]:
+        slots, found, stack = self._engine.slots, dict[int, Lane](), [self._slot]
+        while stack:
+            for out in stack.pop().out.values():
+                for target, _, _ in out.fused:
+                    if target not in found:
+                        found[target] = slots[target].overlap
+                        stack.append(slots[target])
+        return [found[number] for number in sorted(found, key=self._overlap.order.__getitem__)]
+
+    async def _invoke(self, turn: Turn, call: Call, context: Context, stack: list[Call]) -> None:
+        """One handler, to its end."""
+        if type(call.message) is Refused:
+            turn.fail(call, call.message.error, 0)
+            return
+        self._engine.enter(context, call)
+        self._engine.current = wire.ALL_SLOTS
+        self._overlap.running.set(call)
+        start = clock()
+        try:
+            value = call.slot.handler(NULL if call.message is None else call.message, context)
+            if value is not None:
+                await _send_result(value, context)
+            turn.succeed(call, context.take(), clock() - start, stack)
+        except BaseException as error:
+            if self._closed:
+                raise
+            context.take()
+            turn.fail(call, error, clock() - start)
+            if isinstance(error, TurnTooLarge):
+                stack.clear()
+        context._live = False
+
+    async def _run_hook(self, item: HookCall, stack: list[Call]) -> None:
+        slot, engine = self._slot, self._engine
+        hook = engine.find_hook(slot, item)
+        if hook is None:
+            return
+        turn = engine.hook_turn(slot, item)
+        call, context = turn.root, engine.hook_context(slot, item)
+        engine.enter(context, call)
+        engine.current = wire.ALL_SLOTS
+        self._overlap.running.set(call)
+        try:
+            value: Any = hook(context, *hook_arguments(item))
+            if hasattr(type(value), "__await__"):
+                value = await value
+            turn.succeed(call, context.take(), 0, stack, 0)
+        except BaseException as error:
+            if self._closed:
+                raise
+            context.take()
+            context._live = False
+            engine.result(slot.number, item.request, {"ok": False, "error": describe(error)})
+            return
+        context._live = False
+        await self._run_fused(turn, stack)
+        engine.end_hook(item, turn, value, context)
+
+
+async def _send_result(value: Any, context: Context) -> None:
+    """Send what a handler returned, whatever its kind."""
+    kind = type(value)
+    if kind is AsyncGeneratorType:
+        async for item in value:
+            if item is not None:
+                context._output("out", item, True)
+    elif kind is GeneratorType:
+        drain_generator(value, context)
+    elif hasattr(kind, "__await__"):
+        value = await value
+        if value is not None:
+            context._output("out", value, False)
+    else:
+        context._output("out", value, False)

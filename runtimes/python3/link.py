@@ -1,0 +1,114 @@
+"""The two pipes: frames in, frames out, and LOG lines. It does not know what a frame means."""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock, get_ident
+from struct import Struct
+from time import perf_counter_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEADER = Struct("<IBBHIIQ")
+PACK = HEADER.pack
+MAX_BODY_BYTES = 64 << 20
+READ_BYTES = 256 << 10
+ALL_SLOTS, NO_INDEX = 0xFFFF, 0xFFFFFFFF
+REDELIVERED, HEADERS, TURN_FLAG, DELETED, HELD = 1, 2, 4, 8, 16
+LOAD, UNLOAD, WIRES, DATA, PULL, PAUSE, CALL, STOP, PING = range(1, 10)
+HELLO, CONTEXT, ERROR, LOG, TURN, COMMIT, PAUSED, RESULT, FINISHED, PONG = range(16, 26)
+LOG_INTERVAL_NS = 10_000_000
+LOG_TEXT_CHARACTERS = 64 << 10
+
+Frame = tuple[int, int, int, int, int, int, bytes]
+"""kind, flags, slot, skip, count, first, body"""
+
+
+def frame(
+    kind: int, slot: int = 0, body: bytes = b"", flags: int = 0, skip: int = 0, count: int = 0, first: int = 0
+) -> bytes:
+    """The bytes of a frame."""
+    return PACK(len(body), kind, flags, slot, skip, count, first) + body
+
+
+class Link:
+    """Both ends that the host holds. Writing is safe from any thread."""
+
+    def __init__(self, input_path: str, output_path: str) -> None:
+        self.input = os.open(input_path, os.O_RDONLY)
+        self._output = os.open(output_path, os.O_WRONLY)
+        self._lock = allocate_lock()
+        self._main = get_ident()
+        self._parts: list[bytes] = []
+        self._held_bytes = 0
+        self._needed_bytes = 24
+        self._logs: list[bytes] = []
+        self._logs_lock = allocate_lock()
+        self._logged_ns = 0
+        self.wake: Callable[[], None] | None = None  # asks the main loop to call flush_logs
+
+    def read(self) -> list[Frame]:
+        """The frames that one read completes. The end of the input ends the process."""
+        data = os.read(self.input, READ_BYTES if self._needed_bytes < READ_BYTES else 1 << 20)
+        if not data:
+            os._exit(0)
+        if self._parts:
+            self._parts.append(data)
+            self._held_bytes += len(data)
+            if self._held_bytes < self._needed_bytes:
+                return []
+            data = b"".join(self._parts)
+            self._parts.clear()
+        frames: list[Frame] = []
+        position, size = 0, len(data)
+        self._needed_bytes = 24
+        while size - position >= 24:
+            body_bytes, kind, flags, slot, skip, count, first = HEADER.unpack_from(data, position)
+            if body_bytes > MAX_BODY_BYTES or not 0 < kind < 10:
+                os.write(2, f"host: frame of kind {kind} with {body_bytes} bytes\n".encode())
+                os._exit(3)
+            end = position + 24 + body_bytes
+            if end > size:
+                self._needed_bytes = 24 + body_bytes
+                break
+            frames.append((kind, flags, slot, skip, count, first, data[position + 24 : end]))
+            position = end
+        if position < size:
+            self._parts.append(data[position:] if position else data)
+            self._held_bytes = size - position
+        return frames
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`, in one call unless a signal cuts it short. A runner that is gone ends the process."""
+        with self._lock:
+            try:
+                written = os.write(self._output, data)
+                while written < len(data):
+                    data = data[written:]
+                    written = os.write(self._output, data)
+            except BrokenPipeError:
+                os._exit(0)
+
+    def log(self, slot: int, level: str, text: str) -> None:
+        """A LOG frame: at once when the last is some time ago, else with the next flush (many lines, one write)."""
+        import json  # noqa: PLC0415  (surrogates in a text are escaped, which orjson would refuse)
+
+        body = json.dumps({"level": level, "text": text[:LOG_TEXT_CHARACTERS]}).encode()
+        data = frame(LOG, slot, body)
+        now = perf_counter_ns()
+        with self._logs_lock:
+            self._logs.append(data)
+        if now - self._logged_ns > LOG_INTERVAL_NS or len(self._logs) > 200:
+            self._logged_ns = now
+            self.flush_logs()
+        elif self.wake is not None and get_ident() != self._main:
+            self.wake()
+
+    def flush_logs(self) -> None:
+        """Write what log() kept back."""
+        if self._logs:
+            with self._logs_lock:
+                logs, self._logs = self._logs, []
+            self.write(b"".join(logs))

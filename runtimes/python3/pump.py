@@ -1,0 +1,90 @@
+"""Sources that are async generators: each is advanced by a task of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter_ns as clock
+
+from .engine import WORK_NS
+from .slots import Call, Produced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from typing import Any
+
+    from .context import Context
+    from .overlap import Overlap
+
+CLOSE_TIMEOUT_S = 1.0
+
+
+class Pump:
+    """Advances an async generator while its slot has credit."""
+
+    def __init__(self, overlap: Overlap, context: Context, generator: AsyncGenerator[Any, Any], number: int) -> None:
+        self._overlap, self._context, self._generator, self._number = overlap, context, generator, number
+        self._slot = context._slot
+        self._credit = asyncio.Event()
+        self._task = overlap.loop.create_task(self._run())
+
+    def pull(self, credit: int) -> None:
+        """More credit."""
+        self._slot.credit += credit
+        self._credit.set()
+
+    def stop(self, closed: Callable[[], None]) -> None:
+        """Yield no more; `closed` is called when the generator is closed, or does not end in time."""
+        self._task.cancel()
+
+        async def wait() -> None:
+            await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT_S)
+            closed()
+
+        self._closing = self._overlap.loop.create_task(wait())
+
+    async def _wait(self) -> None:
+        while self._slot.credit <= 0:
+            self._credit.clear()
+            await self._credit.wait()
+
+    async def _run(self) -> None:
+        try:
+            await self._advance()
+        except asyncio.CancelledError:
+            pass  # stopped
+        finally:
+            try:
+                await self._generator.aclose()
+            except BaseException as error:
+                self._overlap.engine.link.log(self._slot.number, "error", f"closing the source: {error!r}")
+
+    async def _advance(self) -> None:
+        slot, generator, context = self._slot, self._generator, self._context
+        rest_at = clock() + WORK_NS
+        while True:
+            await self._wait()
+            call = Call.named(slot, "start", "start", self._number)
+            context._call = context._live = call
+            self._overlap.running.set(call)
+            start = clock()
+            try:
+                value = await generator.__anext__()
+                if value is not None:
+                    context._output("out", value, True)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                last = Produced(call, context.take(), 0, clock() - start)
+                last.finished = isinstance(error, StopAsyncIteration)
+                last.error = None if last.finished else error
+                self._overlap.engine.hand_on(last)
+                return
+            turn = Produced(call, context.take(), 1, clock() - start)
+            await self._wait()  # a recall may have taken the credit back
+            slot.credit -= 1
+            self._number += 1
+            self._overlap.engine.hand_on(turn)
+            if clock() >= rest_at:
+                await asyncio.sleep(0)
+                rest_at = clock() + WORK_NS

@@ -1,0 +1,209 @@
+"""A turn under way, and the transaction that finished turns go to. Neither knows when to commit."""
+
+from __future__ import annotations
+
+from .codec import copy_value, encode
+from .context import ABSENT, weight
+from .flow import DataError, TurnTooLarge
+from .link import COMMIT, CONTEXT, DATA, DELETED, ERROR, HEADERS, HELD, MAX_BODY_BYTES, NO_INDEX, frame
+from .loading import describe
+from .slots import Call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .context import Outcome
+    from .slots import Slot
+
+
+class Transaction:
+    """Everything since the last COMMIT, ready to be written."""
+
+    def __init__(self) -> None:
+        self.touched: dict[int, Slot] = {}
+        self.size = 0
+        self.outputs: dict[int, list[bytes]] = {}
+        self.headers: dict[int, list[bytes]] = {}
+        self.changes: dict[tuple[int, str], Any] = {}
+        self.errors: list[bytes] = []
+
+    def add_headers(self, channel: int, headers: bytes) -> None:
+        """Give the output just added to a channel its headers; those before it without any get `null`."""
+        column = self.headers.setdefault(channel, [])
+        column.extend([b"null"] * (len(self.outputs[channel]) - 1 - len(column)))
+        column.append(headers)
+
+    def add_error(
+        self, slot: int, info: dict[str, Any], index: int, number: int, message: bytes = b"", flags: int = 0
+    ) -> None:
+        """An ERROR frame."""
+        encoded = encode(info)
+        self.errors.append(frame(ERROR, slot, encoded + message, flags, len(encoded), index, number))
+        self.size += len(encoded) + len(message)
+
+    def take(self) -> bytes:
+        """The frames, COMMIT last; then it is empty."""
+        parts: list[bytes] = []
+        for channel, messages in self.outputs.items():
+            if messages:
+                headers = self.headers.get(channel)
+                if headers is not None:
+                    headers.extend([b"null"] * (len(messages) - len(headers)))
+                _data(parts, channel, messages, headers)
+        for (slot, key), entry in self.changes.items():
+            name = key.encode()
+            if entry is ABSENT:
+                parts.append(frame(CONTEXT, slot, name, DELETED, len(name)))
+            else:
+                parts.append(
+                    frame(CONTEXT, slot, name + (entry if type(entry) is bytes else encode(entry)), 0, len(name))
+                )
+        parts.extend(self.errors)
+        parts.append(frame(COMMIT, 0, b"[" + b",".join([slot.counts() for slot in self.touched.values()]) + b"]"))
+        self.touched.clear()
+        self.outputs.clear()
+        self.size = 0
+        if self.headers or self.changes or self.errors:
+            self.headers.clear()
+            self.changes.clear()
+            self.errors.clear()
+        return b"".join(parts)
+
+
+def _data(parts: list[bytes], channel: int, messages: list[bytes], headers: list[bytes] | None) -> None:
+    """DATA frames of one channel; more than one only when a body would be too large."""
+    body = b"[" + b",\n".join(messages) + b"]"
+    if headers is not None:
+        body = b"[[" + b",\n".join(headers) + b"],\n\n" + body + b"]"
+    if len(body) > MAX_BODY_BYTES and len(messages) > 1:
+        middle = len(messages) // 2
+        _data(parts, channel, messages[:middle], headers and headers[:middle])
+        _data(parts, channel, messages[middle:], headers and headers[middle:])
+        return
+    parts.append(frame(DATA, channel, body, 0 if headers is None else HEADERS, 0, len(messages)))
+
+
+def error_info(call: Call, error: BaseException) -> dict[str, Any]:
+    """The info of an ERROR frame."""
+    return {"error": describe(error), "port": call.port, "id": call.id, "headers": call.headers or None}
+
+
+class Turn:
+    """One root message and all that is fused behind it, until it is known to stand."""
+
+    __slots__ = (
+        "_changes",
+        "_counts",
+        "_errors",
+        "_limit",
+        "_outputs",
+        "_size",
+        "_slots",
+        "_undo",
+        "root",
+        "root_error",
+    )
+
+    def __init__(self, slots: dict[int, Slot], root: Call) -> None:
+        self._slots = slots
+        self.root = root
+        self._limit = root.slot.max_turn_bytes
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing happened yet."""
+        self._size = 0
+        self._outputs: list[tuple[int, bytes, bytes | None]] = []
+        self._undo: list[tuple[Slot, str, Any]] = []
+        self._changes: list[tuple[int, str, Any]] = []
+        self._errors: list[tuple[Call, dict[str, Any], bytes]] = []
+        self._counts: list[tuple[Slot, int, int, int, int, int]] = []
+        self.root_error: BaseException | None = None
+
+    def succeed(self, call: Call, outcome: Outcome, busy_ns: int, stack: list[Call], handled: int = 1) -> None:
+        """A handler ended: keep what it did, put the fused calls on the stack. Raises DataError or TurnTooLarge."""
+        sent, changes, unwired, size = outcome
+        slot = call.slot
+        calls: list[Call] = []
+        outputs: list[tuple[int, bytes, bytes | None]] = []
+        for out, data, native, own, index in sent:
+            headers = call.headers if own is None else own
+            if out.channel is not None and data is not None:
+                encoded = None
+                if out.ids:
+                    encoded = encode({**(headers or {}), "id": f"{call.id}/{slot.module_id}.{index}"})
+                elif headers:
+                    encoded = encode(headers)
+                outputs.append((out.channel, data, encoded))
+            for left, (target, port, _) in enumerate(out.fused, 1 - len(out.fused)):
+                value = copy_value(native) if left else native
+                calls.append(
+                    Call.fused(self._slots[target], port, value, dict(headers) if headers else None, call, index)
+                )
+        for key, entry in changes.items():
+            size += weight(key, entry)
+        self._size += size
+        if self._size > self._limit:
+            raise TurnTooLarge(f"outputs exceed {self._limit} bytes")
+        self._outputs += outputs
+        for key, entry in changes.items():
+            self._undo.append((slot, key, slot.store.put(key, entry)))
+            self._changes.append((slot.number, key, entry))
+        self._counts.append((slot, handled, 0, len(sent), unwired, busy_ns))
+        stack.extend(reversed(calls))
+
+    def fail(self, call: Call, error: BaseException, busy_ns: int) -> None:
+        """A handler raised: only its ERROR stays."""
+        if isinstance(error, TurnTooLarge):
+            self._roll_back()
+            call = self.root
+        self._counts.append((call.slot, 1, 1, 0, 0, busy_ns))
+        message = b""
+        if call.parent is not None:
+            try:
+                message = encode(call.message)
+            except DataError:
+                message = b"null"
+        else:
+            self.root_error = error
+        self._errors.append((call, error_info(call, error), message))
+
+    def _roll_back(self) -> None:
+        for slot, key, old in reversed(self._undo):
+            slot.store.put(key, old)
+        self.reset()
+
+    def hold(self, transaction: Transaction) -> None:
+        """The root failed and the runner will try again: its message stays unconsumed."""
+        slot = self.root.slot
+        self._count(transaction)
+        for call, info, _ in self._errors:
+            transaction.add_error(slot.number, info, slot.consumed, call.number, b"", HELD)
+
+    def commit(self, transaction: Transaction, from_data: bool) -> None:
+        """Move it all to the transaction. `from_data`: the root is a message of DATA, now consumed."""
+        for channel, data, headers in self._outputs:
+            transaction.outputs.setdefault(channel, []).append(data)
+            if headers is not None:
+                transaction.add_headers(channel, headers)
+        for number, key, entry in self._changes:
+            transaction.changes[number, key] = entry
+        transaction.size += self._size
+        slot = self.root.slot
+        for call, info, message in self._errors:
+            index = slot.consumed if call is self.root and from_data else NO_INDEX
+            transaction.add_error(call.slot.number, info, index, call.number, message)
+        if from_data:
+            slot.consumed += 1
+        transaction.touched[slot.number] = slot
+        self._count(transaction)
+
+    def _count(self, transaction: Transaction) -> None:
+        for slot, handled, failed, sent, unwired, busy_ns in self._counts:
+            transaction.touched[slot.number] = slot
+            slot.handled += handled
+            slot.failed += failed
+            slot.sent += sent
+            slot.unwired += unwired
+            slot.busy_ns += busy_ns
