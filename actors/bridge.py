@@ -70,7 +70,7 @@ class BridgeActor(BaseActor):
         self.members, self.folder, self.env = message.members, message.folder, message.env
         self.life = Life.NONE
         self.begun = False  # StartModules has come: the host starts again when it dies
-        self.first_start = self.starts + 1
+        self.opened = False  # ModulesStarted has been told
         self.deaths: deque[float] = deque()
         self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self.stop_errors: list[str] = []
@@ -180,7 +180,8 @@ class BridgeActor(BaseActor):
             self.send(
                 member, to_module.HostOpen(source=slot in self.sources, probation=self.probation, fused=self.fused)
             )
-        if self.starts == self.first_start:
+        if not self.opened:
+            self.opened = True
             self.send(self.runner, to_runner.ModulesStarted(flow=self.flow, key=self.plan.key))
         if self.probation:
             self._probe_next()
@@ -365,7 +366,7 @@ class BridgeActor(BaseActor):
             self.deaths.append(now)
             while self.deaths[0] < now - DEATHS_PERIOD_S:
                 self.deaths.popleft()
-        if not self.begun or len(self.deaths) >= MAX_DEATHS:
+        if len(self.deaths) >= MAX_DEATHS:
             lines = f"; its last words:\n{stderr}" if stderr else ""
             times = f" {len(self.deaths)} times without progress" if len(self.deaths) > 1 else ""
             self._fail([f"{self.flow}: the host {self.plan.key} died{times}: {reason}{lines}"])

@@ -148,12 +148,12 @@ class FlowLife(BaseActor):
                     folder=self.run_folder / record.flow.id, env=env,
                 ),
             )  # fmt: skip
-        answers = yield Expect(("host", key) for key in record.plans)
+        answers = yield Expect(("loaded", key) for key in record.plans)
         errors = _errors_of(answers.values())
         if not errors:
             for bridge in record.bridges.values():
                 self.send(bridge, to_bridge.StartModules())
-            answers = yield Expect(("host", key) for key in record.plans)
+            answers = yield Expect(("started", key) for key in record.plans)
             errors = _errors_of(answers.values())
         if errors:
             yield from self._stop_hosts(record)

@@ -346,9 +346,11 @@ class RunnerActor(FlowLife):
 
     def receiveMsg_HostLoaded(self, message: from_bridge.HostLoaded, _sender: ActorAddress) -> None:
         """A step of starting."""
-        self._resolve(message.flow, "host", message.key, message)
+        self._resolve(message.flow, "loaded", message.key, message)
 
-    receiveMsg_ModulesStarted = receiveMsg_HostLoaded
+    def receiveMsg_ModulesStarted(self, message: from_bridge.ModulesStarted, _sender: ActorAddress) -> None:
+        """A step of starting."""
+        self._resolve(message.flow, "started", message.key, message)
 
     def receiveMsg_HostFailed(self, message: from_bridge.HostFailed, _sender: ActorAddress) -> None:
         """While starting: no. While running: the flow cannot go on."""
@@ -356,7 +358,8 @@ class RunnerActor(FlowLife):
         if record.state == "running":
             self._fail_flow(record, *message.errors)
         else:
-            self._resolve(message.flow, "host", message.key, message)
+            self._resolve(message.flow, "loaded", message.key, message)
+            self._resolve(message.flow, "started", message.key, message)
 
     def receiveMsg_HostStopped(self, message: from_bridge.HostStopped, _sender: ActorAddress) -> None:
         """A step of stopping."""
