@@ -64,7 +64,7 @@ class Host {
     const input = this._lifecycle.channels.get(header.slot)
     if (input === undefined) throw new Error(`DATA on channel ${header.slot}, which has no wire`)
     const { flags, skip, count, first } = header
-    if (count === 0 || this._engine.isStopping) return
+    if (count === 0 || input.slot.isHeld || this._engine.isStopping) return
     input.slot.batches.push(new Batch(input, body, {
       redelivered: (flags & FLAG.REDELIVERED) !== 0,
       headers: (flags & FLAG.HEADERS) !== 0,

@@ -76,18 +76,19 @@ class Slot {
     this.hooking = false
     this.order = [] // async turns under way, in input order
     this.pauses = []
+    this.isHeld = false // a message failed and is to be tried again: input is discarded until PAUSE
     this.clearCounts()
   }
 
   clearCounts() {
     this.touched = false
-    this.consumed = this.handled = this.failed = this.pulled = this.sent = this.unwired = 0
+    this.consumed = this.handled = this.failed = this.pulled = this.sent = this.unwired = this.fused = 0
     this.busyMs = 0
     this.dirty = null // context keys to commit
   }
 
   counts() {
-    return `[${this.number},${this.consumed},${this.handled},${this.failed},${this.pulled},${this.sent},${this.unwired},${Math.round(this.busyMs * 1000)}]`
+    return `[${this.number},${this.consumed},${this.handled},${this.failed},${this.pulled},${this.sent},${this.unwired},${Math.round(this.busyMs * 1000)},${this.fused}]`
   }
 
   checkRoom(bytes) {
@@ -110,6 +111,7 @@ class Slot {
   forget() {
     this.batches.length = 0
     this.credit = 0
+    this.isHeld = false
   }
 }
 

@@ -28,13 +28,14 @@ class Transaction {
     const { slot, calls, outputs } = turn
     this.touch(slot)
     if (turn.errors !== null) this._mergeErrors(turn)
-    for (let i = 0; i < turn.callCount; i += 5) {
+    for (let i = 0; i < turn.callCount; i += 6) {
       const called = calls[i]
       if (!called.touched) this.touch(called)
       called.handled += calls[i + 1]
       called.failed += calls[i + 2]
       called.sent += calls[i + 3]
       called.unwired += calls[i + 4]
+      called.fused += calls[i + 5]
     }
     for (let i = 0; i < turn.outputCount; i += 3) this._append(outputs[i], outputs[i + 1], outputs[i + 2])
     if (turn.changes !== null) for (const [changed, key, stored] of turn.changes) this.change(changed, key, stored)

@@ -9,7 +9,7 @@ const { tooLarge } = require('./context')
 
 class Turn {
   constructor(slot) {
-    this.calls = [] // five values a call: slot, handled, failed, sent, unwired; arrays are reused, hence the counts
+    this.calls = [] // six values a call: slot, handled, failed, sent, unwired, fused; arrays are reused, hence the counts
     this.outputs = [] // three values an output: port, json, headers
     this.reset(slot)
   }
@@ -40,7 +40,8 @@ class Turn {
   /** A handler call that returned: its outputs and changes are the turn's now. */
   take(context) {
     const slot = context._slot
-    this._count(slot, this.isQuiet && context._parent === null ? 0 : 1, 0, context._sent, context._unwired)
+    const isFused = context._parent !== null
+    this._count(slot, this.isQuiet && !isFused ? 0 : 1, 0, context._sent, context._unwired, isFused ? 1 : 0)
     this.chars += context._chars
     if (context._json !== null) {
       const port = slot.outPort
@@ -57,7 +58,7 @@ class Turn {
     }
   }
 
-  _count(slot, handled, failed, sent, unwired) {
+  _count(slot, handled, failed, sent, unwired, fused) {
     const { calls } = this
     const at = this.callCount
     calls[at] = slot
@@ -65,7 +66,8 @@ class Turn {
     calls[at + 2] = failed
     calls[at + 3] = sent
     calls[at + 4] = unwired
-    this.callCount = at + 5
+    calls[at + 5] = fused
+    this.callCount = at + 6
   }
 
   _output(port, json, headers) {
@@ -81,8 +83,8 @@ class Turn {
   fail(context, message, error) {
     const slot = context._slot
     context._outputs = context._json = context._changes = null
-    this._count(slot, 1, 1, 0, 0)
     const isFused = context._parent !== null
+    this._count(slot, 1, 1, 0, 0, isFused ? 1 : 0)
     const isData = !isFused && this.isData
     if (isData && slot.retry) {
       this.held = true

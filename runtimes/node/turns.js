@@ -218,13 +218,12 @@ class Turns {
     if (turn.onDone !== null) turn.onDone()
   }
 
-  /** A failed message is to be tried again: it stays with the runner, and so does all that came behind it. */
+  /** A failed message is to be tried again: it stays with the runner, and so does all that comes behind it until PAUSE. */
   _holdBack(slot) {
+    slot.isHeld = true
     slot.batches.length = 0
     for (const turn of slot.order) turn.dropped = true
     this.transaction.commit()
-    slot.pauses.push(0)
-    this.answerPauses(slot)
   }
 }
 

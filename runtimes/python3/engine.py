@@ -297,9 +297,9 @@ class Engine(Control):
         try:
             if item.error is not None:
                 raise item.error
-            turn.succeed(
-                item.call, item.outcome, item.busy_ns, stack, 1 if item.pulled and item.call.port == "start" else 0
-            )
+            turn.adopt(item.undo)
+            handled = 1 if item.pulled and item.call.port == "start" else 0
+            turn.succeed(item.call, item.outcome, item.busy_ns, stack, handled, applied=True)
         except BaseException as error:
             turn.fail(item.call, error, item.busy_ns)
             return False
@@ -339,6 +339,8 @@ class Engine(Control):
         with self.lock:
             first = not self.inbox
             self.inbox.append(item)
+            if type(item) is Produced and item.error is None:
+                item.apply()
         if first:
             os.eventfd_write(self.wake, 1)
 

@@ -78,12 +78,15 @@ class Pump:
                 last = Produced(call, context.take(), 0, clock() - start)
                 last.finished = isinstance(error, StopAsyncIteration)
                 last.error = None if last.finished else error
+                if last.finished:
+                    last.apply()
                 self._overlap.engine.hand_on(last)
                 return
             turn = Produced(call, context.take(), 1, clock() - start)
             await self._wait()  # a recall may have taken the credit back
             slot.credit -= 1
             self._number += 1
+            turn.apply()
             self._overlap.engine.hand_on(turn)
             if clock() >= rest_at:
                 await asyncio.sleep(0)

@@ -83,6 +83,7 @@ class ThreadSource:
                 slot.credit -= 1
                 first = not engine.inbox
                 engine.inbox.append(turn)
+                turn.apply()
             self._number += 1
             if first:
                 os.eventfd_write(inbox_wake, 1)

@@ -115,13 +115,15 @@ class Turn:
         """Nothing happened yet."""
         self._size = 0
         self._outputs: list[tuple[int, bytes, bytes | None]] = []
-        self._undo: list[tuple[Slot, str, Any]] = []
+        self._undo: list[tuple[Slot, str, Any, Any]] = []
         self._changes: list[tuple[int, str, Any]] = []
         self._errors: list[tuple[Call, dict[str, Any], bytes]] = []
         self._counts: list[tuple[Slot, int, int, int, int, int]] = []
         self.root_error: BaseException | None = None
 
-    def succeed(self, call: Call, outcome: Outcome, busy_ns: int, stack: list[Call], handled: int = 1) -> None:
+    def succeed(
+        self, call: Call, outcome: Outcome, busy_ns: int, stack: list[Call], handled: int = 1, applied: bool = False
+    ) -> None:
         """A handler ended: keep what it did, put the fused calls on the stack. Raises DataError or TurnTooLarge."""
         sent, changes, unwired, size = outcome
         slot = call.slot
@@ -148,10 +150,15 @@ class Turn:
             raise TurnTooLarge(f"outputs exceed {self._limit} bytes")
         self._outputs += outputs
         for key, entry in changes.items():
-            self._undo.append((slot, key, slot.store.put(key, entry)))
+            if not applied:
+                self._undo.append((slot, key, slot.store.put(key, entry), entry))
             self._changes.append((slot.number, key, entry))
         self._counts.append((slot, handled, 0, len(sent), unwired, busy_ns))
         stack.extend(reversed(calls))
+
+    def adopt(self, undo: list[tuple[Slot, str, Any, Any]]) -> None:
+        """Changes that are in the store already."""
+        self._undo += undo
 
     def fail(self, call: Call, error: BaseException, busy_ns: int) -> None:
         """A handler raised: only its ERROR stays."""
@@ -170,8 +177,9 @@ class Turn:
         self._errors.append((call, error_info(call, error), message))
 
     def _roll_back(self) -> None:
-        for slot, key, old in reversed(self._undo):
-            slot.store.put(key, old)
+        for slot, key, old, new in reversed(self._undo):
+            if slot.store.entries.get(key, ABSENT) is new:
+                slot.store.put(key, old)
         self.reset()
 
     def hold(self, transaction: Transaction) -> None:
