@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any
 
@@ -37,11 +36,11 @@ def text_of(value: Any) -> bytes:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """JSON-value equality: 1 equals 1.0, -0.0 does not equal 0, true does not equal 1, the order of keys is free."""
+    """JSON-value equality: 1 equals 1.0, true does not equal 1, the order of keys is free."""
     if isinstance(left, bool) or isinstance(right, bool) or left is None or right is None:
         return left is right
     if isinstance(left, int | float) and isinstance(right, int | float):
-        return left == right and math.copysign(1, left) == math.copysign(1, right)
+        return left == right
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(equal, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
