@@ -68,7 +68,7 @@ class BridgeActor(BaseActor):
         """Start the host and load every module, nothing more."""
         self.runner, self.flow, self.plan, self.runtime = sender, message.flow, message.plan, message.runtime
         self.members, self.folder, self.env = message.members, message.folder, message.env
-        self.life = Life.NONE
+        self.life, self.muted = Life.NONE, message.mute_sources
         self.begun = False  # StartModules has come: the host starts again when it dies
         self.opened = False  # ModulesStarted has been told
         self.deaths: deque[float] = deque()
@@ -178,7 +178,11 @@ class BridgeActor(BaseActor):
         self.life = Life.OPEN
         for slot, member in enumerate(self.members):
             self.send(
-                member, to_module.HostOpen(source=slot in self.sources, probation=self.probation, fused=self.fused)
+                member,
+                to_module.HostOpen(
+                    source=slot in self.sources and not self.muted, muted=slot in self.sources and self.muted,
+                    probation=self.probation, fused=self.fused,
+                ),
             )
         if not self.opened:
             self.opened = True

@@ -145,7 +145,7 @@ class FlowLife(BaseActor):
                 to_bridge.StartHost(
                     flow=record.flow.id, plan=plan, runtime=self.runtimes[plan.runtime],
                     members=tuple(record.modules[module] for module in plan.modules),
-                    folder=self.run_folder / record.flow.id, env=env,
+                    folder=self.run_folder / record.flow.id, env=env, mute_sources=record.mute_sources,
                 ),
             )  # fmt: skip
         answers = yield Expect(("loaded", key) for key in record.plans)

@@ -64,6 +64,7 @@ class FlowRecord:
     dead_letter_count: int = 0
     source_errors: list[str] = field(default_factory=list)
     watcher: ActorAddress | None = None
+    mute_sources: bool = False
     receipt: dict[str, Any] | None = None
     operation: Operation | None = None
     waiting: deque[tuple[Callable[[], Steps], Callable[[Any], None]]] = field(default_factory=deque)

@@ -220,6 +220,7 @@ class ModuleActor(BaseActor):
     def receiveMsg_HostOpen(self, message: from_bridge.HostOpen, _sender: ActorAddress) -> None:
         """The host is ready for messages."""
         self.state.host_open(message.probation)
+        self.state.pulls = not message.muted
         self.fused = message.fused
         if message.source and not self.source_live:
             self.gauge.sources += 1

@@ -151,6 +151,7 @@ class ModuleState:
         self.queued = self.queued_bytes = 0
         self.over_high = False
         self.credit = 0
+        self.pulls = True
         self._outbox: list[Frame] = []
         self._tell: str | None = None
         self._held_info: bytes | None = None
@@ -206,7 +207,7 @@ class ModuleState:
             return frames + self._fill_single()
         if self.stops:
             return frames
-        if self.credit <= CREDIT // 2 and self.draining is None:
+        if self.pulls and self.credit <= CREDIT // 2 and self.draining is None:
             frames.append(Frame(Kind.PULL, self.slot, count=CREDIT - self.credit))
             self.credit = CREDIT
         ready = self.ready

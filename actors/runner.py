@@ -437,6 +437,10 @@ class RunnerActor(FlowLife):
             record.sinks.append(sink)
             self.connect_sink(record, sink)
 
+    def receiveMsg_MuteSources(self, message: from_session.MuteSources, _sender: ActorAddress) -> None:
+        """For flow tests."""
+        self.flows[message.flow].mute_sources = True
+
     def receiveMsg_WatchFlow(self, message: from_session.WatchFlow, sender: ActorAddress) -> None:
         """Say when it is over: at once, if it has failed or has nothing to do."""
         record = self.flows[message.flow]

@@ -14,7 +14,7 @@ from actors.feed import BadLine, FeedActor, FeedReady, StartFeed
 from actors.messages import client_to_runner as api
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_session import FlowEnded
-from actors.messages.session_to_runner import ShutDown, WatchFlow
+from actors.messages.session_to_runner import MuteSources, ShutDown, WatchFlow
 from actors.messages.system_to_actor import Ready
 from actors.operation import Expect, Operation, Steps
 from actors.sink import FlushSink, SinkActor, SinkBroken, SinkFlushed, SinkReady, StartSink
@@ -55,7 +55,8 @@ class RunFlow:
     for_s: float | None
     signal_fd: int
     outcome: Outcome
-    show: Callable[[dict[str, Any]], None] | None
+    show: Callable[[dict[str, Any]], None] | None = None
+    mute_sources: bool = False
     show_every_s: float = 0.5
 
 
@@ -83,6 +84,8 @@ class SessionActor(BaseActor):
             return
         for module, reason in reply.data["leftOut"].items():
             log.warning("left out %s: %s", module, reason)
+        if job.mute_sources:
+            self.send(job.runner, MuteSources(flow=str(flow_id)))
         sinks = [self._start(SinkActor, StartSink, end, flow_id) for end in job.outputs]
         ready = yield Expect([("sink", end.name) for end in job.outputs])
         for end in job.inputs:

@@ -225,8 +225,8 @@ def test_hello_ping_and_stop(host: Host) -> None:
     assert host.hello["protocol"] == 1
     assert host.hello["runtime"] == "node"
     assert host.hello["pid"] == host.process.pid
-    host.send(Kind.PING, first=(1 << 53) - 1)
-    assert host.next(Kind.PONG).first == (1 << 53) - 1
+    host.send(Kind.PING, first=(1 << 64) - 1)
+    assert host.next(Kind.PONG).first == (1 << 64) - 1
     assert host.stop() == 0
 
 
@@ -512,9 +512,11 @@ def test_values_as_javascript_sees_them(host: Host) -> None:
         ["object", False, False, "__proto__"],
     ]
     assert host.ask(None).outputs[100] == [["object", False, True, ""]]
-    host.raw(b'[{"a":1,"a":2}]')
-    host.module("(m) => m.a", 0)
-    assert host.collect(1)
+    host.module("(m) => m.a", 1)
+    host.raw(b'[{"a":1,"a":2}]', slot=1)
+    assert host.collect(1, 1).outputs[101] == [2]
+    host.module("(m) => [m.a, Object.is(m.a, -0)]", 2)
+    assert repr(host.ask({"a": -0.0}, {"a": 0}, slot=2).outputs[102]) == "[[-0.0, True], [0, False]]"
 
 
 REFUSED = [

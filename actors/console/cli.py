@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("-o", "--output", metavar="MODULE.PORT=FILE", action="append", default=[], help="what leaves the port, as NDJSON; - is standard output")
     verb.add_argument("--for", dest="for_s", metavar="SECONDS", type=float, help="end after so many seconds")
     verb.add_argument("--state", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    verb.add_argument("--plain", action="store_true", help="lines instead of the live table on a terminal")
     verb.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     verb.set_defaults(do=_run)
     return parser

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from actors.console.errors import UserError
 from actors.flows.model import FlowError
@@ -16,6 +17,9 @@ from actors.runner import ConfigureRunner, RunnerActor
 from actors.session import Endpoint, Outcome, RunFlow, SessionActor
 from actors.state_folder import RunFolder, default_state_folder
 from actors.system import ActorSystem
+
+if TYPE_CHECKING:
+    from actors.console.live import LiveTable
 
 SHOWN_DEAD_LETTERS = 20
 
@@ -29,26 +33,46 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(*error.problems) from None
     inputs = [_endpoint(text, "-i", os.O_RDONLY) for text in options.input]
     outputs = [_endpoint(text, "-o", os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for text in options.output]
-    signal_fd = _signals()
-    outcome = Outcome()
-    folder = RunFolder(Path(options.state) if options.state else default_state_folder())
+    table = _table(options)
+    try:
+        outcome = run_embedded(
+            options.state, flow=source.document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=options.for_s,
+            signal_fd=catch_signals(), show=table.show if table else None,
+        )  # fmt: skip
+        if table and outcome.state:
+            table.show(outcome.state)
+    finally:
+        if table:
+            table.stop()
+    return _report(outcome)
+
+
+def run_embedded(state: str | None, **job: Any) -> Outcome:
+    """Run one flow in a runner of its own in this process, to its end; `job` are the fields of RunFlow."""
+    folder = RunFolder(Path(state) if state else default_state_folder())
     system = ActorSystem()
+    outcome = Outcome()
     try:
         runner = system.createActor(RunnerActor)
         system.tell(runner, ConfigureRunner(run_folder=folder.path))
         session = system.createActor(SessionActor)
-        system.tell(
-            session,
-            RunFlow(
-                runner=runner, flow=source.document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=options.for_s,
-                signal_fd=signal_fd, outcome=outcome, show=None,
-            ),
-        )  # fmt: skip
+        system.tell(session, RunFlow(runner=runner, outcome=outcome, **job))
         system.base.run_until(lambda: outcome.over)
     finally:
         system.shutdown()
         folder.close()
-    return _report(outcome)
+    return outcome
+
+
+def _table(options: argparse.Namespace) -> LiveTable | None:
+    """The live table if this is a terminal; the table goes to standard error like all logs."""
+    if options.plain or not sys.stderr.isatty() or not sys.stdout.isatty():
+        return None
+    from actors.console.live import LiveTable  # rich takes 60 ms: only where it is seen
+
+    table = LiveTable()
+    table.start()
+    return table
 
 
 def _report(outcome: Outcome) -> int:
@@ -80,7 +104,7 @@ def _endpoint(text: str, option: str, flags: int) -> Endpoint:
     return Endpoint(module=module, port=port or ("in" if reading else "out"), fd=fd, name=f"{option} {text}")
 
 
-def _signals() -> int:
+def catch_signals() -> int:
     """A descriptor that becomes readable at SIGINT or SIGTERM. A closed output is an error of write, not a signal."""
     read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(write_end)

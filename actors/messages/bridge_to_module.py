@@ -31,9 +31,10 @@ class HostUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostOpen:
-    """Loaded, wired and started. In probation nothing is sent but what ProbeNext asks for; `fused`: wire ids."""
+    """Loaded, wired and started. In probation nothing is sent but what ProbeNext asks for; `fused`: wire ids; `muted`: no credit."""
 
     source: bool
+    muted: bool
     probation: bool
     fused: frozenset[str]
 

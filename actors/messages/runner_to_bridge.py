@@ -21,6 +21,7 @@ class StartHost:
     members: tuple[ActorAddress, ...]
     folder: Path
     env: dict[str, str]
+    mute_sources: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

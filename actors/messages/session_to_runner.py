@@ -26,6 +26,13 @@ class AttachSink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MuteSources:
+    """Sources of this flow are started but never pulled: `runner test` sends the messages itself."""
+
+    flow: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchFlow:
     """Tell the sender when the flow is idle after its sources have ended (FlowEnded), or has failed."""
 

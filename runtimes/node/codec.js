@@ -23,7 +23,7 @@ const wellFormed = String.prototype.isWellFormed
   : (text) => !SURROGATE.test(text) || !LONE.test(text)
 
 // What scan() found; 0 is plain JSON data.
-const NATIVE = 1 // bytes, big integers, escaped keys: JSON.stringify is wrong, a fused target may have it as it is
+const NATIVE = 1 // bytes, big integers, -0, escaped keys: JSON.stringify is wrong, a fused target may have it as it is
 const FOREIGN = 2 // dates, class instances, proxies of JSON: a fused target must get what a wire would carry
 const UNSAFE = 4 // a number beyond 2^53: JSON.stringify rounds its digits, and whole ones arrive as BigInt
 
@@ -37,6 +37,7 @@ function scan(value, depth) {
       return 0
     case 'number':
       if (value - value !== 0) refuse(String(value))
+      if (value === 0) return 1 / value < 0 ? NATIVE : 0
       return value > MAX_SAFE || value < -MAX_SAFE ? UNSAFE : 0
     case 'boolean': return 0
     case 'object': break
@@ -64,7 +65,7 @@ function scan(value, depth) {
     const kind = typeof item
     if (kind === 'string') { // the common kinds here, for speed
       if (!wellFormed(item)) refuse('a string with a lone surrogate')
-    } else if (kind === 'number' && item <= MAX_SAFE && item >= -MAX_SAFE) {
+    } else if (kind === 'number' && item <= MAX_SAFE && item >= -MAX_SAFE && item !== 0) {
       continue
     } else if (kind === 'function' && key === 'toJSON') {
       return scanInstance(value, depth)
@@ -101,6 +102,7 @@ function jsonOf(value) {
 /** The JSON text of a value that scan() passed but JSON.stringify would get wrong. */
 function write(value) {
   if (typeof value === 'bigint') return String(value)
+  if (value === 0) return 1 / value < 0 ? '-0.0' : '0'
   // JSON.stringify(2 ** 60) is 1152921504606847000: another integer.
   if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 63) return String(BigInt(value))
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)

@@ -50,7 +50,9 @@ class FrameReader {
       header.slot = chunk.readUInt16LE(at + 6)
       header.skip = chunk.readUInt32LE(at + 8)
       header.count = chunk.readUInt32LE(at + 12)
-      header.first = chunk.readUInt32LE(at + 16) + chunk.readUInt32LE(at + 20) * 4294967296
+      const high = chunk.readUInt32LE(at + 20)
+      // Only what is sent back as it is (PING) may be beyond 2^53.
+      header.first = high < 2097152 ? chunk.readUInt32LE(at + 16) + high * 4294967296 : chunk.readBigUInt64LE(at + 16)
       const start = at + HEADER_BYTES
       at = start + size
       this._onFrame(header, chunk.subarray(start, at))
@@ -95,8 +97,11 @@ class FrameWriter {
     buffer.writeUInt16LE(slot, at + 6)
     buffer.writeUInt32LE(skip, at + 8)
     buffer.writeUInt32LE(count, at + 12)
-    buffer.writeUInt32LE(first % 4294967296, at + 16)
-    buffer.writeUInt32LE(Math.floor(first / 4294967296), at + 20)
+    if (typeof first === 'bigint') buffer.writeBigUInt64LE(first, at + 16)
+    else {
+      buffer.writeUInt32LE(first % 4294967296, at + 16)
+      buffer.writeUInt32LE(Math.floor(first / 4294967296), at + 20)
+    }
     this._used = at + HEADER_BYTES
   }
 

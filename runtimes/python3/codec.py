@@ -46,9 +46,20 @@ if orjson is not None:
             data: bytes = _dumps(value, None, _fast)
         except (TypeError, RecursionError):
             return encode_checked(value)
-        if b"null" in data or b'bytes"' in data or data.count(b"-") > 3 or len(data) >= MIN_DEEP_BYTES:  # noqa: SIM102
-            if b"null" in data or b'bytes"' in data or _has_uuid_shape(data) or _openings(data) > MAX_DEPTH:
-                return encode_checked(value)
+        # replace() finds out fastest: `in` raises and clears an exception inside, and find() parses its arguments.
+        if 36 in data or 45 in data or len(data) >= MIN_DEEP_BYTES or data.replace(b"null", b"") is not data:
+            return _encode_suspect(value, data)
+        return data
+
+    def _encode_suspect(value: Any, data: bytes) -> bytes:
+        """Its JSON again, checked, when `data` shows what may be wrong: NaN as null, `$bytes`, a UUID, depth."""
+        if (
+            data.replace(b"null", b"") is not data
+            or (36 in data and b'bytes"' in data)
+            or (45 in data and data.count(b"-") > 3 and _has_uuid_shape(data))
+            or (len(data) >= MIN_DEEP_BYTES and _openings(data) > MAX_DEPTH)
+        ):
+            return encode_checked(value)
         return data
 
 else:
@@ -101,8 +112,6 @@ def _openings(data: bytes) -> int:
 
 def _has_uuid_shape(data: bytes) -> bool:
     """Whether a quoted string of a UUID's shape may be in `data`."""
-    if data.count(b"-") < 4:
-        return False
     at = data.find(b"-")
     while at >= 0:
         if data[at + 5 : at + 6] == b"-" == data[at + 10 : at + 11] == data[at + 15 : at + 16]:
@@ -197,7 +206,7 @@ def decode(data: bytes) -> Any:
         value = loads(data)
     except (DecodeError, RecursionError) as error:
         raise DataError(str(error)) from None
-    if b'bytes"' in data or _openings(data) > MAX_DEPTH or _is_wide(data):
+    if (36 in data and b'bytes"' in data) or _openings(data) > MAX_DEPTH or _is_wide(data):
         return revive(value)
     return value
 
@@ -218,11 +227,13 @@ def _is_wide(data: bytes) -> bool:
     return False
 
 
-def _may_be_deep(body: bytes) -> bool:
+def _may_be_deep(body: bytes, messages: int) -> bool:
     """Whether a message in `body` is long enough to be nested too deeply: hops from separator to separator."""
-    at, last = 0, len(body) - MIN_DEEP_BYTES
+    at, last, rfind = 0, len(body) - MIN_DEEP_BYTES, body.rfind
+    if at < last and body.count(b"\n") != messages - 1:
+        return True  # not written as the protocol says, so its line feeds say nothing
     while at < last:
-        at = body.rfind(SEPARATOR, at + 1, at + MIN_DEEP_BYTES)
+        at = rfind(b"\n", at + 1, at + MIN_DEEP_BYTES)
         if at < 0:
             return any(_openings(part) > MAX_DEPTH for part in body.split(SEPARATOR) if len(part) >= MIN_DEEP_BYTES)
     return False
@@ -270,11 +281,13 @@ def decode_array(body: bytes) -> list[Any] | None:
     """All messages of an array, or None when they have to be looked at one by one."""
     try:
         values = loads(body)
-        if b'bytes"' in body or _may_be_deep(body) or _is_wide(body):
+        if type(values) is not list:
+            return None
+        if (36 in body and b'bytes"' in body) or _may_be_deep(body, len(values)) or _is_wide(body):
             values = [revive(value) for value in values]
     except (DecodeError, DataError, RecursionError):
         return None
-    return values if type(values) is list else None
+    return values
 
 
 def decode_each(body: bytes, end: int) -> list[Any]:

@@ -148,19 +148,19 @@ class Engine(Control):
         outputs: list[bytes] = [] if out is None else transaction.outputs.setdefault(out.channel, [])  # type: ignore[arg-type]
         position = begun = batch.position
         end, limit, deadline = batch.end, slot.max_turn_bytes, self.deadline
-        busy = size = sent = unwired = 0
+        size = sent = unwired = 0
         room = COMMIT_BYTES - transaction.size
         context.aim(batch)
         context._live = True
         self.current = slot.number
         transaction.touched[slot.number] = slot
+        start = stop = clock()  # the time between two turns is so small that it counts as the handler's
         while position < end:
             message = messages[position]
             if message is None:
                 message = NULL
             context._number = position
             position += 1
-            start = clock()
             try:
                 value = handler(message, context)
                 stop = clock()
@@ -180,10 +180,10 @@ class Engine(Control):
                 begun = position
                 turn = Turn(self.slots, Call.at(slot, batch, position - 1, message))
                 turn.fail(turn.root, error, stop - start)
+                start = stop
                 batch.position = position
                 transaction.size += size
-                slot.busy_ns += busy
-                size = busy = 0
+                size = 0
                 slot.sent += sent
                 slot.unwired += unwired
                 sent = unwired = 0
@@ -196,7 +196,6 @@ class Engine(Control):
                 context._live = True
                 context.aim(batch)
                 continue
-            busy += stop - start
             if data is not None:
                 outputs.append(data)
                 size += len(data)
@@ -212,7 +211,7 @@ class Engine(Control):
         slot.handled += position - begun
         slot.sent += sent
         slot.unwired += unwired
-        slot.busy_ns += busy
+        slot.busy_ns += stop - start
 
     def _keep(self, slot: Slot, result_bytes: int) -> int:
         """Move a plain turn's sends and changes to the transaction; returns their bytes."""
