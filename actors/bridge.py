@@ -188,6 +188,8 @@ class BridgeActor(BaseActor):
             self.opened = True
             self.send(self.runner, to_runner.ModulesStarted(flow=self.flow, key=self.plan.key))
         if self.probation:
+            again = sum(self.suspects.values())
+            log.info("%s: %s: %d messages are delivered again, one at a time", self.flow, self.plan.key, again)
             self._probe_next()
 
     def _fail(self, errors: list[str]) -> None:

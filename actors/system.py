@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import heapq
 import logging
+import math
 import os
 import select
 import time
@@ -189,14 +190,13 @@ class InProcessBase(ActorSystemBase):
     def listen(self, timeout: Any) -> Any:
         """Turn until an answer to the outside arrives; None after `timeout` seconds."""
         requester = self.actorRegistry["System:ExternalRequester"]
-        expired: list[bool] = []
+        responses = requester.instance.__dict__.setdefault("responses", [])
+        deadline = math.inf
         if timeout is not None:
-            self.wakeupAfter(self.system.systemAddress, timeout, None)
-            deadline = time.monotonic() + (timeout if isinstance(timeout, (int, float)) else timeout.total_seconds())
-            self.run_until(lambda: bool(getattr(requester.instance, "responses", None)) or time.monotonic() >= deadline)
-        else:
-            self.run_until(lambda: bool(getattr(requester.instance, "responses", None)) or bool(expired))
-        responses = getattr(requester.instance, "responses", None)
+            seconds = timeout if isinstance(timeout, (int, float)) else timeout.total_seconds()
+            deadline = time.monotonic() + seconds
+            self.wakeupAfter(self.system.systemAddress, seconds, None)  # so that the wait ends
+        self.run_until(lambda: bool(responses) or time.monotonic() >= deadline)
         return responses.pop(0) if responses else None
 
     def shutdown(self) -> None:

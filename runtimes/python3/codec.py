@@ -38,30 +38,8 @@ if orjson is not None:
     loads = orjson.loads
     dumps = orjson.dumps
     # 53-bit integers only at first: a wider one is rare and gets its exact check on the slow path.
-    _FAST = orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-
-    def encode(value: Any, _dumps: Any = orjson.dumps, _fast: int = _FAST) -> bytes:
-        """The JSON of a value. Raises DataError."""
-        try:
-            data: bytes = _dumps(value, None, _fast)
-        except (TypeError, RecursionError):
-            return encode_checked(value)
-        # replace() finds out fastest: `in` raises and clears an exception inside, and find() parses its arguments.
-        if 36 in data or 45 in data or len(data) >= MIN_DEEP_BYTES or data.replace(b"null", b"") is not data:
-            return _encode_suspect(value, data)
-        return data
-
-    def _encode_suspect(value: Any, data: bytes) -> bytes:
-        """Its JSON again, checked, when `data` shows what may be wrong: NaN as null, `$bytes`, a UUID, depth."""
-        if (
-            data.replace(b"null", b"") is not data
-            or (36 in data and b'bytes"' in data)
-            or (45 in data and data.count(b"-") > 3 and _has_uuid_shape(data))
-            or (len(data) >= MIN_DEEP_BYTES and _openings(data) > MAX_DEPTH)
-        ):
-            return encode_checked(value)
-        return data
-
+    FAST = orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+    fast_dumps: Any = orjson.dumps
 else:
     import json
 
@@ -101,9 +79,40 @@ else:
         """As orjson's, for a prepared value."""
         return _encode(value).encode()
 
-    def encode(value: Any, _dumps: Any = None, _fast: int = 0) -> bytes:
-        """The JSON of a value. Raises DataError."""
+    FAST = 0
+
+    def fast_dumps(value: Any, default: None, options: int) -> bytes:  # noqa: ARG001
+        """There is no fast way."""
+        raise TypeError
+
+
+def encode(value: Any) -> bytes:
+    """The JSON of a value. Raises DataError. (The engine's hot loop has these lines, too.)"""
+    try:
+        data: bytes = fast_dumps(value, None, FAST)
+    except (TypeError, RecursionError):
         return encode_checked(value)
+    # replace() finds out fastest: `in` raises and clears an exception inside, and find() parses its arguments.
+    if (
+        36 in data
+        or len(data) >= MIN_DEEP_BYTES
+        or (45 in data and data.count(b"-") > 3)
+        or data.replace(b"null", b"") is not data
+    ):
+        return encode_suspect(value, data)
+    return data
+
+
+def encode_suspect(value: Any, data: bytes) -> bytes:
+    """Its JSON again, checked, when `data` shows what may be wrong: NaN as null, `$bytes`, a UUID, depth."""
+    if (
+        data.replace(b"null", b"") is not data
+        or (36 in data and b'bytes"' in data)
+        or (45 in data and data.count(b"-") > 3 and _has_uuid_shape(data))
+        or (len(data) >= MIN_DEEP_BYTES and _openings(data) > MAX_DEPTH)
+    ):
+        return encode_checked(value)
+    return data
 
 
 def _openings(data: bytes) -> int:
@@ -228,15 +237,13 @@ def _is_wide(data: bytes) -> bool:
 
 
 def _may_be_deep(body: bytes, messages: int) -> bool:
-    """Whether a message in `body` is long enough to be nested too deeply: hops from separator to separator."""
-    at, last, rfind = 0, len(body) - MIN_DEEP_BYTES, body.rfind
-    if at < last and body.count(b"\n") != messages - 1:
-        return True  # not written as the protocol says, so its line feeds say nothing
-    while at < last:
-        at = rfind(b"\n", at + 1, at + MIN_DEEP_BYTES)
-        if at < 0:
-            return any(_openings(part) > MAX_DEPTH for part in body.split(SEPARATOR) if len(part) >= MIN_DEEP_BYTES)
-    return False
+    """Whether a message in `body` is long enough, and has the brackets, to be nested too deeply."""
+    if len(body) < MIN_DEEP_BYTES:
+        return False
+    lines = body.split(b"\n")
+    if len(lines) != messages:  # not written as the protocol says
+        return True
+    return max(map(len, lines)) >= MIN_DEEP_BYTES and any(_openings(line) > MAX_DEPTH for line in lines)
 
 
 def revive(value: Any, depth: int = 1) -> Any:

@@ -10,7 +10,7 @@ from time import perf_counter_ns as clock
 from types import GeneratorType
 
 from . import link as wire
-from .codec import Refused, encode
+from .codec import FAST, MIN_DEEP_BYTES, Refused, encode_checked, encode_suspect, fast_dumps
 from .context import weight
 from .control import Control
 from .flow import NULL, TurnTooLarge
@@ -155,21 +155,43 @@ class Engine(Control):
         self.current = slot.number
         transaction.touched[slot.number] = slot
         start = stop = clock()  # the time between two turns is so small that it counts as the handler's
-        while position < end:
-            message = messages[position]
+        for message in messages[position:end]:
             if message is None:
                 message = NULL
             context._number = position
             position += 1
+            data, length = None, 0
             try:
                 value = handler(message, context)
                 stop = clock()
-                if type(value) is GeneratorType:
-                    drain_generator(value, context)
-                    value = None
-                data = None if value is None or out is None else encode(value)
-                if context._index or context._changes or (data is not None and len(data) > limit):
-                    size += self._keep(slot, len(data) if data is not None else 0)
+                if value is None:
+                    pass
+                elif out is None:
+                    if type(value) is GeneratorType:
+                        drain_generator(value, context)
+                        value = None
+                else:
+                    try:  # codec.encode, without the call
+                        data = fast_dumps(value, None, FAST)
+                    except (TypeError, RecursionError):
+                        if type(value) is GeneratorType:
+                            drain_generator(value, context)
+                            value = None
+                        else:
+                            data = encode_checked(value)
+                            length = len(data)
+                    else:
+                        length = len(data)
+                        if (
+                            36 in data
+                            or length >= MIN_DEEP_BYTES
+                            or (45 in data and data.count(b"-") > 3)
+                            or data.replace(b"null", b"") is not data
+                        ):
+                            data = encode_suspect(value, data)
+                            length = len(data)
+                if context._index or context._changes or length > limit:
+                    size += self._keep(slot, length)
                     room = COMMIT_BYTES - transaction.size
             except BaseException as error:
                 stop = clock()
@@ -198,7 +220,7 @@ class Engine(Control):
                 continue
             if data is not None:
                 outputs.append(data)
-                size += len(data)
+                size += length
                 sent += 1
             elif value is not None:
                 unwired += 1

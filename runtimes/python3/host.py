@@ -14,7 +14,7 @@ def main() -> None:
     package = ModuleType(_PACKAGE)
     package.__path__ = [_FOLDER]
     sys.modules[_PACKAGE] = package
-    import _signal  # noqa: PLC0415  (`signal` costs 3 ms for its enums)
+    import _signal  # type: ignore[import-not-found]  # noqa: PLC0415  (`signal` costs 3 ms for its enums)
     import os  # noqa: PLC0415
 
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # Ctrl-C is the runner's, which gets it too
@@ -28,7 +28,7 @@ def main() -> None:
     del room
     if extra := os.environ.get("RUNNER_HOST_PACKAGES"):
         sys.path.append(extra)  # last: a user's environment comes first
-    from _flow_host import engine, flow, streams  # type: ignore[import-not-found]  # noqa: PLC0415
+    from _flow_host import engine, flow, streams  # noqa: PLC0415
 
     sys.modules["flow"] = flow
     host = engine.Engine(link)

@@ -69,9 +69,8 @@ class Namespace:
         module.__file__ = filename
         if self._builtins is not None:
             module.__dict__["__builtins__"] = self._builtins
-        linecache = sys.modules.get("linecache")
-        if linecache is None:
-            import linecache  # noqa: PLC0415  (orjson has it imported already, the standard library not)
+        import linecache  # noqa: PLC0415  (with orjson it is there already, after HELLO)
+
         linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
         exec(compile(text, filename, "exec", dont_inherit=True), module.__dict__)
 
@@ -119,7 +118,7 @@ class _Finder:
         return namespace and namespace.find(fullname)
 
 
-sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+sys.meta_path.insert(0, _Finder)
 
 
 def describe(error: BaseException) -> dict[str, Any]:

@@ -1,0 +1,171 @@
+"""A runner inside the test's process: API calls, collected outputs, and waiting for events instead of sleeping."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.base import BaseActor
+from actors.messages import client_to_runner as api
+from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_session import Attached, FlowEnded
+from actors.messages.session_to_runner import AttachSink, ShutDown, WatchFlow
+from actors.runner import ConfigureRunner, RunnerActor
+from actors.state_folder import RunFolder
+from actors.system import ActorSystem
+from runtimes.frames import split
+
+TIMEOUT_S = 30.0
+
+
+class Collector(BaseActor):
+    """A sink that keeps what it gets, and can be told to hold its feeder."""
+
+    def receiveMsg_AttachSink(self, message: AttachSink, _sender: ActorAddress) -> None:
+        self.got: list[Any] = []
+        self.wire = message.wire
+        self.numbers: list[int] = []
+        self.module: ActorAddress | None = None
+        self.send(self.runner, message)
+
+    def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
+        assert message.error is None, message.error
+        self.module, self.gauge = message.module, message.gauge
+
+    def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
+        messages, _ = split(message.body, message.flags)
+        self.got += [json.loads(m) for m in messages[message.skip : message.skip + message.count]]
+        self.numbers += range(message.first, message.first + message.count)
+        self.gauge.pending -= message.count
+
+    def hold(self, on: bool) -> None:
+        self.send(self.module, HoldWire(wire=self.wire) if on else ReleaseWire(wire=self.wire))
+
+
+class Harness:
+    """The runner and what the test asks of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = RunFolder(folder)
+        self.system = ActorSystem()
+        self.base = self.system.base
+        self.runner = self.system.createActor(RunnerActor)
+        self.system.tell(self.runner, ConfigureRunner(run_folder=self.folder.path))
+        self.count = 0
+        self.inbox = self.base.actorRegistry["System:ExternalRequester"].instance.__dict__.setdefault("responses", [])
+
+    def wait(self, condition: Callable[[], Any], what: str = "the condition", timeout_s: float = TIMEOUT_S) -> Any:
+        """Turn the system until `condition()` is true."""
+        deadline = time.monotonic() + timeout_s
+        self.base.wakeupAfter(self.system.systemAddress, timeout_s + 0.01, None)
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s} s"
+            self.base.turn(block=True)
+        return value
+
+    def _take(self, match: Callable[[Any], bool]) -> Any:
+        for index, message in enumerate(self.inbox):
+            if match(message):
+                return self.inbox.pop(index)
+        return None
+
+    def call(self, kind: type, **fields: Any) -> Reply:
+        """One request and its reply."""
+        self.count += 1
+        request_id = str(self.count)
+        self.system.tell(self.runner, kind(request_id=request_id, **fields))
+        match = lambda m: isinstance(m, Reply) and m.request_id == request_id  # noqa: E731
+        return self.wait(lambda: self._take(match), f"the reply to {kind.__name__}")
+
+    def ok(self, kind: type, **fields: Any) -> Any:
+        """A request that must succeed; its value."""
+        reply = self.call(kind, **fields)
+        assert reply.ok, reply.error
+        return reply.value
+
+    def add(self, flow_id: str, modules: dict[str, Any], wires: list[Any] | None = None, **fields: Any) -> None:
+        """Add or update a flow."""
+        flow = {"id": flow_id, "modules": modules, "wires": wires or [], **fields}
+        self.ok(api.AddOrUpdateFlow, flow=flow)
+
+    def start(self, flow_id: str) -> None:
+        """Start a flow."""
+        self.ok(api.StartFlow, flow_id=flow_id)
+
+    def collect(self, flow_id: str, place: str) -> Collector:
+        """Collect what leaves `module.port`."""
+        module, _, port = place.partition(".")
+        address = self.system.createActor(Collector)
+        actor: Collector = self.base.actorRegistry[address.actorAddressString].instance
+        actor.runner = self.runner
+        wire = f"{place}->test"
+        self.system.tell(address, AttachSink(flow=flow_id, module=module, port=port or "out", wire=wire))
+        self.wait(lambda: getattr(actor, "module", None), "the sink")
+        return actor
+
+    def send(self, place: str, *messages: Any) -> None:
+        """Send messages to `flow/module[.port]`."""
+        module, _, port = place.partition(".")
+        for message in messages:
+            self.ok(api.SendMessage, flow_module_id=module, port=port or "in", message=message)
+
+    def state(self, flow_id: str) -> dict[str, Any]:
+        """flowState."""
+        return self.ok(api.FlowState, flow_id=flow_id)
+
+    def wait_idle(self, flow_id: str) -> FlowEnded:
+        """Until nothing is under way."""
+        self.system.tell(self.runner, WatchFlow(flow=flow_id))
+        return self.wait(lambda: self._take(lambda m: isinstance(m, FlowEnded)), "the end of the flow")
+
+    def record(self, flow_id: str) -> Any:
+        """The runner's own record of a flow, to look into."""
+        return self.base.actorRegistry[self.runner.actorAddressString].instance.flows[flow_id]
+
+    def actor(self, address: ActorAddress) -> Any:
+        """The actor behind an address."""
+        return self.base.actorRegistry[address.actorAddressString].instance
+
+    def module(self, flow_id: str, module: str) -> Any:
+        """A module's actor, to look into."""
+        return self.actor(self.record(flow_id).modules[module])
+
+    def bridge(self, flow_id: str, key: str) -> Any:
+        """A bridge actor, to look into."""
+        return self.actor(self.record(flow_id).bridges[key])
+
+    def audit(self) -> None:
+        """accepted = completed + queued + dropped + deadLettered, everywhere."""
+        for name, row in self.ok(api.Audit).items():
+            assert row["balanced"], (name, row)
+
+    def close(self) -> None:
+        """Stop everything; nothing may have failed, no message may have gone astray."""
+        self.call(ShutDown)
+        dead, failures = self.base.dead_messages, self.base.failures
+        self.system.shutdown()
+        self.folder.close()
+        assert not dead, f"{dead} messages to actors that were gone"
+        assert not failures, f"{failures} handlers failed"
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Harness]:
+    """A harness that is closed properly, and audited if the test passed."""
+    harness = Harness(folder)
+    try:
+        yield harness
+        harness.audit()
+    except BaseException:
+        harness.call(ShutDown)
+        harness.system.shutdown()
+        harness.folder.close()
+        raise
+    harness.close()
