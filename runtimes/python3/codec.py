@@ -222,7 +222,7 @@ def decode(data: bytes) -> Any:
 
 def _is_wide(data: bytes) -> bool:
     """Whether integers beyond int64 may be in `data`: nineteen digits in a row, the rest of which decides."""
-    if orjson is None or b"0000" not in data[::4].translate(DIGITS):
+    if orjson is None or data[::4].translate(DIGITS).find(b"0000") < 0:
         return False
     digits = data.translate(DIGITS)
     at = digits.find(WIDE)

@@ -53,7 +53,8 @@ class Control:
         """One frame of the runner."""
         if kind == wire.DATA:
             slot, port, name = self.channels[number]
-            self._queue(slot, Batch(port, name, flags, skip, count, first, body))
+            if not slot.held:
+                self._queue(slot, Batch(port, name, flags, skip, count, first, body))
         elif kind == wire.PULL:
             self._pull(self.slots[number], count)
         elif kind == wire.PAUSE:
@@ -165,6 +166,7 @@ class Control:
     def _pause(self, number: int, request: int) -> None:
         slots = list(self.slots.values()) if number == wire.ALL_SLOTS else [s for s in (self.slots.get(number),) if s]
         for slot in slots:
+            slot.held = False
             self.forget(slot)
         self.drain()
         self.answer_pause(slots, number, request)

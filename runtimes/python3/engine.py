@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from _thread import _count as thread_count
 from _thread import allocate_lock, get_ident
 from collections import deque
 from time import perf_counter_ns as clock
@@ -62,13 +63,17 @@ class Engine(Control):
         while self.overlap is None:
             if ready:
                 self.work()
-            events = poll(0) if ready or transaction.touched else ()
+            events = poll(0) if ready or transaction.touched or self.inbox else ()
             if transaction.touched and (not events or clock() >= self.deadline or transaction.size >= COMMIT_BYTES):
                 self.commit()
             if not events:
                 if ready:
                     continue
                 self.link.flush_logs()
+                if thread_count() == 0:  # nobody can wake us: a plain read is much cheaper
+                    for frame in read():
+                        handle(*frame)
+                    continue
                 events = poll(-1)
             for fd, _ in events:
                 if fd == self.wake:
@@ -293,7 +298,8 @@ class Engine(Control):
         if from_data and turn.root_error is not None and slot.retry:
             turn.hold(self.transaction)
             self.forget(slot)
-            self.answer_pause([slot], slot.number, 0)
+            slot.held = True
+            self.commit()
         else:
             turn.commit(self.transaction, from_data)
 

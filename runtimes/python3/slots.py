@@ -174,12 +174,13 @@ class Slot:
         self.queue: deque[Any] = deque()
         self.context = Context(self)
         self.credit = 0
+        self.held = False  # a message failed and is to be tried again: input is discarded until PAUSE
         self.source: Any = None
         self.alone = 0  # sends outside any turn so far, for their ids
         self.active = 0  # turns begun and not ended, async only
         self.overlap: Any = None  # what the async engine keeps for it
-        self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = self.busy_ns = 0
-
+        self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = 0
+        self.busy_ns = self.fused = 0
         self.waiting: deque[Any] = deque()  # sends outside any turn that wait for credit
         self.find_plain()
 
@@ -209,10 +210,12 @@ class Slot:
 
     def counts(self) -> bytes:
         """This slot's array of COMMIT; starts to count anew."""
-        row = b"[%d,%d,%d,%d,%d,%d,%d,%d]" % (
+        row = b"[%d,%d,%d,%d,%d,%d,%d,%d,%d]" % (
             self.number, self.consumed, self.handled, self.failed, self.pulled, self.sent, self.unwired, self.busy_ns // 1000,
+            self.fused,
         )  # fmt: skip
-        self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = self.busy_ns = 0
+        self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = 0
+        self.busy_ns = self.fused = 0
         return row
 
 

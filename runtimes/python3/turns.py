@@ -5,7 +5,7 @@ from __future__ import annotations
 from .codec import copy_value, encode
 from .context import ABSENT, weight
 from .flow import DataError, TurnTooLarge
-from .link import COMMIT, CONTEXT, DATA, DELETED, ERROR, HEADERS, HELD, MAX_BODY_BYTES, NO_INDEX, frame
+from .link import COMMIT, CONTEXT, DATA, DELETED, ERROR, HEADERS, HELD, MAX_BODY_BYTES, NO_INDEX, PACK, frame
 from .loading import describe
 from .slots import Call
 
@@ -46,11 +46,11 @@ class Transaction:
         """The frames, COMMIT last; then it is empty."""
         parts: list[bytes] = []
         for channel, messages in self.outputs.items():
-            if messages:
-                headers = self.headers.get(channel)
-                if headers is not None:
-                    headers.extend([b"null"] * (len(messages) - len(headers)))
-                _data(parts, channel, messages, headers)
+            if self.size > MAX_BODY_BYTES // 2 or channel in self.headers:
+                _data(parts, channel, messages, self.headers.get(channel))
+            elif messages:
+                body = b",\n".join(messages)
+                parts += (PACK(len(body) + 2, DATA, 0, channel, 0, len(messages), 0), b"[", body, b"]")
         for (slot, key), entry in self.changes.items():
             name = key.encode()
             if entry is ABSENT:
@@ -59,8 +59,9 @@ class Transaction:
                 parts.append(
                     frame(CONTEXT, slot, name + (entry if type(entry) is bytes else encode(entry)), 0, len(name))
                 )
-        parts.extend(self.errors)
-        parts.append(frame(COMMIT, 0, b"[" + b",".join([slot.counts() for slot in self.touched.values()]) + b"]"))
+        parts += self.errors
+        rows = b",".join([slot.counts() for slot in self.touched.values()])
+        parts += (PACK(len(rows) + 2, COMMIT, 0, 0, 0, 0, 0), b"[", rows, b"]")
         self.touched.clear()
         self.outputs.clear()
         self.size = 0
@@ -73,9 +74,13 @@ class Transaction:
 
 def _data(parts: list[bytes], channel: int, messages: list[bytes], headers: list[bytes] | None) -> None:
     """DATA frames of one channel; more than one only when a body would be too large."""
+    if headers is not None:
+        headers.extend([b"null"] * (len(messages) - len(headers)))
     body = b"[" + b",\n".join(messages) + b"]"
     if headers is not None:
         body = b"[[" + b",\n".join(headers) + b"],\n\n" + body + b"]"
+    if not messages:
+        return
     if len(body) > MAX_BODY_BYTES and len(messages) > 1:
         middle = len(messages) // 2
         _data(parts, channel, messages[:middle], headers and headers[:middle])
@@ -118,7 +123,7 @@ class Turn:
         self._undo: list[tuple[Slot, str, Any, Any]] = []
         self._changes: list[tuple[int, str, Any]] = []
         self._errors: list[tuple[Call, dict[str, Any], bytes]] = []
-        self._counts: list[tuple[Slot, int, int, int, int, int]] = []
+        self._counts: list[tuple[Slot, int, int, int, int, int, int]] = []
         self.root_error: BaseException | None = None
 
     def succeed(
@@ -153,7 +158,7 @@ class Turn:
             if not applied:
                 self._undo.append((slot, key, slot.store.put(key, entry), entry))
             self._changes.append((slot.number, key, entry))
-        self._counts.append((slot, handled, 0, len(sent), unwired, busy_ns))
+        self._counts.append((slot, handled, 0, len(sent), unwired, busy_ns, int(call.parent is not None)))
         stack.extend(reversed(calls))
 
     def adopt(self, undo: list[tuple[Slot, str, Any, Any]]) -> None:
@@ -165,7 +170,7 @@ class Turn:
         if isinstance(error, TurnTooLarge):
             self._roll_back()
             call = self.root
-        self._counts.append((call.slot, 1, 1, 0, 0, busy_ns))
+        self._counts.append((call.slot, 1, 1, 0, 0, busy_ns, int(call.parent is not None)))
         message = b""
         if call.parent is not None:
             try:
@@ -208,10 +213,11 @@ class Turn:
         self._count(transaction)
 
     def _count(self, transaction: Transaction) -> None:
-        for slot, handled, failed, sent, unwired, busy_ns in self._counts:
+        for slot, handled, failed, sent, unwired, busy_ns, fused in self._counts:
             transaction.touched[slot.number] = slot
             slot.handled += handled
             slot.failed += failed
             slot.sent += sent
             slot.unwired += unwired
             slot.busy_ns += busy_ns
+            slot.fused += fused
