@@ -215,12 +215,12 @@ def decode(data: bytes) -> Any:
         value = loads(data)
     except (DecodeError, RecursionError) as error:
         raise DataError(str(error)) from None
-    if (36 in data and b'bytes"' in data) or _openings(data) > MAX_DEPTH or _is_wide(data):
+    if (36 in data and b'bytes"' in data) or _openings(data) > MAX_DEPTH or is_wide(data):
         return revive(value)
     return value
 
 
-def _is_wide(data: bytes) -> bool:
+def is_wide(data: bytes) -> bool:
     """Whether integers beyond int64 may be in `data`: nineteen digits in a row, the rest of which decides."""
     if orjson is None or data[::4].translate(DIGITS).find(b"0000") < 0:
         return False
@@ -290,7 +290,7 @@ def decode_array(body: bytes) -> list[Any] | None:
         values = loads(body)
         if type(values) is not list:
             return None
-        if (36 in body and b'bytes"' in body) or _may_be_deep(body, len(values)) or _is_wide(body):
+        if (36 in body and b'bytes"' in body) or _may_be_deep(body, len(values)) or is_wide(body):
             values = [revive(value) for value in values]
     except (DecodeError, DataError, RecursionError):
         return None

@@ -48,6 +48,7 @@ class Control:
     enter: Callable[[Context, Call], None]
     run_turn: Callable[[Turn, list[Call]], None]
     post: Callable[[Any], None]
+    run_one: Callable[[Slot, str, str, int, int, bytes], bool]
 
     def handle(self, kind: int, flags: int, number: int, skip: int, count: int, first: int, body: bytes) -> None:
         """One frame of the runner."""

@@ -44,7 +44,7 @@ class Link:
         self._parts: list[bytes] = []
         self._held_bytes = 0
         self._needed_bytes = 24
-        self._logs: list[bytes] = []
+        self.logs: list[bytes] = []
         self._logs_lock = allocate_lock()
         self._logged_ns = 0
         self.wake: Callable[[], None] | None = None  # asks the main loop to call flush_logs
@@ -99,8 +99,8 @@ class Link:
         data = frame(LOG, slot, body)
         now = perf_counter_ns()
         with self._logs_lock:
-            self._logs.append(data)
-        if now - self._logged_ns > LOG_INTERVAL_NS or len(self._logs) > 200:
+            self.logs.append(data)
+        if now - self._logged_ns > LOG_INTERVAL_NS or len(self.logs) > 200:
             self._logged_ns = now
             self.flush_logs()
         elif self.wake is not None and get_ident() != self._main:
@@ -108,7 +108,7 @@ class Link:
 
     def flush_logs(self) -> None:
         """Write what log() kept back."""
-        if self._logs:
+        if self.logs:
             with self._logs_lock:
-                logs, self._logs = self._logs, []
+                logs, self._logs = self.logs, []
             self.write(b"".join(logs))

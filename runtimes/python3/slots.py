@@ -53,7 +53,8 @@ class Batch:
         messages = decode_array(body)
         if messages is None or len(messages) < self.end:
             messages = decode_each(body, self.end)
-            self.plain = False
+            self.plain = self.express = False
+        self.kind = 0
         if self.headers is not None and len(self.headers) < self.end:
             self.headers += [None] * (self.end - len(self.headers))
         self.messages, self.body = messages, b""
@@ -161,7 +162,8 @@ class Slot:
     def __init__(self, host: Engine, number: int, load: Mapping[str, Any]) -> None:
         self.host, self.number = host, number
         self.flow_id, self.module_id, self.config = load["flow"], load["module"], load["config"]
-        self.plain = False
+        self.plain = self.express = False
+        self.kind = 0
         self.concurrency: int = load["concurrency"]
         self.retry: bool = load["retry"]
         self.max_turn_bytes: int = load["max_turn_bytes"]
@@ -207,6 +209,7 @@ class Slot:
         out = self.out.get("out")
         allowed = self.out_ports is None or "out" in self.out_ports if out is None else out.channel is not None
         self.plain = allowed and not any(wiring.fused or wiring.ids for wiring in self.out.values())
+        self.express = self.plain and self.kind == 0 and self.overlap is None
 
     def counts(self) -> bytes:
         """This slot's array of COMMIT; starts to count anew."""

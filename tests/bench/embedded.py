@@ -1,0 +1,122 @@
+"""A runner in this process, as `runner run` has it, with an actor of the bench as feed and sink instead of the doors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.base import BaseActor
+from actors.messages import client_to_runner as api
+from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_session import Attached
+from actors.messages.session_to_runner import AttachFeed, AttachSink, ShutDown
+from actors.runner import ConfigureRunner, RunnerActor
+from actors.system import ActorSystem
+from tests.bench.bare_process import MODULES
+
+TIMEOUT_S = 60.0
+
+
+class ProbeActor(BaseActor):
+    """Delivers to one module and takes what leaves another; `taken(body)` is called for every delivery."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+        self.module: ActorAddress | None = None
+        self.wire = "bench->"
+        self.taken: Callable[[bytes], None] = lambda _: None
+
+    def receiveMsg_AttachFeed(self, message: AttachFeed, _sender: ActorAddress) -> None:
+        self.wire = message.wire
+        self.send(self.runner, message)
+
+    def receiveMsg_AttachSink(self, message: AttachSink, _sender: ActorAddress) -> None:
+        self.send(self.runner, message)
+
+    def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
+        assert message.error is None, message.error
+        if message.gauge is not None:
+            self.gauge = message.gauge
+        if message.wire == self.wire:
+            self.module = message.module
+
+    def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
+        self.gauge.pending -= message.count
+        self.taken(message.body)
+
+    def receiveMsg_HoldWire(self, message: HoldWire, _sender: ActorAddress) -> None:
+        raise RuntimeError(f"{message.wire} is held: the bench sends too much")
+
+    def receiveMsg_ReleaseWire(self, _message: ReleaseWire, _sender: ActorAddress) -> None:
+        pass
+
+    def insert(self, body: bytes, count: int) -> None:
+        """Put messages into the module's mailbox."""
+        self.gauge.pending += count
+        self.send(self.module, Deliver(self.wire, body, 0, 0, count, self.number))
+        self.number += count
+
+
+class Embedded:
+    """`with Embedded() as runner:`; every host has ended at the end."""
+
+    def __enter__(self) -> Embedded:
+        self._folder = TemporaryDirectory(prefix="bench-")
+        self.system = ActorSystem()
+        self.runner = self.system.createActor(RunnerActor)
+        self.system.tell(self.runner, ConfigureRunner(run_folder=Path(self._folder.name)))
+        address = self.system.createActor(ProbeActor)
+        self.probe: ProbeActor = self.system.base.actorRegistry[address.actorAddressString].instance
+        self.probe.runner = self.runner
+        self._probe_address = address
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.call(ShutDown(request_id="end"))
+        self.system.shutdown()
+        self._folder.cleanup()
+
+    def call(self, request: Any) -> Any:
+        """Ask the runner; the value of its Reply."""
+        reply = self.system.ask(self.runner, request, TIMEOUT_S)
+        assert isinstance(reply, Reply), f"no answer to {request}"
+        assert reply.ok, reply.error
+        return reply.value
+
+    def add(self, modules: dict[str, Any], wires: list[str]) -> None:
+        """Add the flow `bench`."""
+        self.call(api.AddOrUpdateFlow(request_id="add", flow={"id": "bench", "modules": modules, "wires": wires}))
+
+    def start(self) -> None:
+        """Start it."""
+        self.call(api.StartFlow(request_id="start", flow_id="bench"))
+
+    def attach(self, request: AttachFeed | AttachSink) -> None:
+        """Make the probe a feed or sink of the flow."""
+        self.system.tell(self._probe_address, request)
+        while self.system.base.busy:
+            self.system.base.turn()
+
+    def result(self, module: str, timeout_s: float = TIMEOUT_S) -> bytes:
+        """Start the flow and wait for the first delivery of `module.out`."""
+        came: list[bytes] = []
+        self.attach(AttachSink(flow="bench", module=module, port="out", wire=f"{module}->bench"))
+        self.probe.taken = came.append
+        self.start()
+        deadline = time.monotonic() + timeout_s
+        self.system.base.run_until(lambda: bool(came) or time.monotonic() > deadline)
+        assert came, f"nothing left {module}"
+        return came[0]
+
+
+def module(runtime: str, name: str, **fields: Any) -> dict[str, Any]:
+    """A module of modules/."""
+    file = MODULES / f"{name}.{'js' if runtime == 'node' else 'py'}"
+    return {"runtime": runtime, "code": file.read_text(), "name": file.name, **fields}

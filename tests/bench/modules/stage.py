@@ -1,0 +1,6 @@
+"""What stands between source and meter: changes one field."""
+
+
+def run(message, context):
+    message["value"] += 1
+    return message

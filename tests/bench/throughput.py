@@ -1,0 +1,139 @@
+"""Messages per second: across runtimes, across processes, in a fused chain, and through the doors of `runner run`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+
+from tests.bench import bare_process as bare
+from tests.bench.embedded import Embedded, module
+from tests.bench.figures import Row, interleaved
+
+CHAIN = 10
+RUNNER = Path(sys.executable).parent / "runner"
+
+
+def _metered(modules: dict[str, Any], wires: list[str], meter: str) -> float:
+    with Embedded() as runner:
+        runner.add(modules, wires)
+        return bare.rate(orjson.loads(runner.result(meter))[0])
+
+
+def _line(*names: str) -> list[str]:
+    return [f"{a} -> {b}" for a, b in zip(names, names[1:], strict=False)]
+
+
+def _ends(count: int, warm: int, runtime: str = "python3", **fields: Any) -> dict[str, Any]:
+    return {
+        "source": module(runtime, "source", config={"count": count}),
+        "meter": module(runtime, "meter", config={"count": count, "warm": warm}, **fields),
+    }
+
+
+def cross(runs: int, quick: bool) -> Iterator[Row]:
+    """python3 -> node -> python3, three processes."""
+    count = 100_000 if quick else 400_000
+    warm = count // 4
+    modules = _ends(count, warm, isolated=True) | {"stage": module("node", "stage")}
+    values, limits, pairs = interleaved(
+        runs, lambda: _metered(modules, _line("source", "stage", "meter"), "meter"),
+        lambda: bare.python_node_python(count, warm), lambda: bare.python_to_python(count, warm),
+    )  # fmt: skip
+    yield Row(
+        name="throughput.cross", unit="msg/s", what="python3 -> node -> python3, 100-byte JSON, three processes",
+        values=values, limit="the same three bare processes joined by FIFOs", limits=limits, target=0.6,
+        peers={"two bare Python processes over one FIFO": pairs},
+    )  # fmt: skip
+
+
+def python_pair(runs: int, quick: bool) -> Iterator[Row]:
+    """python3 -> python3, two processes."""
+    count = 100_000 if quick else 400_000
+    warm = count // 4
+    modules = _ends(count, warm, isolated=True)
+    values, limits = interleaved(
+        runs, lambda: _metered(modules, _line("source", "meter"), "meter"), lambda: bare.python_to_python(count, warm)
+    )
+    yield Row(
+        name="throughput.python_pair", unit="msg/s", what="python3 -> python3, 100-byte JSON, two processes",
+        values=values, limit="two bare Python processes over one FIFO", limits=limits,
+    )  # fmt: skip
+
+
+def _chain(runtime: str, count: int, warm: int) -> float:
+    stages = {f"stage{number}": module(runtime, "stage") for number in range(1, CHAIN)}
+    modules = _ends(count, warm, runtime) | stages
+    return _metered(modules, _line("source", *stages, "meter"), "meter")
+
+
+def node_chain(runs: int, quick: bool) -> Iterator[Row]:
+    """Ten fused node modules behind a source."""
+    count = 50_000 if quick else 200_000
+    warm = count // 4
+    values, limits = interleaved(
+        runs, lambda: _chain("node", count, warm), lambda: bare.node_chain(CHAIN, 4 * count, warm)
+    )
+    yield Row(
+        name="throughput.node_chain", unit="msg/s", what="chain of ten node modules in one host", values=values,
+        limit="the bare setImmediate chain", limits=limits, target=150_000, absolute=True,
+    )  # fmt: skip
+
+
+def python_chain(runs: int, quick: bool) -> Iterator[Row]:
+    """Ten fused python3 modules behind a source."""
+    count = 20_000 if quick else 50_000
+    warm = count // 4
+    values, limits = interleaved(
+        runs, lambda: _chain("python3", count, warm), lambda: bare.python_chain(CHAIN, 4 * count, warm)
+    )
+    yield Row(
+        name="throughput.python_chain", unit="msg/s", what="chain of ten python3 modules in one host", values=values,
+        limit="a bare loop over the same functions", limits=limits,
+    )  # fmt: skip
+
+
+def ndjson(runs: int, quick: bool) -> Iterator[Row]:
+    """`runner run` as a filter between two pipes."""
+    count = 50_000 if quick else 300_000
+    warm = count // 4
+    with TemporaryDirectory(prefix="bench-") as folder:
+        flow = Path(folder, "flow.yaml")
+        flow.write_text("id: f\nmodules:\n  m: {runtime: python3, file: stage.py}\n")
+        shutil.copy(bare.MODULES / "stage.py", folder)
+        runner = [RUNNER, "run", flow, "-i", "m.in=-", "-o", "m.out=-"]
+        values, limits = interleaved(
+            runs, lambda: _filter(runner, count, warm, folder),
+            lambda: _filter([sys.executable, bare.BARE / "stage.py"], count, warm, folder),
+        )  # fmt: skip
+    yield Row(
+        name="throughput.ndjson", unit="lines/s", what="lines through `runner run -i m.in=- -o m.out=-`, one python3 module",
+        values=values, limit="a bare Python filter with orjson in its place", limits=limits,
+    )  # fmt: skip
+
+
+def _filter(command: list[Any], count: int, warm: int, folder: str) -> float:
+    """Lines per second through a command between two pipes, all but the first `warm`."""
+    source = bare.python("source.py", count, stdout=subprocess.PIPE)
+    stage = bare.spawn(*command, stdin=source.stdout, stdout=subprocess.PIPE, cwd=folder)
+    assert source.stdout is not None and stage.stdout is not None
+    source.stdout.close()
+    lines = begun = 0.0
+    while data := os.read(stage.stdout.fileno(), 256 << 10):
+        lines += data.count(b"\n")
+        if not begun and lines >= warm:
+            begun, warm = time.perf_counter(), int(lines)
+        if lines >= count:
+            ended = time.perf_counter()
+    source.wait()
+    assert stage.wait() == 0
+    stage.stdout.close()
+    return (count - warm) / (ended - begun)
