@@ -11,6 +11,7 @@ from thespian.actors import ActorAddress
 
 from actors.base import BaseActor
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.module_to_runner import FlowIdle
 from actors.messages.runner_to_session import Attached
 from actors.messages.session_to_runner import AttachFeed
 from actors.messages.system_to_actor import Ready
@@ -59,6 +60,7 @@ class FeedActor(BaseActor):
     def receiveMsg_StartFeed(self, message: StartFeed, sender: ActorAddress) -> None:
         """Attach to the module."""
         self.owner, self.fd, self.name = sender, message.fd, message.name
+        self.runner, self.flow = message.runner, message.flow
         self.wire = f"-i->{message.module}.{message.port}"
         self.module: ActorAddress | None = None
         self.held: set[str] = set()
@@ -137,7 +139,8 @@ class FeedActor(BaseActor):
         if self.rest:
             self._lines(self.rest)
         self.gauge.sources -= 1
-        self._deliver([])
+        if self.gauge.idle:
+            self.send(self.runner, FlowIdle(flow=self.flow))
 
     def _lines(self, text: bytes) -> None:
         lines = text.split(b"\n")
@@ -169,11 +172,8 @@ class FeedActor(BaseActor):
         self.send(self.owner, BadLine(name=self.name, number=self.line_number, reason=reason))
 
     def _deliver(self, lines: list[bytes], body: bytes | None = None) -> None:
-        """Send the lines on; none of them still makes the module look whether the flow is idle."""
         assert self.module is not None
         if lines:
             self.gauge.pending += len(lines)
             self.send(self.module, Deliver(self.wire, body or join(lines), 0, 0, len(lines), self.number))
             self.number += len(lines)
-        else:
-            self.send(self.module, ReleaseWire(wire=self.wire))

@@ -11,6 +11,7 @@ from thespian.actors import ActorAddress
 
 from actors.base import BaseActor
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.module_to_runner import FlowIdle
 from actors.messages.runner_to_session import Attached
 from actors.messages.session_to_runner import AttachSink
 from actors.messages.system_to_actor import Ready
@@ -66,6 +67,7 @@ class SinkActor(BaseActor):
     def receiveMsg_StartSink(self, message: StartSink, sender: ActorAddress) -> None:
         """Attach to the module."""
         self.owner, self.fd, self.name = sender, message.fd, message.name
+        self.runner, self.flow = message.runner, message.flow
         self.wire = f"{message.module}.{message.port}->-o"
         self.module: ActorAddress | None = None
         self.waiting: deque[tuple[bytes, int]] = deque()  # bytes, and how many messages are done with them
@@ -130,8 +132,8 @@ class SinkActor(BaseActor):
 
     def _done(self, count: int) -> None:
         self.gauge.pending -= count
-        if self.gauge.idle and self.module is not None:
-            self.send(self.module, ReleaseWire(wire=self.wire))  # makes it look whether the flow is idle
+        if self.gauge.idle:
+            self.send(self.runner, FlowIdle(flow=self.flow))
 
     def _watch(self, wanted: bool) -> None:
         if wanted != self.watching:

@@ -14,6 +14,7 @@ from thespian.actors import ActorAddress
 from actors.base import BaseActor
 from actors.messages import client_to_runner as api
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.module_to_runner import FlowIdle
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_session import Attached, FlowEnded
 from actors.messages.session_to_runner import AttachSink, ShutDown, WatchFlow
@@ -44,6 +45,8 @@ class Collector(BaseActor):
         self.got += [json.loads(m) for m in messages[message.skip : message.skip + message.count]]
         self.numbers += range(message.first, message.first + message.count)
         self.gauge.pending -= message.count
+        if self.gauge.idle:
+            self.send(self.runner, FlowIdle(flow=self.flow))
 
     def hold(self, on: bool) -> None:
         self.send(self.module, HoldWire(wire=self.wire) if on else ReleaseWire(wire=self.wire))
@@ -104,7 +107,7 @@ class Harness:
         module, _, port = place.partition(".")
         address = self.system.createActor(Collector)
         actor: Collector = self.base.actorRegistry[address.actorAddressString].instance
-        actor.runner = self.runner
+        actor.runner, actor.flow = self.runner, flow_id
         wire = f"{place}->test"
         self.system.tell(address, AttachSink(flow=flow_id, module=module, port=port or "out", wire=wire))
         self.wait(lambda: getattr(actor, "module", None), "the sink")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actors.console.errors import UserError
+from actors.door import open_door
 from actors.flows.model import FlowError
 from actors.flows.reading import read_flow_file
 from actors.runner import ConfigureRunner, RunnerActor
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from actors.console.live import LiveTable
 
 SHOWN_DEAD_LETTERS = 20
+log = logging.getLogger("runner")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         outcome = run_embedded(
             options.state, flow=source.document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=options.for_s,
-            signal_fd=catch_signals(), show=table.show if table else None,
+            signal_fd=catch_signals(), show=table.show if table else None, name=source.document.get("id"),
         )  # fmt: skip
         if table and outcome.state:
             table.show(outcome.state)
@@ -47,14 +49,19 @@ def run(options: argparse.Namespace) -> int:
     return _report(outcome)
 
 
-def run_embedded(state: str | None, **job: Any) -> Outcome:
-    """Run one flow in a runner of its own in this process, to its end; `job` are the fields of RunFlow."""
+def run_embedded(state: str | None, name: Any = None, **job: Any) -> Outcome:
+    """Run one flow in a runner of its own in this process, to its end; `job` are the fields of RunFlow.
+
+    With a `name` it answers the Runner API on a socket in the state directory.
+    """
     folder = RunFolder(Path(state) if state else default_state_folder())
     system = ActorSystem()
     outcome = Outcome()
     try:
         runner = system.createActor(RunnerActor)
         system.tell(runner, ConfigureRunner(run_folder=folder.path))
+        if name is not None and (error := open_door(system, runner, folder.path, str(name))):
+            log.warning("no API: %s", error)
         session = system.createActor(SessionActor)
         system.tell(session, RunFlow(runner=runner, outcome=outcome, **job))
         system.base.run_until(lambda: outcome.over)

@@ -14,6 +14,11 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Command(Request):
+    """Base of the requests whose answer is true, or false with an error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListRuntimes(Request):
     """The runtimes this runner knows: id, name, version, available, reason."""
 
@@ -31,40 +36,40 @@ class ListFlowsForRuntime(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddOrUpdateFlow(Request):
+class AddOrUpdateFlow(Command):
     """Add a flow (it is stopped until startFlow), or replace the flow of the same id."""
 
     flow: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveFlow(Request):
+class RemoveFlow(Command):
     """Stop a flow and forget it with its contexts."""
 
     flow_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartFlow(Request):
+class StartFlow(Command):
     """Start a flow, or go on where it was stopped."""
 
     flow_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopFlow(Request):
+class StopFlow(Command):
     """Stop a flow; mailboxes and contexts stay."""
 
     flow_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendMessage(Request):
+class SendMessage(Command):
     """Send one message to an in-port of a module, `flow/module`."""
 
     flow_module_id: str
-    message: Any
     port: str = "in"
+    message: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +87,7 @@ class DeadLetters(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayDeadLetter(Request):
+class ReplayDeadLetter(Command):
     """Send a dead letter to its module again; it is newly accepted there."""
 
     id: str
@@ -101,8 +106,11 @@ class LastReceipt(Request):
 
 
 REQUESTS: dict[str, type[Request]] = {
-    kind.__name__[0].lower() + kind.__name__[1:]: kind for kind in Request.__subclasses__()
+    kind.__name__[0].lower() + kind.__name__[1:]: kind
+    for kind in [*Request.__subclasses__(), *Command.__subclasses__()]
+    if kind.__name__ != "Command"
 }
+_TYPES: dict[str, tuple[type, str]] = {"str": (str, "text"), "dict[str, Any]": (dict, "an object")}
 
 
 def camel(name: str) -> str:
@@ -120,7 +128,8 @@ def make_request(method: str, params: dict[str, Any] | list[Any], request_id: st
     kind = REQUESTS.get(method)
     if kind is None:
         raise BadRequestError(f"there is no method {method!r}; there are {', '.join(sorted(REQUESTS))}")
-    names = {camel(field.name): field.name for field in fields(kind) if field.name != "request_id"}
+    wanted = {camel(field.name): field for field in fields(kind) if field.name != "request_id"}
+    names = {name: field.name for name, field in wanted.items()}
     if isinstance(params, list):
         if len(params) > len(names):
             raise BadRequestError(f"{method} takes at most {len(names)} parameters: {', '.join(names)}")
@@ -128,6 +137,10 @@ def make_request(method: str, params: dict[str, Any] | list[Any], request_id: st
     unknown = [name for name in params if name not in names]
     if unknown:
         raise BadRequestError(f"{method} has no parameter {unknown[0]!r}; it has {', '.join(names) or 'none'}")
+    for name, value in params.items():
+        allowed, words = _TYPES.get(str(wanted[name].type), (object, ""))
+        if not isinstance(value, allowed):
+            raise BadRequestError(f"{method}: {name} must be {words}")
     try:
         return kind(request_id=request_id, **{names[name]: value for name, value in params.items()})
     except TypeError:

@@ -17,11 +17,12 @@ import orjson
 FOLDER = Path(__file__).parent
 MODULES = FOLDER / "modules"
 BARE = FOLDER / "bare"
-_ENV = {**os.environ, "PYTHONPATH": str(MODULES)}
+ROOT = FOLDER.parent.parent
+_ENV = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(MODULES)])}
 
 
 def spawn(*command: object, **options: Any) -> subprocess.Popen[bytes]:
-    """A bare process; Python finds the modules of the flows by name."""
+    """A process that finds this project first, and the modules of the flows by name."""
     return subprocess.Popen([str(part) for part in command], env=_ENV, **options)
 
 

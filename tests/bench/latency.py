@@ -75,5 +75,5 @@ def round_trips_us(trips: int, warm: int, message: bytes) -> list[float]:
 
         probe.taken = taken
         insert()
-        runner.system.base.run_until(lambda: len(times) == trips + warm)
+        runner.run_until(lambda: len(times) == trips + warm)
     return sorted(times[warm:])

@@ -126,7 +126,7 @@ def _filter(command: list[Any], count: int, warm: int, folder: str) -> float:
     stage = bare.spawn(*command, stdin=source.stdout, stdout=subprocess.PIPE, cwd=folder)
     assert source.stdout is not None and stage.stdout is not None
     source.stdout.close()
-    lines = begun = 0.0
+    lines = begun = ended = 0.0
     while data := os.read(stage.stdout.fileno(), 256 << 10):
         lines += data.count(b"\n")
         if not begun and lines >= warm:
@@ -134,6 +134,6 @@ def _filter(command: list[Any], count: int, warm: int, folder: str) -> float:
         if lines >= count:
             ended = time.perf_counter()
     source.wait()
-    assert stage.wait() == 0
     stage.stdout.close()
+    assert stage.wait() == 0 and lines == count, f"{command}: {lines:.0f} of {count} lines"
     return (count - warm) / (ended - begun)
