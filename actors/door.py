@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import select
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
-from actors import rpc
+from actors import rpc, unix_socket
 from actors.base import BaseActor
 from actors.messages.runner_to_client import Reply
 from actors.messages.system_to_actor import Ready
@@ -73,15 +71,9 @@ class DoorActor(BaseActor):
         self.connections: dict[int, Connection] = {}
         self.calls: dict[str, tuple[Connection, rpc.Call]] = {}
         self.count = 0
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
-            os.fchmod(self.listener.fileno(), 0o600)
-            with short_path(message.folder) as folder:
-                self.listener.bind(f"{folder}/{SOCKET_NAME}")
-            (message.folder / SOCKET_NAME).chmod(0o600)
-            self.listener.listen(MAX_CONNECTIONS)
+            self.listener = unix_socket.listen(message.folder / SOCKET_NAME)
         except OSError as error:
-            self.listener.close()
             self.send(sender, DoorOpened(error=f"{message.folder / SOCKET_NAME}: {error.strerror}"))
             return
         self.system.watch(self.listener.fileno(), select.EPOLLIN, self.myAddress)
@@ -231,17 +223,3 @@ def open_door(system: ActorSystem, runner: ActorAddress, folder: Path, name: str
     (folder / NAME_FILE).write_text(name, "utf-8")
     opened = system.ask(door, OpenDoor(folder=folder, runner=runner), OPEN_TIMEOUT_S)
     return opened.error if isinstance(opened, DoorOpened) else "the door does not answer"
-
-
-class short_path:  # noqa: N801  used like a function
-    """A folder's path that fits into the 108 bytes a Unix socket's address may have."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> str:
-        self._fd = os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        return f"/proc/self/fd/{self._fd}"
-
-    def __exit__(self, *_: Any) -> None:
-        os.close(self._fd)

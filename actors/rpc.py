@@ -44,10 +44,8 @@ def parse(line: bytes, request_id: str) -> Call | bytes | None:
 
 
 def _malformed(message: Any) -> str | None:
-    if isinstance(message, list):
-        return "batches are not taken; send each request on a line of its own"
     if not isinstance(message, dict):
-        return "a request is an object"
+        return "a line holds one request, an object; for several send several lines"
     if message.get("jsonrpc") != "2.0":
         return 'a request has "jsonrpc": "2.0"'
     if not isinstance(message.get("method"), str):

@@ -50,7 +50,7 @@ class SignedPickle:
 class CappedBuffer(streamBuffer.ReceiveBuffer):  # type: ignore[misc]
     """Thespian's receive buffer, which takes any announced length, with a limit."""
 
-    def addMore(self, buf: bytes) -> None:  # noqa: N802  Thespian's name
+    def addMore(self, buf: bytes) -> None:
         """Add what was read; raises ValueError (the connection is then closed) for a length that is none."""
         super().addMore(buf)
         if self._size is None:
@@ -74,12 +74,12 @@ def install(key: bytes, address: str = "127.0.0.1") -> None:
     """Sign and check every message, cap lengths, listen on `address` only; inherited by fork."""
     signed = SignedPickle(key)
     TCPTransport.serializer = signed
-    # Made at import with plain pickle: a receiver that checks signatures would never take it, and every send would wait.
+    # Made at import with plain pickle: no receiver would take it now, and every send would wait for ever.
     TCPTransport.ackMsg = streamBuffer.toSendBuffer(streamBuffer.ackPacket, signed.dumps)
     TCPTransport.ackDataErrMsg = streamBuffer.toSendBuffer(streamBuffer.ackDataErrPacket, signed.dumps)
     TCPTransport.ReceiveBuffer = CappedBuffer
 
-    def init(self: Any, af: Any, socktype: Any, proto: Any, baseaddr: Any, port: Any, external: Any = False) -> None:
+    def init(self: Any, af: Any, socktype: Any, proto: Any, baseaddr: Any, port: Any, external: Any = False) -> None:  # noqa: PLR0917
         # Without an address Thespian asks the routing table for its "public" one.
         known = baseaddr if baseaddr not in (None, "", "0.0.0.0") else address
         _original_init(self, af, socktype, proto, known, port, external)

@@ -17,7 +17,7 @@ from actors.messages.session_to_runner import AttachSink
 from actors.messages.system_to_actor import Ready
 from runtimes.frames import split
 
-HIGH_BYTES = 4 << 20
+HIGH_BYTES = 1 << 20
 PIPE_BUF = 4096  # a pipe that polls writable takes this much without blocking
 
 
@@ -106,6 +106,7 @@ class SinkActor(BaseActor):
 
     def _write(self, polled: bool = False) -> None:
         if self.watching and not polled:
+            self._hold()
             return
         while self.waiting and not self.broken:
             text, count = self.waiting[0]

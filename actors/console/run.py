@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from actors.console.errors import UserError
 from actors.door import open_door
 from actors.flows.model import FlowError
-from actors.flows.reading import read_flow_file
-from actors.runner import ConfigureRunner, RunnerActor
+from actors.flows.reading import FlowSource, read_flow_file
+from actors.flows.validation import check_flow
+from actors.runner import RUNTIMES_FOLDER, ConfigureRunner, RunnerActor
 from actors.session import Endpoint, Outcome, RunFlow, SessionActor
 from actors.state_folder import RunFolder, default_state_folder
 from actors.system import ActorSystem
+from runtimes.manifest import load_runtimes
 
 if TYPE_CHECKING:
     from actors.console.live import LiveTable
@@ -29,10 +31,7 @@ log = logging.getLogger("runner")
 def run(options: argparse.Namespace) -> int:
     """Run a flow file to its end. Exit status: 0; 1 if it could not be loaded, failed, or left dead letters."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper())
-    try:
-        source = read_flow_file(Path(options.flow))
-    except FlowError as error:
-        raise UserError(*error.problems) from None
+    source = read_checked(options.flow)
     inputs = [_endpoint(text, "-i", os.O_RDONLY) for text in options.input]
     outputs = [_endpoint(text, "-o", os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for text in options.output]
     table = _table(options)
@@ -47,6 +46,16 @@ def run(options: argparse.Namespace) -> int:
         if table:
             table.stop()
     return _report(outcome)
+
+
+def read_checked(file: str) -> FlowSource:
+    """Read a flow file and check it here, where the places of its fields are known."""
+    try:
+        source = read_flow_file(Path(file))
+        check_flow(source.document, source.places, load_runtimes([RUNTIMES_FOLDER]).keys())
+    except FlowError as error:
+        raise UserError(*error.problems) from None
+    return source
 
 
 def run_embedded(state: str | None, name: Any = None, **job: Any) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 from _thread import _count as thread_count
@@ -404,10 +405,8 @@ class Engine(Control):
 
     def drain(self) -> None:
         """Take what other threads left in the inbox."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.wake)  # before the inbox is taken: what comes later wakes again
-        except BlockingIOError:
-            pass
         with self.lock:
             items, self.inbox = self.inbox, []
         for item in items:

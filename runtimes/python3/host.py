@@ -1,4 +1,4 @@
-"""The python3 host: `python -u host.py INPUT OUTPUT`. Says HELLO first and imports the rest while the runner reads it."""
+"""The python3 host: `python -u host.py INPUT OUTPUT`. HELLO goes out before the rest is imported."""
 
 import sys
 from types import ModuleType

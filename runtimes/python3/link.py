@@ -110,5 +110,5 @@ class Link:
         """Write what log() kept back."""
         if self.logs:
             with self._logs_lock:
-                logs, self._logs = self.logs, []
+                logs, self.logs = self.logs, []
             self.write(b"".join(logs))

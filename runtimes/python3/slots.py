@@ -53,8 +53,7 @@ class Batch:
         messages = decode_array(body)
         if messages is None or len(messages) < self.end:
             messages = decode_each(body, self.end)
-            self.plain = self.express = False
-        self.kind = 0
+            self.plain = False
         if self.headers is not None and len(self.headers) < self.end:
             self.headers += [None] * (self.end - len(self.headers))
         self.messages, self.body = messages, b""
@@ -214,7 +213,8 @@ class Slot:
     def counts(self) -> bytes:
         """This slot's array of COMMIT; starts to count anew."""
         row = b"[%d,%d,%d,%d,%d,%d,%d,%d,%d]" % (
-            self.number, self.consumed, self.handled, self.failed, self.pulled, self.sent, self.unwired, self.busy_ns // 1000,
+            self.number, self.consumed, self.handled, self.failed, self.pulled, self.sent, self.unwired,
+            self.busy_ns // 1000,
             self.fused,
         )  # fmt: skip
         self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = 0
@@ -229,5 +229,5 @@ def code_flags(function: Any) -> int:
     while hasattr(function, "func"):  # functools.partial
         function = function.func
     function = getattr(function, "__func__", function)
-    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004
     return code.co_flags & (GENERATOR | COROUTINE | ASYNC_GENERATOR) if code is not None else 0

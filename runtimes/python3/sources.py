@@ -39,7 +39,7 @@ class ThreadSource:
             self._condition.notify()
 
     def stop(self, closed: Callable[[], None]) -> None:
-        """Yield no more. `closed` is called on the main loop once, when the generator is closed or does not come back."""
+        """Yield no more. `closed` is called once, on the main loop: the generator is closed, or does not come back."""
         pending = [closed]
 
         def once() -> None:

@@ -1,0 +1,31 @@
+"""What the dispatcher tells the process of a runner; requests of the Runner API come besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thespian.actors import ActorAddress
+
+from actors.messages.client_to_runner import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRunner:
+    """Be the runner called `name`, with its run folder in `state`; answered with RunnerHosted."""
+
+    name: str
+    state: str
+    runtimes: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayRequest:
+    """A client's request; the Reply goes straight to the client."""
+
+    request: Request
+    client: ActorAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRunner:
+    """Stop every flow and close the door; answered with RunnerStopped."""

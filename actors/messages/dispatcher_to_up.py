@@ -1,0 +1,26 @@
+"""What the dispatcher tells `runner up`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentUp:
+    """Every flow is started; the processes that the deployment cannot do without."""
+
+    admin_pid: int
+    dispatcher_pid: int
+    runner_pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentFailed:
+    """It could not be started, or its runner dies too often; everything is stopped."""
+
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentDown:
+    """Every flow is stopped and the runner has ended."""

@@ -1,0 +1,18 @@
+"""What the process of a runner tells the dispatcher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerHosted:
+    """The runner takes requests; or `error` says why not."""
+
+    pid: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerStopped:
+    """No flow is running, no host is left."""

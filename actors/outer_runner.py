@@ -1,0 +1,148 @@
+"""The process of a runner under `runner up`: an actor between processes that turns a whole in-process system.
+
+Its one descriptor is the inner system's epoll, so both systems turn in one thread. Requests that come as actor
+messages go to the inner Runner actor, whose replies go back out; the same API is on a Unix socket (actors/door.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from thespian.actors import ActorAddress, ActorExitRequest, WatchMessage
+
+from actors.base import BaseActor
+from actors.door import open_door
+from actors.messages.client_to_runner import Request
+from actors.messages.dispatcher_to_runner import HostRunner, RelayRequest, StopRunner
+from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_dispatcher import RunnerHosted, RunnerStopped
+from actors.messages.session_to_runner import ShutDown
+from actors.outer_actor import OuterActor
+from actors.runner import ConfigureRunner, RunnerActor
+from actors.state_folder import RunFolder
+from actors.system import ActorSystem
+
+SLICE_S = 0.02  # then the outer system has its turn
+STOP_TIMEOUT_S = 30.0
+log = logging.getLogger("runner")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carry:
+    """For the porter: send `request` to `runner`; `done` gets the reply."""
+
+    request: Request | ShutDown
+    runner: ActorAddress
+    done: Callable[[Reply], None]
+
+
+class PorterActor(BaseActor):
+    """Inside the in-process system: asks the Runner actor on behalf of the outside."""
+
+    def receiveMsg_Carry(self, message: Carry, _sender: ActorAddress) -> None:
+        """A request comes in."""
+        self._carried: dict[str, Carry] = getattr(self, "_carried", {})
+        self._carried[message.request.request_id] = message
+        self.send(message.runner, message.request)
+
+    def receiveMsg_Reply(self, message: Reply, _sender: ActorAddress) -> None:
+        """A reply goes out."""
+        self._carried.pop(message.request_id).done(message)
+
+
+class OuterRunner(OuterActor):
+    """Between the two systems."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.system: ActorSystem | None = None
+        self.count = 0
+
+    def receiveMsg_HostRunner(self, message: HostRunner, sender: ActorAddress) -> None:
+        """Make the in-process system."""
+        try:
+            self.folder = RunFolder(Path(message.state))
+        except OSError as error:
+            self.send(sender, RunnerHosted(pid=os.getpid(), error=f"{message.state}: {error.strerror}"))
+            return
+        self.system = ActorSystem()
+        self.parent_fd = os.pidfd_open(os.getppid())
+        # Readable while inner messages are pending: the epoll alone does not tell.
+        self.busy_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.watched = [self.system.base.fileno(), self.busy_fd, self.parent_fd]
+        self.runner = self.system.createActor(RunnerActor)
+        self.system.tell(self.runner, ConfigureRunner(run_folder=self.folder.path, runtimes=message.runtimes))
+        self.porter = self.system.createActor(PorterActor)
+        error = open_door(self.system, self.runner, self.folder.path, message.name)
+        self.send(sender, RunnerHosted(pid=os.getpid(), error=error))
+
+    # between the systems -------------------------------------------------------------------------------------------
+
+    def handled(self) -> None:
+        """Turn the inner system for a while."""
+        if self.system is None:
+            return
+        base, until = self.system.base, time.monotonic() + SLICE_S
+        base.turn()
+        while base.busy and time.monotonic() < until:
+            base.turn()
+        if base.busy:
+            os.eventfd_write(self.busy_fd, 1)
+
+    def receiveMsg_WatchMessage(self, message: WatchMessage, _sender: ActorAddress) -> None:
+        """The inner system has something to do, or the dispatcher is dead."""
+        if self.system is None:
+            return
+        if self.busy_fd in message.ready:
+            os.eventfd_read(self.busy_fd)
+        if self.parent_fd in message.ready:
+            log.error("the dispatcher has died: the runner stops")
+            self._stop_now()
+            self.send(self.myAddress, ActorExitRequest())
+
+    def request(self, request: Request, sender: ActorAddress) -> None:
+        """Into the inner system, and the reply back out."""
+        if self.system is None:
+            self.send(sender, Reply(request_id=request.request_id, ok=False, value=False, error="the runner is stopped"))
+            return
+        self._carry(request, lambda reply: self.send(sender, replace(reply, request_id=request.request_id)))
+
+    def receiveMsg_RelayRequest(self, message: RelayRequest, _sender: ActorAddress) -> None:
+        """A client has asked the dispatcher."""
+        self.request(message.request, message.client)
+
+    def _carry(self, request: Any, done: Callable[[Reply], None]) -> None:
+        assert self.system is not None
+        self.count += 1
+        inner = replace(request, request_id=f"outer-{self.count}")
+        self.system.tell(self.porter, Carry(request=inner, runner=self.runner, done=done))
+
+    # the end -------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_StopRunner(self, _message: StopRunner, sender: ActorAddress) -> None:
+        """Stop in order."""
+        if self.system is None:
+            self.send(sender, RunnerStopped())
+            return
+
+        def stopped(_: Reply) -> None:
+            self.stopped = True
+
+        self.stopped = False
+        self._carry(ShutDown(request_id=""), stopped)
+        self._stopper = sender
+
+    def _close(self) -> None:
+        assert self.system is not None
+        self.watched = []
+        self.system.shutdown()
+        self.system = None
+        self.folder.close()
+        os.close(self.busy_fd)
+        os.close(self.parent_fd)
