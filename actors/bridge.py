@@ -72,6 +72,7 @@ class BridgeActor(BaseActor):
         self.begun = False  # StartModules has come: the host starts again when it dies
         self.opened = False  # ModulesStarted has been told
         self.deaths: deque[float] = deque()
+        self.restarts = 0  # since the last COMMIT
         self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self.stop_errors: list[str] = []
         self._start()
@@ -90,7 +91,7 @@ class BridgeActor(BaseActor):
         self.suspects: dict[int, int] = {}
         self.start_turns: dict[int, int] = {}
         self.probing: int | None = None
-        self.turn_seen = False
+        self.turn_seen = self.unanswered = False
         self.draining: deque[int] = deque()
         self.killed_for: str | None = None
         self.errors: list[str] = []
@@ -214,6 +215,7 @@ class BridgeActor(BaseActor):
     def receiveMsg_SendFrames(self, message: from_module.SendFrames, _sender: ActorAddress) -> None:
         """Frames of a module; dropped when there is no host, for the module will get HostDown."""
         if self.life is Life.OPEN:
+            self.unanswered = self.unanswered or message.frames[-1].kind == Kind.DATA
             self._write(message.frames)
 
     def _write(self, frames: list[Frame]) -> None:
@@ -290,7 +292,9 @@ class BridgeActor(BaseActor):
         if kind in (Kind.DATA, Kind.CONTEXT, Kind.ERROR):
             self.transaction.add(frame)
         elif kind == Kind.COMMIT:
-            if self.deaths:
+            self.unanswered = False
+            if self.restarts:  # it works: whatever was wrong is over
+                self.restarts = 0
                 self.deaths.clear()
             for slot, part in self.transaction.commit(frame):
                 self.send(self.members[slot], part)
@@ -363,12 +367,14 @@ class BridgeActor(BaseActor):
             )
             return
         log.warning("%s: the host %s has died: %s", self.flow, self.plan.key, reason)
-        self._restart_or_fail(reason, stderr)
-
-    def _restart_or_fail(self, reason: str, stderr: str) -> None:
         blamed = self.turn_seen and (self.probing is not None or len(self.members) == 1)
+        idle = life is Life.OPEN and not self.unanswered
+        self._restart_or_fail(reason, stderr, counted=not blamed and not idle)
+
+    def _restart_or_fail(self, reason: str, stderr: str, counted: bool) -> None:
+        """Only deaths that cost progress count: not those of an idle host, and blame has a limit of its own."""
         now = time.monotonic()
-        if not blamed:  # blame has its own limit: a message that kills is a dead letter after three deaths
+        if counted:
             self.deaths.append(now)
             while self.deaths[0] < now - DEATHS_PERIOD_S:
                 self.deaths.popleft()
@@ -378,7 +384,8 @@ class BridgeActor(BaseActor):
             self._fail([f"{self.flow}: the host {self.plan.key} died{times}: {reason}{lines}"])
             return
         self.life = Life.WAITING
-        delay_s = 0.0 if len(self.deaths) < 2 else min(5.0, 0.1 * 2 ** (len(self.deaths) - 2))
+        self.restarts += 1
+        delay_s = 0.0 if self.restarts < 2 else min(5.0, 0.1 * 2 ** (self.restarts - 2))
         self.wakeupAfter(delay_s, ("restart", self.starts))
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -63,6 +64,8 @@ class OuterRunner(OuterActor):
         super().__init__()
         self.system: ActorSystem | None = None
         self.count = 0
+        self.stopped = False
+        self.stopper: ActorAddress | None = None
 
     def receiveMsg_HostRunner(self, message: HostRunner, sender: ActorAddress) -> None:
         """Make the in-process system."""
@@ -94,6 +97,8 @@ class OuterRunner(OuterActor):
             base.turn()
         if base.busy:
             os.eventfd_write(self.busy_fd, 1)
+        if self.stopped:
+            self._close()
 
     def receiveMsg_WatchMessage(self, message: WatchMessage, _sender: ActorAddress) -> None:
         """The inner system has something to do, or the dispatcher is dead."""
@@ -126,17 +131,33 @@ class OuterRunner(OuterActor):
     # the end -------------------------------------------------------------------------------------------------------
 
     def receiveMsg_StopRunner(self, _message: StopRunner, sender: ActorAddress) -> None:
-        """Stop in order."""
+        """Stop in order; `handled` sees the end of it."""
+        self.stopper = sender
         if self.system is None:
             self.send(sender, RunnerStopped())
-            return
+        else:
+            self._shut_down()
 
-        def stopped(_: Reply) -> None:
+    def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
+        """The outer system goes down: there is no later."""
+        if self.system is not None:
+            self._stop_now()
+
+    def _shut_down(self) -> None:
+        def done(_: Reply) -> None:
             self.stopped = True
 
-        self.stopped = False
-        self._carry(ShutDown(request_id=""), stopped)
-        self._stopper = sender
+        self._carry(ShutDown(request_id=""), done)
+
+    def _stop_now(self) -> None:
+        assert self.system is not None
+        base, until = self.system.base, time.monotonic() + STOP_TIMEOUT_S
+        self._shut_down()
+        while not self.stopped and (left := until - time.monotonic()) > 0:
+            if not base.busy:
+                select.select([base.fileno()], [], [], left)
+            base.turn()
+        self._close()
 
     def _close(self) -> None:
         assert self.system is not None
@@ -146,3 +167,5 @@ class OuterRunner(OuterActor):
         self.folder.close()
         os.close(self.busy_fd)
         os.close(self.parent_fd)
+        if self.stopper is not None:
+            self.send(self.stopper, RunnerStopped())

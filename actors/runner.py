@@ -42,9 +42,10 @@ RUNTIMES_FOLDER = Path(__file__).parent.parent / "runtimes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigureRunner:
-    """First message: where hosts may have their folders."""
+    """First message: where hosts may have their folders, and which runtimes to offer (None: all)."""
 
     run_folder: Path
+    runtimes: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -62,7 +63,9 @@ class RunnerActor(FlowLife):
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
         """Read the runtimes' manifests."""
         self.run_folder = message.run_folder
-        self.runtimes = load_runtimes([RUNTIMES_FOLDER])
+        runtimes = load_runtimes([RUNTIMES_FOLDER])
+        offered = runtimes if message.runtimes is None else message.runtimes
+        self.runtimes = {id: runtime for id, runtime in runtimes.items() if id in offered}
         self._gatherings: dict[str, Gathering] = {}
         self._count = 0
         self._samples: dict[str, tuple[float, dict[str, tuple[int, int]]]] = {}

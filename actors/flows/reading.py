@@ -29,7 +29,7 @@ class FlowSource:
 
 def read_flow_file(path: Path) -> FlowSource:
     """Reads a flow from a YAML file, or a JSON file called *.json; FlowError says what cannot be read."""
-    document, places = read_text(_text_of(path, str(path)), str(path))
+    document, places = read_text(text_of(path, str(path)), str(path))
     if not isinstance(document, dict):
         raise FlowError(
             [f"{places.at(())}: a flow file is a mapping with `id` and `modules`, no list and no single value."]
@@ -44,7 +44,7 @@ def read_flow_file(path: Path) -> FlowSource:
     return FlowSource(document=document, places=places, paths=tuple(dict.fromkeys([path, *inliner.paths])))
 
 
-def _text_of(path: Path, what: str) -> str:
+def text_of(path: Path, what: str) -> str:
     """The text of a file, or a FlowError whose one problem starts with `what`."""
     try:
         if path.is_dir():
@@ -99,7 +99,7 @@ class _Inliner:
 
     def _read(self, file: Path, path: FieldPath) -> str | None:
         try:
-            text = _text_of(file, f"{self.places.at(path)}: {dotted(path)} names {str(file)!r}, which")
+            text = text_of(file, f"{self.places.at(path)}: {dotted(path)} names {str(file)!r}, which")
         except FlowError as error:
             self.problems += error.problems
             return None

@@ -38,6 +38,7 @@ class Control:
     transaction: Transaction
     lock: LockType
     inbox: list[Any]
+    streams: list[Any]  # set once by host.py
     current: int
     overlap: Overlap | None
     thread_slots: dict[int, int]
@@ -48,13 +49,19 @@ class Control:
     enter: Callable[[Context, Call], None]
     run_turn: Callable[[Turn, list[Call]], None]
     post: Callable[[Any], None]
-    run_one: Callable[[Slot, str, str, int, int, bytes], bool]
+
+    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:
+        """Run a turn at once if that is possible (plain.py)."""
+        raise NotImplementedError
 
     def handle(self, kind: int, flags: int, number: int, skip: int, count: int, first: int, body: bytes) -> None:
         """One frame of the runner."""
         if kind == wire.DATA:
             slot, port, name = self.channels[number]
-            if not slot.held:
+            if slot.held:
+                return
+            short = count == 1 and not flags and slot.express and not self.ready
+            if not short or not self.run_one(slot, port, name, skip, first, body):
                 self._queue(slot, Batch(port, name, flags, skip, count, first, body))
         elif kind == wire.PULL:
             self._pull(self.slots[number], count)
@@ -85,8 +92,6 @@ class Control:
             stream.flush_all()
         self.link.flush_logs()
         os._exit(0)
-
-    streams: list[Any] = []  # noqa: RUF012  (set once by host.py)
 
     def running_slot(self) -> int:
         """The slot whose code runs in this thread or task; 65535 when none is known."""

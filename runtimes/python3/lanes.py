@@ -10,9 +10,9 @@ from . import link as wire
 from .codec import Refused
 from .context import Context
 from .control import hook_arguments
-from .engine import COMMIT_BYTES, drain_generator
 from .flow import NULL, TurnTooLarge
 from .loading import describe
+from .plain import COMMIT_BYTES, drain_generator
 from .slots import Batch, Call, HookCall, Produced
 from .turns import Turn
 

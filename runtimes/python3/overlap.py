@@ -12,8 +12,9 @@ from contextvars import ContextVar
 from time import perf_counter_ns as clock
 
 from . import link as wire
-from .engine import COMMIT_BYTES, NAP_S
+from .engine import NAP_S
 from .lanes import Lane
+from .plain import COMMIT_BYTES
 from .pump import Pump
 from .slots import Call
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter_ns as clock
 
-from .engine import WORK_NS
+from .plain import WORK_NS
 from .slots import Call, Produced
 
 TYPE_CHECKING = False

@@ -59,11 +59,11 @@ def fifos(count: int) -> Iterator[list[Path]]:
 
 def _feed(path: Path, count: int) -> subprocess.Popen[bytes]:
     # A shell opens the FIFO: opening it here would wait for the reader.
-    return spawn("/bin/sh", "-c", 'exec "$@" >"$0"', path, sys.executable, BARE / "source.py", count)
+    return spawn("/bin/sh", "-c", 'exec "$@" >"$0"', path, sys.executable, BARE / "send_lines.py", count)
 
 
 def _metered(path: Path, count: int, warm: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, BARE / "meter.py", count, warm]
+    command = [sys.executable, BARE / "take_lines.py", count, warm]
     return spawn("/bin/sh", "-c", 'exec "$@" <"$0"', path, *command, stdout=subprocess.PIPE)
 
 
@@ -80,7 +80,7 @@ def python_node_python(count: int, warm: int) -> float:
     """Python to node to Python over two FIFOs, with the codecs and calls of the hosts."""
     with fifos(2) as (first, second):
         source = _feed(first, count)
-        stage = node("stage.js", first, second)
+        stage = node("filter_lines.js", first, second)
         result = per_second(_metered(second, count, warm))
         source.wait()
         stage.wait()

@@ -112,7 +112,7 @@ def ndjson(runs: int, quick: bool) -> Iterator[Row]:
         runner = [RUNNER, "run", flow, "-i", "m.in=-", "-o", "m.out=-"]
         values, limits = interleaved(
             runs, lambda: _filter(runner, count, warm, folder),
-            lambda: _filter([sys.executable, bare.BARE / "stage.py"], count, warm, folder),
+            lambda: _filter([sys.executable, bare.BARE / "filter_lines.py"], count, warm, folder),
         )  # fmt: skip
     yield Row(
         name="throughput.ndjson", unit="lines/s", what="lines through `runner run -i m.in=- -o m.out=-`, one python3 module",
@@ -122,7 +122,7 @@ def ndjson(runs: int, quick: bool) -> Iterator[Row]:
 
 def _filter(command: list[Any], count: int, warm: int, folder: str) -> float:
     """Lines per second through a command between two pipes, all but the first `warm`."""
-    source = bare.python("source.py", count, stdout=subprocess.PIPE)
+    source = bare.python("send_lines.py", count, stdout=subprocess.PIPE)
     stage = bare.spawn(*command, stdin=source.stdout, stdout=subprocess.PIPE, cwd=folder)
     assert source.stdout is not None and stage.stdout is not None
     source.stdout.close()

@@ -1,4 +1,4 @@
-"""`meter.py COUNT WARM`: takes lines from standard input, prints what modules/meter.py says of them."""
+"""`take_lines.py COUNT WARM`: takes lines from standard input, prints what modules/meter.py says of them."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`source.py COUNT`: the messages of modules/source.py as lines to standard output, 64 KiB a write."""
+"""`send_lines.py COUNT`: the messages of modules/source.py as lines to standard output, 64 KiB a write."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`stage.py`: lines in, modules/stage.py, lines out."""
+"""`filter_lines.py`: lines in, modules/stage.py, lines out."""
 
 import os
 

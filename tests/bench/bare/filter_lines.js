@@ -1,5 +1,5 @@
 'use strict'
-// `node stage.js INPUT OUTPUT`: lines in, modules/stage.js, lines out; reads and writes as the node host does.
+// `node filter_lines.js INPUT OUTPUT`: lines in, modules/stage.js, lines out; reads and writes as the node host does.
 
 const fs = require('node:fs')
 const net = require('node:net')

@@ -1,0 +1,214 @@
+"""The short way: turns of plain functions whose outputs go to pipes only. Written for speed, so two loops look alike.
+
+No object is made for a message, and what the general way (engine.py, turns.py) does by objects is done by hand here.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns as clock
+from types import GeneratorType
+
+from .codec import FAST, MIN_DEEP_BYTES, encode, encode_checked, encode_suspect, fast_dumps, is_wide, loads
+from .context import weight
+from .control import Control
+from .flow import NULL, TurnTooLarge
+from .slots import Batch, Call, Slot
+from .turns import Turn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .context import Context
+
+COMMIT_BYTES = 64 << 10
+WORK_NS = 10_000_000
+
+
+class Plain(Control):
+    """The part of the engine that runs plain functions."""
+
+    deadline: int
+    end_turn: Callable[[Turn, bool], None]
+    _now = 0  # after the latest turn of run_one
+
+    def run_plain(self, slot: Slot, batch: Batch) -> None:  # noqa: PLR0915  (the hot loop, unrolled on purpose)
+        """Turns of a plain function with nothing fused behind it: no object is made for each message."""
+        messages: Any = batch.messages
+        context, handler, transaction = slot.context, slot.handler, self.transaction
+        out = slot.out.get("out")
+        outputs: list[bytes] = [] if out is None else transaction.outputs.setdefault(out.channel, [])  # type: ignore[arg-type]
+        position = begun = batch.position
+        end, limit, deadline = batch.end, slot.max_turn_bytes, self.deadline
+        size = sent = unwired = 0
+        room = COMMIT_BYTES - transaction.size
+        context.aim(batch)
+        context._live = True
+        self.current = slot.number
+        transaction.touched[slot.number] = slot
+        start = stop = clock()  # the time between two turns is so small that it counts as the handler's
+        for message in messages[position:end]:
+            if message is None:
+                message = NULL
+            context._number = position
+            position += 1
+            data, length = None, 0
+            try:
+                value = handler(message, context)
+                stop = clock()
+                if value is None:
+                    pass
+                elif out is None:
+                    if type(value) is GeneratorType:
+                        drain_generator(value, context)
+                        value = None
+                else:
+                    try:  # codec.encode, without the call
+                        data = fast_dumps(value, None, FAST)
+                    except (TypeError, RecursionError):
+                        if type(value) is GeneratorType:
+                            drain_generator(value, context)
+                            value = None
+                        else:
+                            data = encode_checked(value)
+                            length = len(data)
+                    else:
+                        length = len(data)
+                        if (
+                            36 in data
+                            or length >= MIN_DEEP_BYTES
+                            or (45 in data and data.count(b"-") > 3)
+                            or data.replace(b"null", b"") is not data
+                        ):
+                            data = encode_suspect(value, data)
+                            length = len(data)
+                if context._index or context._changes or length > limit:
+                    size += self._keep(slot, length)
+                    room = COMMIT_BYTES - transaction.size
+            except BaseException as error:
+                stop = clock()
+                context.take()
+                context._live = False
+                slot.consumed += position - 1 - begun
+                slot.handled += position - 1 - begun
+                begun = position
+                turn = Turn(self.slots, Call.at(slot, batch, position - 1, message))
+                turn.fail(turn.root, error, stop - start)
+                start = stop
+                batch.position = position
+                transaction.size += size
+                size = 0
+                slot.sent += sent
+                slot.unwired += unwired
+                sent = unwired = 0
+                self.end_turn(turn, True)
+                if not slot.queue:
+                    return
+                room = COMMIT_BYTES - transaction.size
+                if stop >= deadline:
+                    break
+                context._live = True
+                context.aim(batch)
+                continue
+            if data is not None:
+                outputs.append(data)
+                size += length
+                sent += 1
+            elif value is not None:
+                unwired += 1
+            if stop >= deadline or size >= room:
+                break
+        context._live = False
+        batch.position = position
+        transaction.size += size
+        slot.consumed += position - begun
+        slot.handled += position - begun
+        slot.sent += sent
+        slot.unwired += unwired
+        slot.busy_ns += stop - start
+
+    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:
+        """A frame of one small message for a plain function, without any queue: this is the round trip that counts.
+
+        False: not done, it has to take the long way.
+        """
+        transaction = self.transaction
+        if len(body) >= MIN_DEEP_BYTES or 36 in body or transaction.size >= COMMIT_BYTES:
+            return False
+        if transaction.touched and self._now >= self.deadline:
+            return False  # it is time to look at the input
+        try:
+            message = loads(body)[skip]
+        except Exception:
+            return False
+        if is_wide(body):
+            return False
+        if message is None:
+            message = NULL
+        context = slot.context
+        context._call = None
+        context._wire, context._base, context._number = name, first, 0
+        context.port, context.redelivered = port, False
+        self.current = slot.number
+        start = clock()
+        if not transaction.touched:
+            self.deadline = start + WORK_NS
+        out, data, value = slot.out.get("out"), None, None
+        context._live = True
+        try:
+            value = slot.handler(message, context)
+            self._now = stop = clock()
+            if type(value) is GeneratorType:
+                value = drain_generator(value, context)  # type: ignore[func-returns-value]
+            elif value is not None and out is not None:
+                data = encode(value)
+            if context._index or context._changes or (data is not None and len(data) > slot.max_turn_bytes):
+                self._keep(slot, len(data) if data is not None else 0)
+        except BaseException as error:
+            context.take()
+            context._live = False
+            batch = Batch(port, name, 0, 0, 1, first, b"")
+            turn = Turn(self.slots, Call.at(slot, batch, 0, message))
+            turn.fail(turn.root, error, clock() - start)
+            self.end_turn(turn, True)
+            return True
+        context._live = False
+        transaction.touched[slot.number] = slot
+        slot.consumed += 1
+        slot.handled += 1
+        slot.busy_ns += stop - start
+        if data is not None:
+            slot.sent += 1
+            transaction.size += len(data)
+            transaction.outputs.setdefault(out.channel, []).append(data)  # type: ignore[union-attr, arg-type]
+        elif value is not None:
+            slot.unwired += 1
+        return True
+
+    def _keep(self, slot: Slot, result_bytes: int) -> int:
+        """Move a plain turn's sends and changes to the transaction; returns their bytes."""
+        context, transaction, number = slot.context, self.transaction, slot.number
+        if context._changes and not context._index:
+            size = result_bytes
+            for key, entry in context._changes.items():
+                size += weight(key, entry)
+            if size > slot.max_turn_bytes:
+                raise TurnTooLarge(f"outputs exceed {slot.max_turn_bytes} bytes")
+            for key, entry in context._changes.items():
+                slot.store.put(key, entry)
+                transaction.changes[number, key] = entry
+            context._changes.clear()
+            return size - result_bytes
+        turn = Turn(self.slots, Call.at(slot, None, 0, None))
+        outcome = context.take()
+        turn.succeed(turn.root, (*outcome[:3], outcome[3] + result_bytes), 0, [], 0)
+        turn.commit(transaction, False)
+        return -result_bytes
+
+
+def drain_generator(values: Any, context: Context) -> None:
+    """Send every value of a generator."""
+    for value in values:
+        if value is not None:
+            context._output("out", value, True)
