@@ -55,7 +55,7 @@ class DispatcherActor(OuterActor):
 
     def _begin(self, steps: Steps, done: Callable[[Any], None]) -> None:
         """Whatever was going on is given up."""
-        self.operation = Operation(steps, done, lambda seconds, payload: self._wake(seconds, payload))
+        self.operation = Operation(steps, done, self._wake)
         self.operation.begin()
 
     def _wake(self, seconds: float, payload: object) -> None:
@@ -183,6 +183,7 @@ class DispatcherActor(OuterActor):
                 self._begin(self._bringing_up(), self._brought_up)
         else:
             operation, step = message.payload
+            assert isinstance(operation, Operation)
             if operation is self.operation:
                 operation.time_up(step)
 

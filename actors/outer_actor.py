@@ -17,14 +17,14 @@ from actors.messages.runner_to_client import Reply
 log = logging.getLogger("runner.actor")
 
 
-class OuterActor(Actor):
+class OuterActor(Actor):  # type: ignore[misc]
     """Dispatches to `receiveMsg_NAME(message, sender)`, requests of the Runner API to `request`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.watched: list[int] = []
 
-    def receiveMessage(self, msg: Any, sender: ActorAddress) -> ThespianWatch:  # noqa: N802
+    def receiveMessage(self, msg: Any, sender: ActorAddress) -> ThespianWatch:
         """Run the handler; answer failures; go on watching."""
         try:
             if isinstance(msg, Request):

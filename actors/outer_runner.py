@@ -82,8 +82,8 @@ class OuterRunner(OuterActor):
         self.runner = self.system.createActor(RunnerActor)
         self.system.tell(self.runner, ConfigureRunner(run_folder=self.folder.path, runtimes=message.runtimes))
         self.porter = self.system.createActor(PorterActor)
-        error = open_door(self.system, self.runner, self.folder.path, message.name)
-        self.send(sender, RunnerHosted(pid=os.getpid(), error=error))
+        problem = open_door(self.system, self.runner, self.folder.path, message.name)
+        self.send(sender, RunnerHosted(pid=os.getpid(), error=problem))
 
     # between the systems -------------------------------------------------------------------------------------------
 
@@ -114,7 +114,9 @@ class OuterRunner(OuterActor):
     def request(self, request: Request, sender: ActorAddress) -> None:
         """Into the inner system, and the reply back out."""
         if self.system is None:
-            self.send(sender, Reply(request_id=request.request_id, ok=False, value=False, error="the runner is stopped"))
+            self.send(
+                sender, Reply(request_id=request.request_id, ok=False, value=False, error="the runner is stopped")
+            )
             return
         self._carry(request, lambda reply: self.send(sender, replace(reply, request_id=request.request_id)))
 

@@ -1,4 +1,4 @@
-"""The python3 host, driven over its two FIFOs as the runner does it; every module case runs with both JSON libraries."""
+"""The python3 host, driven over its two FIFOs as the runner does it, with both JSON libraries where it matters."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Host:
         self.requests += 1
         module = more.pop("module", f"m{slot}")
         load = {
-            "flow": "f", "module": module, "name": f"{module}.py", "code": code, "files": {}, "config": None, "ports": None,
+            "flow": "f", "module": module, "name": f"{module}.py", "code": code, "files": {}, "config": None, "ports": None,  # noqa: E501
             "concurrency": 1, "retry": False, "version": 1, "max_turn_bytes": 16 << 20, "context": {}, **more,
         }  # fmt: skip
         self.send(Kind.LOAD, slot, load, first=self.requests)
@@ -288,7 +288,7 @@ def run(m, c):
         try: c.set(key, value); result.append('set')
         except (ContextError, DataError) as e: result.append(type(e).__name__)
     return result
-"""
+"""  # noqa: E501
     both.start(0, code, context={"old": 1})
     assert both.run(0, "alias") == [[[1], ["a", "old"]]]
     both.data(0, "delete")
@@ -315,8 +315,8 @@ def test_context_set_with_concurrency_raises(host: Host, concurrency: int) -> No
 
 
 DATA = [
-    0, -1, 2**53 + 1, 2**63 - 1, -(2**63), 1.5, -0.0, 5e-324, 1.7976931348623157e308, 0.1, 1 / 3, True, False, "", "é\u2028\x00",
-    "😀", [], {}, [None], {"a": None}, {"": 1}, "null", {"$bytes": "AAE="}, {"$$bytes": "x"}, {"$bytes": "", "b": 1}, {"$byte": 1},
+    0, -1, 2**53 + 1, 2**63 - 1, -(2**63), 1.5, -0.0, 5e-324, 1.7976931348623157e308, 0.1, 1 / 3, True, False, "", "é\u2028\x00",  # noqa: E501
+    "😀", [], {}, [None], {"a": None}, {"": 1}, "null", {"$bytes": "AAE="}, {"$$bytes": "x"}, {"$bytes": "", "b": 1}, {"$byte": 1},  # noqa: E501
     {"k": [{"$$$bytes": {"$bytes": "/w=="}}]}, "2024-01-01T00:00:00-01:00", {"a": {"b": [1, "2", 3.25, None, True]}},
 ]  # fmt: skip
 
@@ -357,9 +357,9 @@ def run(m, c):
 
 
 REFUSED = [
-    "float('nan')", "[float('inf')]", "{'a': [-float('inf')]}", "2 ** 63", "[2 ** 64 - 1]", "-2 ** 63 - 1", "10 ** 30", "{1: 2}",
-    "{None: 1}", "'\\ud800'", "{'\\udfff': 1}", "{1, 2}", "object()", "datetime.datetime.now()", "datetime.date(2024, 1, 1)",
-    "uuid.uuid4()", "[uuid.uuid4()]", "Point(1)", "deep(121)", "cycle()", "1j", "lambda: 1", "b'x' if False else deep(120, b'x')",
+    "float('nan')", "[float('inf')]", "{'a': [-float('inf')]}", "2 ** 63", "[2 ** 64 - 1]", "-2 ** 63 - 1", "10 ** 30", "{1: 2}",  # noqa: E501
+    "{None: 1}", "'\\ud800'", "{'\\udfff': 1}", "{1, 2}", "object()", "datetime.datetime.now()", "datetime.date(2024, 1, 1)",  # noqa: E501
+    "uuid.uuid4()", "[uuid.uuid4()]", "Point(1)", "deep(121)", "cycle()", "1j", "lambda: 1", "b'x' if False else deep(120, b'x')",  # noqa: E501
 ]  # fmt: skip
 MAKE = """
 import collections, dataclasses, datetime, enum, uuid
@@ -611,7 +611,7 @@ def test_fused_diamond(both: Host, prefix: str) -> None:
     }
     assert done.headers[7] == [{"id": parent}]
     assert done.context == {(3, "n"): 3}
-    assert sum(row[8] for row in done.rows) == 4  # handler calls over fused wires
+    assert sum(row[8] for row in done.rows) == 5  # handler calls over fused wires
     assert [done.row(slot) for slot in range(4)] == [
         [1, 1, 0, 0, 2, 0],
         [0, 1, 0, 0, 1, 0],
@@ -721,7 +721,7 @@ def test_load_errors_name_file_and_line(both: Host) -> None:
 
 
 def test_siblings_belong_to_one_load(host: Host) -> None:
-    code = "import helper, pkg.deep\nfrom pkg import name\ndef run(m, c):\n    import helper as h\n    return [h.NAME, pkg.deep.X, name]"
+    code = "import helper, pkg.deep\nfrom pkg import name\ndef run(m, c):\n    import helper as h\n    return [h.NAME, pkg.deep.X, name]"  # noqa: E501
     for slot, name in enumerate(("a", "b", "c")):
         files = {
             "helper.py": f"import codec\nNAME = '{name}' + codec.C",
@@ -874,7 +874,7 @@ def test_source_with_fused_target_and_run(host: Host) -> None:
 
 
 def test_a_blocking_source_keeps_nobody_waiting(host: Host) -> None:
-    code = "import time\ndef start(c):\n    yield 1\n    time.sleep(5)\n    yield 2\ndef stop(c):\n    c.set('stopped', 1)\ndef run(m, c): return m"
+    code = "import time\ndef start(c):\n    yield 1\n    time.sleep(5)\n    yield 2\ndef stop(c):\n    c.set('stopped', 1)\ndef run(m, c): return m"  # noqa: E501
     begin(host, code)
     host.send(Kind.PULL, 0, count=5)
     assert host.until(1).outputs[0] == [1]
@@ -986,10 +986,14 @@ async def run(m, c):
     assert done.outputs[0] == [2, 3]
 
 
+@pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("prefix", ["", "async "])
-def test_recall_in_the_middle_of_a_batch(host: Host, prefix: str) -> None:
+def test_recall_in_the_middle_of_a_batch(host: Host, prefix: str, single: bool) -> None:
     host.start(0, f"import time\n{prefix}def run(m, c):\n    time.sleep(0.005)\n    return m")
-    host.data(0, *range(600))
+    if single:
+        host.write(b"".join(encode(Frame(Kind.DATA, 0, b"[%d]" % n, count=1, first=n)) for n in range(600)))
+    else:
+        host.data(0, *range(600))
     time.sleep(0.1)
     start = time.monotonic()
     host.send(Kind.PAUSE, 0, first=8)
@@ -1060,7 +1064,7 @@ def run(m, c):
     print('err', file=sys.stderr); sys.stdout.write('x\\ny\\n'); sys.stdout.buffer.write(b'raw\\n'); print('p', end='', flush=True)
     c.log('debug', 'text \\ud800')
     t = threading.Thread(target=print, args=('thread',)); t.start(); t.join()
-"""
+"""  # noqa: E501
     both.start(4, code)
     both.data(4, 1)
     both.until(1)
@@ -1070,7 +1074,7 @@ def run(m, c):
     info = [(4, "info", text) for text in ("top", "a 1", "no end of line")]
     assert both.logs[:3] == info
     assert both.logs[3:9] == [
-        (4, "error", "err"), (4, "info", "x"), (4, "info", "y"), (4, "info", "raw"), (4, "info", "p"), (4, "debug", "text \ud800"),
+        (4, "error", "err"), (4, "info", "x"), (4, "info", "y"), (4, "info", "raw"), (4, "info", "p"), (4, "debug", "text \ud800"),  # noqa: E501
     ]  # fmt: skip
     assert both.logs[9] == (ALL_SLOTS, "info", "thread")
 
@@ -1134,3 +1138,48 @@ def test_stop_finishes_async_turns(host: Host) -> None:
     host.send(Kind.STOP)
     assert host.transaction().outputs[0] == [100]
     assert host.process.wait(WAIT_S) == 0
+
+
+def test_single_messages_take_the_short_way_alike(both: Host) -> None:
+    code = """
+import flow
+def run(m, c):
+    c.set('n', c.get('n', 0) + 1)
+    if m == 'bad': raise ValueError(c.message_id)
+    if m == 'many': return (i for i in range(3))
+    if m == 'sent': c.send('b', [c.port, c.redelivered, c.headers])
+    return [m is flow.NULL, c.get('n'), c.message_id]
+"""
+    both.start(0, code, {"out": 0, "b": 1})
+    results = []
+    for first, message in enumerate([1, None, "bad", "many", "sent", {"$bytes": "AA=="}, "x" * 300]):
+        both.data(0, message, first=first)
+        done = both.transaction()
+        results.append(done.outputs.get(0, done.types()))
+        assert done.row(0)[:2] == [1, 1]
+        if message == "sent":
+            assert done.outputs[1] == [["in", False, {}]]
+    assert results == [
+        [[False, 1, "w0#0"]],
+        [[True, 2, "w0#1"]],
+        ["ValueError"],
+        [0, 1, 2],
+        [[False, 4, "w0#4"]],
+        [[False, 5, "w0#5"]],
+        [[False, 6, "w0#6"]],
+    ]
+    both.data(0, b"{", first=9)
+    assert both.transaction().types() == ["DataError"]
+
+
+def test_an_error_of_the_host_itself_is_told(host: Host) -> None:
+    host.send(Kind.DATA, 77, b"[1]", count=1)
+    assert host.process.wait(WAIT_S) == 1
+    assert host.process.stderr
+    assert b"KeyError" in host.process.stderr.read()
+
+
+def test_interrupts_are_ignored(host: Host) -> None:
+    host.process.send_signal(2)
+    host.start(0, ECHO)
+    assert host.run(0, 1) == [1]

@@ -1,44 +1,146 @@
-"""The command `runner`."""
+"""The command `runner`: its verbs and their arguments. What they do is imported when it is needed."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import os
 import sys
+from collections.abc import Callable
 
 from actors import __version__
 from actors.console.errors import UserError
 
+Verb = argparse.ArgumentParser
+STATE_HELP = "state directory (default: $RUNNER_STATE or ~/.local/state/runner)"
+
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, run the verb, turn a UserError into a message and an exit status."""
-    options = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    options = _parser(_docs(argv)).parse_args(argv)
     try:
         return int(options.do(options))
     except UserError as error:
         for sentence in error.sentences:
             print(f"runner: {sentence}", file=sys.stderr)
         return 2 if error.usage else 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _docs(argv: list[str]) -> Callable[[str], str]:
+    """What the request classes say of themselves; looked up only when help is to be printed."""
+    if argv and not {"-h", "--help"} & set(argv):
+        return lambda method: ""  # noqa: ARG005
+    requests = importlib.import_module("actors.messages.client_to_runner").REQUESTS
+    return lambda method: str(requests[method].__doc__)
+
+
+def _parser(doc: Callable[[str], str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="runner", description="Run flows of modules written in any language.")
     parser.add_argument("--version", action="version", version=f"runner {__version__}")
-    parser.add_argument("--state", metavar="DIR", help="state directory (default: $RUNNER_STATE or ~/.local/state/runner)")
+    parser.add_argument("--state", metavar="DIR", help=STATE_HELP)
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    verb = verbs.add_parser("run", help="run a flow file here, until it ends")
-    verb.add_argument("flow", metavar="FLOW.yaml")
-    verb.add_argument("-i", "--input", metavar="MODULE.PORT=FILE", action="append", default=[], help="NDJSON lines in; - is standard input")
-    verb.add_argument("-o", "--output", metavar="MODULE.PORT=FILE", action="append", default=[], help="what leaves the port, as NDJSON; - is standard output")
-    verb.add_argument("--for", dest="for_s", metavar="SECONDS", type=float, help="end after so many seconds")
-    verb.add_argument("--state", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    verb.add_argument("--plain", action="store_true", help="lines instead of the live table on a terminal")
-    verb.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
-    verb.set_defaults(do=_run)
+    def verb(name: str, does: str, help: str, json: bool = True) -> Verb:
+        added: Verb = verbs.add_parser(name, help=help, description=help)
+        added.add_argument("--state", metavar="DIR", default=argparse.SUPPRESS, help=STATE_HELP)
+        if json:
+            added.add_argument("--json", action="store_true", help="print JSON")
+        added.set_defaults(do=_lazily(does))
+        return added
+
+    _add_run(verb)
+    _add_flow_verbs(verb, doc)
+    _add_message_verbs(verb, doc)
+    _add_deployment_verbs(verb)
+    _add_local_verbs(verb)
     return parser
 
 
-def _run(options: argparse.Namespace) -> int:
-    from actors.console.run import run  # imported when needed: `runner --version` stays instant
+def _lazily(does: str) -> Callable[[argparse.Namespace], int]:
+    """The function `module:name` of this package, imported when it is called: `runner --version` stays instant."""
 
-    return run(options)
+    def do(options: argparse.Namespace) -> int:
+        module, _, name = does.partition(":")
+        return int(getattr(importlib.import_module(f"actors.console.{module}"), name)(options))
+
+    return do
+
+
+AddVerb = Callable[..., Verb]
+
+
+def _add_run(verb: AddVerb) -> None:
+    run = verb("run", "run:run", "run a flow file here, until it ends", json=False)
+    run.add_argument("flow", metavar="FLOW.yaml")
+    run.add_argument(
+        "-i", "--input", metavar="MODULE.PORT=FILE", action="append", default=[],
+        help="NDJSON lines in; - is standard input",
+    )  # fmt: skip
+    run.add_argument(
+        "-o", "--output", metavar="MODULE.PORT=FILE", action="append", default=[],
+        help="what leaves the port, as NDJSON; - is standard output",
+    )  # fmt: skip
+    run.add_argument("--for", dest="for_s", metavar="SECONDS", type=float, help="end after so many seconds")
+    run.add_argument("--plain", action="store_true", help="lines instead of the live table on a terminal")
+    run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    test = verb("test", "test:run_tests", "run the tests that a flow file carries", json=False)
+    test.add_argument("flow", metavar="FLOW.yaml")
+
+
+def _api(parser: Verb) -> Verb:
+    parser.add_argument("--runner", metavar="NAME", help="which live runner, by name or process id")
+    return parser
+
+
+def _add_flow_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
+    _api(verb("runtimes", "api_verbs:runtimes", doc("listRuntimes")))
+    flows = _api(verb("flows", "api_verbs:flows", doc("listFlows")))
+    flows.add_argument("--runtime", metavar="ID", help=doc("listFlowsForRuntime"))
+    apply = _api(verb("apply", "api_verbs:apply", doc("addOrUpdateFlow")))
+    apply.add_argument("flow", metavar="FLOW.yaml")
+    apply.add_argument("--no-start", action="store_true", help="leave a new flow stopped")
+    for name in ("remove", "start", "stop"):
+        parser = _api(verb(name, f"api_verbs:{name}", doc(f"{name}Flow")))
+        parser.add_argument("flow", metavar="FLOW")
+    state = _api(verb("state", "api_verbs:state", doc("flowState")))
+    state.add_argument("flow", metavar="FLOW")
+    _api(verb("audit", "api_verbs:audit", doc("audit")))
+
+
+def _add_message_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
+    send = _api(verb("send", "api_verbs:send", doc("sendMessage")))
+    send.add_argument("target", metavar="FLOW/MODULE[.PORT]")
+    send.add_argument("message", metavar="JSON", help="one JSON value; - reads one from each line of standard input")
+    dead = verb("dead", "api_verbs:dead_list", "the messages that could not be handled", json=False)
+    actions = dead.add_subparsers(metavar="ACTION", required=True)
+    for name, argument, method in (("list", "flow", "deadLetters"), ("replay", "id", "replayDeadLetter")):
+        action: Verb = _api(actions.add_parser(name, help=doc(method), description=doc(method)))
+        action.add_argument(argument, metavar=argument.upper())
+        action.add_argument("--state", metavar="DIR", default=argparse.SUPPRESS, help=STATE_HELP)
+        action.add_argument("--json", action="store_true", help="print JSON")
+        action.set_defaults(do=_lazily(f"api_verbs:dead_{name}"))
+
+
+def _add_deployment_verbs(verb: AddVerb) -> None:
+    up = verb("up", "up:up", "start a deployment and stay with it until `runner down` or a signal")
+    up.add_argument("deployment", metavar="DEPLOYMENT.yaml")
+    up.add_argument("-d", "--detach", action="store_true", help="return when it is up; it goes on in the background")
+    down = verb("down", "up:down", "stop the flows of a deployment in order and end it")
+    down.add_argument("name", metavar="NAME", nargs="?", help="needed only if several are up")
+    down.add_argument("--timeout", metavar="SECONDS", type=float, default=180.0, help="then it is killed")
+
+
+def _add_local_verbs(verb: AddVerb) -> None:
+    schema = verb("schema", "local_verbs:schema", "print the JSON Schema of a kind of file")
+    schema.add_argument("kind", choices=["flow", "deployment"])
+    verb("doctor", "doctor:doctor", "say what this machine has, and what is missing")
+    conformance = verb("conformance", "local_verbs:conformance", "check a runtime's host by runtimes/PROTOCOL.md")
+    conformance.add_argument("name", metavar="RUNTIME")
+    conformance.add_argument("--case", metavar="GLOB", help="only the cases whose name matches")
+    conformance.add_argument("--host", metavar="COMMAND", help="start this program instead of the runtime's host")

@@ -44,4 +44,3 @@ class ShutDown:
     """Stop every flow, end every host; answered with Reply."""
 
     request_id: str
-

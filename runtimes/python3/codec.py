@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 MAX_DEPTH = 120
 MIN_DEEP_BYTES = 2 * (MAX_DEPTH + 1)  # nothing shorter can be nested too deeply
 MAX_INT, MIN_INT = 2**63 - 1, -(2**63)
-SEPARATOR = b",\n"
 SCALARS = frozenset((str, int, float, bool, type(None), bytes))
 DIGITS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 WIDE = b"0" * 19
@@ -109,13 +108,14 @@ def encode_suspect(value: Any, data: bytes) -> bytes:
         data.replace(b"null", b"") is not data
         or (36 in data and b'bytes"' in data)
         or (45 in data and data.count(b"-") > 3 and _has_uuid_shape(data))
-        or (len(data) >= MIN_DEEP_BYTES and _openings(data) > MAX_DEPTH)
+        or (len(data) >= MIN_DEEP_BYTES and openings(data) > MAX_DEPTH)
     ):
         return encode_checked(value)
     return data
 
 
-def _openings(data: bytes) -> int:
+def openings(data: bytes) -> int:
+    """At least the depth of any part of `data`."""
     return data.count(b"[") + data.count(b"{")
 
 
@@ -215,7 +215,7 @@ def decode(data: bytes) -> Any:
         value = loads(data)
     except (DecodeError, RecursionError) as error:
         raise DataError(str(error)) from None
-    if (36 in data and b'bytes"' in data) or _openings(data) > MAX_DEPTH or is_wide(data):
+    if (36 in data and b'bytes"' in data) or openings(data) > MAX_DEPTH or is_wide(data):
         return revive(value)
     return value
 
@@ -234,16 +234,6 @@ def is_wide(data: bytes) -> bool:
             return True
         at = digits.find(WIDE, end)
     return False
-
-
-def _may_be_deep(body: bytes, messages: int) -> bool:
-    """Whether a message in `body` is long enough, and has the brackets, to be nested too deeply."""
-    if len(body) < MIN_DEEP_BYTES:
-        return False
-    lines = body.split(b"\n")
-    if len(lines) != messages:  # not written as the protocol says
-        return True
-    return max(map(len, lines)) >= MIN_DEEP_BYTES and any(_openings(line) > MAX_DEPTH for line in lines)
 
 
 def revive(value: Any, depth: int = 1) -> Any:
@@ -273,38 +263,3 @@ def _bytes(text: Any) -> bytes:
         return a2b_base64(text, strict_mode=True)
     except (ValueError, TypeError) as error:
         raise DataError(f"$bytes: {error}") from None
-
-
-class Refused:
-    """Stands for a message of a batch that could not be decoded."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: DataError) -> None:
-        self.error = error
-
-
-def decode_array(body: bytes) -> list[Any] | None:
-    """All messages of an array, or None when they have to be looked at one by one."""
-    try:
-        values = loads(body)
-        if type(values) is not list:
-            return None
-        if (36 in body and b'bytes"' in body) or _may_be_deep(body, len(values)) or is_wide(body):
-            values = [revive(value) for value in values]
-    except (DecodeError, DataError, RecursionError):
-        return None
-    return values
-
-
-def decode_each(body: bytes, end: int) -> list[Any]:
-    """The first `end` messages, each decoded alone; Refused stands for those that fail."""
-    messages: list[Any] = []
-    for part in body.strip()[1:-1].split(SEPARATOR):
-        try:
-            messages.append(decode(part))
-        except DataError as error:
-            messages.append(Refused(error))
-    while len(messages) < end:
-        messages.append(Refused(DataError("the body is not an array of messages")))
-    return messages

@@ -50,11 +50,11 @@ class Control:
     run_turn: Callable[[Turn, list[Call]], None]
     post: Callable[[Any], None]
 
-    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:
+    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:  # noqa: PLR0917
         """Run a turn at once if that is possible (plain.py)."""
         raise NotImplementedError
 
-    def handle(self, kind: int, flags: int, number: int, skip: int, count: int, first: int, body: bytes) -> None:
+    def handle(self, kind: int, flags: int, number: int, skip: int, count: int, first: int, body: bytes) -> None:  # noqa: PLR0912, PLR0917
         """One frame of the runner."""
         if kind == wire.DATA:
             slot, port, name = self.channels[number]

@@ -12,7 +12,7 @@ from time import perf_counter_ns as clock
 from types import GeneratorType
 
 from . import link as wire
-from .codec import Refused
+from .bodies import Refused
 from .flow import NULL, TurnTooLarge
 from .plain import COMMIT_BYTES, WORK_NS, Plain, drain_generator
 from .slots import Batch, Call, Produced, Slot

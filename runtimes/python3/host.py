@@ -35,7 +35,7 @@ def main() -> None:
     stderr = sys.stderr
     out = streams.Stream(link.log, host.running_slot, "info", "<stdout>", 1)
     err = streams.Stream(link.log, host.running_slot, "error", "<stderr>", 2)
-    sys.stdout, sys.stderr, host.streams = out, err, [out, err]  # type: ignore[assignment]
+    sys.stdout, sys.stderr, host.streams = out, err, [out, err]
     try:
         host.run()
         host.overlap.run()

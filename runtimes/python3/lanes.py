@@ -7,7 +7,7 @@ from time import perf_counter_ns as clock
 from types import AsyncGeneratorType, GeneratorType
 
 from . import link as wire
-from .codec import Refused
+from .bodies import Refused
 from .context import Context
 from .control import hook_arguments
 from .flow import NULL, TurnTooLarge

@@ -26,7 +26,7 @@ Frame = tuple[int, int, int, int, int, int, bytes]
 """kind, flags, slot, skip, count, first, body"""
 
 
-def frame(
+def frame(  # noqa: PLR0917
     kind: int, slot: int = 0, body: bytes = b"", flags: int = 0, skip: int = 0, count: int = 0, first: int = 0
 ) -> bytes:
     """The bytes of a frame."""

@@ -33,7 +33,7 @@ class Plain(Control):
     end_turn: Callable[[Turn, bool], None]
     _now = 0  # after the latest turn of run_one
 
-    def run_plain(self, slot: Slot, batch: Batch) -> None:  # noqa: PLR0915  (the hot loop, unrolled on purpose)
+    def run_plain(self, slot: Slot, batch: Batch) -> None:  # noqa: PLR0912, PLR0915
         """Turns of a plain function with nothing fused behind it: no object is made for each message."""
         messages: Any = batch.messages
         context, handler, transaction = slot.context, slot.handler, self.transaction
@@ -50,7 +50,7 @@ class Plain(Control):
         start = stop = clock()  # the time between two turns is so small that it counts as the handler's
         for message in messages[position:end]:
             if message is None:
-                message = NULL
+                message = NULL  # noqa: PLW2901
             context._number = position
             position += 1
             data, length = None, 0
@@ -128,7 +128,7 @@ class Plain(Control):
         slot.unwired += unwired
         slot.busy_ns += stop - start
 
-    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:
+    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:  # noqa: PLR0917
         """A frame of one small message for a plain function, without any queue: this is the round trip that counts.
 
         False: not done, it has to take the long way.

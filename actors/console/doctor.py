@@ -1,0 +1,90 @@
+"""`runner doctor`: what this machine has, and what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from actors.console.live_runners import live_runners, state_folder
+from actors.console.text import columns
+from actors.runner import RUNTIMES_FOLDER
+from actors.system import ActorSystem
+from runtimes.manifest import find_version, load_runtimes
+
+PACKAGES = ("thespian", "orjson", "pyyaml", "psutil", "rich", "msgpack")
+THESPIAN = "4.0.1"  # actors/signing.py and actors/system.py know its inside
+PIPE_LIMITS = ("pipe-max-size", "pipe-user-pages-soft", "pipe-user-pages-hard")
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Print every check. Exit status 1 if something is missing that every flow needs."""
+    checks = list(_checks(state_folder(options.state)))
+    if options.json:
+        print(json.dumps(checks))
+    else:
+        marks = {True: "ok", False: "MISSING", None: "-"}
+        print(columns(("", "WHAT", ""), [(marks[c["ok"]], c["what"], c["found"]) for c in checks]))
+    return 1 if any(check["ok"] is False for check in checks) else 0
+
+
+def _check(what: str, ok: bool | None, found: Any) -> dict[str, Any]:
+    """`ok` None: good to have, but not needed by every flow."""
+    return {"what": what, "ok": ok, "found": str(found)}
+
+
+def _checks(state: Path) -> Iterator[dict[str, Any]]:
+    yield _check("python", True, platform.python_version())
+    yield _check("kernel", platform.system() == "Linux", f"{platform.system()} {platform.release()}")
+    for name in PACKAGES:
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield _check(name, False, "not installed")
+        else:
+            fits = name != "thespian" or version == THESPIAN
+            yield _check(name, fits, version if fits else f"{version}, but {THESPIAN} is needed")
+    for runtime in load_runtimes([RUNTIMES_FOLDER]).values():
+        found = find_version(runtime)
+        ok = True if found.version else False if runtime.id == "python3" else None
+        yield _check(f"runtime {runtime.id}", ok, found.version or found.reason)
+    yield _state_check(state)
+    yield _check("live runners", None, ", ".join(f"{r.name} ({r.pid})" for r in live_runners(state)) or "none")
+    yield from _kernel_checks()
+
+
+def _state_check(state: Path) -> dict[str, Any]:
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=state) as folder:
+            os.mkfifo(Path(folder) / "fifo")
+    except OSError as error:
+        return _check("state folder", False, f"{state}: {error.strerror}")
+    return _check("state folder", True, state)
+
+
+def _kernel_checks() -> Iterator[dict[str, Any]]:
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError as error:
+        yield _check("pidfd", False, error.strerror)
+    else:
+        yield _check("pidfd", True, "works")
+    try:
+        ActorSystem().shutdown()
+    except OSError as error:
+        yield _check("epoll, timerfd", False, error.strerror)
+    else:
+        yield _check("epoll, timerfd", True, "work")
+    for name in PIPE_LIMITS:
+        path = Path("/proc/sys/fs") / name
+        try:
+            yield _check(name, None, path.read_text().strip())
+        except OSError as error:
+            yield _check(name, None, error.strerror)

@@ -1,0 +1,26 @@
+"""Verbs that need no live runner: schema, conformance."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from actors.flows.deployment import deployment_schema
+from actors.flows.schema import flow_schema
+
+
+def schema(options: argparse.Namespace) -> int:
+    """Print a JSON Schema."""
+    print(json.dumps(flow_schema() if options.kind == "flow" else deployment_schema(), indent=2))
+    return 0
+
+
+def conformance(options: argparse.Namespace) -> int:
+    """Run the suite of runtimes/conformance."""
+    from runtimes.conformance.command import main  # noqa: PLC0415  loads every case
+
+    words = [options.name]
+    for option in ("case", "host"):
+        if getattr(options, option) is not None:
+            words += [f"--{option}", getattr(options, option)]
+    return main([*words, "--json"] if options.json else words)

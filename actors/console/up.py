@@ -1,0 +1,282 @@
+"""`runner up DEPLOYMENT.yaml` and `runner down`: one runner as an actor of a Thespian system on loopback.
+
+`up` makes the deployment's key, starts the system and waits; the Dispatcher decides. It stays in the foreground until
+SIGINT, SIGTERM or `runner down`; with `--detach` it goes on in the background and its log to the deployment's folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+from thespian.actors import ActorSystem, ActorSystemException, WatchMessage
+from thespian.system.transport import ReceiveEnvelope
+
+from actors import signing
+from actors.console.errors import UserError
+from actors.console.live_runners import state_folder
+from actors.console.logs import configure_logging
+from actors.deployment_folder import KEY, DeploymentFolder, deployments
+from actors.dispatcher import DispatcherActor
+from actors.flows.deployment import Deployment, read_deployment
+from actors.flows.model import FlowError
+from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
+from actors.messages.up_to_dispatcher import Deploy, StopDeployment
+from actors.runner import RUNTIMES_FOLDER
+from actors.state_folder import sweep
+from runtimes.manifest import load_runtimes
+
+START_TRIES = 5
+STOP_TIMEOUT_S = 150.0  # longer than the dispatcher's own limits together
+END_TIMEOUT_S = 10.0
+Report = Callable[[dict[str, Any]], None]
+log = logging.getLogger("runner.up")
+
+
+def up(options: argparse.Namespace) -> int:
+    """Start a deployment and stay with it. Exit status 1 if it could not be started or failed later."""
+    try:
+        deployment = read_deployment(Path(options.deployment), load_runtimes([RUNTIMES_FOLDER]).keys())
+    except FlowError as error:
+        raise UserError(*error.problems) from None
+    state = state_folder(options.state).resolve()
+    folder = DeploymentFolder(state, deployment.name)
+    if not folder.take():
+        pid = folder.read().get("pid", "starting")
+        raise UserError(f"{deployment.name} is up already ({pid}); `runner down {deployment.name}` ends it")
+    if deployment.state is not None:
+        deployment.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if options.detach:
+        return _detach(deployment, state, folder, options)
+    configure_logging(deployment.log_level, deployment.log_format)
+    errors = _stay_up(deployment, state, folder, lambda facts: _say_up(facts, options.json))
+    if errors:
+        raise UserError(*errors)
+    return 0
+
+
+def _say_up(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(facts), flush=True)
+        return
+    flows = ", ".join(facts["flows"]) or "none"
+    print(f"{facts['name']} is up: runner {facts['runner']} ({facts['runnerPid']}), flows: {flows}", flush=True)
+
+
+def _detach(deployment: Deployment, state: Path, folder: DeploymentFolder, options: argparse.Namespace) -> int:
+    """The same in a process of its own, which says through a pipe how the start went."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    if os.fork():
+        os.close(writing)
+        with os.fdopen(reading) as file:
+            said = json.loads(file.readline() or '{"errors": ["it has ended while it started"]}')
+        if "errors" in said:
+            raise UserError(*said["errors"], f"its log: {folder.path / 'log'}")
+        _say_up(said, options.json)
+        return 0
+    _be_background(folder, reading)
+    configure_logging(deployment.log_level, deployment.log_format)
+
+    def report(facts: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError), os.fdopen(writing, "w") as file:
+            file.write(json.dumps(facts) + "\n")
+
+    status = 1
+    errors: tuple[str, ...] = ("an internal error; see the log",)
+    try:
+        errors = _stay_up(deployment, state, folder, report)
+        status = 1 if errors else 0
+    except Exception:
+        log.exception("`runner up` failed")
+    for error in errors:
+        log.error("%s", error)
+    with contextlib.suppress(OSError):  # it has been reported to, if the start went well
+        os.write(writing, (json.dumps({"errors": errors}) + "\n").encode())
+    os._exit(status)
+
+
+def _be_background(folder: DeploymentFolder, reading: int) -> None:
+    os.close(reading)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDONLY)
+    out = os.open(folder.path / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for fd, target in ((null, 0), (out, 1), (out, 2)):
+        os.dup2(fd, target)
+    os.close(null)
+    os.close(out)
+
+
+# the life of a deployment ----------------------------------------------------------------------------------------
+
+
+def _stay_up(deployment: Deployment, state: Path, folder: DeploymentFolder, report: Report) -> tuple[str, ...]:
+    """From start to end; returns why it failed, if it did. No process is left afterwards."""
+    signal_fd = _own_signals()
+    os.environ["THESPLOG_FILE"] = str(folder.path / "thespian.log")  # by default a fixed name in /tmp
+    signing.install(signing.make_key(folder.path / KEY), deployment.bind)
+    try:
+        system, port = _start_system(deployment)
+        try:
+            return _Watch(system, deployment, signal_fd).run(state, folder, port, report)
+        finally:
+            system._systemBase.transport.set_watch([])
+            system.shutdown()
+    finally:
+        if not folder.wait_for_end(END_TIMEOUT_S):
+            folder.kill()
+        folder.remove()
+        sweep(state / "runs")
+
+
+def _start_system(deployment: Deployment) -> tuple[ActorSystem, int]:
+    """A system of our own, whose Admin Port nobody else has."""
+    levels = {"level": "WARNING", "handlers": ["stderr"]}
+    handler = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
+    log_definitions = {"version": 1, "handlers": {"stderr": handler}, "root": levels}
+    for tries in range(START_TRIES):
+        with socket.socket() as probe:
+            probe.bind((deployment.bind, 0))
+            port: int = probe.getsockname()[1]
+        try:
+            system = ActorSystem(
+                "multiprocTCPBase", capabilities={"Admin Port": port}, logDefs=log_definitions, transientUnique=True
+            )
+        except ActorSystemException as error:  # somebody else has taken the port meanwhile
+            log.warning("the actor system did not start at port %d: %s", port, error)
+            if tries == START_TRIES - 1:
+                raise UserError(f"the actor system could not be started: {error}") from None
+        else:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(-1, 0)  # the process between this one and the admin, which ends at once
+            return system, port
+    raise AssertionError
+
+
+def _own_signals() -> int:
+    """A descriptor that becomes readable at SIGINT or SIGTERM to this process; forks inherit the handler."""
+    reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    pid = os.getpid()
+
+    def note(_number: int, _frame: object) -> None:
+        if os.getpid() == pid:
+            with contextlib.suppress(BlockingIOError):
+                os.write(writing, b"!")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return reading
+
+
+class _Watch:
+    """Waits for the dispatcher, for signals, and for deaths that the dispatcher cannot report."""
+
+    def __init__(self, system: ActorSystem, deployment: Deployment, signal_fd: int) -> None:
+        self.system, self.deployment, self.signal_fd = system, deployment, signal_fd
+        self.watched = {signal_fd: "signal"}
+        self.until: float | None = None  # of stopping
+
+    def run(self, state: Path, folder: DeploymentFolder, port: int, report: Report) -> tuple[str, ...]:
+        """Until it is over; returns the errors."""
+        job = self.deployment
+        self.dispatcher = self.system.createActor(DispatcherActor, globalName="dispatcher")
+        deploy = Deploy(
+            up_pid=os.getpid(), runner=job.runner, runtimes=job.runtimes, state=str(state),
+            flows=tuple(source.document for source in job.flows), restart_times=job.restart_times,
+            restart_period_s=float(job.restart_period_s),
+        )  # fmt: skip
+        self.system.tell(self.dispatcher, deploy)
+        while True:
+            match self._next():
+                case DeploymentUp() as up:
+                    facts = self._facts(up)
+                    folder.record(**facts, adminPort=port)
+                    self._watch(up)
+                    report(facts)
+                case DeploymentFailed(errors=errors):
+                    return errors
+                case DeploymentDown():
+                    return ()
+                case WatchMessage(ready=ready):
+                    for what in (self.watched[fd] for fd in ready):
+                        if what != "signal":
+                            return (f"{what} has died; the deployment has been ended",)
+                    if self._stop():
+                        return ("it was told twice to stop",)
+                case None if self.until is not None and time.monotonic() >= self.until:
+                    return (f"it has not stopped within {STOP_TIMEOUT_S:g} s",)
+
+    def _facts(self, up: DeploymentUp) -> dict[str, Any]:
+        job = self.deployment
+        flows = [source.document["id"] for source in job.flows]
+        return {
+            "name": job.name, "pid": os.getpid(), "runner": job.runner, "runnerPid": up.runner_pid, "flows": flows,
+            "adminPid": up.admin_pid, "dispatcherPid": up.dispatcher_pid,
+        }  # fmt: skip
+
+    def _watch(self, up: DeploymentUp) -> None:
+        for pid, what in ((up.admin_pid, "the actor system"), (up.dispatcher_pid, "the dispatcher")):
+            self.watched[os.pidfd_open(pid)] = what
+
+    def _stop(self) -> bool:
+        """A signal; True if it is not the first."""
+        os.read(self.signal_fd, 64)
+        if self.until is None:
+            log.info("%s: stopping", self.deployment.name)
+            self.until = time.monotonic() + STOP_TIMEOUT_S
+            self.system.tell(self.dispatcher, StopDeployment())
+            return False
+        return True
+
+    def _next(self) -> Any:
+        """The next message to this process or about a watched descriptor; None when time is up."""
+        base = self.system._systemBase  # `listen` would keep WatchMessages from us
+        base.transport.set_watch(list(self.watched))
+        left = None if self.until is None else timedelta(seconds=max(0.0, self.until - time.monotonic()))
+        result = base._run_transport(left)
+        return result.message if isinstance(result, ReceiveEnvelope) else None
+
+
+# runner down -----------------------------------------------------------------------------------------------------
+
+
+def down(options: argparse.Namespace) -> int:
+    """End a deployment and wait until no process of it is left."""
+    state = state_folder(options.state).resolve()
+    folders = deployments(state)
+    if options.name is not None:
+        folders = [folder for folder in folders if folder.name == options.name]
+    if not folders:
+        which = f"no deployment {options.name!r}" if options.name else "no deployment"
+        raise UserError(f"{which} is up in {state}")
+    if len(folders) > 1:
+        raise UserError(f"several deployments are up, name one: {', '.join(folder.name for folder in folders)}")
+    (folder,) = folders
+    _end(folder, options.timeout)
+    sweep(state / "runs")
+    print(json.dumps({"ok": True, "name": folder.name}) if options.json else f"{folder.name} is down")
+    return 0
+
+
+def _end(folder: DeploymentFolder, timeout_s: float) -> None:
+    """In order, if `runner up` or the dispatcher still can; else by force."""
+    pid = folder.read().get("pid")
+    if pid in folder.processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    if not folder.wait_for_end(timeout_s):
+        print(f"runner: {folder.name} has not stopped within {timeout_s:g} s, it is killed", file=sys.stderr)
+        folder.kill()
+    folder.remove()

@@ -1,0 +1,118 @@
+"""`STATE/deployments/NAME`: the key, who is up, and a lock that every process of the deployment holds.
+
+The lock is inherited by fork: it is free only when the last process has ended, whichever way it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+LOCK, KEY, RECORD = "lock", "key", "deployment.json"
+
+
+class DeploymentFolder:
+    """The folder of one deployment, of `runner up` itself or seen from outside."""
+
+    def __init__(self, state: Path, name: str) -> None:
+        self.name = name
+        self.path = state / "deployments" / name
+
+    def take(self) -> bool:
+        """Lock it for this process and all that it forks; False if it is up already."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        (self.path / RECORD).unlink(missing_ok=True)
+        return True
+
+    def record(self, **facts: Any) -> None:
+        """Write down who is up."""
+        (self.path / RECORD).write_text(json.dumps({"name": self.name, **facts}) + "\n", "utf-8")
+
+    def read(self) -> dict[str, Any]:
+        """What `record` wrote; {} if nothing is there."""
+        try:
+            facts: dict[str, Any] = json.loads((self.path / RECORD).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return facts
+
+    @property
+    def is_up(self) -> bool:
+        """Whether any process of it lives."""
+        try:
+            fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def processes(self) -> list[int]:
+        """Every process, other than this one, that has the lock open."""
+        lock = str((self.path / LOCK).resolve())
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # somebody else's, or it has just ended
+                if any(os.readlink(fd) == lock for fd in (process / "fd").iterdir()):
+                    found.append(int(process.name))
+        return [pid for pid in found if pid != os.getpid()]
+
+    def wait_for_end(self, timeout_s: float) -> bool:
+        """Until no other process has the lock; False if some still do after `timeout_s`."""
+        until = time.monotonic() + timeout_s
+        while pids := self.processes():
+            for pid in pids:
+                if not _wait(pid, until - time.monotonic()):
+                    return False
+        return True
+
+    def kill(self) -> None:
+        """End what has not ended by itself."""
+        while pids := self.processes():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                _wait(pid, 5.0)
+
+    def remove(self) -> None:
+        """It is down: key and record go, a log stays."""
+        for name in (KEY, RECORD, LOCK):
+            (self.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+
+def deployments(state: Path) -> list[DeploymentFolder]:
+    """Those that are up."""
+    folders = [DeploymentFolder(state, path.name) for path in sorted((state / "deployments").glob("*"))]
+    return [folder for folder in folders if folder.is_up]
+
+
+def _wait(pid: int, timeout_s: float) -> bool:
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(max(0.0, timeout_s) * 1000))
+    finally:
+        os.close(fd)
