@@ -70,7 +70,7 @@ class DeploymentFolder:
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # somebody else's, or it has just ended
-                if any(os.readlink(fd) == lock for fd in (process / "fd").iterdir()):
+                if any(str(fd.readlink()) == lock for fd in (process / "fd").iterdir()):
                     found.append(int(process.name))
         return [pid for pid in found if pid != os.getpid()]
 

@@ -52,7 +52,10 @@ class CappedBuffer(streamBuffer.ReceiveBuffer):  # type: ignore[misc]
 
     def addMore(self, buf: bytes) -> None:
         """Add what was read; raises ValueError (the connection is then closed) for a length that is none."""
-        super().addMore(buf)
+        try:
+            super().addMore(buf)
+        except TypeError as error:  # Thespian stumbles over its own log line
+            raise ValueError("no length in front of a message") from error
         if self._size is None:
             if len(self._buf) > MAX_LENGTH_DIGITS:
                 raise ValueError("no length in front of a message")

@@ -1,4 +1,4 @@
-"""`python -m actors.console` is the command `runner`."""
+"""`python -m actors.console`: the command `runner` where it is not installed."""
 
 import sys
 

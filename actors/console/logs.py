@@ -28,5 +28,10 @@ def configure_logging(level: str, format: str = "text") -> None:
     """Everything to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if format == "json" else logging.Formatter(TEXT))
+    handler.addFilter(_is_wanted)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("Thespian").setLevel(logging.WARNING)
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """Ours, and what is wrong elsewhere: Thespian announces itself on the root logger."""
+    return record.name.startswith("runner") or record.levelno >= logging.WARNING

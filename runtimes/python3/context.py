@@ -187,19 +187,20 @@ class Context:
         if not key.isascii():
             encode(key)  # refuses lone surrogates
         slot = self._slot
-        added = 0 if entry is ABSENT else weight(key, entry)
-        for changed, pending in self._changes.items():
-            if changed != key and pending is not ABSENT:
-                added += weight(changed, pending)
-        if slot.store.total_bytes + added > MAX_STORE_BYTES:
-            replaced = {*self._changes, key}
-            kept = sum(weight(k, e) for k, e in slot.store.entries.items() if k not in replaced)
-            if kept + added > MAX_STORE_BYTES:
-                raise ContextError(f"the context exceeds {MAX_STORE_BYTES} bytes")
+        if entry is not ABSENT:
+            added, most = weight(key, entry), len(self._changes) * 2 * MAX_VALUE_BYTES
+            if slot.store.total_bytes + added + most > MAX_STORE_BYTES:
+                self._check_total(key, added)
         if self._in_turn():
             self._changes[key] = entry
         else:
             slot.host.change_alone(slot, {key: entry})
+
+    def _check_total(self, key: str, added: int) -> None:
+        """Count exactly, with this turn's changes, when the limit may be near."""
+        entries = {**self._slot.store.entries, **self._changes, key: ABSENT}
+        if added + sum(weight(k, e) for k, e in entries.items() if e is not ABSENT) > MAX_STORE_BYTES:
+            raise ContextError(f"the context exceeds {MAX_STORE_BYTES} bytes")
 
     def _output(self, port: str, value: Any, copied: bool, headers: Mapping[str, str] | None = None) -> None:
         """Keep an output of the running handler. `copied`: the module may change the value afterwards."""

@@ -60,7 +60,7 @@ class Control:
             slot, port, name = self.channels[number]
             if slot.held:
                 return
-            short = count == 1 and not flags and slot.express and not self.ready
+            short = count == 1 and not flags and slot.plain and not self.ready
             if not short or not self.run_one(slot, port, name, skip, first, body):
                 self._queue(slot, Batch(port, name, flags, skip, count, first, body))
         elif kind == wire.PULL:

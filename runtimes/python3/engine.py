@@ -16,7 +16,7 @@ from .bodies import Refused
 from .flow import NULL, TurnTooLarge
 from .plain import COMMIT_BYTES, WORK_NS, Plain, drain_generator
 from .slots import Batch, Call, Produced, Slot
-from .turns import Transaction, Turn
+from .turns import Burst, Transaction, Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Engine(Plain):
         self.transaction = Transaction()
         self.deadline = 0  # when the transaction is to be committed and the input looked at
         self.lock = allocate_lock()  # of inbox and credit
-        self.inbox: list[Produced | Callable[[], None]] = []
+        self.inbox: list[Produced | Burst | Callable[[], None]] = []
         self.wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.thread_slots: dict[int, int] = {}
         self.current = wire.ALL_SLOTS
@@ -124,7 +124,7 @@ class Engine(Plain):
             self.link.write(self.transaction.take())
 
     def _run_batch(self, slot: Slot, batch: Batch) -> None:
-        if slot.kind == 0 and slot.plain and not batch.flags & (wire.HEADERS | wire.TURN_FLAG):
+        if slot.plain and not batch.flags & (wire.HEADERS | wire.TURN_FLAG):
             if batch.messages is None:
                 batch.decode()
             if batch.plain:
@@ -235,9 +235,17 @@ class Engine(Plain):
             os.eventfd_read(self.wake)  # before the inbox is taken: what comes later wakes again
         with self.lock:
             items, self.inbox = self.inbox, []
+            for item in items:
+                if type(item) is Burst:
+                    item.source.burst = None
         for item in items:
-            if type(item) is Produced:
-                self.hand_on(item)
+            kind = type(item)
+            if kind is Produced or kind is Burst:
+                if kind is Produced:
+                    self.hand_on(item)  # type: ignore[arg-type]
+                elif self.slots.get(item.source.slot.number) is item.source.slot:  # type: ignore[union-attr]
+                    self.arm()
+                    item.hand_on(self.transaction)  # type: ignore[union-attr]
                 if clock() >= self.deadline or self.transaction.size >= COMMIT_BYTES:
                     self.commit()
             else:

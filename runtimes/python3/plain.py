@@ -85,7 +85,6 @@ class Plain(Control):
                             length = len(data)
                 if context._index or context._changes or length > limit:
                     size += self._keep(slot, length)
-                    room = COMMIT_BYTES - transaction.size
             except BaseException as error:
                 stop = clock()
                 context.take()
@@ -164,7 +163,7 @@ class Plain(Control):
             elif value is not None and out is not None:
                 data = encode(value)
             if context._index or context._changes or (data is not None and len(data) > slot.max_turn_bytes):
-                self._keep(slot, len(data) if data is not None else 0)
+                transaction.size += self._keep(slot, len(data) if data is not None else 0)
         except BaseException as error:
             context.take()
             context._live = False
@@ -188,23 +187,22 @@ class Plain(Control):
 
     def _keep(self, slot: Slot, result_bytes: int) -> int:
         """Move a plain turn's sends and changes to the transaction; returns their bytes."""
-        context, transaction, number = slot.context, self.transaction, slot.number
-        if context._changes and not context._index:
-            size = result_bytes
-            for key, entry in context._changes.items():
-                size += weight(key, entry)
-            if size > slot.max_turn_bytes:
-                raise TurnTooLarge(f"outputs exceed {slot.max_turn_bytes} bytes")
-            for key, entry in context._changes.items():
-                slot.store.put(key, entry)
-                transaction.changes[number, key] = entry
-            context._changes.clear()
-            return size - result_bytes
-        turn = Turn(self.slots, Call.at(slot, None, 0, None))
-        outcome = context.take()
-        turn.succeed(turn.root, (*outcome[:3], outcome[3] + result_bytes), 0, [], 0)
-        turn.commit(transaction, False)
-        return -result_bytes
+        transaction, number = self.transaction, slot.number
+        sent, changes, unwired, size = slot.context.take()
+        for key, entry in changes.items():
+            size += weight(key, entry)
+        if size + result_bytes > slot.max_turn_bytes:
+            raise TurnTooLarge(f"outputs exceed {slot.max_turn_bytes} bytes")
+        for key, entry in changes.items():
+            slot.store.put(key, entry)
+            transaction.changes[number, key] = entry
+        for out, data, _, headers, _ in sent:
+            transaction.outputs.setdefault(out.channel, []).append(data)  # type: ignore[arg-type]
+            if headers:
+                transaction.add_headers(out.channel, encode(headers))  # type: ignore[arg-type]
+        slot.sent += len(sent)
+        slot.unwired += unwired
+        return size
 
 
 def drain_generator(values: Any, context: Context) -> None:

@@ -123,8 +123,11 @@ class Call:
     @property
     def id(self) -> str:
         """The message's id; of a fused message `PARENT/MODULE.INDEX`."""
-        if not self._id and self.parent is not None:
-            self._id = f"{self.parent.id}/{self.parent.slot.module_id}.{self.index}"
+        if not self._id:
+            if self.parent is not None:
+                self._id = f"{self.parent.id}/{self.parent.slot.module_id}.{self.index}"
+            else:  # a source's
+                self._id = f"{self.slot.module_id}.{self.port}#{self.number}"
         return self._id
 
 
@@ -161,7 +164,7 @@ class Slot:
     def __init__(self, host: Engine, number: int, load: Mapping[str, Any]) -> None:
         self.host, self.number = host, number
         self.flow_id, self.module_id, self.config = load["flow"], load["module"], load["config"]
-        self.plain = self.express = False
+        self.plain = False
         self.kind = 0
         self.concurrency: int = load["concurrency"]
         self.retry: bool = load["retry"]
@@ -207,8 +210,8 @@ class Slot:
         """Whether turns may take the short way: outputs go to pipes only and carry no ids."""
         out = self.out.get("out")
         allowed = self.out_ports is None or "out" in self.out_ports if out is None else out.channel is not None
-        self.plain = allowed and not any(wiring.fused or wiring.ids for wiring in self.out.values())
-        self.express = self.plain and self.kind == 0 and self.overlap is None
+        simple = allowed and not any(wiring.fused or wiring.ids for wiring in self.out.values())
+        self.plain = simple and self.kind in (0, GENERATOR) and self.overlap is None
 
     def counts(self) -> bytes:
         """This slot's array of COMMIT; starts to count anew."""

@@ -6,7 +6,10 @@ import os
 import threading
 from time import perf_counter_ns as clock
 
+from .codec import encode
+from .context import weight
 from .slots import Call, Produced
+from .turns import Burst
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ class ThreadSource:
 
     def __init__(self, engine: Engine, context: Context, generator: Generator[Any, Any, Any], number: int) -> None:
         slot = context._slot
-        self._engine, self._slot, self._generator, self._number = engine, slot, generator, number
+        self._engine, self.slot, self._generator, self._number = engine, slot, generator, number
+        self.burst: Burst | None = None  # in the inbox, and still open
         self._context = context
         self._condition = threading.Condition(engine.lock)
         self._stopping = False
@@ -35,7 +39,7 @@ class ThreadSource:
     def pull(self, credit: int) -> None:
         """More credit."""
         with self._condition:
-            self._slot.credit += credit
+            self.slot.credit += credit
             self._condition.notify()
 
     def stop(self, closed: Callable[[], None]) -> None:
@@ -58,17 +62,33 @@ class ThreadSource:
         timer.start()
 
     def _run(self) -> None:
-        engine, slot, generator = self._engine, self._slot, self._generator
+        engine, slot, generator = self._engine, self.slot, self._generator
         context = self._context
         context._thread = threading.get_ident()
         engine.thread_slots[threading.get_ident()] = slot.number
         inbox_wake = engine.wake
+        call: Call | None = None
         while self._wait():
-            call = Call.named(slot, "start", "start", self._number)
+            if call is None:
+                call = Call.named(slot, "start", "start", self._number)
+            else:  # nobody kept it
+                call.number, call._id = self._number, ""
             context._call = context._live = call
             start = clock()
             try:
                 value = next(generator)
+                if (
+                    slot.plain
+                    and value is not None
+                    and not context._index
+                    and "out" in slot.out
+                    and slot.overlap is None
+                ):
+                    data = encode(value)
+                    if len(data) <= slot.max_turn_bytes >> 1:
+                        if self._add(data, context, clock() - start):
+                            continue
+                        break
                 if value is not None:
                     context._output("out", value, True)
             except BaseException as error:
@@ -83,18 +103,49 @@ class ThreadSource:
                 slot.credit -= 1
                 first = not engine.inbox
                 engine.inbox.append(turn)
+                self.burst = None
                 turn.apply()
+            call = None
             self._number += 1
             if first:
                 os.eventfd_write(inbox_wake, 1)
         self._close()
         engine.post(self._closed)
 
+    def _add(self, data: bytes, context: Context, busy_ns: int) -> bool:
+        """Add a turn to the open burst; False when stopped meanwhile."""
+        slot, engine = self.slot, self._engine
+        first = False
+        with self._condition:
+            while slot.credit <= 0 and not self._stopping:  # a recall took it back meanwhile
+                self._condition.wait()
+            if self._stopping:
+                return False
+            slot.credit -= 1
+            burst = self.burst
+            if burst is None:
+                burst = self.burst = Burst(self)
+                first = not engine.inbox
+                engine.inbox.append(burst)
+            burst.outputs.append(data)
+            burst.size += len(data)
+            burst.busy_ns += busy_ns
+            if context._changes:
+                for key, entry in context._changes.items():
+                    slot.store.put(key, entry)
+                    burst.changes[slot.number, key] = entry
+                    burst.size += weight(key, entry)
+                context._changes = {}
+        self._number += 1
+        if first:
+            os.eventfd_write(engine.wake, 1)
+        return True
+
     def _wait(self) -> bool:
         """Wait for credit; False when stopped."""
-        if self._slot.credit <= 0 or self._stopping:
+        if self.slot.credit <= 0 or self._stopping:
             with self._condition:
-                while self._slot.credit <= 0 and not self._stopping:
+                while self.slot.credit <= 0 and not self._stopping:
                     self._condition.wait()
         return not self._stopping
 
@@ -113,4 +164,4 @@ class ThreadSource:
         try:
             self._generator.close()
         except BaseException as error:
-            self._engine.link.log(self._slot.number, "error", f"closing the source: {error!r}")
+            self._engine.link.log(self.slot.number, "error", f"closing the source: {error!r}")

@@ -72,6 +72,30 @@ class Transaction:
         return b"".join(parts)
 
 
+class Burst:
+    """Finished turns of a source that only yielded and changed its context: the main loop takes them as one."""
+
+    __slots__ = ("busy_ns", "changes", "outputs", "size", "source")
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        self.outputs: list[bytes] = []
+        self.changes: dict[tuple[int, str], Any] = {}
+        self.size = self.busy_ns = 0
+
+    def hand_on(self, transaction: Transaction) -> None:
+        """Move it all to the transaction."""
+        slot, count = self.source.slot, len(self.outputs)
+        transaction.outputs.setdefault(slot.out["out"].channel, []).extend(self.outputs)  # type: ignore[arg-type]
+        transaction.changes.update(self.changes)
+        transaction.size += self.size
+        transaction.touched[slot.number] = slot
+        slot.handled += count
+        slot.sent += count
+        slot.pulled += count
+        slot.busy_ns += self.busy_ns
+
+
 def _data(parts: list[bytes], channel: int, messages: list[bytes], headers: list[bytes] | None) -> None:
     """DATA frames of one channel; more than one only when a body would be too large."""
     if headers is not None:
