@@ -7,7 +7,6 @@ import threading
 from time import perf_counter_ns as clock
 
 from .codec import encode
-from .context import weight
 from .slots import Call, Produced
 from .turns import Burst
 
@@ -66,9 +65,12 @@ class ThreadSource:
         context = self._context
         context._thread = threading.get_ident()
         engine.thread_slots[threading.get_ident()] = slot.number
-        inbox_wake = engine.wake
+        inbox_wake, lock = engine.wake, engine.lock
         call: Call | None = None
-        while self._wait():
+        largest = slot.max_turn_bytes >> 1
+        while True:
+            if (slot.credit <= 0 or self._stopping) and not self._wait():
+                break
             if call is None:
                 call = Call.named(slot, "start", "start", self._number)
             else:  # nobody kept it
@@ -77,18 +79,27 @@ class ThreadSource:
             start = clock()
             try:
                 value = next(generator)
-                if (
-                    slot.plain
-                    and value is not None
-                    and not context._index
-                    and "out" in slot.out
-                    and slot.overlap is None
-                ):
+                if value is not None and slot.plain and not context._index and slot.overlap is None and "out" in slot.out:
                     data = encode(value)
-                    if len(data) <= slot.max_turn_bytes >> 1:
-                        if self._add(data, context, clock() - start):
-                            continue
-                        break
+                    first = done = False
+                    with lock:
+                        if slot.credit > 0 and not self._stopping and len(data) <= largest:
+                            burst = self.burst
+                            if burst is None:
+                                burst = self.burst = Burst(self, start)
+                                first = not engine.inbox
+                                engine.inbox.append(burst)
+                            burst.outputs.append(data)
+                            if context._changes:
+                                burst.change(slot, context._changes)
+                                context._changes = {}
+                            slot.credit -= 1
+                            self._number += 1
+                            done = True
+                    if done:
+                        if first:
+                            os.eventfd_write(inbox_wake, 1)
+                        continue
                 if value is not None:
                     context._output("out", value, True)
             except BaseException as error:
@@ -111,35 +122,6 @@ class ThreadSource:
                 os.eventfd_write(inbox_wake, 1)
         self._close()
         engine.post(self._closed)
-
-    def _add(self, data: bytes, context: Context, busy_ns: int) -> bool:
-        """Add a turn to the open burst; False when stopped meanwhile."""
-        slot, engine = self.slot, self._engine
-        first = False
-        with self._condition:
-            while slot.credit <= 0 and not self._stopping:  # a recall took it back meanwhile
-                self._condition.wait()
-            if self._stopping:
-                return False
-            slot.credit -= 1
-            burst = self.burst
-            if burst is None:
-                burst = self.burst = Burst(self)
-                first = not engine.inbox
-                engine.inbox.append(burst)
-            burst.outputs.append(data)
-            burst.size += len(data)
-            burst.busy_ns += busy_ns
-            if context._changes:
-                for key, entry in context._changes.items():
-                    slot.store.put(key, entry)
-                    burst.changes[slot.number, key] = entry
-                    burst.size += weight(key, entry)
-                context._changes = {}
-        self._number += 1
-        if first:
-            os.eventfd_write(engine.wake, 1)
-        return True
 
     def _wait(self) -> bool:
         """Wait for credit; False when stopped."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter_ns as clock
+
 from .codec import copy_value, encode
 from .context import ABSENT, weight
 from .flow import DataError, TurnTooLarge
@@ -75,25 +77,32 @@ class Transaction:
 class Burst:
     """Finished turns of a source that only yielded and changed its context: the main loop takes them as one."""
 
-    __slots__ = ("busy_ns", "changes", "outputs", "size", "source")
+    __slots__ = ("begun_ns", "changes", "outputs", "size", "source")
 
-    def __init__(self, source: Any) -> None:
-        self.source = source
+    def __init__(self, source: Any, begun_ns: int) -> None:
+        self.source, self.begun_ns = source, begun_ns
         self.outputs: list[bytes] = []
         self.changes: dict[tuple[int, str], Any] = {}
-        self.size = self.busy_ns = 0
+        self.size = 0  # of the changes
+
+    def change(self, slot: Slot, changes: dict[str, Any]) -> None:
+        """Context changes of a turn, at once in the store: the source reads its own writes."""
+        for key, entry in changes.items():
+            slot.store.put(key, entry)
+            self.changes[slot.number, key] = entry
+            self.size += weight(key, entry)
 
     def hand_on(self, transaction: Transaction) -> None:
         """Move it all to the transaction."""
         slot, count = self.source.slot, len(self.outputs)
         transaction.outputs.setdefault(slot.out["out"].channel, []).extend(self.outputs)  # type: ignore[arg-type]
         transaction.changes.update(self.changes)
-        transaction.size += self.size
+        transaction.size += self.size + sum(map(len, self.outputs))
         transaction.touched[slot.number] = slot
         slot.handled += count
         slot.sent += count
         slot.pulled += count
-        slot.busy_ns += self.busy_ns
+        slot.busy_ns += clock() - self.begun_ns
 
 
 def _data(parts: list[bytes], channel: int, messages: list[bytes], headers: list[bytes] | None) -> None:
