@@ -23,7 +23,7 @@ class BaseActor(ActorTypeDispatcher):
         super().__init_subclass__()
         cls._handlers = {}
 
-    def receiveMessage(self, msg: Any, sender: ActorAddress) -> None:  # noqa: N802
+    def receiveMessage(self, msg: Any, sender: ActorAddress) -> None:
         """Run the handler of the message's class. Unknown messages and failures are answered, never silent."""
         try:
             handler = self._handlers[type(msg)]

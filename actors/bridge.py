@@ -97,7 +97,9 @@ class BridgeActor(BaseActor):
         self.errors: list[str] = []
         self.partial_log = b""
         try:
-            self.host = HostProcess(self.runtime.host_command(), self.folder / f"{self.plan.key}-{self.starts}", self.env)
+            self.host = HostProcess(
+                self.runtime.host_command(), self.folder / f"{self.plan.key}-{self.starts}", self.env
+            )
         except OSError as error:
             self.host = None
             self._host_ended(f"it cannot be started: {error}")
@@ -181,8 +183,10 @@ class BridgeActor(BaseActor):
             self.send(
                 member,
                 to_module.HostOpen(
-                    source=slot in self.sources and not self.muted, muted=slot in self.sources and self.muted,
-                    probation=self.probation, fused=self.fused,
+                    source=slot in self.sources and not self.muted,
+                    muted=slot in self.sources and self.muted,
+                    probation=self.probation,
+                    fused=self.fused,
                 ),
             )
         if not self.opened:
@@ -308,9 +312,7 @@ class BridgeActor(BaseActor):
         elif kind == Kind.LOG:
             self._module_log(frame)
         elif kind == Kind.FINISHED:
-            self.send(
-                self.members[frame.slot], to_module.SourceFinished(ok=orjson.loads(frame.body)["ok"])
-            )
+            self.send(self.members[frame.slot], to_module.SourceFinished(ok=orjson.loads(frame.body)["ok"]))
         elif kind == Kind.HELLO and self.life is Life.STARTING:
             self._hello(frame)
         elif kind != Kind.PONG:
@@ -473,9 +475,7 @@ class BridgeActor(BaseActor):
             "host": self.plan.key, "runtime": self.plan.runtime, "life": self.life.name.lower(), "starts": self.starts,
             "pid": self.host.pid if self.host else None, "modules": list(self.plan.modules),
         }  # fmt: skip
-        self.send(
-            sender, to_runner.HostDescribed(request_id=message.request_id, key=self.plan.key, figures=figures)
-        )
+        self.send(sender, to_runner.HostDescribed(request_id=message.request_id, key=self.plan.key, figures=figures))
 
     def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
         """Leave no process behind."""

@@ -24,6 +24,7 @@ class DeploymentFolder:
     def __init__(self, state: Path, name: str) -> None:
         self.name = name
         self.path = state / "deployments" / name
+        self._lock = -1
 
     def take(self) -> bool:
         """Lock it for this process and all that it forks; False if it is up already."""
@@ -34,8 +35,13 @@ class DeploymentFolder:
         except BlockingIOError:
             os.close(fd)
             return False
+        self._lock = fd
         (self.path / RECORD).unlink(missing_ok=True)
         return True
+
+    def leave(self) -> None:
+        """Leave the lock to the processes that have been forked."""
+        os.close(self._lock)
 
     def record(self, **facts: Any) -> None:
         """Write down who is up."""

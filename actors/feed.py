@@ -1,4 +1,7 @@
-"""The Feed actor: NDJSON lines from a file or pipe (`-i`) into an in-port. To its module it is a feeder like any other."""
+"""The Feed actor: NDJSON lines from a file or pipe (`-i`) into an in-port.
+
+To its module it is a feeder like any other.
+"""
 
 from __future__ import annotations
 

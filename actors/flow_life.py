@@ -80,9 +80,9 @@ class FlowLife(BaseActor):
             key, slot = record.places[name]
             state, numbers = states.get(name, (None, {}))
             if state is not None:
-                for wire, port in orphan_wires(state, wires_in[name]).items():
-                    record.plans[key], channel = record.plans[key].with_input(slot, port, wire)
-                    wires_in[name][wire] = WireIn(channel, port)
+                for orphan, port in orphan_wires(state, wires_in[name]).items():
+                    record.plans[key], channel = record.plans[key].with_input(slot, port, orphan)
+                    wires_in[name][orphan] = WireIn(channel, port)
             self.send(
                 record.modules[name],
                 to_module.ConfigureModule(
@@ -104,9 +104,7 @@ class FlowLife(BaseActor):
             return
         record.plans[key], channel = plan.with_input(slot, port, wire)
         self.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key], slot=slot))
-        self.send(
-            record.modules[module], to_module.AddFeeder(wire=wire, info=WireIn(channel, port), feeder=feeder)
-        )
+        self.send(record.modules[module], to_module.AddFeeder(wire=wire, info=WireIn(channel, port), feeder=feeder))
 
     def connect_feed(self, record: FlowRecord, feed: Attachment) -> None:
         """Attach (again) what sends into the flow from outside."""
@@ -126,9 +124,7 @@ class FlowLife(BaseActor):
         if sink.port != "error":
             record.plans[key] = record.plans[key].with_output(slot, sink.port)
             self.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key], slot=slot))
-        self.send(
-            record.modules[sink.module], to_module.AddTarget(port=sink.port, target=sink.actor, wire=sink.wire)
-        )
+        self.send(record.modules[sink.module], to_module.AddTarget(port=sink.port, target=sink.actor, wire=sink.wire))
         self._attached(record, sink)
 
     # the jobs ------------------------------------------------------------------------------------------------------
@@ -201,7 +197,9 @@ class FlowLife(BaseActor):
         """Stop, hand every state over to new actors, start again; if that fails, the same way back."""
         was_running = record.state == "running"
         old, old_left_out = record.flow, record.left_out
-        changed = {m for m in flow.modules if m in old.modules and module_hash(flow.modules[m]) != module_hash(old.modules[m])}
+        changed = {
+            m for m in flow.modules if m in old.modules and module_hash(flow.modules[m]) != module_hash(old.modules[m])
+        }
         yield from self.stopping(record)
         yield from self._rebuild(record, flow, left_out)
         errors: Errors = (yield from self.starting(record)) if was_running else ()

@@ -15,8 +15,8 @@ from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_bridge as to_bridge
 from actors.messages import module_to_runner as to_runner
 from actors.messages import runner_to_module as from_runner
-from actors.messages.runner_to_client import Reply
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.runner_to_client import Reply
 from actors.module_state import (
     WINDOW_MESSAGES,
     Drained,
@@ -131,9 +131,7 @@ class ModuleActor(BaseActor):
                     self.wakeupAfter(backoff_s, "retry")
                 case SourceFailed(info):
                     error = orjson.loads(info)["error"]
-                    self.send(
-                        self.runner, to_runner.SourceRaised(flow=self.flow, module=self.module.id, error=error)
-                    )
+                    self.send(self.runner, to_runner.SourceRaised(flow=self.flow, module=self.module.id, error=error))
                 case Overrun(wire):
                     self.send(
                         self.runner,
@@ -230,7 +228,11 @@ class ModuleActor(BaseActor):
 
     def receiveMsg_HostDown(self, message: from_bridge.HostDown, _sender: ActorAddress) -> None:
         """The host died; a message that killed it often enough, alone, becomes a dead letter."""
-        error = {"type": "HostDied", "message": f"the message killed its host: {message.reason}", "stack": message.stderr}
+        error = {
+            "type": "HostDied",
+            "message": f"the message killed its host: {message.reason}",
+            "stack": message.stderr,
+        }
         self.fused = frozenset()
         before = self.state.queued
         self.state.host_down(orjson.dumps({"error": error}))
@@ -328,7 +330,9 @@ class ModuleActor(BaseActor):
     def receiveMsg_SubmitMessage(self, message: from_runner.SubmitMessage, _sender: ActorAddress) -> None:
         """A message from the API."""
         if self.state.over_high:
-            error = f"the mailbox of {self.flow}/{self.module.id} is full: {self.state.queued} messages; try again later"
+            error = (
+                f"the mailbox of {self.flow}/{self.module.id} is full: {self.state.queued} messages; try again later"
+            )
             self.send(message.client, Reply(request_id=message.request_id, ok=False, value=False, error=error))
             return
         self.gauge.pending += 1
@@ -360,8 +364,6 @@ class ModuleActor(BaseActor):
         """The state goes to our successor; nothing may be sent to this actor after this."""
         self.send(
             sender,
-            to_runner.ModuleHandedOver(
-                flow=self.flow, module=self.module.id, state=self.state, numbers=self.numbers
-            ),
+            to_runner.ModuleHandedOver(flow=self.flow, module=self.module.id, state=self.state, numbers=self.numbers),
         )
         self.send(self.myAddress, ActorExitRequest())

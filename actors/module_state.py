@@ -243,8 +243,8 @@ class ModuleState:
     # what the host did ---------------------------------------------------------------------------------------------
 
     def commit(  # one COMMIT entry of this slot
-        self, *, consumed: int, handled: int, failed: int, pulled: int, sent: int, unwired: int, busy_us: int, fused: int,
-        context: list[tuple[bytes, bytes | None]], errors: list[Frame],
+        self, *, consumed: int, handled: int, failed: int, pulled: int, sent: int, unwired: int, busy_us: int,
+        fused: int, context: list[tuple[bytes, bytes | None]], errors: list[Frame],
     ) -> None:  # fmt: skip
         """Apply this module's part of a transaction; the outputs are the actor's to deliver (before this)."""
         self.handled += handled

@@ -22,7 +22,7 @@ class Expect:
         self.timeout_s = timeout_s
 
 
-Steps = Generator[Expect, dict[Hashable, Any], Any]
+Steps = Generator[Expect, dict[Any, Any], Any]
 
 
 class Operation:

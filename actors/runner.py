@@ -90,10 +90,9 @@ class RunnerActor(FlowLife):
         entries = []
         for runtime in self.runtimes.values():
             found = find_version(runtime)
-            entry = {
-                "id": runtime.id, "name": runtime.name, "version": found.version, "available": found.version is not None,
-            }  # fmt: skip
-            entries.append(entry if found.version else entry | {"reason": found.reason})
+            available = found.version is not None
+            entry = {"id": runtime.id, "name": runtime.name, "version": found.version, "available": available}
+            entries.append(entry if available else entry | {"reason": found.reason})
         self._reply(message, sender, entries)
 
     def receiveMsg_ListFlows(self, message: api.ListFlows, sender: ActorAddress) -> None:
@@ -271,7 +270,9 @@ class RunnerActor(FlowLife):
     def _gather(self, record: FlowRecord, hosts: bool, done: Callable[[list[Any]], None]) -> None:
         self._count += 1
         request_id = f"gather-{self._count}"
-        asked = [(module, DescribeModule(request_id=request_id)) for module in record.modules.values()]
+        asked: list[tuple[Any, Any]] = [
+            (module, DescribeModule(request_id=request_id)) for module in record.modules.values()
+        ]
         if hosts:
             asked += [(bridge, DescribeHost(request_id=request_id)) for bridge in record.bridges.values()]
         self._gatherings[request_id] = Gathering(len(asked), [], done)

@@ -1,4 +1,7 @@
-"""The Sink actor: what leaves an out-port, as NDJSON lines to a file or pipe (`-o`). To its module it is a target like any other."""
+"""The Sink actor: what leaves an out-port, as NDJSON lines to a file or pipe (`-o`).
+
+To its module it is a target like any other.
+"""
 
 from __future__ import annotations
 

@@ -66,11 +66,11 @@ class InProcessBase(ActorSystemBase):
 
     # what actors ask for -------------------------------------------------------------------------------------------
 
-    def actor_send(self, fromActor: ActorAddress, toActor: ActorAddress, msg: Any) -> None:  # noqa: N803
+    def actor_send(self, fromActor: ActorAddress, toActor: ActorAddress, msg: Any) -> None:
         """Queue a message."""
         self._queue.append((toActor, msg, fromActor))
 
-    def wakeupAfter(self, fromActor: ActorAddress, timePeriod: Any, payload: Any) -> None:  # noqa: N802, N803
+    def wakeupAfter(self, fromActor: ActorAddress, timePeriod: Any, payload: Any) -> None:
         """Send WakeupMessage(payload) to the actor after `timePeriod` (seconds or timedelta)."""
         seconds = timePeriod if isinstance(timePeriod, (int, float)) else timePeriod.total_seconds()
         self._timer_count += 1
@@ -178,11 +178,11 @@ class InProcessBase(ActorSystemBase):
 
     # Thespian's outside calls --------------------------------------------------------------------------------------
 
-    def tell(self, anActor: ActorAddress, msg: Any) -> None:  # noqa: N803
+    def tell(self, anActor: ActorAddress, msg: Any) -> None:
         """Queue a message from outside; it runs in the next turn."""
         self.actor_send(self.actorRegistry["System:ExternalRequester"].address, anActor, msg)
 
-    def ask(self, anActor: ActorAddress, msg: Any, timeout: Any) -> Any:  # noqa: N803
+    def ask(self, anActor: ActorAddress, msg: Any, timeout: Any) -> Any:
         """Send from outside and turn until something is answered; None after `timeout` seconds."""
         self.tell(anActor, msg)
         return self.listen(timeout)
@@ -212,7 +212,7 @@ class ActorSystem(ThespianSystem):
     def __init__(self) -> None:
         super().__init__(transientUnique=True)
 
-    def _startupActorSys(self, currentSystemBase: Any, systemBase: Any, capabilities: Any, logDefs: Any) -> InProcessBase:  # noqa: ARG002, N802, N803, E501
+    def _startupActorSys(self, _current: Any, _base: Any, capabilities: Any, _log_defs: Any) -> InProcessBase:
         self.systemAddress = ActorAddress("/ActorSys")
         self.capabilities = dict(capabilities or {})
         self._systemBase = InProcessBase(self)

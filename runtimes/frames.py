@@ -59,7 +59,7 @@ class Frame(NamedTuple):
     body: bytes = b""
     flags: int = 0
     skip: int = 0
-    count: int = 0
+    count: int = 0  # type: ignore[assignment]  # the tuple's own count() is not missed
     first: int = 0
 
 
@@ -70,7 +70,7 @@ def encode(frame: Frame) -> bytes:
 
 
 class Decoder:
-    """Takes bytes in any portions, yields whole frames. Raises ProtocolError on an unknown kind or an oversized body."""
+    """Takes bytes in any portions, yields whole frames. An unknown kind or an oversized body is a ProtocolError."""
 
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._max_body_bytes = max_body_bytes

@@ -97,10 +97,18 @@ def plant(folder: Path, **more: Any) -> Iterator[Plant]:
 
 
 def gone(pids: list[int], timeout_s: float = TIMEOUT_S) -> bool:
-    """Whether all these processes end within the time."""
-    processes = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    """Whether all these processes end within the time; what only waits for init to notice has ended."""
+    processes = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid) and not _is_zombie(pid)]
     _, alive = psutil.wait_procs(processes, timeout=timeout_s)
-    return not alive
+    return all(_is_zombie(process.pid) for process in alive)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE and process.ppid() == 1
+    except psutil.NoSuchProcess:
+        return True
 
 
 def listening(pids: list[int]) -> list[tuple[str, int]]:

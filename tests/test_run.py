@@ -1,4 +1,4 @@
-"""`runner run` as a program: pipes, kills, signals, bad files. What it must show on small figures; --full has the large ones."""
+"""`runner run` as a program: pipes, kills, signals, bad files. --full has the large figures."""
 
 from __future__ import annotations
 
@@ -102,7 +102,11 @@ def hosts_of(pid: int) -> list[psutil.Process]:
 def test_a_pipe_through_three_modules(tmp_path: Path, flow: Path) -> None:
     lines = b"".join(b'{"v":%d,"pad":""}\n' % i for i in range(1000))
     done = subprocess.run(
-        command(tmp_path, flow, "-i", "parse.in=-", "-o", "finish.out=-"), input=lines, capture_output=True, timeout=60
+        command(tmp_path, flow, "-i", "parse.in=-", "-o", "finish.out=-"),
+        input=lines,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode().splitlines() == list(expected(1000))
@@ -160,7 +164,7 @@ def run_with_kills(tmp_path: Path, flow: Path, count: int, kills: int, program: 
         size = 0
         for _ in range(kills):
             # Some progress, then a random moment: a run without any in between would be about start-up only.
-            size = wait_for(lambda size=size: process.poll() is not None or (s := out_size(out)) > size and s)
+            size = wait_for(lambda size=size: process.poll() is not None or ((s := out_size(out)) > size and s))
             select.select([], [], [], chance.uniform(0.0, 0.25))
             if process.poll() is not None:
                 break
@@ -271,7 +275,7 @@ def test_no_host_is_left_after_a_signal(tmp_path: Path, flow: Path, number: sign
         process.send_signal(number)
         status = process.wait(20)
         assert status == (-9 if number == signal.SIGKILL else 0)
-        gone, alive = psutil.wait_procs(hosts, timeout=5)
+        _gone, alive = psutil.wait_procs(hosts, timeout=5)
         assert not alive
     if number == signal.SIGKILL:  # the next start sweeps what it left
         subprocess.run(command(tmp_path, flow, "--for", "0"), timeout=30, check=True, stderr=subprocess.DEVNULL)
@@ -315,7 +319,7 @@ def test_a_bad_flow_file_is_one_clear_message(tmp_path: Path, name: str) -> None
     text, parts = BAD_FILES[name]
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    done = subprocess.run(command(tmp_path, path), capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command(tmp_path, path), capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     messages = [line for line in done.stderr.splitlines() if line.startswith("runner: ")]
     assert len(messages) == 1, done.stderr
@@ -327,7 +331,7 @@ def test_a_bad_flow_file_is_one_clear_message(tmp_path: Path, name: str) -> None
 def test_bad_lines_are_named_and_the_others_come_through(tmp_path: Path, flow: Path) -> None:
     lines = b'{"v":1,"pad":""}\n\n{"v":\n{"v":2,"pad":""}\n{"v":3,"pad":""},{"v":4,"pad":""}\n'
     words = command(tmp_path, flow, "-i", "parse.in=-", "-o", "finish.out=-")
-    done = subprocess.run(words, input=lines, capture_output=True, timeout=30)
+    done = subprocess.run(words, input=lines, capture_output=True, timeout=30, check=False)
     assert done.returncode == 1
     assert [json.loads(line)[1] for line in done.stdout.splitlines()] == [4, 6]
     assert b"line 3" in done.stderr

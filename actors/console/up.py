@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-from thespian.actors import ActorSystem, ActorSystemException, WatchMessage
+from thespian.actors import ActorExitRequest, ActorSystem, ActorSystemException, WatchMessage
 from thespian.system.transport import ReceiveEnvelope
 
 from actors import signing
@@ -38,9 +39,11 @@ from actors.runner import RUNTIMES_FOLDER
 from actors.state_folder import sweep
 from runtimes.manifest import load_runtimes
 
+ADMIN, DISPATCHER = "the actor system", "the dispatcher"
 START_TRIES = 5
 STOP_TIMEOUT_S = 150.0  # longer than the dispatcher's own limits together
 END_TIMEOUT_S = 10.0
+_PR_SET_CHILD_SUBREAPER = 36
 Report = Callable[[dict[str, Any]], None]
 log = logging.getLogger("runner.up")
 
@@ -80,6 +83,7 @@ def _detach(deployment: Deployment, state: Path, folder: DeploymentFolder, optio
     reading, writing = os.pipe()
     sys.stdout.flush()
     if os.fork():
+        folder.leave()
         os.close(writing)
         with os.fdopen(reading) as file:
             said = json.loads(file.readline() or '{"errors": ["it has ended while it started"]}')
@@ -125,20 +129,22 @@ def _be_background(folder: DeploymentFolder, reading: int) -> None:
 def _stay_up(deployment: Deployment, state: Path, folder: DeploymentFolder, report: Report) -> tuple[str, ...]:
     """From start to end; returns why it failed, if it did. No process is left afterwards."""
     signal_fd = _own_signals()
+    _adopt_orphans()
     os.environ["THESPLOG_FILE"] = str(folder.path / "thespian.log")  # by default a fixed name in /tmp
     signing.install(signing.make_key(folder.path / KEY), deployment.bind)
     try:
         system, port = _start_system(deployment)
+        watch = _Watch(system, deployment, signal_fd)
         try:
-            return _Watch(system, deployment, signal_fd).run(state, folder, port, report)
+            return watch.run(state, folder, port, report)
         finally:
-            system._systemBase.transport.set_watch([])
-            system.shutdown()
+            watch.end()
     finally:
         if not folder.wait_for_end(END_TIMEOUT_S):
             folder.kill()
         folder.remove()
         sweep(state / "runs")
+        _reap()
 
 
 def _start_system(deployment: Deployment) -> tuple[ActorSystem, int]:
@@ -159,8 +165,6 @@ def _start_system(deployment: Deployment) -> tuple[ActorSystem, int]:
             if tries == START_TRIES - 1:
                 raise UserError(f"the actor system could not be started: {error}") from None
         else:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(-1, 0)  # the process between this one and the admin, which ends at once
             return system, port
     raise AssertionError
 
@@ -180,6 +184,24 @@ def _own_signals() -> int:
     return reading
 
 
+def _adopt_orphans() -> None:
+    """The system's processes are no children of this one; what has ended must not stay a zombie, whatever init does."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    pid = os.getpid()
+
+    def reap(_number: int, _frame: object) -> None:
+        if os.getpid() == pid:
+            _reap()
+
+    signal.signal(signal.SIGCHLD, reap)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 class _Watch:
     """Waits for the dispatcher, for signals, and for deaths that the dispatcher cannot report."""
 
@@ -187,6 +209,7 @@ class _Watch:
         self.system, self.deployment, self.signal_fd = system, deployment, signal_fd
         self.watched = {signal_fd: "signal"}
         self.until: float | None = None  # of stopping
+        self.errors: tuple[str, ...] = ()
 
     def run(self, state: Path, folder: DeploymentFolder, port: int, report: Report) -> tuple[str, ...]:
         """Until it is over; returns the errors."""
@@ -208,13 +231,18 @@ class _Watch:
                 case DeploymentFailed(errors=errors):
                     return errors
                 case DeploymentDown():
-                    return ()
+                    return self.errors
                 case WatchMessage(ready=ready):
-                    for what in (self.watched[fd] for fd in ready):
-                        if what != "signal":
-                            return (f"{what} has died; the deployment has been ended",)
-                    if self._stop():
-                        return ("it was told twice to stop",)
+                    # Each may be told of several times: what is read or forgotten already, counts no more.
+                    dead = [self.watched.pop(fd) for fd in self.watched.keys() & set(ready) - {self.signal_fd}]
+                    self.errors += tuple(f"{what} has died; the deployment is ended" for what in dead)
+                    signalled = self._was_signalled()
+                    if signalled and self.until is not None:
+                        self.errors += ("it was told twice to stop, and was ended by force",)
+                    if DISPATCHER in dead or (signalled and self.until is not None):
+                        return self.errors
+                    if dead or signalled:
+                        self._stop()
                 case None if self.until is not None and time.monotonic() >= self.until:
                     return (f"it has not stopped within {STOP_TIMEOUT_S:g} s",)
 
@@ -227,18 +255,28 @@ class _Watch:
         }  # fmt: skip
 
     def _watch(self, up: DeploymentUp) -> None:
-        for pid, what in ((up.admin_pid, "the actor system"), (up.dispatcher_pid, "the dispatcher")):
+        for pid, what in ((up.admin_pid, ADMIN), (up.dispatcher_pid, DISPATCHER)):
             self.watched[os.pidfd_open(pid)] = what
 
-    def _stop(self) -> bool:
-        """A signal; True if it is not the first."""
-        os.read(self.signal_fd, 64)
+    def _was_signalled(self) -> bool:
+        try:
+            return bool(os.read(self.signal_fd, 64))
+        except BlockingIOError:
+            return False
+
+    def _stop(self) -> None:
         if self.until is None:
             log.info("%s: stopping", self.deployment.name)
             self.until = time.monotonic() + STOP_TIMEOUT_S
             self.system.tell(self.dispatcher, StopDeployment())
-            return False
-        return True
+
+    def end(self) -> None:
+        """The actor system, if it is still there."""
+        self.system._systemBase.transport.set_watch([])
+        if any(error.startswith(ADMIN) for error in self.errors):
+            self.system.tell(self.dispatcher, ActorExitRequest())
+        else:
+            self.system.shutdown()
 
     def _next(self) -> Any:
         """The next message to this process or about a watched descriptor; None when time is up."""

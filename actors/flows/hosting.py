@@ -10,8 +10,9 @@ from typing import Any
 class HostPlan:
     """The wiring of one host. Slots and channels are indexes into these tuples.
 
-    `modules` in topological order; `inputs`: (slot, port, wire); `outputs`: (slot, port) that anything is wired to;
-    `fusable`: (from slot, from port, to slot, to port, wire); `outside`: indexes of outputs that have a target which is not fusable.
+    `modules` in topological order; `inputs`: (slot, port, wire); `outputs`: (slot, port) that is wired;
+    `fusable`: (from slot, from port, to slot, to port, wire); `outside`: indexes of outputs with
+    a target that is not fusable.
     """
 
     key: str

@@ -31,7 +31,7 @@ class HostUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostOpen:
-    """Loaded, wired and started. In probation nothing is sent but what ProbeNext asks for; `fused`: wire ids; `muted`: no credit."""
+    """Loaded, wired and started; `fused`: wire ids; `muted`: no credit. In probation only ProbeNext makes it send."""
 
     source: bool
     muted: bool

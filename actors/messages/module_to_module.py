@@ -1,4 +1,4 @@
-"""What travels along a wire, and what holds it back. A feed (`-i`) and a sink (`-o`) are modules to their neighbours."""
+"""What travels along a wire, and what holds it back. Feeds (`-i`) and sinks (`-o`) are modules to their neighbours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Deliver(NamedTuple):  # a tuple, not a dataclass: made once per frame on t
     body: bytes
     flags: int
     skip: int
-    count: int
+    count: int  # type: ignore[assignment]  # the tuple's own count() is not missed
     first: int
 
 

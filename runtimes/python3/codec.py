@@ -139,7 +139,7 @@ def encode_checked(value: Any) -> bytes:
         raise DataError(str(error)) from None
 
 
-def prepare(value: Any, depth: int = 1) -> Any:  # noqa: PLR0911, PLR0912
+def prepare(value: Any, depth: int = 1) -> Any:  # noqa: PLR0911
     """A value as plain JSON types: bytes and own `$bytes` objects in their escaped form. Raises DataError."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
@@ -168,7 +168,7 @@ def prepare(value: Any, depth: int = 1) -> Any:  # noqa: PLR0911, PLR0912
     if kind is list or kind is tuple:
         return [prepare(item, depth + 1) for item in value]
     if kind is bytes or kind is bytearray or kind is memoryview:
-        from binascii import b2a_base64  # noqa: PLC0415  (rare, and start-up time matters)
+        from binascii import b2a_base64
 
         return {"$bytes": b2a_base64(value, newline=False).decode()}
     if value is NULL:
@@ -257,7 +257,7 @@ def revive(value: Any, depth: int = 1) -> Any:
 
 
 def _bytes(text: Any) -> bytes:
-    from binascii import a2b_base64  # noqa: PLC0415
+    from binascii import a2b_base64
 
     try:
         return a2b_base64(text, strict_mode=True)

@@ -50,11 +50,11 @@ class Control:
     run_turn: Callable[[Turn, list[Call]], None]
     post: Callable[[Any], None]
 
-    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:  # noqa: PLR0917
+    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:
         """Run a turn at once if that is possible (plain.py)."""
         raise NotImplementedError
 
-    def handle(self, kind: int, flags: int, number: int, skip: int, count: int, first: int, body: bytes) -> None:  # noqa: PLR0912, PLR0917
+    def handle(self, kind: int, flags: int, number: int, skip: int, count: int, first: int, body: bytes) -> None:
         """One frame of the runner."""
         if kind == wire.DATA:
             slot, port, name = self.channels[number]
@@ -127,7 +127,7 @@ class Control:
         self.current = wire.ALL_SLOTS
         self.slots[number] = slot
         if slot.is_async and self.overlap is None:
-            from .overlap import Overlap  # noqa: PLC0415  (asyncio takes long to import)
+            from .overlap import Overlap
 
             self.overlap = Overlap(self)  # type: ignore[arg-type]
         if self.overlap is not None:
@@ -254,7 +254,7 @@ class Control:
             return
         number = item.arguments.get("turns", 0)
         if isinstance(value, GeneratorType):
-            from .sources import ThreadSource  # noqa: PLC0415  (threading takes long to import)
+            from .sources import ThreadSource
 
             slot.source = ThreadSource(self, context, value, number)  # type: ignore[arg-type]
         elif self.overlap is not None:

@@ -14,11 +14,11 @@ def main() -> None:
     package = ModuleType(_PACKAGE)
     package.__path__ = [_FOLDER]
     sys.modules[_PACKAGE] = package
-    import _signal  # type: ignore[import-not-found]  # noqa: PLC0415  (`signal` costs 3 ms for its enums)
-    import os  # noqa: PLC0415
+    import _signal  # type: ignore[import-not-found]
+    import os
 
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # Ctrl-C is the runner's, which gets it too
-    from _flow_host import link as link_module  # type: ignore[import-not-found]  # noqa: PLC0415
+    from _flow_host import link as link_module  # type: ignore[import-not-found]
 
     link = link_module.Link(sys.argv[1], sys.argv[2])
     version = ".".join(map(str, sys.version_info[:3]))
@@ -28,7 +28,7 @@ def main() -> None:
     del room
     if extra := os.environ.get("RUNNER_HOST_PACKAGES"):
         sys.path.append(extra)  # last: a user's environment comes first
-    from _flow_host import engine, flow, streams  # noqa: PLC0415
+    from _flow_host import engine, flow, streams
 
     sys.modules["flow"] = flow
     host = engine.Engine(link)
@@ -40,7 +40,7 @@ def main() -> None:
         host.run()
         host.overlap.run()
     except BaseException:
-        import traceback  # noqa: PLC0415
+        import traceback
 
         traceback.print_exc(file=stderr)
         stderr.flush()

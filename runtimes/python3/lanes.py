@@ -46,8 +46,8 @@ class Lane:
     def _crashed(self, task: asyncio.Task[None]) -> None:
         """An error here is the host's own: nothing after it can be trusted."""
         if not self._closed and not task.cancelled() and (error := task.exception()) is not None:
-            import os  # noqa: PLC0415
-            import traceback  # noqa: PLC0415
+            import os
+            import traceback
 
             os.write(2, "".join(traceback.format_exception(error)).encode())
             os._exit(1)

@@ -26,7 +26,7 @@ Frame = tuple[int, int, int, int, int, int, bytes]
 """kind, flags, slot, skip, count, first, body"""
 
 
-def frame(  # noqa: PLR0917
+def frame(
     kind: int, slot: int = 0, body: bytes = b"", flags: int = 0, skip: int = 0, count: int = 0, first: int = 0
 ) -> bytes:
     """The bytes of a frame."""
@@ -93,7 +93,7 @@ class Link:
 
     def log(self, slot: int, level: str, text: str) -> None:
         """A LOG frame: at once when the last is some time ago, else with the next flush (many lines, one write)."""
-        import json  # noqa: PLC0415  (surrogates in a text are escaped, which orjson would refuse)
+        import json
 
         body = json.dumps({"level": level, "text": text[:LOG_TEXT_CHARACTERS]}).encode()
         data = frame(LOG, slot, body)

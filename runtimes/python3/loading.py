@@ -69,7 +69,7 @@ class Namespace:
         module.__file__ = filename
         if self._builtins is not None:
             module.__dict__["__builtins__"] = self._builtins
-        import linecache  # noqa: PLC0415  (with orjson it is there already, after HELLO)
+        import linecache
 
         linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
         exec(compile(text, filename, "exec", dont_inherit=True), module.__dict__)

@@ -33,7 +33,7 @@ class Plain(Control):
     end_turn: Callable[[Turn, bool], None]
     _now = 0  # after the latest turn of run_one
 
-    def run_plain(self, slot: Slot, batch: Batch) -> None:  # noqa: PLR0912, PLR0915
+    def run_plain(self, slot: Slot, batch: Batch) -> None:
         """Turns of a plain function with nothing fused behind it: no object is made for each message."""
         messages: Any = batch.messages
         context, handler, transaction = slot.context, slot.handler, self.transaction
@@ -127,7 +127,7 @@ class Plain(Control):
         slot.unwired += unwired
         slot.busy_ns += stop - start
 
-    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:  # noqa: PLR0917
+    def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:
         """A frame of one small message for a plain function, without any queue: this is the round trip that counts.
 
         False: not done, it has to take the long way.

@@ -37,7 +37,7 @@ class Batch:
 
     __slots__ = ("base", "body", "end", "flags", "headers", "messages", "plain", "port", "position", "wire")
 
-    def __init__(self, port: str, wire: str, flags: int, skip: int, count: int, first: int, body: bytes) -> None:  # noqa: PLR0917
+    def __init__(self, port: str, wire: str, flags: int, skip: int, count: int, first: int, body: bytes) -> None:
         self.port, self.wire, self.flags, self.body = port, wire, flags, body
         self.position, self.end, self.base = skip, skip + count, first - skip
         self.messages: list[Any] | None = None
@@ -65,7 +65,7 @@ class Call:
 
     __slots__ = ("_id", "headers", "index", "message", "number", "parent", "port", "redelivered", "slot")
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         slot: Slot,
         port: str,
@@ -81,7 +81,7 @@ class Call:
         self._id = ""
 
     @classmethod
-    def fused(  # noqa: PLR0917
+    def fused(
         cls, slot: Slot, port: str, message: Any, headers: dict[str, str] | None, parent: Call, index: int
     ) -> Call:
         """The call of a fused target."""

@@ -7,6 +7,7 @@ import threading
 from time import perf_counter_ns as clock
 
 from .codec import encode
+from .context import weight
 from .slots import Call, Produced
 from .turns import Burst
 
@@ -67,7 +68,7 @@ class ThreadSource:
         engine.thread_slots[threading.get_ident()] = slot.number
         inbox_wake, lock = engine.wake, engine.lock
         call: Call | None = None
-        largest = slot.max_turn_bytes >> 1
+        largest = slot.max_turn_bytes
         while True:
             if (slot.credit <= 0 or self._stopping) and not self._wait():
                 break
@@ -79,11 +80,20 @@ class ThreadSource:
             start = clock()
             try:
                 value = next(generator)
-                if value is not None and slot.plain and not context._index and slot.overlap is None and "out" in slot.out:
+                if (
+                    value is not None
+                    and slot.plain
+                    and not context._index
+                    and slot.overlap is None
+                    and "out" in slot.out
+                ):
                     data = encode(value)
+                    size = len(data)
+                    if context._changes:
+                        size += sum(weight(key, entry) for key, entry in context._changes.items())
                     first = done = False
                     with lock:
-                        if slot.credit > 0 and not self._stopping and len(data) <= largest:
+                        if slot.credit > 0 and not self._stopping and size <= largest:
                             burst = self.burst
                             if burst is None:
                                 burst = self.burst = Burst(self, start)

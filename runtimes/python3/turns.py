@@ -36,7 +36,7 @@ class Transaction:
         column.extend([b"null"] * (len(self.outputs[channel]) - 1 - len(column)))
         column.append(headers)
 
-    def add_error(  # noqa: PLR0917
+    def add_error(
         self, slot: int, info: dict[str, Any], index: int, number: int, message: bytes = b"", flags: int = 0
     ) -> None:
         """An ERROR frame."""
@@ -159,7 +159,7 @@ class Turn:
         self._counts: list[tuple[Slot, int, int, int, int, int, int]] = []
         self.root_error: BaseException | None = None
 
-    def succeed(  # noqa: PLR0917
+    def succeed(
         self, call: Call, outcome: Outcome, busy_ns: int, stack: list[Call], handled: int = 1, applied: bool = False
     ) -> None:
         """A handler ended: keep what it did, put the fused calls on the stack. Raises DataError or TurnTooLarge."""

@@ -28,7 +28,6 @@ WIRES = {"a": WireIn(0), "b": WireIn(1), "lossy": WireIn(2, lossy=True)}
 NAMES = list(WIRES)
 
 
-
 class Host(RuleBasedStateMachine):
     """The other side: takes frames, commits prefixes, answers PAUSE, dies. Every message is [wire, number, good]."""
 
@@ -36,7 +35,9 @@ class Host(RuleBasedStateMachine):
     def begin(self, retry: int | None, announce: bool) -> None:
         module_state.MAILBOX_HIGH_MESSAGES = 16  # reached in a few steps
         self.state = ModuleState()
-        self.state.configure(slot=7, wires=WIRES, retry_times=retry, announce=announce, window_messages=1 if announce else 1024)
+        self.state.configure(
+            slot=7, wires=WIRES, retry_times=retry, announce=announce, window_messages=1 if announce else 1024
+        )
         self.retry = retry
         self.numbers = dict.fromkeys(NAMES, 0)
         self.inbox: deque[tuple[str, int, bool]] = deque()
@@ -82,7 +83,9 @@ class Host(RuleBasedStateMachine):
             case Failed(message):
                 wire, number, _ = orjson.loads(message)
                 self.failed.append((wire, number))
-                if not self.done[wire] or number > self.done[wire][-1]:  # given up by the state; else the host has counted it in order
+                if (
+                    not self.done[wire] or number > self.done[wire][-1]
+                ):  # given up by the state; else the host has counted it in order
                     self.done[wire].append(number)
             case Drained():
                 assert not self.state.window and not self.state.ready

@@ -110,7 +110,14 @@ def test_every_port_refuses_what_is_not_signed(up: Plant, tmp_path: Path) -> Non
     ports = listening(up.pids())
     assert len(ports) >= 5, ports  # up, admin, logger, dispatcher, runner
     for _, port in ports:
-        for data in (_framed(attack), _framed(wrong), attack, b"%d>" % (1 << 40) + b"x" * 100, b"-5>xxxxxxxx", b"7" * 99):
+        for data in (
+            _framed(attack),
+            _framed(wrong),
+            attack,
+            b"%d>" % (1 << 40) + b"x" * 100,
+            b"-5>xxxxxxxx",
+            b"7" * 99,
+        ):
             _send(port, data)
     with up.client() as client:
         assert client.send_message("echo/a", "in", 1)

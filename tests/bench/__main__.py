@@ -41,7 +41,9 @@ def main() -> int:
         parser.error(f"there is no benchmark {', '.join(options.only)}; there are {', '.join(BENCHMARKS)}")
     logging.basicConfig(level=logging.ERROR)
     runs = options.runs or (3 if options.quick else 5)
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}, {runs} runs of each")
+    print(
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}, {runs} runs of each"
+    )
     print(table_line())
     results = {}
     begun = time.monotonic()

@@ -78,7 +78,9 @@ def table_line(row: Row | None = None) -> str:
         limit = _short(median(row.limits)) if row.limits else ""
         cells = [row.name, *figures, row.unit, limit, ratio, target, verdict]
     name, *rest = cells
-    return f"{name:<30}" + "".join(f"{cell:>{width}}" for cell, width in zip(rest, (11, 11, 11, 10, 11, 8, 14, 8), strict=True))
+    return f"{name:<30}" + "".join(
+        f"{cell:>{width}}" for cell, width in zip(rest, (11, 11, 11, 10, 11, 8, 14, 8), strict=True)
+    )
 
 
 def _short(figure: float) -> str:

@@ -16,7 +16,9 @@ from tests.bench.figures import Row, interleaved
 from tests.bench.latency import MESSAGE
 from tests.bench.throughput import RUNNER
 
-BARE_PYTHON = "import sys, orjson\nfor line in sys.stdin.buffer: print(orjson.dumps(orjson.loads(line)).decode(), flush=True)"
+BARE_PYTHON = (
+    "import sys, orjson\nfor line in sys.stdin.buffer: print(orjson.dumps(orjson.loads(line)).decode(), flush=True)"
+)
 BARE_NODE = "require('readline').createInterface(process.stdin).on('line', (line) => console.log(JSON.stringify(JSON.parse(line))))"
 
 

@@ -63,7 +63,7 @@ def test_defaults(tmp_path: Path) -> None:
         ("name: a/b\nrunners: {a: {}}\n", "1:1", "must be a name of letters"),
         ("name: p\nrunners: {a: {}}\nrestart: {times: -1}\n", "3:11", "must be at least 0"),
         ("name: p\nrunners: {a: {}}\nlog: {level: loud}\n", "3:7", "must be one of"),
-        ("name: p\nrunners: {a: {}}\nflows: [{file: f.yaml}, {file: f.yaml}]\n", "3:27", "keep one"),
+        ("name: p\nrunners: {a: {}}\nflows: [{file: f.yaml}, {file: f.yaml}]\n", "3:26", "keep one"),
         ("[1]\n", "1:1", "must be a mapping"),
     ],
 )

@@ -3,7 +3,14 @@
 
 def readings(count):
     for number in range(count):
-        yield {"id": number, "sensor": "hall-3/temperature", "value": 21.375, "unit": "C", "ok": True, "tags": ["a", "b"]}
+        yield {
+            "id": number,
+            "sensor": "hall-3/temperature",
+            "value": 21.375,
+            "unit": "C",
+            "ok": True,
+            "tags": ["a", "b"],
+        }
 
 
 def start(context):
