@@ -221,10 +221,16 @@ def test_without_redelivery_the_kill_test_goes_red(tmp_path: Path, flow: Path) -
 
 @pytest.mark.parametrize("program", [None, APPLY_AT_ONCE], ids=["on", "off"])
 def test_a_kill_in_the_middle_of_a_transaction(tmp_path: Path, flow: Path, program: str | None) -> None:
-    """Turns of 300 kB, so that most kills hit a half-written transaction: exact; and red with transactions off."""
-    text = flow.read_text()
-    flow.write_text(text.replace("pad: message.pad", f"pad: {json.dumps('x')}.repeat(300000)".replace('"', '\\"')))
-    assert flow.read_text() != text
+    """Each turn sends a small message and then 300 kB to another port, so most kills hit a half-written transaction."""
+    document = json.loads(flow.read_text())
+    double = document["modules"]["double"]
+    result = "{ v: message.v * 2, n: message.n, sum, pad: message.pad }"
+    assert f"return {result}" in double["code"]
+    sends = f"context.send('out', {result}); context.send('big', 'x'.repeat(300000))"
+    double["code"] = double["code"].replace(f"return {result}", sends)
+    document["modules"]["bin"] = {"runtime": "python3", "isolated": True, "code": "def run(m, c):\n    pass\n"}
+    document["wires"].append("double.big -> bin")
+    flow.write_text(json.dumps(document))
     if program is None:
         run_with_kills(tmp_path, flow, 2000, 6)
         same_lines(tmp_path / "out", 2000)

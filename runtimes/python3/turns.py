@@ -95,7 +95,7 @@ class Burst:
     def hand_on(self, transaction: Transaction) -> None:
         """Move it all to the transaction."""
         slot, count = self.source.slot, len(self.outputs)
-        transaction.outputs.setdefault(slot.out["out"].channel, []).extend(self.outputs)  # type: ignore[arg-type]
+        transaction.outputs.setdefault(slot.out["out"].channel, []).extend(self.outputs)
         transaction.changes.update(self.changes)
         transaction.size += self.size + sum(map(len, self.outputs))
         transaction.touched[slot.number] = slot

@@ -1,1 +1,1 @@
-"""Benchmarks: `scripts/bench`. Each figure stands beside its limit, measured in the same run. See docs/benchmarks.md."""
+"""Benchmarks (`scripts/bench`): each figure beside its limit, measured in the same run. See docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""A runner in this process, as `runner run` has it, with an actor of the bench as feed and sink instead of the doors."""
+"""A runner in this process, as `runner run` has it; an actor of the bench is feed and sink instead of the doors."""
 
 from __future__ import annotations
 

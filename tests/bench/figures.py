@@ -1,4 +1,4 @@
-"""What a benchmark yields: a row with its runs, its limit's runs and its target. Knows nothing of how it was measured."""
+"""What a benchmark yields: a row with its runs, its limit's runs and its target. Knows not how it was measured."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ class Row:
         }
         return {
             "value": median(self.values), "unit": self.unit, "min": min(self.values), "max": max(self.values),
-            "runs": len(self.values), "limit": {"name": self.limit, "value": median(self.limits)} if self.limits else None,
-            "ratio": self.ratio, "target": self.target, "targetOf": "value" if self.absolute else "ratio",
+            "runs": len(self.values), "ratio": self.ratio,
+            "limit": {"name": self.limit, "value": median(self.limits)} if self.limits else None,
+            "target": self.target, "targetOf": "value" if self.absolute else "ratio",
             "ok": self.ok, "what": self.what, **({"peers": peers} if peers else {}),
         }  # fmt: skip
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +20,7 @@ from tests.bench.embedded import Embedded, module
 from tests.bench.figures import Row, interleaved
 
 CHAIN = 10
-RUNNER = Path(sys.executable).parent / "runner"
+RUN = [Path(sys.executable).parent / "runner", "run", "--log-level", "warning"]
 
 
 def _metered(modules: dict[str, Any], wires: list[str], meter: str) -> float:
@@ -29,7 +30,7 @@ def _metered(modules: dict[str, Any], wires: list[str], meter: str) -> float:
 
 
 def _line(*names: str) -> list[str]:
-    return [f"{a} -> {b}" for a, b in zip(names, names[1:], strict=False)]
+    return [f"{a} -> {b}" for a, b in pairwise(names)]
 
 
 def _ends(count: int, warm: int, runtime: str = "python3", **fields: Any) -> dict[str, Any]:
@@ -109,13 +110,13 @@ def ndjson(runs: int, quick: bool) -> Iterator[Row]:
         flow = Path(folder, "flow.yaml")
         flow.write_text("id: f\nmodules:\n  m: {runtime: python3, file: stage.py}\n")
         shutil.copy(bare.MODULES / "stage.py", folder)
-        runner = [RUNNER, "run", flow, "-i", "m.in=-", "-o", "m.out=-"]
+        runner = [*RUN, flow, "-i", "m.in=-", "-o", "m.out=-"]
         values, limits = interleaved(
             runs, lambda: _filter(runner, count, warm, folder),
             lambda: _filter([sys.executable, bare.BARE / "filter_lines.py"], count, warm, folder),
         )  # fmt: skip
     yield Row(
-        name="throughput.ndjson", unit="lines/s", what="lines through `runner run -i m.in=- -o m.out=-`, one python3 module",
+        name="throughput.ndjson", unit="lines/s", what="lines through `runner run` and one python3 module",
         values=values, limit="a bare Python filter with orjson in its place", limits=limits,
     )  # fmt: skip
 

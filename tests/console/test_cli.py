@@ -1,0 +1,209 @@
+"""Every verb: what it prints, its JSON, its exit status; never a traceback for a user's mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from actors.console.cli import _docs, _parser, main
+from actors.console.text import columns
+from tests.deployments import ECHO, RUNNER, Plant, cli, flow, plant
+
+
+def ok(up: Plant, *words: str, stdin: str = "") -> str:
+    done = up.cli(*words, stdin=stdin)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def as_json(up: Plant, *words: str) -> Any:
+    return json.loads(ok(up, *words, "--json"))
+
+
+def refused(up: Plant, *words: str, status: int = 1) -> str:
+    done = up.cli(*words)
+    assert done.returncode == status and "Traceback" not in done.stderr and not done.stdout, done
+    return done.stderr
+
+
+def wait_for(up: Plant, flow_id: str, name: str, count: int) -> None:
+    with up.client() as client:
+        while client.flow_state(flow_id)["modules"]["a"][name] < count:
+            pass
+
+
+@pytest.fixture
+def file(up: Plant, tmp_path: Path) -> Path:
+    path = tmp_path / "f.json"
+    path.write_text(json.dumps(flow("f")))
+    yield path
+    up.cli("remove", "f")
+
+
+def test_runtimes(up: Plant) -> None:
+    assert "python3" in ok(up, "runtimes") and ok(up, "runtimes").startswith("RUNTIME")
+    (python,) = [r for r in as_json(up, "runtimes") if r["id"] == "python3"]
+    assert python["available"] is True and python["version"]
+
+
+def test_flows(up: Plant) -> None:
+    assert "echo" in ok(up, "flows")
+    assert [f["state"] for f in as_json(up, "flows", "--runtime", "python3") if f["id"] == "echo"] == ["running"]
+    assert "there is no runtime 'cobol'" in refused(up, "flows", "--runtime", "cobol")
+
+
+def test_the_life_of_a_flow(up: Plant, file: Path) -> None:
+    assert ok(up, "apply", str(file), "--no-start") == "f: added, stopped\n  a: added\n"
+    assert as_json(up, "state", "f")["state"] == "stopped"
+    for _ in range(2):  # repeating is fine
+        assert ok(up, "start", "f") == "f: running\n"
+    file.write_text(json.dumps(flow("f", ECHO + "# new\n")))
+    assert as_json(up, "apply", str(file)) == {
+        "ok": True, "flow": "f", "receipt": {"modules": {"a": {"did": "replaced"}}}, "leftOut": {}
+    }  # fmt: skip
+    assert as_json(up, "stop", "f") == {"ok": True, "flow": "f"}
+    assert as_json(up, "state", "f")["state"] == "stopped"
+    assert ok(up, "remove", "f") == "f: removed\n"
+    assert "there is no flow 'f'" in refused(up, "start", "f")
+
+
+def test_apply_names_the_place_of_a_mistake(up: Plant, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("id: bad\nmodules:\n  a: {runtime: python3, cod: x}\nwires:\n  - a -> b\n")
+    said = refused(up, "apply", str(path))
+    assert f"runner: {path}:3:25: `modules.a.cod` is not a known field; did you mean 'code'?" in said
+    assert f"runner: {path}:5:5: " in said
+    path.write_text("id: bad\nmodules:\n  a: {runtime: cobol, code: x}\n")
+    assert "there is no runtime 'cobol'" in refused(up, "apply", str(path))
+    path.write_text("id: bad\nmodules:\n  a: {runtime: python3, code: 'syntax error'}\n")
+    assert "SyntaxError" in refused(up, "apply", str(path))
+    refused(up, "apply", str(tmp_path / "nothing.yaml"))
+    up.cli("remove", "bad")
+
+
+def test_send_dead_and_audit(up: Plant, file: Path) -> None:
+    ok(up, "apply", str(file))
+    assert ok(up, "send", "f/a", '{"x": [1, null]}') == "sent\n"
+    assert as_json(up, "send", "f/a.in", '"bad"') == {"ok": True, "sent": 1}
+    assert ok(up, "send", "f/a", "-", stdin='1\n\n"two"\n') == "2 sent\n"
+    wait_for(up, "f", "deadLettered", 1)
+    (letter,) = as_json(up, "dead", "list", "f")
+    assert letter["message"] == "bad" and letter["error"]["message"] == "a bad message"
+    assert "a bad message" in ok(up, "dead", "list", "f")
+    assert ok(up, "dead", "replay", letter["id"]) == f"{letter['id']}: sent again\n"
+    wait_for(up, "f", "deadLettered", 2)
+    wait_for(up, "f", "completed", 3)
+    row = as_json(up, "audit")["f/a"]
+    assert row == {"accepted": 5, "completed": 3, "queued": 0, "dropped": 0, "deadLettered": 2, "balanced": True}
+    assert "f/a" in ok(up, "audit") and "yes" in ok(up, "audit")
+    assert "f: running" in ok(up, "state", "f")
+    assert "no dead letter 'f/99'" in refused(up, "dead", "replay", "f/99")
+    assert "no dead letter" in ok(up, "dead", "list", "echo")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["send", "echo", "1"], 2, "FLOW/MODULE"),
+        (["send", "echo/a", "{"], 2, "not JSON"),
+        (["send", "echo/a", "NaN"], 2, "not JSON"),
+        (["send", "echo/a", '"\\ud800"'], 2, "not JSON"),
+        (["send", "echo/b", "1"], 1, "no module 'b'; it has a"),
+        (["send", "nope/a", "1"], 1, "there is no flow 'nope'"),
+        (["state", "nope"], 1, "there is no flow 'nope'"),
+        (["dead", "list", "nope"], 1, "there is no flow 'nope'"),
+        (["stop", "nope"], 1, "there is no flow 'nope'"),
+        (["flows", "--runner", "nope"], 1, "no live runner is called 'nope'; there are edge"),
+        (["start"], 2, "FLOW"),
+        (["dead"], 2, "ACTION"),
+        (["nope"], 2, "invalid choice"),
+        ([], 2, "COMMAND"),
+        (["schema", "nope"], 2, "invalid choice"),
+        (["conformance", "cobol"], 2, "there is no runtime 'cobol'"),
+        (["down", "nope"], 1, "no deployment 'nope' is up"),
+        (["test", "nope.yaml"], 1, "nope.yaml does not exist"),
+        (["run", "nope.yaml"], 1, "nope.yaml does not exist"),
+        (["up", "nope.yaml"], 1, "nope.yaml does not exist"),
+    ],
+)
+def test_mistakes(up: Plant, words: list[str], status: int, says: str) -> None:
+    assert says in refused(up, *words, status=status)
+
+
+def test_without_a_runner(tmp_path: Path) -> None:
+    for words in (["flows"], ["send", "a/b", "1"], ["apply", "configs/words.yaml"], ["audit", "--json"], ["down"]):
+        done = cli(tmp_path, *words)
+        assert done.returncode == 1 and str(tmp_path) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_several_runners(tmp_path: Path) -> None:
+    with plant(tmp_path) as up:
+        up.wait_until_up()
+        file = tmp_path / "solo.json"
+        file.write_text(json.dumps(flow("solo")))
+        command = [*RUNNER, "--state", str(up.state), "run", str(file)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None and b"started" in process.stderr.readline()
+            said = refused(up, "flows")
+            assert "2 runners are live" in said and "edge (" in said and f"solo ({process.pid})" in said
+            assert [f["id"] for f in as_json(up, "flows", "--runner", "solo")] == ["solo"]
+            assert [f["id"] for f in as_json(up, "flows", "--runner", str(process.pid))] == ["solo"]
+            assert as_json(up, "state", "solo")["id"] == "solo"  # the one that has the flow
+            assert as_json(up, "send", "echo/a", "1")["sent"] == 1
+            assert as_json(up, "apply", str(file))["flow"] == "solo"
+            assert [f["id"] for f in as_json(up, "flows", "--runner", "edge")] == ["echo"]
+            assert "no live runner has the flow 'nope'" in refused(up, "stop", "nope")
+            process.terminate()
+            process.stderr.read()
+        assert process.returncode == 0
+
+
+def test_schemas() -> None:
+    for kind in ("flow", "deployment"):
+        done = cli(Path("/nonexistent"), "schema", kind, "--json")
+        jsonschema.Draft202012Validator.check_schema(json.loads(done.stdout))
+
+
+def test_doctor(tmp_path: Path) -> None:
+    done = cli(tmp_path / "state", "doctor", "--json")
+    checks = {check["what"]: check for check in json.loads(done.stdout)}
+    assert done.returncode == 0, checks
+    assert {"python", "thespian", "runtime python3", "state folder", "pidfd", "pipe-max-size"} <= checks.keys()
+    assert "runtime python3" in cli(tmp_path / "state", "doctor").stdout
+    (tmp_path / "file").write_text("")
+    done = cli(tmp_path / "file", "doctor")
+    assert done.returncode == 1 and "MISSING" in done.stdout
+
+
+def test_conformance(tmp_path: Path) -> None:
+    done = cli(tmp_path, "conformance", "python3", "--case", "*identity*", "--json")
+    assert done.returncode in (0, 2) and "Traceback" not in done.stderr
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--version"], ["--help"], ["apply", "--help"], ["dead", "list", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "Start a flow, or go on where it was stopped." in said  # from the request class
+    assert "DEPLOYMENT.yaml" not in said.splitlines()[0]
+
+
+def test_the_parser_imports_nothing_heavy() -> None:
+    code = "import sys, actors.console.cli as c; c._parser(c._docs(['run'])); print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"thespian", "yaml", "rich", "asyncio", "dataclasses", "concurrent"} & set(modules)
+    assert _parser(_docs(["run"])).parse_args(["--state", "x", "flows"]).state == "x"
+    assert _parser(_docs(["run"])).parse_args(["flows", "--state", "x"]).state == "x"
+
+
+def test_columns() -> None:
+    assert columns(("A", "NUMBER"), [("x", 1), ("long", 12345)]) == "A     NUMBER\nx          1\nlong  12,345"
+    assert columns(("A", "B"), []) == "A  B"
