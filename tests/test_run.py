@@ -232,10 +232,10 @@ def test_a_kill_in_the_middle_of_a_transaction(tmp_path: Path, flow: Path, progr
     document["wires"].append("double.big -> bin")
     flow.write_text(json.dumps(document))
     if program is None:
-        run_with_kills(tmp_path, flow, 2000, 6)
-        same_lines(tmp_path / "out", 2000)
+        run_with_kills(tmp_path, flow, 1000, 5)
+        same_lines(tmp_path / "out", 1000)
     else:
-        goes_red(tmp_path, flow, 2000, program)
+        goes_red(tmp_path, flow, 1000, program)
 
 
 def goes_red(tmp_path: Path, flow: Path, count: int, program: str) -> None:
