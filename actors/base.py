@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 from thespian.actors import ActorAddress, ActorExitRequest, ActorTypeDispatcher, ChildActorExited
 
 from actors.messages.runner_to_client import Reply
-from actors.system import InProcessBase
+from actors.system import InProcessBase, ShortWay
 
 log = logging.getLogger("runner.actor")
 
 
-class BaseActor(ActorTypeDispatcher):
+class BaseActor(ShortWay, ActorTypeDispatcher):
     """Dispatches by class to `receiveMsg_NAME(message, sender)`, as Thespian's own dispatcher does, but found once."""
 
     _handlers: ClassVar[dict[type, Callable[..., None]]] = {}
@@ -50,7 +50,7 @@ class BaseActor(ActorTypeDispatcher):
 
     def _answer_failure(self, msg: Any, sender: ActorAddress, error: str) -> None:
         request_id = getattr(msg, "request_id", None)
-        if request_id is not None:
+        if request_id is not None and not isinstance(msg, Reply):  # two that answer answers would never end
             self.send(sender, Reply(request_id=request_id, ok=False, error=error))
 
     @property

@@ -227,9 +227,11 @@ class BridgeActor(BaseActor):
             self.outbox.append(HEADER.pack(len(body), kind, flags, slot, skip, count, first))
             if body:
                 self.outbox.append(body)
-        if not self.flushing:
+        if not self.queue:  # nobody else has anything to add
+            self.receiveMsg_Flush(Flush(), self.address)
+        elif not self.flushing:
             self.flushing = True
-            self.send(self.myAddress, Flush())
+            self.send(self.address, Flush())
 
     def receiveMsg_Flush(self, _message: Flush, _sender: ActorAddress) -> None:
         """Write what fits, and the rest when the pipe has room."""

@@ -17,7 +17,7 @@ from actors.messages.runner_to_client import Reply
 log = logging.getLogger("runner.actor")
 
 
-class OuterActor(Actor):  # type: ignore[misc]
+class OuterActor(Actor):
     """Dispatches to `receiveMsg_NAME(message, sender)`, requests of the Runner API to `request`."""
 
     def __init__(self) -> None:

@@ -307,7 +307,7 @@ class RunnerActor(FlowLife):
             }  # fmt: skip
             self._reply(message, sender, value)
 
-        self._gather(record, True, done)
+        self._gather(record, record.state != "stopped", done)  # a bridge that never started has no host
 
     def _add_rates(self, flow_id: str, modules: dict[str, dict[str, Any]]) -> None:
         now = time.monotonic()

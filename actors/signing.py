@@ -47,7 +47,7 @@ class SignedPickle:
         return pickle.loads(body)
 
 
-class CappedBuffer(streamBuffer.ReceiveBuffer):  # type: ignore[misc]
+class CappedBuffer(streamBuffer.ReceiveBuffer):
     """Thespian's receive buffer, which takes any announced length, with a limit."""
 
     def addMore(self, buf: bytes) -> None:
@@ -82,7 +82,7 @@ def install(key: bytes, address: str = "127.0.0.1") -> None:
     TCPTransport.ackDataErrMsg = streamBuffer.toSendBuffer(streamBuffer.ackDataErrPacket, signed.dumps)
     TCPTransport.ReceiveBuffer = CappedBuffer
 
-    def init(self: Any, af: Any, socktype: Any, proto: Any, baseaddr: Any, port: Any, external: Any = False) -> None:  # noqa: PLR0917
+    def init(self: Any, af: Any, socktype: Any, proto: Any, baseaddr: Any, port: Any, external: Any = False) -> None:
         # Without an address Thespian asks the routing table for its "public" one.
         known = baseaddr if baseaddr not in (None, "", "0.0.0.0") else address
         _original_init(self, af, socktype, proto, known, port, external)

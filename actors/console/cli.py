@@ -131,7 +131,7 @@ def _add_deployment_verbs(verb: AddVerb) -> None:
     up = verb("up", "up:up", "start a deployment and stay with it until `runner down` or a signal")
     up.add_argument("deployment", metavar="DEPLOYMENT.yaml")
     up.add_argument("-d", "--detach", action="store_true", help="return when it is up; it goes on in the background")
-    down = verb("down", "up:down", "stop the flows of a deployment in order and end it")
+    down = verb("down", "down:down", "stop the flows of a deployment in order and end it")
     down.add_argument("name", metavar="NAME", nargs="?", help="needed only if several are up")
     down.add_argument("--timeout", metavar="SECONDS", type=float, default=180.0, help="then it is killed")
 

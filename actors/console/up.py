@@ -1,4 +1,4 @@
-"""`runner up DEPLOYMENT.yaml` and `runner down`: one runner as an actor of a Thespian system on loopback.
+"""`runner up DEPLOYMENT.yaml`: one runner as an actor of a Thespian system on loopback.
 
 `up` makes the deployment's key, starts the system and waits; the Dispatcher decides. It stays in the foreground until
 SIGINT, SIGTERM or `runner down`; with `--detach` it goes on in the background and its log to the deployment's folder.
@@ -12,7 +12,6 @@ import ctypes
 import json
 import logging
 import os
-import select
 import signal
 import socket
 import sys
@@ -20,7 +19,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from thespian.actors import ActorExitRequest, ActorSystem, ActorSystemException, WatchMessage
 from thespian.system.transport import ReceiveEnvelope
@@ -29,7 +28,7 @@ from actors import signing
 from actors.console.errors import UserError
 from actors.console.live_runners import state_folder
 from actors.console.logs import configure_logging
-from actors.deployment_folder import KEY, DeploymentFolder, deployments
+from actors.deployment_folder import KEY, DeploymentFolder
 from actors.dispatcher import DispatcherActor
 from actors.flows.deployment import Deployment, read_deployment
 from actors.flows.model import FlowError
@@ -285,36 +284,3 @@ class _Watch:
         left = None if self.until is None else timedelta(seconds=max(0.0, self.until - time.monotonic()))
         result = base._run_transport(left)
         return result.message if isinstance(result, ReceiveEnvelope) else None
-
-
-# runner down -----------------------------------------------------------------------------------------------------
-
-
-def down(options: argparse.Namespace) -> int:
-    """End a deployment and wait until no process of it is left."""
-    state = state_folder(options.state).resolve()
-    folders = deployments(state)
-    if options.name is not None:
-        folders = [folder for folder in folders if folder.name == options.name]
-    if not folders:
-        which = f"no deployment {options.name!r}" if options.name else "no deployment"
-        raise UserError(f"{which} is up in {state}")
-    if len(folders) > 1:
-        raise UserError(f"several deployments are up, name one: {', '.join(folder.name for folder in folders)}")
-    (folder,) = folders
-    _end(folder, options.timeout)
-    sweep(state / "runs")
-    print(json.dumps({"ok": True, "name": folder.name}) if options.json else f"{folder.name} is down")
-    return 0
-
-
-def _end(folder: DeploymentFolder, timeout_s: float) -> None:
-    """In order, if `runner up` or the dispatcher still can; else by force."""
-    pid = folder.read().get("pid")
-    if pid in folder.processes():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    if not folder.wait_for_end(timeout_s):
-        print(f"runner: {folder.name} has not stopped within {timeout_s:g} s, it is killed", file=sys.stderr)
-        folder.kill()
-    folder.remove()
