@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, ActorTypeDispatcher, ChildActorExited
 
@@ -17,28 +17,27 @@ log = logging.getLogger("runner.actor")
 class BaseActor(ShortWay, ActorTypeDispatcher):
     """Dispatches by class to `receiveMsg_NAME(message, sender)`, as Thespian's own dispatcher does, but found once."""
 
-    _handlers: ClassVar[dict[type, Callable[..., None]]] = {}
-
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls._handlers = {}
+        cls.handlers = {}
 
     def receiveMessage(self, msg: Any, sender: ActorAddress) -> None:
         """Run the handler of the message's class. Unknown messages and failures are answered, never silent."""
-        try:
-            handler = self._handlers[type(msg)]
-        except KeyError:
-            handler = self._find_handler(type(msg))
+        handler = self.handlers.get(type(msg)) or self._find_handler(type(msg))
         try:
             handler(self, msg, sender)
         except Exception as error:
-            self.system.failures += 1
-            log.exception("%s failed on %s", type(self).__name__, type(msg).__name__)
-            self._answer_failure(msg, sender, f"internal error: {type(error).__name__}: {error}")
+            self.failed(error, msg, sender)
+
+    def failed(self, error: Exception, msg: Any, sender: ActorAddress) -> None:
+        """A handler has raised: it is not run again, the sender gets an answer."""
+        self.system.failures += 1
+        log.error("%s failed on %s", type(self).__name__, type(msg).__name__, exc_info=error)
+        self._answer_failure(msg, sender, f"internal error: {type(error).__name__}: {error}")
 
     def _find_handler(self, kind: type) -> Callable[..., None]:
         handler = getattr(type(self), f"receiveMsg_{kind.__name__}", None) or type(self)._unknown
-        self._handlers[kind] = handler
+        self.handlers[kind] = handler
         return handler
 
     def _unknown(self, msg: Any, sender: ActorAddress) -> None:

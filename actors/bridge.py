@@ -33,6 +33,9 @@ DEATHS_PERIOD_S = 10.0
 STDERR_LINES = 20
 log = logging.getLogger("runner.host")
 module_log = logging.getLogger("runner.module.log")
+# Plain numbers: an IntEnum's member costs more to look up than everything else that is done with a frame's kind.
+_COMMIT, _DATA = int(Kind.COMMIT), int(Kind.DATA)
+_TRANSACTION = frozenset(map(int, (Kind.DATA, Kind.CONTEXT, Kind.ERROR)))
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50}
 
 
@@ -219,7 +222,7 @@ class BridgeActor(BaseActor):
     def receiveMsg_SendFrames(self, message: from_module.SendFrames, _sender: ActorAddress) -> None:
         """Frames of a module; dropped when there is no host, for the module will get HostDown."""
         if self.life is Life.OPEN:
-            self.unanswered = self.unanswered or message.frames[-1].kind == Kind.DATA
+            self.unanswered = self.unanswered or message.frames[-1].kind == _DATA
             self._write(message.frames)
 
     def _write(self, frames: list[Frame]) -> None:
@@ -295,15 +298,15 @@ class BridgeActor(BaseActor):
 
     def _take(self, frame: Frame) -> None:
         kind = frame.kind
-        if kind in (Kind.DATA, Kind.CONTEXT, Kind.ERROR):
-            self.transaction.add(frame)
-        elif kind == Kind.COMMIT:
+        if kind == _COMMIT:
             self.unanswered = False
             if self.restarts:  # it works: whatever was wrong is over
                 self.restarts = 0
                 self.deaths.clear()
             for slot, part in self.transaction.commit(frame):
                 self.send(self.members[slot], part)
+        elif kind in _TRANSACTION:
+            self.transaction.add(frame)
         elif kind == Kind.PAUSED:
             self.send(self.members[frame.slot], to_module.SlotPaused())
         elif kind == Kind.TURN:

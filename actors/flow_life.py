@@ -240,6 +240,8 @@ class FlowLife(BaseActor):
         for module, (state, _) in states.items():
             self.drop_queue(record, module, state)
         del self.flows[record.flow.id]
+        if record.watcher is not None:
+            self.send(record.watcher, FlowEnded(flow=record.flow.id))
         return ()
 
     def drop_queue(self, record: FlowRecord, module: str, state: ModuleState) -> None:

@@ -23,6 +23,9 @@ CREDIT = 1024
 MAX_DEATHS_ALONE = 3
 
 
+_DATA, _PULL = int(Kind.DATA), int(Kind.PULL)  # plain numbers: this is the hot path
+
+
 class Link(Enum):
     """The module's side of its slot in the host."""
 
@@ -208,7 +211,7 @@ class ModuleState:
         if self.stops:
             return frames
         if self.pulls and self.credit <= CREDIT // 2 and self.draining is None:
-            frames.append(Frame(Kind.PULL, self.slot, count=CREDIT - self.credit))
+            frames.append(Frame(_PULL, self.slot, count=CREDIT - self.credit))
             self.credit = CREDIT
         ready = self.ready
         while ready:
@@ -237,7 +240,7 @@ class ModuleState:
         self.window_bytes += len(segment.body)
         channel = self.wires[segment.wire].channel
         return Frame(
-            Kind.DATA, channel, segment.body, segment.flags | flags, segment.skip, segment.count, segment.first
+            _DATA, channel, segment.body, segment.flags | flags, segment.skip, segment.count, segment.first
         )
 
     # what the host did ---------------------------------------------------------------------------------------------

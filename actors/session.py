@@ -102,7 +102,7 @@ class SessionActor(BaseActor):
         for sink in sinks:
             self.send(sink, FlushSink())
         yield Expect([("flushed", end.name) for end in job.outputs], timeout_s=FLUSH_TIMEOUT_S)
-        outcome.dead_letters = _only((yield self._call(api.DeadLetters, flow_id=flow_id))).value
+        outcome.dead_letters = _only((yield self._call(api.DeadLetters, flow_id=flow_id))).value or []  # removed: none
 
     def _start(self, kind: type[BaseActor], message: Any, end: Endpoint, flow_id: Any) -> ActorAddress:
         actor = self.createActor(kind)

@@ -9,6 +9,7 @@ import orjson
 from actors.messages.bridge_to_module import TurnsCommitted
 from runtimes.frames import DELETED, Frame, Kind, ProtocolError
 
+_DATA, _CONTEXT = int(Kind.DATA), int(Kind.CONTEXT)  # plain numbers: this is the hot path
 _NOTHING: list[Any] = []
 
 
@@ -23,13 +24,13 @@ class Transaction:
 
     def add(self, frame: Frame) -> None:
         """Take a DATA, CONTEXT or ERROR frame."""
-        if frame.kind == Kind.DATA:
+        if frame.kind == _DATA:
             try:
                 slot, port = self.outputs[frame.slot]
             except IndexError:
                 raise ProtocolError(f"DATA on the unknown channel {frame.slot}") from None
             self._outputs.setdefault(slot, []).append((port, frame))
-        elif frame.kind == Kind.CONTEXT:
+        elif frame.kind == _CONTEXT:
             key, value = frame.body[: frame.skip], frame.body[frame.skip :]
             self._context.setdefault(frame.slot, []).append((key, None if frame.flags & DELETED else value))
         else:
