@@ -25,6 +25,7 @@ from actors.transaction import Transaction
 from runtimes.frames import ALL_SLOTS, HEADER, PROTOCOL_VERSION, Decoder, Frame, Kind, ProtocolError
 
 READ_BYTES = 256 << 10
+SMALL_BYTES = 4 << 10
 MAX_IOVECS = 512
 HELLO_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
@@ -222,8 +223,25 @@ class BridgeActor(BaseActor):
     def receiveMsg_SendFrames(self, message: from_module.SendFrames, _sender: ActorAddress) -> None:
         """Frames of a module; dropped when there is no host, for the module will get HostDown."""
         if self.life is Life.OPEN:
-            self.unanswered = self.unanswered or message.frames[-1].kind == _DATA
-            self._write(message.frames)
+            frames = message.frames
+            self.unanswered = self.unanswered or frames[-1].kind == _DATA
+            if len(frames) == 1 and not self.queue and not self.outbox and len(frames[0].body) < SMALL_BYTES:
+                self._write_one(frames[0])
+            else:
+                self._write(frames)
+
+    def _write_one(self, frame: Frame) -> None:
+        """The short way for one small frame when nothing else is to be written: a message that goes at once."""
+        assert self.host is not None
+        kind, slot, body, flags, skip, count, first = frame
+        data = HEADER.pack(len(body), kind, flags, slot, skip, count, first) + body
+        try:
+            written = os.write(self.host.input_fd, data)
+        except BlockingIOError:
+            written = 0
+        if written < len(data):
+            self.outbox.append(data[written:])
+            self.receiveMsg_Flush(Flush(), self.address)
 
     def _write(self, frames: list[Frame]) -> None:
         for kind, slot, body, flags, skip, count, first in frames:
@@ -286,8 +304,9 @@ class BridgeActor(BaseActor):
             self.system.unwatch(host.output_fd)  # the pidfd tells the rest
             return False
         try:
+            take = self._take
             for frame in self.decoder.feed(data):
-                self._take(frame)
+                take(frame)
         except (ProtocolError, orjson.JSONDecodeError, KeyError, IndexError) as error:
             self.killed_for = f"it broke the link protocol: {error}"
             log.error("%s: %s %s", self.flow, self.plan.key, self.killed_for)

@@ -78,10 +78,7 @@ class ModuleActor(BaseActor):
         state = self.state
         if consumed:
             self.latency.add(time.monotonic() - state.window[0].arrived)
-        state.commit(
-            consumed=consumed, handled=handled, failed=failed, pulled=pulled, sent=sent, unwired=unwired,
-            busy_us=busy_us, fused=fused, context=context, errors=errors,
-        )  # fmt: skip
+        state.commit(consumed, handled, failed, pulled, sent, unwired, busy_us, fused, context, errors)
         self.timed_turn = 0
         if state.effects:
             self._perform()  # before the gauge sinks: an error port counts first
@@ -105,7 +102,7 @@ class ModuleActor(BaseActor):
         frames = state.fill()
         if frames:
             self.send(self.bridge, to_bridge.SendFrames(frames))
-        if self.gauge.idle:
+        if self.gauge.watched and self.gauge.idle:
             self.send(self.runner, to_runner.FlowIdle(flow=self.flow))
 
     # effects -------------------------------------------------------------------------------------------------------

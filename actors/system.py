@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
+from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
 from thespian.actors import ActorSystem as ThespianSystem
 from thespian.system.simpleSystemBase import ActorSystemBase, External
 
@@ -45,6 +45,9 @@ class _Timerfd:
         _libc.timerfd_settime(self.fd, 0, ctypes.byref(spec), None)
 
 
+Actor.handlers = {}  # Thespian's own stand-ins for the outside are dispatched like ours
+
+
 class ShortWay:
     """An actor whose `send` goes straight to the queue, and whose handlers the system finds and calls itself."""
 
@@ -57,8 +60,8 @@ class ShortWay:
         self.queue.append((targetAddr, msg, self.address))
 
     def failed(self, error: Exception, msg: Any, sender: ActorAddress) -> None:
-        """A handler has raised."""
-        raise error
+        """A handler has raised `error` on `msg`."""
+        raise NotImplementedError(type(self), msg, sender) from error
 
 
 class InProcessBase(ActorSystemBase):
@@ -161,7 +164,7 @@ class InProcessBase(ActorSystemBase):
                 self._count_dead(to, message)
                 continue
             kind = type(message)
-            handler = actor.handlers.get(kind) if isinstance(actor, ShortWay) else None
+            handler = actor.handlers.get(kind)
             if handler is None:
                 actor.receiveMessage(message, sender)
             else:

@@ -61,7 +61,9 @@ class Engine(Plain):
         while self.overlap is None:
             if ready:
                 self.work()
-            events = poll(0) if ready or transaction.touched or self.inbox else ()
+            # After a read that emptied the pipe there is nothing to ask: what is done is committed at once.
+            ask = ready or self.inbox or (transaction.touched and not self.link.drained)
+            events = poll(0) if ask else ()
             if transaction.touched and (not events or clock() >= self.deadline or transaction.size >= COMMIT_BYTES):
                 self.commit()
             if not events:

@@ -45,15 +45,18 @@ class Link:
         self._held_bytes = 0
         self._needed_bytes = 24
         self.logs: list[bytes] = []
+        self.drained = True  # the last read emptied the pipe
         self._logs_lock = allocate_lock()
         self._logged_ns = 0
         self.wake: Callable[[], None] | None = None  # asks the main loop to call flush_logs
 
     def read(self) -> list[Frame]:
         """The frames that one read completes. The end of the input ends the process."""
-        data = os.read(self.input, READ_BYTES if self._needed_bytes < READ_BYTES else 1 << 20)
+        wanted = READ_BYTES if self._needed_bytes < READ_BYTES else 1 << 20
+        data = os.read(self.input, wanted)
         if not data:
             os._exit(0)
+        self.drained = len(data) < wanted
         if self._parts:
             self._parts.append(data)
             self._held_bytes += len(data)
