@@ -31,6 +31,7 @@ HELLO_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 MAX_DEATHS = 5
 DEATHS_PERIOD_S = 10.0
+MAX_RESTARTS = 15  # without a commit: five messages in a row that kill their host
 STDERR_LINES = 20
 log = logging.getLogger("runner.host")
 module_log = logging.getLogger("runner.module.log")
@@ -395,22 +396,22 @@ class BridgeActor(BaseActor):
         log.warning("%s: the host %s has died: %s", self.flow, self.plan.key, reason)
         blamed = self.turn_seen and (self.probing is not None or len(self.members) == 1)
         idle = life is Life.OPEN and not self.unanswered
-        self._restart_or_fail(reason, stderr, counted=not blamed and not idle)
+        self._restart_or_fail(reason, stderr, blamed, idle)
 
-    def _restart_or_fail(self, reason: str, stderr: str, counted: bool) -> None:
-        """Only deaths that cost progress count: not those of an idle host, and blame has a limit of its own."""
+    def _restart_or_fail(self, reason: str, stderr: str, blamed: bool, idle: bool) -> None:
+        """Only deaths that cost progress count: not those of an idle host, and blame has limits of its own."""
         now = time.monotonic()
-        if counted:
+        if not blamed and not idle:
             self.deaths.append(now)
             while self.deaths[0] < now - DEATHS_PERIOD_S:
                 self.deaths.popleft()
-        if len(self.deaths) >= MAX_DEATHS:
+        self.restarts += 1
+        if len(self.deaths) >= MAX_DEATHS or (not idle and self.restarts >= MAX_RESTARTS):
             lines = f"; its last words:\n{stderr}" if stderr else ""
-            times = f" {len(self.deaths)} times without progress" if len(self.deaths) > 1 else ""
-            self._fail([f"{self.flow}: the host {self.plan.key} died{times}: {reason}{lines}"])
+            times = f"{self.restarts} times without progress"
+            self._fail([f"{self.flow}: the host {self.plan.key} died {times}: {reason}{lines}"])
             return
         self.life = Life.WAITING
-        self.restarts += 1
         delay_s = 0.0 if self.restarts < 2 else min(5.0, 0.1 * 2 ** (self.restarts - 2))
         self.wakeupAfter(delay_s, ("restart", self.starts))
 
