@@ -47,6 +47,8 @@ class Host:
         self.frames: list[Frame] = []
         self.requests = 0
         self.hello = json.loads(self.next(Kind.HELLO).body)
+        for path in paths:
+            Path(path).unlink()
 
     def send(self, kind: int, slot: int = 0, body: bytes = b"", **fields: int) -> None:
         data = memoryview(frames.encode(Frame(kind, slot, body, **fields)))

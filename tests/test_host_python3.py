@@ -59,6 +59,8 @@ class Host:
         self.logs: list[tuple[int, str, str]] = []
         self.requests = 0
         self.hello = json.loads(self.next(Kind.HELLO).body)
+        for path in paths:
+            Path(path).unlink()
 
     def send(self, kind: Kind, slot: int = 0, body: Any = b"", **fields: int) -> None:
         body = body if isinstance(body, bytes) else json.dumps(body).encode()

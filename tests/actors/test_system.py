@@ -60,7 +60,7 @@ class Probe(BaseActor):
         self.runs = getattr(self, "runs", 0) + 1
         raise ValueError(f"{message.what} {self.runs}")
 
-    def receiveMsg_ChildActorExited(self, message: ChildActorExited, _sender: ActorAddress) -> None:
+    def receiveMsg_ChildActorExited(self, _message: ChildActorExited, _sender: ActorAddress) -> None:
         self.send(self.boss, "child gone")
 
 
