@@ -76,6 +76,11 @@ class ModuleActor(BaseActor):
         for port, frame in outputs:
             self.emit(port, frame.body, frame.flags & HEADERS, frame.count)
         state = self.state
+        if consumed > state.window_messages:
+            self.send(
+                self.bridge, to_bridge.KillHost(reason="it broke the link protocol: it consumed what it never got")
+            )
+            return
         if consumed:
             self.latency.add(time.monotonic() - state.window[0].arrived)
         state.commit(consumed, handled, failed, pulled, sent, unwired, busy_us, fused, context, errors)

@@ -265,15 +265,17 @@ class ModuleState:
                 self.context.pop(key, None)
             else:
                 self.context[key] = value
-        held = [self._take_error(error) for error in errors].count(True)
+        held = bool(errors) and [self._take_error(error) for error in errors].count(True) > 0
         if consumed:
             self.consume(consumed)
             self.completed += consumed
             self.attempts = 0
             self.deaths = None
             self.suspects = max(0, self.suspects - consumed)
-            self._probed()
-            self._ease()
+            if self.probing:
+                self._probed()
+            if self.over_high:
+                self._ease()
             if self.draining is not None:
                 self._check_drained()
         if held:
