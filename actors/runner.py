@@ -34,10 +34,9 @@ from actors.messages.runner_to_session import Attached, FlowEnded
 from actors.messages.system_to_actor import QuietPoint
 from actors.operation import Operation
 from runtimes.frames import HEADERS, join
-from runtimes.manifest import find_version, load_runtimes
+from runtimes.manifest import RUNTIMES_FOLDER, listed, load_runtimes
 
 log = logging.getLogger("runner.flow")
-RUNTIMES_FOLDER = Path(__file__).parent.parent / "runtimes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +86,7 @@ class RunnerActor(FlowLife):
 
     def receiveMsg_ListRuntimes(self, message: api.ListRuntimes, sender: ActorAddress) -> None:
         """Every runtime with its version, or why it is not available."""
-        entries = []
-        for runtime in self.runtimes.values():
-            found = find_version(runtime)
-            available = found.version is not None
-            entry = {"id": runtime.id, "name": runtime.name, "version": found.version, "available": available}
-            entries.append(entry if available else entry | {"reason": found.reason})
-        self._reply(message, sender, entries)
+        self._reply(message, sender, listed(self.runtimes.values()))
 
     def receiveMsg_ListFlows(self, message: api.ListFlows, sender: ActorAddress) -> None:
         """Every flow."""
@@ -283,13 +276,14 @@ class RunnerActor(FlowLife):
 
     def _gathered(self, message: Any, _sender: ActorAddress) -> None:
         gathering = self._gatherings[message.request_id]
-        gathering.came.append(message)
+        if not isinstance(message, Reply):  # a Reply says that the actor could not describe itself (it has logged why)
+            gathering.came.append(message)
         gathering.left -= 1
         if not gathering.left:
             del self._gatherings[message.request_id]
             gathering.done(gathering.came)
 
-    receiveMsg_ModuleDescribed = receiveMsg_HostDescribed = _gathered
+    receiveMsg_ModuleDescribed = receiveMsg_HostDescribed = receiveMsg_Reply = _gathered
 
     def receiveMsg_FlowState(self, message: api.FlowState, sender: ActorAddress) -> None:
         """The figures of a flow; rates are those since the last call."""

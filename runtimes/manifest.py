@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 FILE_NAME = "runtime.yaml"
+RUNTIMES_FOLDER = Path(__file__).parent
 VERSION_TIMEOUT_S = 10.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+|\d+")
 _FIELDS = {"id", "name", "version", "install", "extensions", "hot_load", "host"}
@@ -164,3 +165,14 @@ def find_version(runtime: Runtime) -> Found:
     if done.returncode != 0:
         return runtime.failing(f"exited with {done.returncode}: {done.stderr.strip()[:200]}")
     return runtime.parse_version(done.stdout or done.stderr)
+
+
+def listed(runtimes: Iterable[Runtime]) -> list[dict[str, Any]]:
+    """The answer of listRuntimes: id, name, version, available and, when it is not, the reason."""
+    entries = []
+    for runtime in runtimes:
+        found = find_version(runtime)
+        available = found.version is not None
+        entry = {"id": runtime.id, "name": runtime.name, "version": found.version, "available": available}
+        entries.append(entry if available else entry | {"reason": found.reason})
+    return entries

@@ -17,6 +17,7 @@ from actors.console.text import columns
 from actors.flows.model import FlowError
 from actors.flows.reading import read_flow_file
 from actors.flows.validation import check_flow
+from runtimes.manifest import RUNTIMES_FOLDER, listed, load_runtimes
 
 
 @contextmanager
@@ -64,9 +65,12 @@ def _done(options: argparse.Namespace, outcome: Outcome, text: str, **more: Any)
 
 
 def runtimes(options: argparse.Namespace) -> int:
-    """`runner runtimes`."""
-    with _client(options) as client:
-        found = client.list_runtimes()
+    """`runner runtimes`: of the live runner; without one, what a runner started here would have."""
+    if options.runner is None and not live_runners(options.state):
+        found = listed(load_runtimes([RUNTIMES_FOLDER]).values())
+    else:
+        with _client(options) as client:
+            found = client.list_runtimes()
     head = ("RUNTIME", "NAME", "VERSION", "")
     return _show(
         options,

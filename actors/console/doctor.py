@@ -14,9 +14,8 @@ from typing import Any
 
 from actors.console.live_runners import live_runners, state_folder
 from actors.console.text import columns
-from actors.runner import RUNTIMES_FOLDER
 from actors.system import ActorSystem
-from runtimes.manifest import find_version, load_runtimes
+from runtimes.manifest import RUNTIMES_FOLDER, find_version, load_runtimes
 
 PACKAGES = ("thespian", "orjson", "pyyaml", "psutil", "rich", "msgpack")
 THESPIAN = "4.0.1"  # actors/signing.py and actors/system.py know its inside

@@ -15,11 +15,11 @@ from actors.door import open_door
 from actors.flows.model import FlowError
 from actors.flows.reading import FlowSource, read_flow_file
 from actors.flows.validation import check_flow
-from actors.runner import RUNTIMES_FOLDER, ConfigureRunner, RunnerActor
+from actors.runner import ConfigureRunner, RunnerActor
 from actors.session import Endpoint, Outcome, RunFlow, SessionActor
 from actors.state_folder import RunFolder, default_state_folder
 from actors.system import ActorSystem
-from runtimes.manifest import load_runtimes
+from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
 
 if TYPE_CHECKING:
     from actors.console.live import LiveTable

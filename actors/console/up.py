@@ -34,9 +34,8 @@ from actors.flows.deployment import Deployment, read_deployment
 from actors.flows.model import FlowError
 from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
 from actors.messages.up_to_dispatcher import Deploy, StopDeployment
-from actors.runner import RUNTIMES_FOLDER
 from actors.state_folder import sweep
-from runtimes.manifest import load_runtimes
+from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
 
 ADMIN, DISPATCHER = "the actor system", "the dispatcher"
 START_TRIES = 5
