@@ -258,6 +258,7 @@ class ModuleState:
         self.unwired += unwired
         self.busy_us += busy_us
         self.credit -= pulled
+        self.source_turns += pulled
         self.accepted += fused
         self.completed += fused
         for key, value in context:

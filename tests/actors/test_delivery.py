@@ -253,3 +253,42 @@ def test_a_full_mailbox_refuses_api_messages(runner: Harness, monkeypatch: pytes
     reply = runner.call(api.SendMessage, flow_module_id="f/a", message=6)
     assert not reply.ok
     assert "full" in reply.error
+
+
+@pytest.mark.parametrize("runtime", ["python3", "node"])
+def test_ids_of_a_source_go_on_after_a_death(runner: Harness, runtime: str) -> None:
+    """Each message a source makes has an id of its own, also when its host has died in between."""
+    if runtime == "python3":
+        source = py(
+            "import time\ndef start(c):\n    while c.get('i', 0) < 300:\n        c.set('i', c.get('i', 0) + 1)\n"
+            "        time.sleep(0.002)\n        yield c.get('i')\n"
+        )
+        stage = py("def run(m, c):\n    return [m, c.message_id]\n")
+    else:
+        source = js(
+            "exports.start = async function* (c) { while (c.get('i', 0) < 300) { c.set('i', c.get('i', 0) + 1);"
+            " await new Promise(r => setTimeout(r, 2)); yield c.get('i') } }",
+            name="s.js",
+        )
+        stage = js("(m, c) => [m, c.messageId]")
+    runner.add("f", {"s": source, "t": stage}, ["s -> t"])
+    out = runner.collect("f", "t")
+    runner.start("f")
+    bridge = runner.bridge("f", runtime)
+    for share in (60, 150):
+        runner.wait(lambda share=share: len(out.got) > share)
+        bridge.host.kill()
+    runner.wait_idle("f")
+    assert [item[0] for item in out.got] == list(range(1, 301))
+    assert len({item[1] for item in out.got}) == 300
+
+
+def test_a_full_store_of_dead_letters_stops_the_flow(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.runner.MAX_DEAD_LETTERS", 3)
+    runner.add("f", {"a": py("def run(m, c):\n    raise ValueError(m)\n")})
+    runner.start("f")
+    runner.send("f/a", 1, 2, 3)
+    record = runner.record("f")
+    runner.wait(lambda: record.state == "failed")
+    assert "3 dead letters" in record.failed_for[0]
+    assert [letter["message"] for letter in runner.ok(api.DeadLetters, flow_id="f")] == [1, 2, 3]
