@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actors.console.errors import UserError
-from actors.door import open_door
 from actors.flows.model import FlowError
 from actors.flows.reading import FlowSource, read_flow_file
 from actors.flows.validation import check_flow
@@ -69,15 +68,24 @@ def run_embedded(state: str | None, name: Any = None, **job: Any) -> Outcome:
     try:
         runner = system.createActor(RunnerActor)
         system.tell(runner, ConfigureRunner(run_folder=folder.path))
-        if name is not None and (error := open_door(system, runner, folder.path, str(name))):
-            log.warning("no API: %s", error)
         session = system.createActor(SessionActor)
         system.tell(session, RunFlow(runner=runner, outcome=outcome, **job))
+        while system.base.busy and not outcome.over:  # to where the hosts have been started
+            system.base.turn()
+        if name is not None and not outcome.over:
+            _open_door(system, runner, folder.path, str(name))
         system.base.run_until(lambda: outcome.over)
     finally:
         system.shutdown()
         folder.close()
     return outcome
+
+
+def _open_door(system: ActorSystem, runner: Any, folder: Path, name: str) -> None:
+    from actors.door import open_door  # while the hosts start: the first message does not wait for it
+
+    if error := open_door(system, runner, folder, name):
+        log.warning("no API: %s", error)
 
 
 def _table(options: argparse.Namespace) -> LiveTable | None:
