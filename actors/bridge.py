@@ -4,68 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import select
 import time
 from collections import deque
-from enum import Enum, auto
 from typing import Any
 
 import orjson
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
-from actors.base import BaseActor
+from actors.host_link import Life, module_log
 from actors.host_process import HostProcess
 from actors.messages import bridge_to_module as to_module
 from actors.messages import bridge_to_runner as to_runner
 from actors.messages import module_to_bridge as from_module
 from actors.messages import runner_to_bridge as from_runner
-from actors.messages.system_to_actor import Ready
+from actors.probation import Probation
 from actors.transaction import Transaction
-from runtimes.frames import ALL_SLOTS, HEADER, PROTOCOL_VERSION, Decoder, Frame, Kind, ProtocolError
+from runtimes.frames import ALL_SLOTS, PROTOCOL_VERSION, Frame, Kind, ProtocolError
 
-READ_BYTES = 256 << 10
-SMALL_BYTES = 4 << 10
-MAX_IOVECS = 512
 HELLO_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 MAX_DEATHS = 5
 DEATHS_PERIOD_S = 10.0
 MAX_RESTARTS = 15  # without a commit: five messages in a row that kill their host
-STDERR_LINES = 20
 log = logging.getLogger("runner.host")
-module_log = logging.getLogger("runner.module.log")
 # Plain numbers: an IntEnum's member costs more to look up than everything else that is done with a frame's kind.
-_COMMIT, _DATA = int(Kind.COMMIT), int(Kind.DATA)
+_COMMIT = int(Kind.COMMIT)
 _TRANSACTION = frozenset(map(int, (Kind.DATA, Kind.CONTEXT, Kind.ERROR)))
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50}
 
 
-class Life(Enum):
-    """What the host is doing. OPENING: its modules' `start` hooks run."""
-
-    NONE = auto()
-    STARTING = auto()
-    LOADING = auto()
-    LOADED = auto()
-    OPENING = auto()
-    OPEN = auto()
-    STOPPING = auto()
-    WAITING = auto()
-
-
-class Flush:
-    """Bridge to itself: write what has been collected."""
-
-
-class BridgeActor(BaseActor):
+class BridgeActor(Probation):
     """Starts the host, loads and wires its modules, applies its transactions, starts it again when it dies."""
 
     def __init__(self) -> None:
         super().__init__()
         self.starts = 0
-        self.life = Life.NONE
-        self.host: HostProcess | None = None
 
     # starting ------------------------------------------------------------------------------------------------------
 
@@ -78,29 +52,22 @@ class BridgeActor(BaseActor):
         self.opened = False  # ModulesStarted has been told
         self.deaths: deque[float] = deque()
         self.restarts = 0  # since the last COMMIT
-        self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
+        self.stderr.clear()
         self.stop_errors: list[str] = []
         self._start()
 
     def _start(self) -> None:
         self.starts += 1
         self.life = Life.STARTING
-        self.outbox: list[bytes] = []
-        self.writing = self.flushing = False
-        self.decoder = Decoder()
+        self.new_link()
+        self.new_probation()
         self.transaction = Transaction(self.plan.outputs)
         self.requests: dict[int, tuple[str, int]] = {}
         self.request_count = 0
         self.hooks: dict[int, frozenset[str]] = {}
         self.sources: set[int] = set()
-        self.suspects: dict[int, int] = {}
         self.start_turns: dict[int, int] = {}
-        self.probing: int | None = None
-        self.turn_seen = self.unanswered = False
-        self.draining: deque[int] = deque()
-        self.killed_for: str | None = None
         self.errors: list[str] = []
-        self.partial_log = b""
         try:
             self.host = HostProcess(
                 self.runtime.host_command(), self.folder / f"{self.plan.key}-{self.starts}", self.env
@@ -219,103 +186,6 @@ class BridgeActor(BaseActor):
             body = self.plan.wirings(self.fused)[message.slot]
             self._write([Frame(Kind.WIRES, message.slot, orjson.dumps(body))])
 
-    # the link ------------------------------------------------------------------------------------------------------
-
-    def receiveMsg_SendFrames(self, message: from_module.SendFrames, _sender: ActorAddress) -> None:
-        """Frames of a module; dropped when there is no host, for the module will get HostDown."""
-        if self.life is Life.OPEN:
-            frames = message.frames
-            self.unanswered = self.unanswered or frames[-1].kind == _DATA
-            if len(frames) == 1 and not self.queue and not self.outbox and len(frames[0].body) < SMALL_BYTES:
-                self._write_one(frames[0])
-            else:
-                self._write(frames)
-
-    def _write_one(self, frame: Frame) -> None:
-        """The short way for one small frame when nothing else is to be written: a message that goes at once."""
-        assert self.host is not None
-        kind, slot, body, flags, skip, count, first = frame
-        data = HEADER.pack(len(body), kind, flags, slot, skip, count, first) + body
-        try:
-            written = os.write(self.host.input_fd, data)
-        except BlockingIOError:
-            written = 0
-        if written < len(data):
-            self.outbox.append(data[written:])
-            self.receiveMsg_Flush(Flush(), self.address)
-
-    def _write(self, frames: list[Frame]) -> None:
-        for kind, slot, body, flags, skip, count, first in frames:
-            self.outbox.append(HEADER.pack(len(body), kind, flags, slot, skip, count, first))
-            if body:
-                self.outbox.append(body)
-        if not self.queue:  # nobody else has anything to add
-            self.receiveMsg_Flush(Flush(), self.address)
-        elif not self.flushing:
-            self.flushing = True
-            self.send(self.address, Flush())
-
-    def receiveMsg_Flush(self, _message: Flush, _sender: ActorAddress) -> None:
-        """Write what fits, and the rest when the pipe has room."""
-        self.flushing = False
-        if self.host is None or self.writing:
-            return
-        fd, outbox = self.host.input_fd, self.outbox
-        while outbox:
-            part = outbox[:MAX_IOVECS]
-            try:
-                written = os.writev(fd, part)
-            except BlockingIOError:
-                written = 0
-            done = 0
-            while done < len(part) and written >= len(part[done]):
-                written -= len(part[done])
-                done += 1
-            del outbox[:done]
-            if done < len(part):
-                if written:
-                    outbox[0] = outbox[0][written:]
-                self.writing = True
-                self.system.watch(fd, select.EPOLLOUT, self.myAddress)
-                return
-
-    def receiveMsg_Ready(self, message: Ready, _sender: ActorAddress) -> None:
-        """The link, the log or the process has something."""
-        host = self.host
-        if host is None:
-            return
-        if message.fd == host.output_fd:
-            self._read(host)
-        elif message.fd == host.input_fd:
-            self.system.unwatch(host.input_fd)
-            self.writing = False
-            self.receiveMsg_Flush(Flush(), self.myAddress)
-        elif message.fd == host.log_fd:
-            self._read_log(host)
-        elif message.fd == host.pid_fd:
-            self._exited(host)
-
-    def _read(self, host: HostProcess) -> bool:
-        """One portion of the host's output; False when there is none."""
-        try:
-            data = os.read(host.output_fd, READ_BYTES)
-        except BlockingIOError:
-            return False
-        if not data:
-            self.system.unwatch(host.output_fd)  # the pidfd tells the rest
-            return False
-        try:
-            take = self._take
-            for frame in self.decoder.feed(data):
-                take(frame)
-        except (ProtocolError, orjson.JSONDecodeError, KeyError, IndexError) as error:
-            self.killed_for = f"it broke the link protocol: {error}"
-            log.error("%s: %s %s", self.flow, self.plan.key, self.killed_for)
-            self.system.unwatch(host.output_fd)
-            host.kill()
-            return False
-        return True
-
     def _take(self, frame: Frame) -> None:
         kind = frame.kind
         if kind == _COMMIT:
@@ -347,21 +217,6 @@ class BridgeActor(BaseActor):
         entry = orjson.loads(frame.body)
         name = self.plan.key if frame.slot == ALL_SLOTS else self.plan.modules[frame.slot]
         module_log.log(LEVELS.get(entry["level"], 20), "%s/%s: %s", self.flow, name, entry["text"])
-
-    def _read_log(self, host: HostProcess) -> bool:
-        try:
-            data = os.read(host.log_fd, READ_BYTES)
-        except BlockingIOError:
-            return False
-        if not data:
-            self.system.unwatch(host.log_fd)
-            return False
-        *lines, self.partial_log = (self.partial_log + data).split(b"\n")
-        for line in lines:
-            text = line.decode(errors="replace")
-            self.stderr.append(text)
-            module_log.warning("%s/%s: %s", self.flow, self.plan.key, text)
-        return True
 
     # the end of a host ---------------------------------------------------------------------------------------------
 
@@ -444,53 +299,6 @@ class BridgeActor(BaseActor):
                 self._request("stop", slot, Kind.CALL, b'{"hook":"stop"}')
         if not self.requests:
             self._write([Frame(Kind.STOP)])
-
-    # probation: what was uncommitted when the host died is tried again one message at a time -----------------------
-
-    def _probe_next(self) -> None:
-        self.turn_seen = False
-        self.probing = next((slot for slot, count in self.suspects.items() if count), None)
-        if self.probing is not None:
-            self.send(self.members[self.probing], to_module.ProbeNext())
-            return
-        self.probation = False
-        for member in self.members:
-            self.send(member, to_module.ProbationOver())
-        self._drain_to_fuse()
-
-    def receiveMsg_ProbeDone(self, message: from_module.ProbeDone, _sender: ActorAddress) -> None:
-        """One suspect is innocent."""
-        if self.life is Life.OPEN and message.slot == self.probing:
-            self.suspects[message.slot] = message.left
-            self._probe_next()
-
-    # fusing back: in topological order each module runs dry on its wires that are to be fused ----------------------
-
-    def _drain_to_fuse(self) -> None:
-        ends = {slot for wire in self.plan.fusable for slot in (wire[0], wire[2])}
-        self.draining = deque(sorted(ends))
-        self._drain_next()
-
-    def _drain_next(self) -> None:
-        if self.draining:
-            slot = self.draining[0]
-            wires = frozenset(wire for _, _, to_slot, _, wire in self.plan.fusable if to_slot == slot)
-            self.send(self.members[slot], to_module.DrainWires(wires=wires))
-            return
-        self.fused = self.plan.fusable_wires
-        if not self.fused:
-            return
-        wirings = self.plan.wirings(self.fused)
-        slots = sorted({slot for wire in self.plan.fusable for slot in (wire[0], wire[2])})
-        self._write([Frame(Kind.WIRES, slot, orjson.dumps(wirings[slot])) for slot in slots])
-        for slot in slots:
-            self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
-
-    def receiveMsg_WiresDrained(self, message: from_module.WiresDrained, _sender: ActorAddress) -> None:
-        """The next module's turn."""
-        if self.life is Life.OPEN and self.draining and self.draining[0] == message.slot:
-            self.draining.popleft()
-            self._drain_next()
 
     # others --------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,187 @@
+"""The link of a bridge to its host: writes frames without blocking, reads them, collects what the host prints.
+
+It knows neither what a frame means nor when a host is to be started: those are the bridge's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+from collections import deque
+from enum import Enum, auto
+
+import orjson
+from thespian.actors import ActorAddress
+
+from actors.base import BaseActor
+from actors.flows.hosting import HostPlan
+from actors.host_process import HostProcess
+from actors.messages import module_to_bridge as from_module
+from actors.messages.system_to_actor import Ready
+from runtimes.frames import HEADER, Decoder, Frame, Kind, ProtocolError
+
+READ_BYTES = 256 << 10
+SMALL_BYTES = 4 << 10
+MAX_IOVECS = 512
+STDERR_LINES = 20
+_DATA = int(Kind.DATA)  # plain: an IntEnum's member costs more to look up than all else done with a frame's kind
+log = logging.getLogger("runner.host")
+module_log = logging.getLogger("runner.module.log")
+
+
+class Life(Enum):
+    """What the host is doing. OPENING: its modules' `start` hooks run."""
+
+    NONE = auto()
+    STARTING = auto()
+    LOADING = auto()
+    LOADED = auto()
+    OPENING = auto()
+    OPEN = auto()
+    STOPPING = auto()
+    WAITING = auto()
+
+
+class Flush:
+    """Bridge to itself: write what has been collected."""
+
+
+class HostLink(BaseActor):
+    """The half of the Bridge actor that moves bytes."""
+
+    flow: str
+    plan: HostPlan
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.life = Life.NONE
+        self.host: HostProcess | None = None
+        self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
+        self.new_link()
+
+    def new_link(self) -> None:
+        """For a new host: nothing written, nothing read."""
+        self.outbox: list[bytes] = []
+        self.writing = self.flushing = self.unanswered = False
+        self.decoder = Decoder()
+        self.partial_log = b""
+        self.killed_for: str | None = None
+
+    def _take(self, frame: Frame) -> None:
+        """A frame of the host."""
+        raise NotImplementedError
+
+    def _exited(self, host: HostProcess) -> None:
+        """The host's process has ended."""
+        raise NotImplementedError
+
+    def receiveMsg_SendFrames(self, message: from_module.SendFrames, _sender: ActorAddress) -> None:
+        """Frames of a module; dropped when there is no host, for the module will get HostDown."""
+        if self.life is Life.OPEN:
+            frames = message.frames
+            self.unanswered = self.unanswered or frames[-1].kind == _DATA
+            if len(frames) == 1 and not self.queue and not self.outbox and len(frames[0].body) < SMALL_BYTES:
+                self._write_one(frames[0])
+            else:
+                self._write(frames)
+
+    def _write_one(self, frame: Frame) -> None:
+        """The short way for one small frame when nothing else is to be written: a message that goes at once."""
+        assert self.host is not None
+        kind, slot, body, flags, skip, count, first = frame
+        data = HEADER.pack(len(body), kind, flags, slot, skip, count, first) + body
+        try:
+            written = os.write(self.host.input_fd, data)
+        except BlockingIOError:
+            written = 0
+        if written < len(data):
+            self.outbox.append(data[written:])
+            self.receiveMsg_Flush(Flush(), self.address)
+
+    def _write(self, frames: list[Frame]) -> None:
+        for kind, slot, body, flags, skip, count, first in frames:
+            self.outbox.append(HEADER.pack(len(body), kind, flags, slot, skip, count, first))
+            if body:
+                self.outbox.append(body)
+        if not self.queue:  # nobody else has anything to add
+            self.receiveMsg_Flush(Flush(), self.address)
+        elif not self.flushing:
+            self.flushing = True
+            self.send(self.address, Flush())
+
+    def receiveMsg_Flush(self, _message: Flush, _sender: ActorAddress) -> None:
+        """Write what fits, and the rest when the pipe has room."""
+        self.flushing = False
+        if self.host is None or self.writing:
+            return
+        fd, outbox = self.host.input_fd, self.outbox
+        while outbox:
+            part = outbox[:MAX_IOVECS]
+            try:
+                written = os.writev(fd, part)
+            except BlockingIOError:
+                written = 0
+            done = 0
+            while done < len(part) and written >= len(part[done]):
+                written -= len(part[done])
+                done += 1
+            del outbox[:done]
+            if done < len(part):
+                if written:
+                    outbox[0] = outbox[0][written:]
+                self.writing = True
+                self.system.watch(fd, select.EPOLLOUT, self.myAddress)
+                return
+
+    def receiveMsg_Ready(self, message: Ready, _sender: ActorAddress) -> None:
+        """The link, the log or the process has something."""
+        host = self.host
+        if host is None:
+            return
+        if message.fd == host.output_fd:
+            self._read(host)
+        elif message.fd == host.input_fd:
+            self.system.unwatch(host.input_fd)
+            self.writing = False
+            self.receiveMsg_Flush(Flush(), self.myAddress)
+        elif message.fd == host.log_fd:
+            self._read_log(host)
+        elif message.fd == host.pid_fd:
+            self._exited(host)
+
+    def _read(self, host: HostProcess) -> bool:
+        """One portion of the host's output; False when there is none."""
+        try:
+            data = os.read(host.output_fd, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.system.unwatch(host.output_fd)  # the pidfd tells the rest
+            return False
+        try:
+            take = self._take
+            for frame in self.decoder.feed(data):
+                take(frame)
+        except (ProtocolError, orjson.JSONDecodeError, KeyError, IndexError) as error:
+            self.killed_for = f"it broke the link protocol: {error}"
+            log.error("%s: %s %s", self.flow, self.plan.key, self.killed_for)
+            self.system.unwatch(host.output_fd)
+            host.kill()
+            return False
+        return True
+
+    def _read_log(self, host: HostProcess) -> bool:
+        try:
+            data = os.read(host.log_fd, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.system.unwatch(host.log_fd)
+            return False
+        *lines, self.partial_log = (self.partial_log + data).split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace")
+            self.stderr.append(text)
+            module_log.warning("%s/%s: %s", self.flow, self.plan.key, text)
+        return True
