@@ -135,7 +135,8 @@ class Context {
       return
     }
     let values = null
-    if (count > 0) {
+    if (count === 1) values = [handOver(value)]
+    else if (count > 1) {
       const plain = handOver(value)
       values = new Array(count)
       for (let i = 0; i < count - 1; i++) values[i] = copy(plain)
@@ -162,9 +163,14 @@ class Context {
 
   /** Gives what a hook or a source has collected to the context of the turn that commits it. */
   _moveTo(other) {
-    for (const field of ['_outputs', '_json', '_count', '_sent', '_unwired', '_chars', '_changes', '_changedBytes']) {
-      other[field] = this[field]
-    }
+    other._outputs = this._outputs // by hand: a source does this for each of its turns
+    other._json = this._json
+    other._count = this._count
+    other._sent = this._sent
+    other._unwired = this._unwired
+    other._chars = this._chars
+    other._changes = this._changes
+    other._changedBytes = this._changedBytes
     this._outputs = this._json = this._changes = null
     this._count = this._sent = this._unwired = this._chars = this._changedBytes = 0
     if (this._turn.tooLarge) other._turn.tooLarge = true

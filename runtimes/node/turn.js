@@ -48,8 +48,9 @@ class Turn {
       const headers = context._headers === null && !port.ids ? null : context._headersText(port, undefined, context._count)
       this._output(port, context._json, headers)
     } else if (context._outputs !== null) {
-      for (const { port, json, headers, index } of context._outputs) {
-        if (json !== null) this._output(port, json, context._headersText(port, headers, index))
+      for (const output of context._outputs) {
+        if (output.json === null) continue
+        this._output(output.port, output.json, context._headersText(output.port, output.headers, output.index))
       }
     }
     if (context._changes !== null) {
