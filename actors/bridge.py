@@ -95,6 +95,7 @@ class BridgeActor(Probation):
         if self.life is not Life.LOADING:
             return  # the host has died meanwhile
         self.suspects[message.slot] = message.suspects
+        self.unfusable |= message.waiting
         self.start_turns[message.slot] = message.start_turns
         self._request("load", message.slot, Kind.LOAD, message.body)
 
@@ -139,7 +140,8 @@ class BridgeActor(Probation):
     def _start_modules(self) -> None:
         self.life = Life.OPENING
         self.probation = any(self.suspects.values())
-        self.fused = frozenset() if self.probation else self.plan.fusable_wires
+        clean = not self.probation and not self.unfusable & self.plan.fusable_wires
+        self.fused = self.plan.fusable_wires if clean else frozenset()
         wirings = self.plan.wirings(self.fused)
         self._write([Frame(Kind.WIRES, slot, orjson.dumps(body)) for slot, body in enumerate(wirings)])
         for slot, hooks in self.hooks.items():
@@ -168,6 +170,8 @@ class BridgeActor(Probation):
             again = sum(self.suspects.values())
             log.info("%s: %s: %d messages are delivered again, one at a time", self.flow, self.plan.key, again)
             self._probe_next()
+        elif self.fused != self.plan.fusable_wires:
+            self._drain_to_fuse()
 
     def _fail(self, errors: list[str]) -> None:
         """Give the host up for good; the runner stops the flow."""

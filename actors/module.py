@@ -200,7 +200,7 @@ class ModuleActor(BaseActor):
             sender,
             to_bridge.LoadModule(
                 slot=self.state.slot, body=self._load_body(), suspects=self.state.suspects,
-                start_turns=self.state.source_turns,
+                start_turns=self.state.source_turns, waiting=self.state.waiting_wires(),
             ),
         )  # fmt: skip
 

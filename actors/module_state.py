@@ -436,6 +436,10 @@ class ModuleState:
             self.ready, self.held = self.held, deque()
             self.draining = None
 
+    def waiting_wires(self) -> frozenset[str]:
+        """The wires that the mailbox has messages of."""
+        return frozenset(segment.wire for segment in (*self.window, *self.ready, *self.held))
+
     # the host's life -----------------------------------------------------------------------------------------------
 
     def host_up(self) -> None:

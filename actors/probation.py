@@ -21,6 +21,7 @@ class Probation(HostLink):
     def new_probation(self) -> None:
         """For a new host."""
         self.suspects: dict[int, int] = {}
+        self.unfusable: set[str] = set()  # wires with messages in a mailbox: they have to run dry first
         self.probing: int | None = None
         self.probation = self.turn_seen = False
         self.fused: frozenset[str] = frozenset()

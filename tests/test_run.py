@@ -151,6 +151,17 @@ def test_kill_of_all_hosts_changes_no_byte(tmp_path: Path, flow: Path, count: in
     assert len(again) >= kills // 2, "the kills hit no host with uncommitted work"
 
 
+def test_kills_keep_the_order_on_fused_wires(tmp_path: Path, flow: Path) -> None:
+    """The same with two more modules, fused behind the first two: unfused and fused again after each kill."""
+    document = json.loads(flow.read_text())
+    document["modules"]["same"] = {"runtime": "python3", "code": "def run(m, c):\n    return m\n"}
+    document["modules"]["again"] = {"runtime": "node", "code": "m => m"}
+    document["wires"] = ["parse -> same", "same -> double", "double -> again", "again -> finish"]
+    flow.write_text(json.dumps(document))
+    run_with_kills(tmp_path, flow, 60_000, 8)
+    same_lines(tmp_path / "out", 60_000)
+
+
 def run_with_kills(tmp_path: Path, flow: Path, count: int, kills: int, program: str | None = None) -> str:
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")

@@ -16,12 +16,16 @@ class SendFrames(NamedTuple):  # a tuple, not a dataclass: made once per frame o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadModule:
-    """The module's answer to HostUp: its LOAD body with the context as of the last commit, and its suspects."""
+    """The module's answer to HostUp: its LOAD body with the context as of the last commit, and its suspects.
+
+    `waiting`: the wires that its mailbox has messages of; such a wire cannot be fused at once, they would be overtaken.
+    """
 
     slot: int
     body: bytes
     suspects: int
     start_turns: int
+    waiting: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import pytest
 
 from actors import module_state
 from actors.messages import client_to_runner as api
+from actors.messages.runner_to_module import GoOn
 from tests.harness import Harness
 
 ECHO = "def run(m, c):\n    return m\n"
@@ -292,3 +293,24 @@ def test_a_full_store_of_dead_letters_stops_the_flow(runner: Harness, monkeypatc
     runner.wait(lambda: record.state == "failed")
     assert "3 dead letters" in record.failed_for[0]
     assert [letter["message"] for letter in runner.ok(api.DeadLetters, flow_id="f")] == [1, 2, 3]
+
+
+def test_a_wire_with_queued_messages_is_not_fused_at_a_restart(runner: Harness) -> None:
+    """Or what goes through inside the host would overtake what waits in the mailbox."""
+    slow = "import time\ndef run(m, c):\n    time.sleep(0.02)\n    return m\n"
+    runner.add("f", {"a": py(slow), "b": py(ECHO)}, ["a -> b"])
+    out = runner.collect("f", "b")
+    runner.start("f")
+    bridge, target = runner.bridge("f", "python3"), runner.module("f", "b")
+    target.state.stops.add("test")  # b takes nothing
+    runner.send("f/a", *range(5))
+    bridge.host.kill()
+    runner.wait(lambda: target.state.queued == 5)  # probation is over, b's wire cannot run dry
+    starts = bridge.starts
+    bridge.host.kill()
+    runner.wait(lambda: bridge.starts > starts and bridge.life.name == "OPEN")
+    runner.send("f/a", *range(5, 10))
+    target.receiveMsg_GoOn(GoOn(reason="test"), target.address)
+    runner.wait(lambda: len(out.got) == 10)
+    assert out.got == list(range(10))
+    runner.wait(lambda: bridge.fused == bridge.plan.fusable_wires)
