@@ -172,11 +172,13 @@ def run_with_kills(tmp_path: Path, flow: Path, count: int, kills: int, program: 
     )
     with (tmp_path / "log").open("w") as log, started(words, stderr=log) as process:
         out = tmp_path / "out"
-        size = 0
+        stride = 20 * count // (2 * kills + 2)  # bytes; a line has 20 at least, so the kills spread over the run
+        goal = 0
         for _ in range(kills):
-            # Some progress, then a random moment: a run without any in between would be about start-up only.
-            size = wait_for(lambda size=size: process.poll() is not None or ((s := out_size(out)) > size and s))
+            # Real progress, then a random moment: a run without any in between would be about start-up only.
+            wait_for(lambda goal=goal: process.poll() is not None or out_size(out) > goal)
             select.select([], [], [], chance.uniform(0.0, 0.25))
+            goal = out_size(out) + stride
             if process.poll() is not None:
                 break
             for host in hosts_of(process.pid):
