@@ -69,6 +69,7 @@ class FeedActor(BaseActor):
         self.held: set[str] = set()
         self.rest, self.line_number, self.number = b"", 0, 0
         self.watching = self.ended = self.reading = False
+        self.skipping = False  # the rest of a line that was too long
         attach = AttachFeed(flow=message.flow, module=message.module, port=message.port, wire=self.wire)
         self.send(message.runner, attach)
 
@@ -124,16 +125,7 @@ class FeedActor(BaseActor):
         except BlockingIOError:
             return
         if data:
-            text, newline, rest = data.rpartition(b"\n")
-            if newline:
-                self._lines(self.rest + text)
-                self.rest = rest
-            else:
-                self.rest += data
-                if len(self.rest) > MAX_LINE_BYTES:
-                    self.line_number += 1
-                    self._bad(f"longer than {MAX_LINE_BYTES} bytes")
-                    self.rest = b""
+            self._take(data)
             return
         self.ended = True
         if self.watching:
@@ -145,18 +137,31 @@ class FeedActor(BaseActor):
         if self.gauge.idle:
             self.send(self.runner, FlowIdle(flow=self.flow))
 
+    def _take(self, data: bytes) -> None:
+        if self.skipping:
+            _, newline, data = data.partition(b"\n")
+            self.skipping = not newline
+        text, newline, rest = data.rpartition(b"\n")
+        if newline:
+            self._lines(self.rest + text)
+            self.rest = rest
+        else:
+            self.rest += rest
+        if len(self.rest) > MAX_LINE_BYTES:
+            self.line_number += 1
+            self._bad(f"longer than {MAX_LINE_BYTES} bytes")
+            self.rest, self.skipping = b"", True
+
     def _lines(self, text: bytes) -> None:
         lines = text.split(b"\n")
-        body = join(lines)
         try:
-            good = len(orjson.loads(body)) == len(lines)
+            for line in lines:  # one by one: in a joint array two broken lines can make up for each other
+                orjson.loads(line)
         except orjson.JSONDecodeError:
-            good = False
-        if good:
-            self.line_number += len(lines)
-            self._deliver(lines, body)
+            lines = self._good_lines(lines)
         else:
-            self._deliver(self._good_lines(lines))
+            self.line_number += len(lines)
+        self._deliver(lines)
 
     def _good_lines(self, lines: list[bytes]) -> list[bytes]:
         good = []
@@ -174,9 +179,9 @@ class FeedActor(BaseActor):
     def _bad(self, reason: str) -> None:
         self.send(self.owner, BadLine(name=self.name, number=self.line_number, reason=reason))
 
-    def _deliver(self, lines: list[bytes], body: bytes | None = None) -> None:
+    def _deliver(self, lines: list[bytes]) -> None:
         assert self.module is not None
         if lines:
             self.gauge.pending += len(lines)
-            self.send(self.module, Deliver(self.wire, body or join(lines), 0, 0, len(lines), self.number))
+            self.send(self.module, Deliver(self.wire, join(lines), 0, 0, len(lines), self.number))
             self.number += len(lines)

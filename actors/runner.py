@@ -66,6 +66,7 @@ class RunnerActor(FlowLife):
         offered = runtimes if message.runtimes is None else message.runtimes
         self.runtimes = {id: runtime for id, runtime in runtimes.items() if id in offered}
         self._gatherings: dict[str, Gathering] = {}
+        self._replays: dict[str, tuple[FlowRecord, DeadLetter, api.ReplayDeadLetter, ActorAddress]] = {}
         self._count = 0
         self._samples: dict[str, tuple[float, dict[str, tuple[int, int]]]] = {}
 
@@ -238,11 +239,23 @@ class RunnerActor(FlowLife):
         if letter is None or letter.module not in record.modules:
             self._refuse(message, sender, f"there is no dead letter {message.id!r} that could be replayed")
             return
-        record.dead_letters.remove(letter)
+        record.dead_letters.remove(letter)  # at once: nobody replays it twice; it comes back if it is not taken
         record.dead_letter_bytes -= len(letter.message)
+        self._count += 1
+        request_id = f"replay-{self._count}"
+        self._replays[request_id] = (record, letter, message, sender)
         body = join([letter.message], [letter.headers] if letter.headers else None)
         flags = HEADERS if letter.headers else 0
-        self._submit(record, letter.module, letter.port, body, flags, "dead", message.request_id, sender)
+        self._submit(record, letter.module, letter.port, body, flags, "dead", request_id, self.address)
+
+    def _replayed(self, reply: Reply) -> None:
+        record, letter, request, client = self._replays.pop(reply.request_id)
+        if reply.ok:
+            self._reply(request, client)
+        else:
+            record.dead_letters.appendleft(letter)
+            record.dead_letter_bytes += len(letter.message)
+            self._refuse(request, client, reply.error or "the message was not taken")
 
     def add_dead_letter(
         self, record: FlowRecord, module: str, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]
@@ -283,7 +296,14 @@ class RunnerActor(FlowLife):
             del self._gatherings[message.request_id]
             gathering.done(gathering.came)
 
-    receiveMsg_ModuleDescribed = receiveMsg_HostDescribed = receiveMsg_Reply = _gathered
+    receiveMsg_ModuleDescribed = receiveMsg_HostDescribed = _gathered
+
+    def receiveMsg_Reply(self, message: Reply, sender: ActorAddress) -> None:
+        """Of a module: to a replay, or it could not describe itself."""
+        if message.request_id in self._replays:
+            self._replayed(message)
+        else:
+            self._gathered(message, sender)
 
     def receiveMsg_FlowState(self, message: api.FlowState, sender: ActorAddress) -> None:
         """The figures of a flow; rates are those since the last call."""

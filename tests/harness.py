@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from thespian.actors import ActorAddress
 
 from actors.base import BaseActor
@@ -22,8 +23,16 @@ from actors.runner import ConfigureRunner, RunnerActor
 from actors.state_folder import RunFolder
 from actors.system import ActorSystem
 from runtimes.frames import split
+from runtimes.manifest import RUNTIMES_FOLDER, find_version, load_runtimes
 
 TIMEOUT_S = 30.0
+
+
+def need(runtime: str) -> None:
+    """Skip the test where a runtime is missing, with the reason."""
+    found = find_version(load_runtimes([RUNTIMES_FOLDER])[runtime])
+    if found.version is None:
+        pytest.skip(found.reason)
 
 
 class Collector(BaseActor):

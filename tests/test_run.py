@@ -19,6 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.harness import need
+
 PARSE = """
 def run(message, context):
     n = context.get("n", 0) + 1
@@ -52,6 +54,7 @@ def expected(count: int) -> Iterator[str]:
 @pytest.fixture
 def flow(tmp_path: Path) -> Path:
     """python3 -> node -> python3, each with a context."""
+    need("node")
     modules = {
         "parse": {"runtime": "python3", "code": PARSE},
         "double": {"runtime": "node", "name": "double.js", "code": DOUBLE},
@@ -336,6 +339,8 @@ BAD_FILES = {
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_a_bad_flow_file_is_one_clear_message(tmp_path: Path, name: str) -> None:
     text, parts = BAD_FILES[name]
+    if "node" in text:
+        need("node")
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     done = subprocess.run(command(tmp_path, path), capture_output=True, text=True, timeout=30, check=False)
@@ -355,6 +360,30 @@ def test_bad_lines_are_named_and_the_others_come_through(tmp_path: Path, flow: P
     assert [json.loads(line)[1] for line in done.stdout.splitlines()] == [4, 6]
     assert b"line 3" in done.stderr
     assert b"line 5" in done.stderr
+
+
+BAD_INPUT = {
+    "broken lines that make up for each other": (b"[1\n2]\n3,4\n5\n", ["line 1", "line 2", "line 3"]),
+    "a line that is too long": (b'"' + b"x" * (17 << 20) + b'"\n5\n', ["line 1: longer than"]),
+    "a last line that is too long": (b"5\n" + b"1" * (17 << 20), ["line 2: longer than"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_only_whole_lines_of_json_come_in(tmp_path: Path, name: str) -> None:
+    data, places = BAD_INPUT[name]
+    path = tmp_path / "f.json"
+    path.write_text(
+        json.dumps({"id": "f", "modules": {"a": {"runtime": "python3", "code": "def run(m, c): return m"}}})
+    )
+    (tmp_path / "in").write_bytes(data)
+    words = command(tmp_path, path, "-i", f"a.in={tmp_path}/in", "-o", "a.out=-")
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stdout == "5\n"
+    assert done.stderr.count(" ERROR ") == len(places), done.stderr
+    for place in places:
+        assert place in done.stderr
 
 
 def test_an_isolated_module_has_a_host_of_its_own(tmp_path: Path) -> None:

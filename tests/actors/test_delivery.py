@@ -11,7 +11,7 @@ import pytest
 from actors import module_state
 from actors.messages import client_to_runner as api
 from actors.messages.runner_to_module import GoOn
-from tests.harness import Harness
+from tests.harness import Harness, need
 
 ECHO = "def run(m, c):\n    return m\n"
 COUNT = "def run(m, c):\n    c.set('n', c.get('n', 0) + 1)\n    return [m, c.get('n')]\n"
@@ -22,6 +22,7 @@ def py(code: str, **fields: Any) -> dict[str, Any]:
 
 
 def js(code: str, **fields: Any) -> dict[str, Any]:
+    need("node")
     return {"runtime": "node", "code": code, **fields}
 
 
@@ -314,3 +315,17 @@ def test_a_wire_with_queued_messages_is_not_fused_at_a_restart(runner: Harness) 
     runner.wait(lambda: len(out.got) == 10)
     assert out.got == list(range(10))
     runner.wait(lambda: bridge.fused == bridge.plan.fusable_wires)
+
+
+def test_a_dead_letter_that_cannot_be_replayed_stays(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner.add("f", {"a": py("def run(m, c):\n    raise ValueError(m)\n")})
+    runner.start("f")
+    runner.send("f/a", "bad")
+    (letter,) = runner.wait(lambda: runner.ok(api.DeadLetters, flow_id="f"))
+    runner.ok(api.StopFlow, flow_id="f")
+    monkeypatch.setattr(module_state, "MAILBOX_HIGH_MESSAGES", 2)
+    runner.send("f/a", *range(3))
+    reply = runner.call(api.ReplayDeadLetter, id=letter["id"])
+    assert not reply.ok
+    assert "full" in reply.error
+    assert [kept["id"] for kept in runner.ok(api.DeadLetters, flow_id="f")] == [letter["id"]]
