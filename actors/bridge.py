@@ -7,6 +7,7 @@ import logging
 import select
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
 from actors.host_link import Life, module_log
 from actors.host_process import HostProcess
+from actors.load import failure_sentence
 from actors.messages import bridge_to_module as to_module
 from actors.messages import bridge_to_runner as to_runner
 from actors.messages import module_to_bridge as from_module
@@ -31,6 +33,8 @@ log = logging.getLogger("runner.host")
 # Plain numbers: an IntEnum's member costs more to look up than everything else that is done with a frame's kind.
 _COMMIT = int(Kind.COMMIT)
 _TRANSACTION = frozenset(map(int, (Kind.DATA, Kind.CONTEXT, Kind.ERROR)))
+# What is started, loaded or working: a module can be loaded.
+_RUNNING = (Life.LOADING, Life.LOADED, Life.OPENING, Life.OPEN)
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50}
 
 
@@ -46,10 +50,14 @@ class BridgeActor(Probation):
     def receiveMsg_StartHost(self, message: from_runner.StartHost, sender: ActorAddress) -> None:
         """Start the host and load every module, nothing more."""
         self.runner, self.flow, self.plan, self.runtime = sender, message.flow, message.plan, message.runtime
-        self.members, self.folder, self.env = message.members, message.folder, message.env
+        self.members, self.names = dict(message.members), dict(message.plan.modules)
+        self.outputs = dict(message.plan.outputs)
+        self.folder, self.env = message.folder, message.env
         self.life, self.muted = Life.NONE, message.mute_sources
-        self.begun = False  # StartModules has come: the host starts again when it dies
-        self.opened = False  # ModulesStarted has been told
+        self.serving: frozenset[int] = frozenset()  # slots that work; the other members are loaded only
+        self.owed = {"loaded"}  # what the runner waits for
+        self.patient = True
+        self.fusing_held = False
         self.deaths: deque[float] = deque()
         self.restarts = 0  # since the last COMMIT
         self.stderr.clear()
@@ -61,13 +69,19 @@ class BridgeActor(Probation):
         self.life = Life.STARTING
         self.new_link()
         self.new_probation()
-        self.transaction = Transaction(self.plan.outputs)
+        self.transaction = Transaction(self.outputs)
         self.requests: dict[int, tuple[str, int]] = {}
         self.request_count = 0
         self.hooks: dict[int, frozenset[str]] = {}
+        self.broken: dict[int, str] = {}  # slots that could not be loaded, and why
+        self.started: set[int] = set()
         self.sources: set[int] = set()
         self.start_turns: dict[int, int] = {}
-        self.errors: list[str] = []
+        self.errors: list[str] = []  # of hooks
+        self.entering: set[int] = set()  # slots whose StartModule is still to come
+        self.start_calls: dict[int, bytes] = {}
+        self.retiring: frozenset[int] = frozenset()
+        self.leaving: set[int] = set()  # slots that are being unloaded
         try:
             self.host = HostProcess(
                 self.runtime.host_command(), self.folder / f"{self.plan.key}-{self.starts}", self.env
@@ -87,19 +101,19 @@ class BridgeActor(Probation):
         if hello.get("protocol") != PROTOCOL_VERSION:
             raise ProtocolError(f"the host speaks protocol {hello.get('protocol')}, this runner {PROTOCOL_VERSION}")
         self.life = Life.LOADING
-        for member in self.members:
+        for member in self.members.values():
             self.send(member, to_module.HostUp())
 
     def receiveMsg_LoadModule(self, message: from_module.LoadModule, _sender: ActorAddress) -> None:
         """A module's code and context, for the host."""
-        if self.life is not Life.LOADING:
-            return  # the host has died meanwhile
+        if self.life not in _RUNNING or message.slot not in self.members or message.slot in self.leaving:
+            return  # the host has died meanwhile, or the module has gone
         self.suspects[message.slot] = message.suspects
         self.unfusable |= message.waiting
         self.start_turns[message.slot] = message.start_turns
         self._request("load", message.slot, Kind.LOAD, message.body)
 
-    def _request(self, what: str, slot: int, kind: Kind, body: bytes) -> None:
+    def _request(self, what: str, slot: int, kind: Kind, body: bytes = b"") -> None:
         self.request_count += 1
         self.requests[self.request_count] = (what, slot)
         self._write([Frame(kind, slot, body, first=self.request_count)])
@@ -107,75 +121,155 @@ class BridgeActor(Probation):
     def _result(self, frame: Frame) -> None:
         what, slot = self.requests.pop(frame.first)
         result = orjson.loads(frame.body)
-        name = f"{self.flow}/{self.plan.modules[slot]}"
-        if not result["ok"]:
-            (self.stop_errors if what == "stop" else self.errors).append(_sentence(name, what, result["error"]))
-        elif what == "load":
+        error = None if result["ok"] else failure_sentence(f"{self.flow}/{self.names[slot]}", what, result["error"])
+        if what == "load":
             self.hooks[slot] = frozenset(result.get("hooks", ()))
-        elif what == "start" and result.get("source"):
-            self.sources.add(slot)
-        if self.requests:
-            return
-        if self.life is Life.STOPPING:
-            self._write([Frame(Kind.STOP)])
-        elif self.errors:
-            self._fail(self.errors)
-        elif self.life is Life.LOADING:
-            if len(self.hooks) < len(self.members):
-                return  # the others' LOAD is still to come
-            self.life = Life.LOADED
-            if self.begun:
-                self._start_modules()
-            else:
-                self.send(self.runner, to_runner.HostLoaded(flow=self.flow, key=self.plan.key))
-        elif self.life is Life.OPENING:
-            self._open()
+            if error is not None:
+                self.broken[slot] = error
+        elif error is not None:
+            (self.errors if what == "start" else self.stop_errors).append(error)
+        elif what == "start":
+            self.started.add(slot)
+            if result.get("source"):
+                self.sources.add(slot)
+        elif what == "unload":
+            self._forget(slot)
+        if all(asked != what for asked, _ in self.requests.values()):
+            _ALL_DONE[what](self)
 
-    def receiveMsg_StartModules(self, _message: from_runner.StartModules, _sender: ActorAddress) -> None:
-        """Every host of the flow is loaded: wire and start."""
-        self.begun = True
+    def _all_loaded(self) -> None:
+        if self.life not in _RUNNING or not self.hooks.keys() >= self.members.keys():
+            return  # the others' LOAD is still to come
+        if self.broken and (not self.serving or self.broken.keys() & self.serving):
+            self._fail(list(self.broken.values()))
+            return
+        if self.broken:
+            self._tell("loaded", to_runner.LoadFailed, errors=tuple(self.broken.values()))
+        else:
+            self._tell("loaded", to_runner.HostLoaded)
+        if self.life is Life.LOADING:
+            self.life = Life.LOADED
+            if self.serving:
+                self._start_modules()
+
+    def _tell(self, owed: str, answer: type[Any], **fields: Any) -> None:
+        if owed in self.owed:
+            self.owed.discard(owed)
+            self.send(self.runner, answer(flow=self.flow, key=self.plan.key, **fields))
+
+    def receiveMsg_ServeModules(self, message: from_runner.ServeModules, _sender: ActorAddress) -> None:
+        """Exactly these modules are to work from now on."""
+        self.plan, self.serving, self.patient = message.plan, frozenset(message.plan.modules), message.patient
+        self.outputs.update(message.plan.outputs)
+        self.owed.add("started")
         if self.life is Life.LOADED:
             self._start_modules()
+        elif self.life is Life.OPEN:
+            self._enter()
+        elif self.life in (Life.NONE, Life.STOPPING):
+            self._tell("started", to_runner.StartFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
 
     def _start_modules(self) -> None:
+        """All of a host that has just been loaded."""
         self.life = Life.OPENING
-        self.probation = any(self.suspects.values())
+        self.probation = any(self.suspects[slot] for slot in self.serving)
         clean = not self.probation and not self.unfusable & self.plan.fusable_wires
         self.fused = self.plan.fusable_wires if clean else frozenset()
-        wirings = self.plan.wirings(self.fused)
-        self._write([Frame(Kind.WIRES, slot, orjson.dumps(body)) for slot, body in enumerate(wirings)])
-        for slot, hooks in self.hooks.items():
-            if "start" in hooks:
+        self.write_wires()
+        for slot in self.plan.modules:
+            if "start" in self.hooks[slot]:
                 body = {"hook": "start", "turns": self.start_turns[slot]}
                 self._request("start", slot, Kind.CALL, orjson.dumps(body))
+            else:
+                self.started.add(slot)
         if not self.requests:
             self._open()
 
+    def _enter(self) -> None:
+        """Modules beside those that work already."""
+        entering = self.serving - self.started
+        if broken := [self.broken[slot] for slot in entering if slot in self.broken]:
+            self._tell("started", to_runner.StartFailed, errors=tuple(broken))
+            return
+        self.entering, self.start_calls = set(entering), {}
+        self.unfusable = set()
+        for slot in entering:
+            self.send(self.members[slot], to_module.EnterService())
+        if not entering:
+            self._call_starts()
+
+    def receiveMsg_StartModule(self, message: from_module.StartModule, _sender: ActorAddress) -> None:
+        """How a module that enters is to be started."""
+        if self.life is Life.OPEN and message.slot in self.entering:
+            self.entering.discard(message.slot)
+            self.start_calls[message.slot] = message.body
+            self.unfusable |= message.waiting
+            if not self.entering:
+                self._call_starts()
+
+    def _call_starts(self) -> None:
+        # A wire that was fused still is; one into a module that is new here may be if nothing waits for it there.
+        into = {wire for _, _, slot, _, wire in self.plan.fusable if slot in self.start_calls}
+        fused = (self.fused | into - self.unfusable) & self.plan.fusable_wires
+        self.fused = frozenset() if self.probation else fused
+        self.write_wires()
+        for slot, body in self.start_calls.items():
+            self._request("start", slot, Kind.CALL, body)
+        if not self.start_calls:
+            self._all_started()
+
+    def _all_started(self) -> None:
+        if self.life is Life.OPENING:
+            self._open()
+        elif self.life is Life.OPEN:
+            for slot in self.serving - self.start_calls.keys():
+                self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
+            self._let_work(self.start_calls)
+            self._tell_started()
+
     def _open(self) -> None:
+        if self.errors and "started" not in self.owed:
+            self._fail(self.errors)
+            return
         self.life = Life.OPEN
-        for slot, member in enumerate(self.members):
-            self.send(
-                member,
-                to_module.HostOpen(
-                    source=slot in self.sources and not self.muted,
-                    muted=slot in self.sources and self.muted,
-                    probation=self.probation,
-                    fused=self.fused,
-                ),
-            )
-        if not self.opened:
-            self.opened = True
-            self.send(self.runner, to_runner.ModulesStarted(flow=self.flow, key=self.plan.key))
+        self._let_work(self.serving)
+        if self.retiring:
+            self._retire()
+        if self.serving - self.started and not self.errors:
+            self._enter()
+        else:
+            self._tell_started()
         if self.probation:
             again = sum(self.suspects.values())
             log.info("%s: %s: %d messages are delivered again, one at a time", self.flow, self.plan.key, again)
-            self._probe_next()
-        elif self.fused != self.plan.fusable_wires:
-            self._drain_to_fuse()
+            self.probe_next()
+        else:
+            self.drain_to_fuse()
+
+    def _let_work(self, slots: Iterable[int]) -> None:
+        for slot in slots:
+            if slot in self.started:
+                self.send(
+                    self.members[slot],
+                    to_module.HostOpen(
+                        source=slot in self.sources and not self.muted,
+                        muted=slot in self.sources and self.muted,
+                        probation=self.probation,
+                        fused=self.fused,
+                    ),
+                )
+
+    def _tell_started(self) -> None:
+        errors, self.errors = self.errors, []
+        if errors:
+            self._tell("started", to_runner.StartFailed, errors=tuple(errors))
+        else:
+            self._tell("started", to_runner.ModulesStarted)
 
     def _fail(self, errors: list[str]) -> None:
         """Give the host up for good; the runner stops the flow."""
         self.life = Life.STOPPING
+        self.owed -= {"loaded", "started"}
         self.send(self.runner, to_runner.HostFailed(flow=self.flow, key=self.plan.key, errors=tuple(errors)))
         if self.host is not None:
             self.host.kill()
@@ -185,10 +279,72 @@ class BridgeActor(Probation):
         if self.life is Life.NONE:
             return  # StartHost brings the plan
         self.plan = message.plan
-        self.transaction.outputs = self.plan.outputs
+        self.outputs.update(self.plan.outputs)
         if self.life in (Life.OPENING, Life.OPEN):
-            body = self.plan.wirings(self.fused)[message.slot]
-            self._write([Frame(Kind.WIRES, message.slot, orjson.dumps(body))])
+            self.write_wires()
+
+    # updates -------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_AddMembers(self, message: from_runner.AddMembers, _sender: ActorAddress) -> None:
+        """Load them beside the others."""
+        self.members |= message.members
+        self.names |= message.names
+        self.owed.add("loaded")
+        if self.life in (Life.NONE, Life.STOPPING):
+            self._tell("loaded", to_runner.LoadFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
+        elif self.life in _RUNNING:
+            for member in message.members.values():
+                self.send(member, to_module.HostUp())
+
+    def receiveMsg_RetireModules(self, message: from_runner.RetireModules, _sender: ActorAddress) -> None:
+        """These work no more: `stop`, unless their host is dead anyway."""
+        self.serving -= message.slots
+        self.retiring = message.slots
+        self.owed.add("retired")
+        if self.life is not Life.OPENING:  # else when their `start` has ended
+            self._retire()
+
+    def _retire(self) -> None:
+        retiring, self.retiring = self.retiring, frozenset()
+        for slot in retiring & self.started if self.life is Life.OPEN else ():
+            self.send(self.members[slot], to_module.Retired())
+            if "stop" in self.hooks[slot]:
+                self._request("retire", slot, Kind.CALL, b'{"hook":"stop"}')
+        self.started -= retiring
+        self.sources -= retiring
+        self.suspects.update(dict.fromkeys(retiring, 0))
+        if self.probing in retiring:
+            self.probe_next()
+        if all(what != "retire" for what, _ in self.requests.values()):
+            self._all_retired()
+
+    def _all_retired(self) -> None:
+        errors, self.stop_errors = self.stop_errors, []
+        self._tell("retired", to_runner.ModulesRetired, errors=tuple(errors))
+
+    def receiveMsg_RemoveMembers(self, message: from_runner.RemoveMembers, _sender: ActorAddress) -> None:
+        """Unload what works no more."""
+        self.owed.add("removed")
+        if self.life in _RUNNING:
+            self.leaving |= message.slots
+            for slot in message.slots:
+                self._request("unload", slot, Kind.UNLOAD)
+        else:
+            for slot in message.slots:
+                self._forget(slot)
+            self._all_unloaded()
+
+    def _forget(self, slot: int) -> None:
+        self.members.pop(slot, None)
+        for table in (self.names, self.hooks, self.broken, self.suspects, self.start_turns, self.wired):
+            table.pop(slot, None)
+        for channel in [channel for channel, (owner, _) in self.outputs.items() if owner == slot]:
+            del self.outputs[channel]
+        self.leaving.discard(slot)
+
+    def _all_unloaded(self) -> None:
+        self._tell("removed", to_runner.MembersRemoved)
+        self._all_loaded()
 
     def _take(self, frame: Frame) -> None:
         kind = frame.kind
@@ -219,7 +375,7 @@ class BridgeActor(Probation):
 
     def _module_log(self, frame: Frame) -> None:
         entry = orjson.loads(frame.body)
-        name = self.plan.key if frame.slot == ALL_SLOTS else self.plan.modules[frame.slot]
+        name = self.plan.key if frame.slot == ALL_SLOTS else self.names.get(frame.slot, str(frame.slot))
         module_log.log(LEVELS.get(entry["level"], 20), "%s/%s: %s", self.flow, name, entry["text"])
 
     # the end of a host ---------------------------------------------------------------------------------------------
@@ -244,8 +400,12 @@ class BridgeActor(Probation):
     def _host_ended(self, reason: str) -> None:
         life, self.life = self.life, Life.NONE
         stderr = "\n".join(self.stderr)
-        for member in self.members:
+        for member in self.members.values():
             self.send(member, to_module.HostDown(reason=reason, stderr=stderr))
+        for slot in self.leaving.copy():
+            self._forget(slot)
+        self._tell("removed", to_runner.MembersRemoved)
+        self._tell("retired", to_runner.ModulesRetired, errors=())
         if life is Life.STOPPING:
             self.send(
                 self.runner,
@@ -253,7 +413,10 @@ class BridgeActor(Probation):
             )
             return
         log.warning("%s: the host %s has died: %s", self.flow, self.plan.key, reason)
-        blamed = self.turn_seen and (self.probing is not None or len(self.members) == 1)
+        if not self.patient:
+            error = f"{self.flow}: the host {self.plan.key} died before everything was started: {reason}"
+            self._tell("started", to_runner.StartFailed, errors=(error,))
+        blamed = self.turn_seen and (self.probing is not None or len(self.serving) == 1)
         idle = life is Life.OPEN and not self.unanswered
         self._restart_or_fail(reason, stderr, blamed, idle)
 
@@ -298,11 +461,14 @@ class BridgeActor(Probation):
         if life is not Life.OPEN:
             self.host.kill()
             return
-        for slot, hooks in self.hooks.items():
-            if "stop" in hooks:
+        for slot in self.started:
+            if "stop" in self.hooks[slot]:
                 self._request("stop", slot, Kind.CALL, b'{"hook":"stop"}')
         if not self.requests:
-            self._write([Frame(Kind.STOP)])
+            self._all_stopped()
+
+    def _all_stopped(self) -> None:
+        self._write([Frame(Kind.STOP)])
 
     # others --------------------------------------------------------------------------------------------------------
 
@@ -310,7 +476,7 @@ class BridgeActor(Probation):
         """Our figures."""
         figures: dict[str, Any] = {
             "host": self.plan.key, "runtime": self.plan.runtime, "life": self.life.name.lower(), "starts": self.starts,
-            "pid": self.host.pid if self.host else None, "modules": list(self.plan.modules),
+            "pid": self.host.pid if self.host else None, "modules": list(self.plan.modules.values()),
         }  # fmt: skip
         self.send(sender, to_runner.HostDescribed(request_id=message.request_id, key=self.plan.key, figures=figures))
 
@@ -324,10 +490,10 @@ class BridgeActor(Probation):
             self.host = None
 
 
-def _sentence(name: str, what: str, error: dict[str, Any]) -> str:
-    """An ERROR of the protocol as a sentence with its place."""
-    place = error.get("file") or ""
-    if error.get("line"):
-        place += f":{error['line']}" + (f":{error['column']}" if error.get("column") else "")
-    doing = {"load": "cannot be loaded", "start": "start failed", "stop": "stop failed"}[what]
-    return f"{name} {doing}: {place + ': ' if place else ''}{error['type']}: {error['message']}"
+_ALL_DONE: dict[str, Callable[[BridgeActor], None]] = {
+    "load": BridgeActor._all_loaded,
+    "start": BridgeActor._all_started,
+    "retire": BridgeActor._all_retired,
+    "stop": BridgeActor._all_stopped,
+    "unload": BridgeActor._all_unloaded,
+}

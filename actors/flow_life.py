@@ -1,4 +1,4 @@
-"""The jobs of a flow's life: build its actors, start, stop, replace. Mixed into the Runner actor.
+"""The jobs of a flow's life: build its actors, start, stop, remove. Mixed into the Runner actor.
 
 Each job is a generator of Expects (operation.py); jobs of one flow run one after the other.
 """
@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from thespian.actors import ActorExitRequest
+from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.base import BaseActor
 from actors.bridge import BridgeActor
-from actors.flow_record import Attachment, FlowRecord, lay_out, orphan_wires
-from actors.flows.graph import module_hash
+from actors.flow_record import Attachment, FlowRecord, Tables, lay_out_record, orphan_wires, tables
+from actors.flows.hosting import HostPlan, WireIn
 from actors.flows.model import Flow
 from actors.messages import runner_to_bridge as to_bridge
 from actors.messages import runner_to_module as to_module
-from actors.messages.bridge_to_runner import HostFailed
+from actors.messages.bridge_to_runner import HostFailed, LoadFailed, StartFailed
 from actors.messages.runner_to_session import Attached, FlowEnded
 from actors.module import ModuleActor
-from actors.module_state import ModuleState, WireIn
+from actors.module_state import ModuleState
 from actors.operation import Expect, Operation, Steps
 from runtimes.manifest import Runtime
 
@@ -65,45 +65,64 @@ class FlowLife(BaseActor):
     def build(self, record: FlowRecord, states: dict[str, tuple[ModuleState, dict[str, int]]]) -> None:
         """Make the actors of a flow; modules whose state is given go on from it."""
         flow = record.flow
-        record.plans, wires_in = lay_out(flow)
-        record.places = {
-            module: (key, slot) for key, plan in record.plans.items() for slot, module in enumerate(plan.modules)
-        }
+        layout = lay_out_record(record, flow)
+        record.plans, record.places = layout.plans, layout.places
         record.modules = {module: self.createActor(ModuleActor) for module in flow.modules}
         record.bridges = {key: self.createActor(BridgeActor) for key in record.plans}
-        feeders: dict[str, dict[str, Any]] = {module: {} for module in flow.modules}
-        targets: dict[str, dict[str, list[Any]]] = {module: {} for module in flow.modules}
-        for wire in flow.wires:
-            feeders[wire.to_module][wire.id] = record.modules[wire.from_module]
-            targets[wire.from_module].setdefault(wire.from_port, []).append((record.modules[wire.to_module], wire.id))
-        for name, module in flow.modules.items():
-            key, slot = record.places[name]
+        ends = tables(record, flow, record.modules)
+        for name in flow.modules:
             state, numbers = states.get(name, (None, {}))
+            wires_in = layout.wires_in[name]
             if state is not None:
-                for orphan, port in orphan_wires(state, wires_in[name]).items():
-                    record.plans[key], channel = record.plans[key].with_input(slot, port, orphan)
-                    wires_in[name][orphan] = WireIn(channel, port)
-            self.send(
-                record.modules[name],
-                to_module.ConfigureModule(
-                    flow=flow.id, module=module, max_turn_bytes=flow.max_turn_bytes, slot=slot, wires_in=wires_in[name],
-                    feeders=feeders[name], targets=targets[name], bridge=record.bridges[key], gauge=record.gauge,
-                    state=state, numbers=numbers,
-                ),
-            )  # fmt: skip
-        for feed in record.feeds:
-            self.connect_feed(record, feed)
-        for sink in record.sinks:
-            self.connect_sink(record, sink)
+                wires_in |= self.orphan_inputs(record, name, state, wires_in)
+            self.configure(
+                record, name, record.modules[name], state=state, numbers=numbers, wires_in=wires_in, ends=ends
+            )
+        self.attach_again(record, flow.modules)
+
+    def orphan_inputs(
+        self, record: FlowRecord, module: str, state: ModuleState, wires_in: dict[str, WireIn]
+    ) -> dict[str, WireIn]:
+        """Inputs for what waits in a mailbox on wires that the flow has no more, or that only the API uses."""
+        key, slot = record.places[module]
+        inputs = {}
+        for orphan, port in orphan_wires(state, wires_in).items():
+            record.plans[key], channel = record.plans[key].with_input(slot, port, orphan)
+            inputs[orphan] = WireIn(channel, port)
+        return inputs
+
+    def configure(
+        self, record: FlowRecord, name: str, actor: ActorAddress, *, bridge: ActorAddress | None = None,
+        flow: Flow | None = None, slot: int | None = None, state: ModuleState | None = None,
+        numbers: dict[str, int] | None = None, wires_in: dict[str, WireIn] | None = None, ends: Tables | None = None,
+    ) -> None:  # fmt: skip
+        """Tell a new module actor what it is; what is not given is the record's, or nothing yet."""
+        flow = flow or record.flow
+        key, place = record.places.get(name, ("", 0))
+        self.send(
+            actor,
+            to_module.ConfigureModule(
+                flow=flow.id, module=flow.modules[name], max_turn_bytes=flow.max_turn_bytes,
+                slot=place if slot is None else slot, wires_in=wires_in or {},
+                feeders=ends.feeders[name] if ends else {}, targets=ends.targets[name] if ends else {},
+                bridge=bridge or record.bridges[key], gauge=record.gauge, state=state, numbers=numbers or {},
+            ),
+        )  # fmt: skip
+
+    def attach_again(self, record: FlowRecord, modules: Collection[str]) -> None:
+        """Tell feeds and sinks of these modules who their module is now."""
+        for attachment in (*record.feeds, *record.sinks):
+            if attachment.module in modules:
+                self._attached(record, attachment)
 
     def input_wire(self, record: FlowRecord, module: str, port: str, wire: str, feeder: Any) -> None:
         """Make sure that `wire` leads from outside the flow to an in-port."""
         key, slot = record.places[module]
         plan = record.plans[key]
-        if (slot, port, wire) in plan.inputs:
+        if (slot, port, wire) in plan.inputs.values():
             return
         record.plans[key], channel = plan.with_input(slot, port, wire)
-        self.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key], slot=slot))
+        self.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key]))
         self.send(record.modules[module], to_module.AddFeeder(wire=wire, info=WireIn(channel, port), feeder=feeder))
 
     def connect_feed(self, record: FlowRecord, feed: Attachment) -> None:
@@ -123,7 +142,7 @@ class FlowLife(BaseActor):
         key, slot = record.places[sink.module]
         if sink.port != "error":
             record.plans[key] = record.plans[key].with_output(slot, sink.port)
-            self.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key], slot=slot))
+            self.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key]))
         self.send(record.modules[sink.module], to_module.AddTarget(port=sink.port, target=sink.actor, wire=sink.wire))
         self._attached(record, sink)
 
@@ -135,22 +154,14 @@ class FlowLife(BaseActor):
             return ()
         record.state, record.failed_for = "starting", ()
         for key, plan in record.plans.items():
-            env = record.flow.modules[plan.modules[0]].env
-            self.send(
-                record.bridges[key],
-                to_bridge.StartHost(
-                    flow=record.flow.id, plan=plan, runtime=self.runtimes[plan.runtime],
-                    members=tuple(record.modules[module] for module in plan.modules),
-                    folder=self.run_folder / record.flow.id, env=env, mute_sources=record.mute_sources,
-                ),
-            )  # fmt: skip
+            self.start_host(record, record.flow, record.bridges[key], plan, record.modules)
         answers = yield Expect(("loaded", key) for key in record.plans)
-        errors = _errors_of(answers.values())
+        errors = errors_of(answers.values())
         if not errors:
-            for bridge in record.bridges.values():
-                self.send(bridge, to_bridge.StartModules())
+            for key, bridge in record.bridges.items():
+                self.send(bridge, to_bridge.ServeModules(plan=record.plans[key], patient=True))
             answers = yield Expect(("started", key) for key in record.plans)
-            errors = _errors_of(answers.values())
+            errors = errors_of(answers.values())
         if errors:
             yield from self._stop_hosts(record)
             record.state = "stopped"
@@ -160,6 +171,20 @@ class FlowLife(BaseActor):
         record.state = "running"
         log.info("%s: started, %d modules on %d hosts", record.flow.id, len(record.modules), len(record.plans))
         return ()
+
+    def start_host(
+        self, record: FlowRecord, flow: Flow, bridge: ActorAddress, plan: HostPlan, actors: dict[str, ActorAddress]
+    ) -> None:
+        """Start the host of a plan and load its modules."""
+        members = {slot: actors[module] for slot, module in plan.modules.items()}
+        env = next(flow.modules[module].env for module in plan.modules.values())
+        self.send(
+            bridge,
+            to_bridge.StartHost(
+                flow=flow.id, plan=plan, runtime=self.runtimes[plan.runtime], members=members,
+                folder=self.run_folder / flow.id, env=env, mute_sources=record.mute_sources,
+            ),
+        )  # fmt: skip
 
     def stopping(self, record: FlowRecord) -> Steps:
         """Recall everything, call `stop`, end the hosts; mailboxes and contexts stay. Returns what hooks raised."""
@@ -193,32 +218,15 @@ class FlowLife(BaseActor):
             self.send(record.watcher, FlowEnded(flow=record.flow.id, errors=errors))
         return errors
 
-    def replacing(self, record: FlowRecord, flow: Flow, left_out: dict[str, str]) -> Steps:
-        """Stop, hand every state over to new actors, start again; if that fails, the same way back."""
-        was_running = record.state == "running"
-        old, old_left_out = record.flow, record.left_out
-        changed = {
-            m for m in flow.modules if m in old.modules and module_hash(flow.modules[m]) != module_hash(old.modules[m])
-        }
-        yield from self.stopping(record)
-        yield from self._rebuild(record, flow, left_out)
-        errors: Errors = (yield from self.starting(record)) if was_running else ()
-        if errors:
-            yield from self._rebuild(record, old, old_left_out)
-            yield from self.starting(record)
-            return errors
-        receipt = {}
-        for module in flow.modules:
-            did = "added" if module not in old.modules else "replaced" if module in changed else "restarted"
-            receipt[module] = {"did": did}
-        receipt.update({module: {"did": "removed"} for module in old.modules.keys() - flow.modules.keys()})
-        record.receipt = {"modules": receipt}
-        return ()
-
-    def _rebuild(self, record: FlowRecord, flow: Flow, left_out: dict[str, str]) -> Steps:
+    def rebuild(
+        self, record: FlowRecord, flow: Flow, left_out: dict[str, str], contexts: dict[str, dict[bytes, bytes]]
+    ) -> Steps:
+        """Give a flow that is not running another definition; `contexts` replace those of their modules."""
         states = yield from self._take_states(record)
         for module in states.keys() - flow.modules.keys():
             self.drop_queue(record, module, states[module][0])
+        for module, context in contexts.items():
+            states[module][0].context = context
         record.flow, record.left_out = flow, left_out
         self.build(record, states)
 
@@ -229,8 +237,8 @@ class FlowLife(BaseActor):
         for module in record.modules.values():
             self.send(module, to_module.HandOver())
         came = yield Expect(("handed", name) for name in record.modules)
-        for bridge in record.bridges.values():
-            self.send(bridge, ActorExitRequest())
+        for actor in (*record.bridges.values(), *record.modules.values()):
+            self.send(actor, ActorExitRequest())
         return {key[1]: (message.state, message.numbers) for key, message in came.items()}
 
     def removing(self, record: FlowRecord) -> Steps:
@@ -253,6 +261,16 @@ class FlowLife(BaseActor):
                 self.add_dead_letter(record, module, state.wires[segment.wire].port, message, headers, error)
         record.gauge.pending -= state.queued
 
+    def resolve(self, flow_id: str, kind: str, name: str, message: Any) -> None:
+        """An event that a job of the flow may wait for."""
+        record = self.flows.get(flow_id)
+        if record is not None and record.operation is not None:
+            record.operation.resolve((kind, name), message)
+
+    def gather(self, record: FlowRecord, hosts: bool, done: Callable[[list[Any]], None]) -> None:
+        """Ask every module (and host) to describe itself; the Runner actor counts the answers."""
+        raise NotImplementedError
+
     def add_dead_letter(
         self, record: FlowRecord, module: str, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]
     ) -> None:
@@ -260,8 +278,10 @@ class FlowLife(BaseActor):
         raise NotImplementedError
 
 
-def _errors_of(answers: Iterable[Any]) -> Errors:
-    return tuple(error for answer in answers if isinstance(answer, HostFailed) for error in answer.errors)
+def errors_of(answers: Iterable[Any]) -> Errors:
+    """What bridges say went wrong."""
+    failed = (HostFailed, LoadFailed, StartFailed)
+    return tuple(error for answer in answers if isinstance(answer, failed) for error in answer.errors)
 
 
 def missing_runtime(runtime: Runtime) -> str | None:

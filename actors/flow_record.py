@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.flows import graph
-from actors.flows.hosting import HostPlan
+from actors.flows.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.flows.model import Flow
 from actors.gauge import Gauge
-from actors.module_state import ModuleState, WireIn
+from actors.module_state import ModuleState
 from actors.operation import Operation, Steps
 
+MAX_VERSIONS = 5
 MAX_DEAD_LETTERS = 10_000
 MAX_DEAD_LETTER_BYTES = 64 << 20
 
@@ -43,6 +43,16 @@ class Attachment:
     actor: ActorAddress
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An earlier version of a flow, with every module's context when it was replaced."""
+
+    number: int
+    flow: Flow
+    left_out: dict[str, str]
+    contexts: dict[str, dict[bytes, bytes]]
+
+
 @dataclass(slots=True)
 class FlowRecord:
     """One flow: its definition, its actors, its state, and the operations that wait for their turn."""
@@ -65,48 +75,51 @@ class FlowRecord:
     source_errors: list[str] = field(default_factory=list)
     watcher: ActorAddress | None = None
     mute_sources: bool = False
+    version: int = 1
+    versions: deque[Version] = field(default_factory=lambda: deque(maxlen=MAX_VERSIONS))  # those before, oldest first
+    phase: str = ""  # of the update under way
     receipt: dict[str, Any] | None = None
     operation: Operation | None = None
     waiting: deque[tuple[Callable[[], Steps], Callable[[Any], None]]] = field(default_factory=deque)
 
 
-def lay_out(flow: Flow) -> tuple[dict[str, HostPlan], dict[str, dict[str, WireIn]]]:
-    """The plan of every host, and the input wires of every module with their channels."""
-    feedback = graph.feedback_wires(flow)
-    fusable = graph.fusable_wires(flow, feedback)
-    order = {module: index for index, module in enumerate(graph.runner_order(flow))}
-    plans: dict[str, HostPlan] = {}
-    places: dict[str, tuple[str, int]] = {}
-    for key, members in graph.host_groups(flow).items():
-        modules = tuple(sorted(members, key=order.__getitem__))
-        places.update({module: (key, slot) for slot, module in enumerate(modules)})
-        plans[key] = HostPlan(key=key, runtime=flow.modules[modules[0]].runtime, modules=modules, inputs=(), outputs=())
-    inputs: dict[str, list[tuple[int, str, str]]] = {key: [] for key in plans}
-    outputs: dict[str, dict[tuple[int, str], int]] = {key: {} for key in plans}
-    outside: dict[str, set[int]] = {key: set() for key in plans}
-    inside: dict[str, list[tuple[int, str, int, str, str]]] = {key: [] for key in plans}
-    wires_in: dict[str, dict[str, WireIn]] = {module: {} for module in flow.modules}
+def lay_out_record(record: FlowRecord, flow: Flow, moved: Collection[str] = (), kept: Collection[str] = ()) -> Layout:
+    """The numbers of `flow` with what is attached; in the hosts `kept`, modules that are not `moved` keep theirs."""
+    return lay_out(
+        flow,
+        inputs=[(feed.module, feed.port, feed.wire) for feed in record.feeds if feed.module in flow.modules],
+        outputs=[(sink.module, sink.port) for sink in record.sinks if sink.module in flow.modules],
+        before={key: record.plans[key] for key in kept},
+        moved=moved,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Which actor is at the other end of every wire: per module wire -> feeder, and port -> (target, wire) in order."""
+
+    feeders: dict[str, dict[str, ActorAddress]]
+    targets: dict[str, dict[str, list[tuple[ActorAddress, str]]]]
+
+    def of(self, module: str) -> tuple[Any, Any]:
+        """A module's two tables."""
+        return self.feeders.get(module), self.targets.get(module)
+
+
+def tables(record: FlowRecord, flow: Flow, actors: dict[str, ActorAddress]) -> Tables:
+    """The tables of `flow` when its modules are `actors`, with what is attached to the record."""
+    feeders: dict[str, dict[str, ActorAddress]] = {module: {} for module in flow.modules}
+    targets: dict[str, dict[str, list[tuple[ActorAddress, str]]]] = {module: {} for module in flow.modules}
     for wire in flow.wires:
-        to_key, to_slot = places[wire.to_module]
-        from_key, from_slot = places[wire.from_module]
-        wires_in[wire.to_module][wire.id] = WireIn(
-            len(inputs[to_key]), wire.to_port, wire.delivery == "lossy", wire.id in feedback
-        )
-        inputs[to_key].append((to_slot, wire.to_port, wire.id))
-        if wire.from_port == "error":
-            continue  # the runner itself sends on it
-        channel = outputs[from_key].setdefault((from_slot, wire.from_port), len(outputs[from_key]))
-        if wire.id in fusable:
-            inside[from_key].append((from_slot, wire.from_port, to_slot, wire.to_port, wire.id))
-        else:
-            outside[from_key].add(channel)
-    return {
-        key: HostPlan(
-            key=key, runtime=plan.runtime, modules=plan.modules, inputs=tuple(inputs[key]),
-            outputs=tuple(outputs[key]), fusable=tuple(inside[key]), outside=frozenset(outside[key]),
-        )
-        for key, plan in plans.items()
-    }, wires_in  # fmt: skip
+        feeders[wire.to_module][wire.id] = actors[wire.from_module]
+        targets[wire.from_module].setdefault(wire.from_port, []).append((actors[wire.to_module], wire.id))
+    for feed in record.feeds:
+        if feed.module in flow.modules:
+            feeders[feed.module][feed.wire] = feed.actor
+    for sink in record.sinks:
+        if sink.module in flow.modules:
+            targets[sink.module].setdefault(sink.port, []).append((sink.actor, sink.wire))
+    return Tables(feeders, targets)
 
 
 def orphan_wires(state: ModuleState, known: dict[str, WireIn]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,7 @@ class HostProcess:
         temp.mkdir(parents=True, mode=0o700)
         self._fifos = [folder / "in", folder / "out"]
         self._fds: list[int] = []
+        self.cpu_s = 0.0
         try:
             for fifo in self._fifos:
                 os.mkfifo(fifo, 0o600)
@@ -78,9 +80,15 @@ class HostProcess:
             os.killpg(self.pid, signal.SIGKILL)
 
     def reap(self) -> str:
-        """After the pidfd was readable: end the rest of the group, close everything; says how the host ended."""
+        """After the pidfd was readable: end the rest of the group, close everything; says how the host ended.
+
+        `cpu_s` is then the processor time it took.
+        """
         self.kill()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         status = self._process.wait()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         self.close()
         if status >= 0:
             return f"exit status {status}"

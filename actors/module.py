@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
-from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
+from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.base import BaseActor
+from actors.flows.hosting import WireIn
 from actors.latency import Latency
+from actors.load import encode_context, load_body
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_bridge as to_bridge
 from actors.messages import module_to_runner as to_runner
@@ -21,11 +24,10 @@ from actors.module_state import (
     WINDOW_MESSAGES,
     Drained,
     Failed,
-    HoldFeeders,
+    HoldsChanged,
     ModuleState,
     Overrun,
     Probed,
-    ReleaseFeeders,
     RetryLater,
     SourceFailed,
     Stopped,
@@ -39,25 +41,31 @@ class ModuleActor(BaseActor):
     """Owns mailbox, context and counters; its messages are the events of the ModuleState."""
 
     def receiveMsg_ConfigureModule(self, message: from_runner.ConfigureModule, sender: ActorAddress) -> None:
-        """Become the module; take over the state of the actor before, if any."""
+        """Become the module; go on from a state if there is one."""
         module = message.module
         self.runner, self.bridge, self.gauge = sender, message.bridge, message.gauge
         self.flow, self.module, self.max_turn_bytes = message.flow, module, message.max_turn_bytes
         self.feeders, self.targets, self.numbers = message.feeders, message.targets, message.numbers
+        self.slot = message.slot
         self.fused: frozenset[str] = frozenset()
         self.blocked: set[str] = set()  # output wires whose targets are full
         self.holding: set[str] = set()  # input wires that we hold
         self.source_live = False
         self.timed_turn = 0
         self.latency = Latency()
-        self.state = message.state or ModuleState()
-        retry, timed = module.retry, module.timeout_s is not None
-        self.state.configure(
-            slot=message.slot, wires=message.wires_in, retry_times=retry.times if retry else None,
+        self.loaded_state: ModuleState | None = None  # the one whose context the host has
+        self._go_on_from(message.state or ModuleState(), message.wires_in)
+
+    def _go_on_from(self, state: ModuleState, wires_in: dict[str, WireIn]) -> None:
+        self.state = state
+        retry, timed = self.module.retry, self.module.timeout_s is not None
+        state.configure(
+            slot=self.slot, wires=wires_in, retry_times=retry.times if retry else None,
             backoff_s=retry.backoff_s if retry else 0.0, announce=timed,
-            window_messages=module.concurrency if timed else WINDOW_MESSAGES,
+            window_messages=self.module.concurrency if timed else WINDOW_MESSAGES,
         )  # fmt: skip
-        self.state.stops.discard("target")  # whoever is full says so again
+        if not self.blocked:  # whoever is full says so again
+            state.stops.discard("target")
         self._update_holds()
 
     # the hot path --------------------------------------------------------------------------------------------------
@@ -116,7 +124,7 @@ class ModuleActor(BaseActor):
         effects, self.state.effects = self.state.effects, []
         for effect in effects:
             match effect:
-                case HoldFeeders() | ReleaseFeeders():
+                case HoldsChanged():
                     self._update_holds()
                 case Failed():
                     self._fail(effect)
@@ -125,6 +133,8 @@ class ModuleActor(BaseActor):
                         self.runner,
                         to_runner.ModuleStopped(flow=self.flow, module=self.module.id, reason=reason),
                     )
+                case Drained("update"):
+                    self.send(self.runner, to_runner.ModuleDry(flow=self.flow, module=self.module.id))
                 case Drained():
                     self.send(self.bridge, to_bridge.WiresDrained(slot=self.state.slot))
                 case Probed(left):
@@ -153,13 +163,15 @@ class ModuleActor(BaseActor):
             self.emit("error", join([body], [headers] if headers else None), HEADERS if headers else 0, 1)
             return
         self.state.dead_letter()
+        self._dead_letter(port, failed.message, headers, info["error"])
+
+    def _dead_letter(self, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]) -> None:
         self.send(
             self.runner,
             to_runner.DeadLettered(
-                flow=self.flow, module=self.module.id, port=port, message=failed.message, headers=headers,
-                error=info["error"],
+                flow=self.flow, module=self.module.id, port=port, message=message, headers=headers, error=error
             ),
-        )  # fmt: skip
+        )
 
     # back-pressure -------------------------------------------------------------------------------------------------
 
@@ -182,7 +194,7 @@ class ModuleActor(BaseActor):
         """Hold the feeders of a full mailbox; those of fused wires when our own output is full."""
         wanted: set[str] = set()
         if self.state.over_high:
-            wanted |= {wire for wire, info in self.state.wires.items() if not info.lossy and not info.feedback}
+            wanted |= {wire for wire in self.state.wires if self.state.must_hold(wire)}
         if self.blocked:
             wanted |= self.fused & self.state.wires.keys()
         for wire in wanted ^ self.holding:
@@ -195,27 +207,27 @@ class ModuleActor(BaseActor):
 
     def receiveMsg_HostUp(self, _message: from_bridge.HostUp, sender: ActorAddress) -> None:
         """Give the host our code and context."""
-        self.state.host_up()
+        state = self.state
+        state.host_up()
+        self.loaded_state = state
+        body = load_body(self.flow, self.module, self.max_turn_bytes, state.context)
         self.send(
             sender,
             to_bridge.LoadModule(
-                slot=self.state.slot, body=self._load_body(), suspects=self.state.suspects,
-                start_turns=self.state.source_turns, waiting=self.state.waiting_wires(),
+                slot=state.slot, body=body, suspects=state.suspects, start_turns=state.source_turns,
+                waiting=state.waiting_wires(),
             ),
         )  # fmt: skip
 
-    def _load_body(self) -> bytes:
-        module = self.module
-        ports = None
-        if module.ports_in is not None or module.ports_out is not None:
-            ports = {"in": module.ports_in or ("in",), "out": module.ports_out or ("out",)}
-        fixed = {
-            "flow": self.flow, "module": module.id, "name": module.name, "code": module.code, "files": module.files,
-            "config": module.config, "ports": ports, "concurrency": module.concurrency,
-            "retry": module.retry is not None, "version": module.state_version, "max_turn_bytes": self.max_turn_bytes,
-        }  # fmt: skip
-        context = b",".join(orjson.dumps(key.decode()) + b":" + value for key, value in self.state.context.items())
-        return orjson.dumps(fixed)[:-1] + b',"context":{' + context + b"}}"
+    def receiveMsg_EnterService(self, _message: from_bridge.EnterService, sender: ActorAddress) -> None:
+        """Say how `start` is to be called: with the context, if the host has not got it at LOAD."""
+        state = self.state
+        body: dict[str, Any] = {"hook": "start", "turns": state.source_turns}
+        encoded = orjson.dumps(body)
+        if self.loaded_state is not state:
+            self.loaded_state = state
+            encoded = encoded[:-1] + b',"context":' + encode_context(state.context) + b"}"
+        self.send(sender, to_bridge.StartModule(slot=state.slot, body=encoded, waiting=state.waiting_wires()))
 
     def receiveMsg_HostOpen(self, message: from_bridge.HostOpen, _sender: ActorAddress) -> None:
         """The host is ready for messages."""
@@ -227,6 +239,10 @@ class ModuleActor(BaseActor):
         self.source_live = message.source
         self._update_holds()
         self._act()
+
+    def receiveMsg_Retired(self, _message: from_bridge.Retired, _sender: ActorAddress) -> None:
+        """Another version is to work in our place."""
+        self.state.retired()
 
     def receiveMsg_HostDown(self, message: from_bridge.HostDown, _sender: ActorAddress) -> None:
         """The host died; a message that killed it often enough, alone, becomes a dead letter."""
@@ -255,10 +271,13 @@ class ModuleActor(BaseActor):
 
     def receiveMsg_SourceFinished(self, _message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
         """Our source has ended."""
+        self._source_ended()
+        self._act()
+
+    def _source_ended(self) -> None:
         if self.source_live:
             self.source_live = False
             self.gauge.sources -= 1
-        self._act()
 
     def receiveMsg_TurnBegun(self, message: from_bridge.TurnBegun, _sender: ActorAddress) -> None:
         """An announced turn has begun; from here its time counts."""
@@ -294,8 +313,9 @@ class ModuleActor(BaseActor):
         self._act()
 
     def receiveMsg_EndDrain(self, message: from_bridge.EndDrain, _sender: ActorAddress) -> None:
-        """Go on."""
-        self.state.end_drain()
+        """Go on, unless an update holds us as well."""
+        if self.state.drain_reason == "fuse":
+            self.state.end_drain()
         self.fused = message.fused
         self._update_holds()
         self._act()
@@ -310,6 +330,8 @@ class ModuleActor(BaseActor):
     def receiveMsg_GoOn(self, message: from_runner.GoOn, _sender: ActorAddress) -> None:
         """Work again."""
         self.state.go_on(message.reason)
+        if self.state.drain_reason == message.reason:
+            self.state.end_drain()
         self._act()
 
     def receiveMsg_AddTarget(self, message: from_runner.AddTarget, _sender: ActorAddress) -> None:
@@ -362,10 +384,88 @@ class ModuleActor(BaseActor):
             "contextBytes": sum(len(key) + len(value) for key, value in state.context.items()),
         }  # fmt: skip
 
-    def receiveMsg_HandOver(self, _message: from_runner.HandOver, sender: ActorAddress) -> None:
-        """The state goes to our successor; nothing may be sent to this actor after this."""
+    # updates -------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_Quiesce(self, message: from_runner.Quiesce, _sender: ActorAddress) -> None:
+        """Run dry on some wires, hold the others."""
+        self.state.drain(EVERY_WIRE if message.wires is None else message.wires, "update")
+        self._act()
+
+    def receiveMsg_AskDry(self, _message: from_runner.AskDry, _sender: ActorAddress) -> None:
+        """Say when it is done."""
+        self.state.check_drained()
+        self._act()
+
+    def receiveMsg_DescribeContext(self, _message: from_runner.DescribeContext, sender: ActorAddress) -> None:
+        """Our context as of the last commit."""
         self.send(
             sender,
-            to_runner.ModuleHandedOver(flow=self.flow, module=self.module.id, state=self.state, numbers=self.numbers),
+            to_runner.ContextDescribed(flow=self.flow, module=self.module.id, context=dict(self.state.context)),
         )
-        self.send(self.myAddress, ActorExitRequest())
+
+    def receiveMsg_HandOver(self, _message: from_runner.HandOver, sender: ActorAddress) -> None:
+        """The state goes to the other version; this one may get it back."""
+        state, self.state = self.state, ModuleState()
+        self.state.configure(slot=self.slot, wires={})
+        self.state.link = state.link
+        self.loaded_state = None
+        self.blocked.clear()
+        self.holding.clear()
+        self._source_ended()
+        self.handlers = _REPLACED
+        self.send(
+            sender,
+            to_runner.ModuleHandedOver(flow=self.flow, module=self.module.id, state=state, numbers=self.numbers),
+        )
+
+    def _fence(self, message: Any, _sender: ActorAddress) -> None:
+        """A replaced incarnation has no say: what its code still commits (from a timer, say) is not applied."""
+        what = type(message).__name__
+        log.warning("%s/%s: the replaced version still works: ignored: %s", self.flow, self.module.id, what)
+
+    def receiveMsg_TakeOver(self, message: from_runner.TakeOver, _sender: ActorAddress) -> None:
+        """Go on from the state of the other version."""
+        self.handlers = type(self).handlers
+        state = message.state
+        state.move_to(self.state)
+        if message.context is not None:
+            state.context = message.context
+        ends = message.ends
+        self.numbers, self.feeders, self.targets = message.numbers, ends.feeders, ends.targets
+        self._go_on_from(state, ends.wires_in)
+        self._drop(ends.drop)
+
+    def receiveMsg_Rewire(self, message: from_runner.Rewire, _sender: ActorAddress) -> None:
+        """Other wires or other actors; whoever is full says so again."""
+        state = self.state
+        kept = {wire for wire, feeder in self.feeders.items() if message.feeders.get(wire) == feeder}
+        self.holding &= kept
+        before = {(str(actor), wire) for targets in self.targets.values() for actor, wire in targets}
+        after = {(str(actor), wire) for targets in message.targets.values() for actor, wire in targets}
+        self.blocked &= {wire for _, wire in before & after}
+        self.feeders, self.targets = message.feeders, message.targets
+        state.wires = state.wires | message.wires_in
+        self._drop(message.drop)
+        if not self.blocked:
+            state.go_on("target")
+        self._update_holds()
+        self._act()
+
+    def _drop(self, wires: frozenset[str]) -> None:
+        letters = self.state.discard(wires) if wires else ()
+        error = {"type": "WireRemoved", "message": "the wire was removed while this message was queued"}
+        for port, body, headers in letters:
+            self._dead_letter(port, body, headers, error)
+        self.gauge.pending -= len(letters)
+
+
+class _EveryWire(frozenset[str]):
+    """Holds every wire, those to come too."""
+
+    def __contains__(self, _wire: object) -> bool:
+        return True
+
+
+EVERY_WIRE = _EveryWire()
+_IGNORED = (from_bridge.TurnsCommitted, from_bridge.SourceFinished, from_bridge.TurnBegun)
+_REPLACED: dict[type, Callable[..., None]] = {kind: ModuleActor._fence for kind in _IGNORED}

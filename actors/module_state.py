@@ -8,9 +8,11 @@ else the actor has to do, in order.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from enum import Enum, auto
 from typing import NamedTuple
 
+from actors.flows.hosting import WireIn
 from runtimes.frames import HELD, NO_INDEX, REDELIVERED, TURN_FLAG, Frame, Kind, join, split
 
 WINDOW_MESSAGES = 1024
@@ -43,6 +45,7 @@ _LINK_TABLE = {
     (Link.LOADING, "host_open"): Link.OPEN,
     (Link.OPEN, "recall"): Link.RECALLING,
     (Link.RECALLING, "paused"): Link.OPEN,
+    (Link.OPEN, "retired"): Link.LOADING,
     **{(link, "host_down"): Link.ABSENT for link in Link},
 }
 
@@ -76,21 +79,8 @@ class Segment:
         ]  # fmt: skip
 
 
-class WireIn(NamedTuple):
-    """An input wire: the number of its end in the host and how it behaves."""
-
-    channel: int
-    port: str = "in"
-    lossy: bool = False
-    feedback: bool = False
-
-
-class HoldFeeders(NamedTuple):
-    """The mailbox is above high-water."""
-
-
-class ReleaseFeeders(NamedTuple):
-    """The mailbox is below low-water again."""
+class HoldsChanged(NamedTuple):
+    """Feeders have to be held or may go on: `must_hold(wire)` says which."""
 
 
 class Stopped(NamedTuple):
@@ -101,6 +91,8 @@ class Stopped(NamedTuple):
 
 class Drained(NamedTuple):
     """Nothing of the draining wires is left in mailbox and window, and the host holds nothing."""
+
+    reason: str
 
 
 class RetryLater(NamedTuple):
@@ -138,7 +130,7 @@ class Probed(NamedTuple):
 
 
 Effect = (
-    HoldFeeders | ReleaseFeeders | Stopped | Drained | RetryLater | Failed | SourceFailed | Overrun | Probed
+    HoldsChanged | Stopped | Drained | RetryLater | Failed | SourceFailed | Overrun | Probed
 )  # fmt: skip
 
 
@@ -152,7 +144,8 @@ class ModuleState:
         self.ready: deque[Segment] = deque()
         self.window: deque[Segment] = deque()
         self.held: deque[Segment] = deque()  # of wires that are not draining, while others are
-        self.draining: frozenset[str] | None = None
+        self.draining: Collection[str] | None = None
+        self.drain_reason = ""
         self.window_messages = self.window_bytes = 0
         self.queued = self.queued_bytes = 0
         self.over_high = False
@@ -195,9 +188,9 @@ class ModuleState:
         self.queued += count
         self.queued_bytes += len(body)
         if self.queued > MAILBOX_HIGH_MESSAGES or self.queued_bytes > MAILBOX_HIGH_BYTES:
-            if not self.over_high:
+            if not self.over_high or self.draining is not None:
                 self.over_high = True
-                self.effects.append(HoldFeeders())
+                self.effects.append(HoldsChanged())
             if info.feedback and (self.queued > FEEDBACK_CAP_MESSAGES or self.queued_bytes > FEEDBACK_CAP_BYTES):
                 self.effects.append(Overrun(wire))
         return 0
@@ -278,7 +271,7 @@ class ModuleState:
             if self.over_high:
                 self._ease()
             if self.draining is not None:
-                self._check_drained()
+                self.check_drained()
         if held:
             self.attempts += 1
             self.stop("retry")
@@ -309,7 +302,18 @@ class ModuleState:
         low = self.queued <= MAILBOX_HIGH_MESSAGES // 2 and self.queued_bytes <= MAILBOX_HIGH_BYTES // 2
         if self.over_high and low:
             self.over_high = False
-            self.effects.append(ReleaseFeeders())
+            self.effects.append(HoldsChanged())
+
+    def must_hold(self, wire: str) -> bool:
+        """Whether the feeder of a wire has to wait. While draining, what is held does not count for what runs dry."""
+        info = self.wires[wire]
+        if not self.over_high or info.lossy or info.feedback:
+            return False
+        if self.draining is None or wire not in self.draining:
+            return True
+        messages = sum(segment.count for segment in self.ready) + self.window_messages
+        bytes_ = sum(len(segment.body) for segment in self.ready) + self.window_bytes
+        return messages > MAILBOX_HIGH_MESSAGES or bytes_ > MAILBOX_HIGH_BYTES
 
     def _take_error(self, frame: Frame) -> bool:
         """Whether the message is HELD: it stays at the head, and paused() decides."""
@@ -368,7 +372,7 @@ class ModuleState:
             self._tell = None
         if self.draining is not None:
             self._part_wires()
-            self._check_drained()
+            self.check_drained()
 
     def _take_back(self, flag: int) -> None:
         for segment in self.window:
@@ -409,32 +413,70 @@ class ModuleState:
         self._probed()
         self._ease()
 
-    # draining: wires of a group run dry before they are fused or their module is replaced ----------------------------
+    # draining: wires run dry before they are fused, or before a module behind them is replaced ----------------------
 
-    def drain(self, wires: frozenset[str]) -> None:
+    def drain(self, wires: Collection[str], reason: str = "fuse") -> None:
         """Take messages only from `wires` until they are empty; the effect Drained says so. Others wait in order."""
-        self.draining = wires
+        self.draining, self.drain_reason = wires, reason
         self._part_wires()
         self._recall()
+        if self.over_high:
+            self.effects.append(HoldsChanged())
 
     def _part_wires(self) -> None:
         assert self.draining is not None
+        if self.suspects:
+            return  # they have begun: probation ends them first
         inside = [segment for segment in self.ready if segment.wire in self.draining]
         if len(inside) != len(self.ready):
             # In front: what comes back from the host is older than what was held before.
             self.held.extendleft(s for s in reversed(self.ready) if s.wire not in self.draining)
             self.ready = deque(inside)
 
-    def _check_drained(self) -> None:
+    def check_drained(self) -> None:
+        """Say Drained if it is so; every commit asks again."""
+        if self.over_high:
+            self.effects.append(HoldsChanged())
         if not self.ready and not self.window and self.link is not Link.RECALLING:
-            self.effects.append(Drained())
+            self.effects.append(Drained(self.drain_reason))
 
     def end_drain(self) -> None:
-        """Go on with every wire; what was held comes first."""
+        """Go on with every wire."""
         if self.draining is not None:
-            self.held.extend(self.ready)
-            self.ready, self.held = self.held, deque()
-            self.draining = None
+            self.ready.extend(self.held)  # behind: suspects of a held wire are older than what is held
+            self.held.clear()
+            self.draining, self.drain_reason = None, ""
+            if self.over_high:
+                self.effects.append(HoldsChanged())
+
+    # replacement: a successor takes mailbox, context and accounts over ---------------------------------------------
+
+    def move_to(self, successor: ModuleState) -> None:
+        """Become the state of the actor whose own state was `successor`: its slot and link, nothing at its host."""
+        if self.window:
+            raise RuntimeError(f"module slot {self.slot}: handed over with {self.window_messages} messages at the host")
+        self.link, self.stops = successor.link, self.stops | successor.stops
+        self.stops.discard("retry")
+        self.credit = self.attempts = self.suspects = 0
+        self.probing = self.turn_begun = False
+        self.probation, self.pulls = successor.probation, successor.pulls
+        self.deaths = self._held_info = self._tell = None
+        self._outbox = []
+
+    def discard(self, wires: Collection[str]) -> list[tuple[str, bytes, bytes | None]]:
+        """Take every waiting message of these wires out, as dead letters: port, message, headers."""
+        taken = [segment for segment in (*self.ready, *self.held) if segment.wire in wires]
+        self.ready = deque(segment for segment in self.ready if segment.wire not in wires)
+        self.held = deque(segment for segment in self.held if segment.wire not in wires)
+        letters = [
+            (self.wires[segment.wire].port, *segment.message(index))
+            for segment in taken for index in range(segment.count)
+        ]  # fmt: skip
+        self.queued -= len(letters)
+        self.queued_bytes -= sum(len(segment.body) for segment in taken)
+        self.dead_lettered += len(letters)
+        self._ease()
+        return letters
 
     def waiting_wires(self) -> frozenset[str]:
         """The wires that the mailbox has messages of."""
@@ -450,6 +492,13 @@ class ModuleState:
         """Loaded, wired and started."""
         self._move("host_open")
         self.probation = probation
+        if self.draining is not None and not probation:
+            self._part_wires()
+            self.check_drained()
+
+    def retired(self) -> None:
+        """The host has nothing of us any more and will get nothing until it is open for us again."""
+        self._move("retired")
 
     def probe(self) -> None:
         """In probation: this module's turn to send its next suspect, alone."""
@@ -458,6 +507,9 @@ class ModuleState:
     def end_probation(self) -> None:
         """Every suspect of the host is done."""
         self.probation = self.probing = False
+        if self.draining is not None:
+            self._part_wires()
+            self.check_drained()
 
     def turn(self) -> None:
         """TURN: the host has begun a turn of this module."""
@@ -467,7 +519,7 @@ class ModuleState:
         """The host is gone: its window is delivered again. A message that was alone in its turn is blamed."""
         alone = self.turn_begun and self.window_messages == 1 and (self.probing or self.announce)
         self._move("host_down")
-        if self.draining is not None:
+        if self.drain_reason == "fuse":
             self.end_drain()
         self.suspects = max(self.suspects, self.window_messages)
         self._take_back(REDELIVERED)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import orjson
 from thespian.actors import ActorAddress
 
 from actors.host_link import HostLink, Life
 from actors.messages import bridge_to_module as to_module
+from actors.messages import bridge_to_runner as to_runner
 from actors.messages import module_to_bridge as from_module
+from actors.messages import runner_to_bridge as from_runner
 from runtimes.frames import Frame, Kind
 
 
 class Probation(HostLink):
     """The part of the Bridge actor that leads its modules back to full windows and fused wires."""
 
-    members: tuple[ActorAddress, ...]
+    members: dict[int, ActorAddress]
+    serving: frozenset[int]
+    fusing_held: bool
+    runner: ActorAddress
 
     def new_probation(self) -> None:
         """For a new host."""
@@ -26,32 +32,47 @@ class Probation(HostLink):
         self.probation = self.turn_seen = False
         self.fused: frozenset[str] = frozenset()
         self.draining: deque[int] = deque()
+        self.wired: dict[int, dict[str, Any]] = {}  # the last WIRES of each slot
+
+    def write_wires(self) -> None:
+        """WIRES for every slot whose wiring is not what it was told last."""
+        for slot, body in self.plan.wirings(self.fused).items():
+            if self.wired.get(slot) != body:
+                self.wired[slot] = body
+                self._write([Frame(Kind.WIRES, slot, orjson.dumps(body))])
 
     # probation: what was uncommitted when the host died is tried again one message at a time -----------------------
 
-    def _probe_next(self) -> None:
+    def probe_next(self) -> None:
+        """The next suspect, or the end of probation."""
         self.turn_seen = False
         self.probing = next((slot for slot, count in self.suspects.items() if count), None)
         if self.probing is not None:
             self.send(self.members[self.probing], to_module.ProbeNext())
             return
         self.probation = False
-        for member in self.members:
-            self.send(member, to_module.ProbationOver())
-        self._drain_to_fuse()
+        for slot in self.serving:
+            self.send(self.members[slot], to_module.ProbationOver())
+        self.drain_to_fuse()
 
     def receiveMsg_ProbeDone(self, message: from_module.ProbeDone, _sender: ActorAddress) -> None:
         """One suspect is innocent."""
         if self.life is Life.OPEN and message.slot == self.probing:
             self.suspects[message.slot] = message.left
-            self._probe_next()
+            self.probe_next()
 
     # fusing back: in topological order each module runs dry on its wires that are to be fused ----------------------
 
-    def _drain_to_fuse(self) -> None:
-        ends = {slot for wire in self.plan.fusable for slot in (wire[0], wire[2])}
-        self.draining = deque(sorted(ends))
+    def drain_to_fuse(self) -> None:
+        """Fuse what may be fused and is not, unless an update is under way."""
+        if self.fusing_held or self.fused == self.plan.fusable_wires:
+            return
+        self.draining = deque(slot for slot in self.plan.modules if slot in self._ends)
         self._drain_next()
+
+    @property
+    def _ends(self) -> set[int]:
+        return {slot for wire in self.plan.fusable for slot in (wire[0], wire[2])}
 
     def _drain_next(self) -> None:
         if self.draining:
@@ -60,13 +81,23 @@ class Probation(HostLink):
             self.send(self.members[slot], to_module.DrainWires(wires=wires))
             return
         self.fused = self.plan.fusable_wires
-        if not self.fused:
-            return
-        wirings = self.plan.wirings(self.fused)
-        slots = sorted({slot for wire in self.plan.fusable for slot in (wire[0], wire[2])})
-        self._write([Frame(Kind.WIRES, slot, orjson.dumps(wirings[slot])) for slot in slots])
-        for slot in slots:
+        self.write_wires()
+        self._end_drain()
+
+    def _end_drain(self) -> None:
+        for slot in self._ends:
             self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
+
+    def receiveMsg_HoldFusing(self, message: from_runner.HoldFusing, _sender: ActorAddress) -> None:
+        """An update begins or ends."""
+        self.fusing_held = message.on
+        if message.on:
+            if self.draining:
+                self.draining.clear()
+                self._end_drain()
+            self.send(self.runner, to_runner.FusingHeld(flow=self.flow, key=self.plan.key))
+        elif self.life is Life.OPEN and not self.probation:
+            self.drain_to_fuse()
 
     def receiveMsg_WiresDrained(self, message: from_module.WiresDrained, _sender: ActorAddress) -> None:
         """The next module's turn."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
-from actors.flow_life import FlowLife, missing_runtime
+from actors.flow_life import missing_runtime
 from actors.flow_record import (
     MAX_DEAD_LETTER_BYTES,
     MAX_DEAD_LETTERS,
@@ -20,6 +20,7 @@ from actors.flow_record import (
     DeadLetter,
     FlowRecord,
 )
+from actors.flow_update import FlowUpdate
 from actors.flows import graph
 from actors.flows.model import Flow, FlowError
 from actors.flows.validation import check_flow
@@ -56,7 +57,7 @@ class Gathering:
     done: Callable[[list[Any]], None]
 
 
-class RunnerActor(FlowLife):
+class RunnerActor(FlowUpdate):
     """One per runner: owns the flows, their module and bridge actors, and the dead letters."""
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
@@ -116,18 +117,45 @@ class RunnerActor(FlowLife):
         record = self.flows.get(flow.id)
         if record is None:
             record = self.flows[flow.id] = FlowRecord(flow=flow, left_out=left_out)
-            self.build(record, {})
-            record.receipt = {"modules": {module: {"did": "added"} for module in flow.modules}}
+            record.receipt = {"version": 1, "modules": {module: {"did": "added"} for module in flow.modules}}
+            if message.plan:
+                del self.flows[flow.id]
+            else:
+                self.build(record, {})
             self._reply(message, sender, receipt=record.receipt, data={"leftOut": left_out})
             return
 
-        def done(errors: tuple[str, ...]) -> None:
-            if errors:
-                self._refuse(message, sender, "\n".join(errors), list(errors))
-            else:
-                self._reply(message, sender, receipt=record.receipt, data={"leftOut": left_out})
+        self._update(record, flow, left_out, message, sender, plan_only=message.plan)
 
-        self.enqueue(record, lambda: self.replacing(record, flow, left_out), done)
+    def _update(
+        self, record: FlowRecord, flow: Flow, left_out: dict[str, str], request: Any, sender: ActorAddress, **how: Any
+    ) -> None:
+        def done(result: tuple[tuple[str, ...], dict[str, Any]]) -> None:
+            errors, receipt = result
+            if errors:
+                self._refuse(request, sender, "\n".join(errors), list(errors))
+            else:
+                self._reply(request, sender, receipt=receipt, data={"leftOut": left_out})
+
+        self.enqueue(record, lambda: self.updating(record, flow, left_out, **how), done)
+
+    def receiveMsg_RollbackFlow(self, message: api.RollbackFlow, sender: ActorAddress) -> None:
+        """Update to an earlier version."""
+        record = self._record(message, sender, message.flow_id)
+        if record is None:
+            return
+        if message.context not in ("current", "snapshot"):
+            self._refuse(message, sender, f"context is 'current' or 'snapshot', not {message.context!r}")
+            return
+        wanted = [v for v in record.versions if message.version in (None, v.number)]
+        if not wanted:
+            known = ", ".join(str(version.number) for version in record.versions) or "none"
+            what = "an earlier version" if message.version is None else f"version {message.version}"
+            self._refuse(message, sender, f"{record.flow.id}: there is no {what} to go back to; kept are {known}")
+            return
+        version = wanted[-1]
+        contexts = version.contexts if message.context == "snapshot" else None
+        self._update(record, version.flow, version.left_out, message, sender, contexts=contexts)
 
     def _leave_out(self, flow: Flow) -> tuple[Flow, dict[str, str]]:
         missing = {
@@ -273,7 +301,8 @@ class RunnerActor(FlowLife):
 
     # the API: figures ----------------------------------------------------------------------------------------------
 
-    def _gather(self, record: FlowRecord, hosts: bool, done: Callable[[list[Any]], None]) -> None:
+    def gather(self, record: FlowRecord, hosts: bool, done: Callable[[list[Any]], None]) -> None:
+        """Ask every module (and host) to describe itself; `done` gets all answers at once."""
         self._count += 1
         request_id = f"gather-{self._count}"
         asked: list[tuple[Any, Any]] = [
@@ -321,7 +350,7 @@ class RunnerActor(FlowLife):
             }  # fmt: skip
             self._reply(message, sender, value)
 
-        self._gather(record, record.state != "stopped", done)  # a bridge that never started has no host
+        self.gather(record, record.state != "stopped", done)  # a bridge that never started has no host
 
     def _add_rates(self, flow_id: str, modules: dict[str, dict[str, Any]]) -> None:
         now = time.monotonic()
@@ -351,45 +380,19 @@ class RunnerActor(FlowLife):
                 self._reply(message, sender, rows)
 
         for record in records:
-            self._gather(record, False, lambda answers, record=record: done(record, answers))  # type: ignore[misc]
+            self.gather(record, False, lambda answers, record=record: done(record, answers))  # type: ignore[misc]
         if not records:
             self._reply(message, sender, rows)
 
     # what modules and bridges say ----------------------------------------------------------------------------------
 
-    def _resolve(self, flow_id: str, kind: str, name: str, message: Any) -> None:
-        record = self.flows.get(flow_id)
-        if record is not None and record.operation is not None:
-            record.operation.resolve((kind, name), message)
-
-    def receiveMsg_HostLoaded(self, message: from_bridge.HostLoaded, _sender: ActorAddress) -> None:
-        """A step of starting."""
-        self._resolve(message.flow, "loaded", message.key, message)
-
-    def receiveMsg_ModulesStarted(self, message: from_bridge.ModulesStarted, _sender: ActorAddress) -> None:
-        """A step of starting."""
-        self._resolve(message.flow, "started", message.key, message)
-
-    def receiveMsg_HostFailed(self, message: from_bridge.HostFailed, _sender: ActorAddress) -> None:
-        """While starting: no. While running: the flow cannot go on."""
+    def receiveMsg_HostFailed(self, message: from_bridge.HostFailed, sender: ActorAddress) -> None:
+        """While starting, or a host that is not in use yet: no. Else the flow cannot go on."""
         record = self.flows[message.flow]
-        if record.state == "running":
+        if record.state == "running" and any(bridge == sender for bridge in record.bridges.values()):
             self._fail_flow(record, *message.errors)
-        else:
-            self._resolve(message.flow, "loaded", message.key, message)
-            self._resolve(message.flow, "started", message.key, message)
-
-    def receiveMsg_HostStopped(self, message: from_bridge.HostStopped, _sender: ActorAddress) -> None:
-        """A step of stopping."""
-        self._resolve(message.flow, "ended", message.key, message)
-
-    def receiveMsg_ModuleStopped(self, message: from_module.ModuleStopped, _sender: ActorAddress) -> None:
-        """A step of stopping."""
-        self._resolve(message.flow, "stopped", message.module, message)
-
-    def receiveMsg_ModuleHandedOver(self, message: from_module.ModuleHandedOver, _sender: ActorAddress) -> None:
-        """A step of replacing."""
-        self._resolve(message.flow, "handed", message.module, message)
+        self.resolve(message.flow, "loaded", message.key, message)
+        self.resolve(message.flow, "started", message.key, message)
 
     def receiveMsg_DeadLettered(self, message: from_module.DeadLettered, _sender: ActorAddress) -> None:
         """A module has given up on a message."""
@@ -419,7 +422,7 @@ class RunnerActor(FlowLife):
     def receiveMsg_QuietPoint(self, message: QuietPoint, _sender: ActorAddress) -> None:
         """Handovers may happen now."""
         for record in list(self.flows.values()):
-            self._resolve(record.flow.id, "quiet", "", message)
+            self.resolve(record.flow.id, "quiet", "", message)
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
         """A step of an operation has waited long enough."""
@@ -507,3 +510,31 @@ def letter_view(flow_id: str, letter: DeadLetter) -> dict[str, Any]:
         "message": json.loads(letter.message), "headers": json.loads(letter.headers) if letter.headers else None,
         "error": letter.error, "time": letter.time,
     }  # fmt: skip
+
+
+def _step(kind: str, name: str) -> Callable[[RunnerActor, Any, ActorAddress], None]:
+    def resolve(self: RunnerActor, message: Any, _sender: ActorAddress) -> None:
+        self.resolve(message.flow, kind, getattr(message, name), message)
+
+    return resolve
+
+
+# What the jobs of flow_life.py and flow_update.py wait for: message class -> (kind, the field with the name).
+for _kind, _words in {
+    "HostLoaded": ("loaded", "key"),
+    "LoadFailed": ("loaded", "key"),
+    "ModulesStarted": ("started", "key"),
+    "StartFailed": ("started", "key"),
+    "ModulesRetired": ("retired", "key"),
+    "MembersRemoved": ("removed", "key"),
+    "FusingHeld": ("held", "key"),
+    "HostStopped": ("ended", "key"),
+    "TrialEnded": ("tried", "key"),
+    "ContextsMigrated": ("migrated", "key"),
+    "TrialClosed": ("closed", "key"),
+    "ModuleStopped": ("stopped", "module"),
+    "ModuleDry": ("dry", "module"),
+    "ModuleHandedOver": ("handed", "module"),
+    "ContextDescribed": ("context", "module"),
+}.items():
+    setattr(RunnerActor, f"receiveMsg_{_kind}", _step(*_words))

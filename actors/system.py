@@ -15,7 +15,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
 from thespian.actors import ActorSystem as ThespianSystem
@@ -51,7 +51,7 @@ Actor.handlers = {}  # Thespian's own stand-ins for the outside are dispatched l
 class ShortWay:
     """An actor whose `send` goes straight to the queue, and whose handlers the system finds and calls itself."""
 
-    handlers: ClassVar[dict[type, Callable[..., None]]] = {}
+    handlers: dict[type, Callable[..., None]] = {}  # noqa: RUF012  of the class, unless an actor has its own
     queue: deque[tuple[ActorAddress, Any, ActorAddress]]
     address: ActorAddress
 

@@ -16,7 +16,7 @@ _NOTHING: list[Any] = []
 class Transaction:
     """What a host has said since its last COMMIT. Dropped with the link when the host dies."""
 
-    def __init__(self, outputs: tuple[tuple[int, str], ...]) -> None:
+    def __init__(self, outputs: dict[int, tuple[int, str]]) -> None:
         self.outputs = outputs
         self._outputs: dict[int, list[tuple[str, Frame]]] = {}
         self._context: dict[int, list[tuple[bytes, bytes | None]]] = {}
@@ -27,7 +27,7 @@ class Transaction:
         if frame.kind == _DATA:
             try:
                 slot, port = self.outputs[frame.slot]
-            except IndexError:
+            except KeyError:
                 raise ProtocolError(f"DATA on the unknown channel {frame.slot}") from None
             self._outputs.setdefault(slot, []).append((port, frame))
         elif frame.kind == _CONTEXT:

@@ -204,7 +204,7 @@ from runtimes.frames import Kind
 take = BridgeActor._take
 def without_transactions(self, frame):
     if frame.kind == Kind.DATA:
-        slot, port = self.plan.outputs[frame.slot]
+        slot, port = self.outputs[frame.slot]
         self.send(self.members[slot], TurnsCommitted(0, 0, 0, 0, 0, 0, 0, 0, [(port, frame)], [], []))
     else:
         take(self, frame)

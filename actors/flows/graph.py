@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import json
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -29,7 +29,7 @@ class _OnlineOrder:
     """
 
     def __init__(self, flow: Flow) -> None:
-        self.rank = {module: rank for rank, module in enumerate(_depth_first_order(flow))}
+        self.rank = {module: rank for rank, module in enumerate(depth_first_order(flow))}
         self.targets: Targets = {module: [] for module in flow.modules}
         self.sources: Targets = {module: [] for module in flow.modules}
 
@@ -63,7 +63,7 @@ class _OnlineOrder:
         self.rank.update(zip(ordered, ranks, strict=True))
 
 
-def _depth_first_order(flow: Flow) -> list[str]:
+def depth_first_order(flow: Flow) -> list[str]:
     """The modules in reverse postorder: a topological order as far as there are no cycles."""
     targets = _targets(flow)
     seen: set[str] = set()
@@ -112,10 +112,20 @@ def host_key(module: Module) -> str:
     """
     if module.isolated or module.timeout_s is not None:
         return f"{module.runtime}:{module.id}"
-    needs = [sorted(module.dependencies), module.env, module.limits, module.runner]
+    needs = host_needs(module)
     if not any(needs):
         return module.runtime
     return f"{module.runtime}#{_digest(needs)[:8]}"
+
+
+def host_needs(module: Module) -> list[Any]:
+    """What a module asks of its host's process; a running host cannot change it."""
+    return [sorted(module.dependencies), module.env, module.limits, module.runner]
+
+
+def module_version(module: Module) -> str:
+    """A short name of a module as it is: its runtime and the beginning of its hash."""
+    return f"{module.runtime}@{module_hash(module)[:8]}"
 
 
 def host_groups(flow: Flow) -> dict[str, tuple[str, ...]]:

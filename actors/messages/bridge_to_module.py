@@ -30,6 +30,11 @@ class HostUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnterService:
+    """The host is about to start this module beside others that run: answer with StartModule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostOpen:
     """Loaded, wired and started; `fused`: wire ids; `muted`: no credit. In probation only ProbeNext makes it send."""
 
@@ -37,6 +42,11 @@ class HostOpen:
     muted: bool
     probation: bool
     fused: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """You are loaded only from now on; your `stop` hook may still commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,49 @@ class HostLoaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFailed:
+    """Modules could not be loaded beside those that run: `errors` are sentences for the user."""
+
+    flow: str
+    key: str
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModulesRetired:
+    """Every `stop` has returned; `errors` are what they raised."""
+
+    flow: str
+    key: str
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFailed:
+    """A `start` has raised."""
+
+    flow: str
+    key: str
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembersRemoved:
+    """The slots are free: nothing more will be said of their modules."""
+
+    flow: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusingHeld:
+    """Nothing is about to be fused."""
+
+    flow: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModulesStarted:
     """Every module's `start` has returned."""
 

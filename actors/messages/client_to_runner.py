@@ -37,9 +37,19 @@ class ListFlowsForRuntime(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddOrUpdateFlow(Command):
-    """Add a flow (it is stopped until startFlow), or replace the flow of the same id."""
+    """Add a flow (stopped until startFlow), or update the one of the same id; with `plan`, only say what that does."""
 
     flow: dict[str, Any]
+    plan: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackFlow(Command):
+    """Update a flow to the version before, or to one of the last 5; contexts as they are, or as they were then."""
+
+    flow_id: str
+    context: str = "current"
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +120,11 @@ REQUESTS: dict[str, type[Request]] = {
     for kind in [*Request.__subclasses__(), *Command.__subclasses__()]
     if kind.__name__ != "Command"
 }
-_TYPES: dict[str, tuple[type, str]] = {"str": (str, "text"), "dict[str, Any]": (dict, "an object")}
+_TYPES: dict[str, tuple[type, str]] = {
+    "str": (str, "text"),
+    "dict[str, Any]": (dict, "an object"),
+    "bool": (bool, "true or false"),
+}
 
 
 def camel(name: str) -> str:

@@ -29,6 +29,15 @@ class LoadModule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartModule:
+    """The module's answer to EnterService: the body of CALL for `start`, and the wires its mailbox has messages of."""
+
+    slot: int
+    body: bytes
+    waiting: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeDone:
     """The suspect that was alone at the host is done; `left` more of this module are suspect."""
 

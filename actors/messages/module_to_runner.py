@@ -28,6 +28,23 @@ class ModuleDescribed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleDry:
+    """Nothing is left on the wires that had to run dry, and nothing of the module is at the host."""
+
+    flow: str
+    module: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextDescribed:
+    """A module's context as of its last commit, encoded."""
+
+    flow: str
+    module: str
+    context: dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleHandedOver:
     """The state of a module on its way to its successor, and the next number of each out-port."""
 

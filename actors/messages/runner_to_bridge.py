@@ -13,20 +13,57 @@ from runtimes.manifest import Runtime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartHost:
-    """Start the host and load its modules; then HostLoaded or HostFailed. `folder` is for FIFOs and temp files."""
+    """Start the host and load its modules; then HostLoaded or HostFailed. `folder` is for FIFOs and temp files.
+
+    `members`: slot -> module actor, for every slot of the plan.
+    """
 
     flow: str
     plan: HostPlan
     runtime: Runtime
-    members: tuple[ActorAddress, ...]
+    members: dict[int, ActorAddress]
     folder: Path
     env: dict[str, str]
     mute_sources: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartModules:
-    """Wire the modules and call their `start`; then ModulesStarted or HostFailed."""
+class AddMembers:
+    """Load more modules (slot -> module id, slot -> actor) beside those that run; then HostLoaded or LoadFailed."""
+
+    names: dict[int, str]
+    members: dict[int, ActorAddress]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetireModules:
+    """Call `stop` of these slots (nothing is at the host for them) and have them loaded only; then ModulesRetired."""
+
+    slots: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeModules:
+    """Let exactly the plan's modules work: wire them, call `start` of those that do not yet; then ModulesStarted,
+    StartFailed (a `start` raised; or the host died, and that is not to be `patient`ly tried again) or HostFailed.
+    """
+
+    plan: HostPlan
+    patient: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveMembers:
+    """Unload these slots; then MembersRemoved."""
+
+    slots: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldFusing:
+    """While `on`, fuse nothing that is not fused (an update is under way); answered with FusingHeld if `on`."""
+
+    on: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +73,9 @@ class StopHost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePlan:
-    """An input or output more; `slot` is the one that it concerns."""
+    """An input or output more."""
 
     plan: HostPlan
-    slot: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

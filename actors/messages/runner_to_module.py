@@ -10,8 +10,9 @@ from thespian.actors import ActorAddress
 from actors.flows.model import Module
 
 if TYPE_CHECKING:
+    from actors.flows.hosting import WireIn
     from actors.gauge import Gauge
-    from actors.module_state import ModuleState, WireIn
+    from actors.module_state import ModuleState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,48 @@ class DescribeModule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quiesce:
+    """For an update: hold every input wire but `wires` (None: hold none), and run those dry. GoOn("update") ends it."""
+
+    wires: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskDry:
+    """Answer with ModuleDry as soon as nothing is left on the wires that run dry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeContext:
+    """Answer with ContextDescribed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandOver:
-    """At a quiet point: answer with ModuleHandedOver and exit; the state goes to the successor."""
+    """At a quiet point: answer with ModuleHandedOver. What the host still says of this module is ignored after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOver:
+    """Go on from the state of the module's other version; `context`, if there is one, replaces its context."""
+
+    state: ModuleState
+    numbers: dict[str, int]
+    context: dict[bytes, bytes] | None
+    ends: Rewire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewire:
+    """Other wires, or other actors at their ends; the tables are as in ConfigureModule.
+
+    Waiting messages of the wires `drop` become dead letters.
+    """
+
+    wires_in: dict[str, WireIn]
+    feeders: dict[str, ActorAddress]
+    targets: dict[str, list[tuple[ActorAddress, str]]]
+    drop: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

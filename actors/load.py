@@ -1,0 +1,38 @@
+"""What a host is told of a module at LOAD (PROTOCOL.md section 4), and what it says when that fails. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from actors.flows.model import Module
+
+Context = dict[bytes, bytes]
+
+
+def load_body(flow: str, module: Module, max_turn_bytes: int, context: Context) -> bytes:
+    """The body of LOAD."""
+    ports = None
+    if module.ports_in is not None or module.ports_out is not None:
+        ports = {"in": module.ports_in or ("in",), "out": module.ports_out or ("out",)}
+    fixed = {
+        "flow": flow, "module": module.id, "name": module.name, "code": module.code, "files": module.files,
+        "config": module.config, "ports": ports, "concurrency": module.concurrency,
+        "retry": module.retry is not None, "version": module.state_version, "max_turn_bytes": max_turn_bytes,
+    }  # fmt: skip
+    return orjson.dumps(fixed)[:-1] + b',"context":' + encode_context(context) + b"}"
+
+
+def encode_context(context: Context) -> bytes:
+    """A context as a JSON object; its values are encoded already."""
+    return b"{" + b",".join(orjson.dumps(key.decode()) + b":" + value for key, value in context.items()) + b"}"
+
+
+def failure_sentence(name: str, what: str, error: dict[str, Any]) -> str:
+    """An ERROR of the protocol as a sentence with its place."""
+    place = error.get("file") or ""
+    if error.get("line"):
+        place += f":{error['line']}" + (f":{error['column']}" if error.get("column") else "")
+    doing = {"load": "cannot be loaded", "start": "start failed", "migrate": "migrate failed"}.get(what, "stop failed")
+    return f"{name} {doing}: {place + ': ' if place else ''}{error['type']}: {error['message']}"

@@ -1,0 +1,47 @@
+"""What the runner tells a trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtimes.manifest import Runtime
+
+Context = dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialModule:
+    """A module to try: the LOAD bodies of the running version (None: there is none in this host) and of the new one.
+
+    `migrate`: the `state_version` its context comes from, if that differs, and a copy of the context.
+    """
+
+    module: str
+    running: bytes | None
+    new: bytes
+    migrate: tuple[int, Context] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTrial:
+    """Load everything in a host of its own, rehearse what has to migrate; then TrialEnded. The host stays."""
+
+    flow: str
+    key: str
+    runtime: Runtime
+    folder: Path
+    env: dict[str, str]
+    modules: tuple[TrialModule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrateContexts:
+    """Migrate these contexts (module -> from version, context) with the new versions; then ContextsMigrated."""
+
+    contexts: dict[str, tuple[int, Context]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndTrial:
+    """End the host; then TrialClosed, and the trial is gone."""

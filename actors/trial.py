@@ -1,0 +1,185 @@
+"""The Trial actor: proves new versions of modules in a host of their own, beside the flow, before anything is touched.
+
+A load can block or kill an interpreter, so it is tried here first. The host has a low priority, feeds nobody and never
+becomes the flow's: it only migrates contexts when the update comes to that.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
+
+from actors.host_link import HostLink, Life
+from actors.host_process import HostProcess
+from actors.load import Context, encode_context, failure_sentence
+from actors.messages import runner_to_trial as from_runner
+from actors.messages import trial_to_runner as to_runner
+from actors.operation import Expect, Operation, Steps
+from runtimes.frames import DELETED, PROTOCOL_VERSION, Frame, Kind, ProtocolError
+
+NICENESS = 10
+STEP_TIMEOUT_S = 60.0  # of HELLO, a load, a migrate
+
+
+class TrialActor(HostLink):
+    """One host and a list of requests, one after the other."""
+
+    def receiveMsg_RunTrial(self, message: from_runner.RunTrial, sender: ActorAddress) -> None:
+        """Begin."""
+        self.runner, self.flow, self.key = sender, message.flow, message.key
+        self.load_ms: dict[str, float] = {}
+        self.slots: dict[str, int] = {}
+        self.hooks: dict[str, list[str]] = {}
+        self.changes: dict[int, Context] = {}
+        self.request = 0
+        self.cpu_ms = 0.0
+        self.status = ""
+        try:
+            self.host = HostProcess(message.runtime.host_command(), message.folder, message.env)
+        except OSError as error:
+            self._end_trial((f"{self.flow}: a host of {message.key} cannot be started: {error}",))
+            return
+        os.setpriority(os.PRIO_PROCESS, self.host.pid, NICENESS)
+        self.life = Life.STARTING
+        for fd in (self.host.output_fd, self.host.pid_fd, self.host.log_fd):
+            self.system.watch(fd, select.EPOLLIN, self.myAddress)
+        self._run(self._trying(message.modules), self._end_trial)
+
+    def _run(self, steps: Steps, done: Any) -> None:
+        self.operation = Operation(steps, done, self.wakeupAfter)
+        self.operation.begin()
+
+    def _end_trial(self, errors: tuple[str, ...]) -> None:
+        self.send(self.runner, to_runner.TrialEnded(flow=self.flow, key=self.key, errors=errors, load_ms=self.load_ms))
+
+    def _trying(self, modules: tuple[from_runner.TrialModule, ...]) -> Steps:
+        hello = yield Expect(["hello"], STEP_TIMEOUT_S)
+        if hello.get("hello") is None:
+            return (self._why("start"),)
+        errors = []
+        for number, module in enumerate(modules):
+            if module.running is not None:  # what both versions import is then no part of the new one's time
+                yield from self._ask(Kind.LOAD, 2 * number, module.running)
+            self.slots[module.module] = slot = 2 * number + 1
+            begun = time.monotonic() - self._waited_s()
+            result = yield from self._ask(Kind.LOAD, slot, module.new)
+            self.load_ms[module.module] = (time.monotonic() - self._waited_s() - begun) * 1000
+            error = self._error(module.module, "load", result)
+            if error is None:
+                self.hooks[module.module] = result["hooks"]
+                if module.migrate is not None:
+                    error = (yield from self._migrate(module.module, *module.migrate))[1]
+            if error is not None:
+                errors.append(error)
+            if self.host is None:
+                break
+        return tuple(errors)
+
+    def _migrate(self, module: str, from_version: int, context: Context) -> Steps:
+        """The migrated context, and None or why it could not be migrated."""
+        name = f"{self.flow}/{module}"
+        if "migrate" not in self.hooks[module]:
+            return context, (
+                f"{name}: state_version differs from {from_version}, which its context has, but it defines no migrate"
+            )
+        slot = self.slots[module]
+        body = orjson.dumps({"hook": "migrate", "from_version": from_version})
+        self.changes[slot] = dict(context)
+        result = yield from self._ask(Kind.CALL, slot, body[:-1] + b',"context":' + encode_context(context) + b"}")
+        return self.changes[slot], self._error(module, "migrate", result)
+
+    def _ask(self, kind: Kind, slot: int, body: bytes) -> Steps:
+        self.request += 1
+        if self.host is not None:
+            self._write([Frame(kind, slot, body, first=self.request)])
+            came = yield Expect([("result", self.request)], STEP_TIMEOUT_S)
+            return came.get(("result", self.request))
+        return None
+
+    def _error(self, module: str, what: str, result: Any) -> str | None:
+        if isinstance(result, dict):
+            if result["ok"]:
+                return None
+            return failure_sentence(f"{self.flow}/{module}", what, result["error"])
+        return f"{self.flow}/{module}: {self._why(what)}"
+
+    def _why(self, what: str) -> str:
+        doing = {"start": "its start", "load": "loading it", "migrate": "migrating its context"}[what]
+        if self.host is not None:
+            return f"a {self.key} host did not end {doing} within {STEP_TIMEOUT_S:g} s"
+        last = "".join(f"\n{line}" for line in self.stderr)
+        return f"a {self.key} host died while {doing}: {self.killed_for or self.status}{last}"
+
+    def _waited_s(self) -> float:
+        """How long the host has waited for a processor: that is no part of what a load takes."""
+        try:
+            text = Path(f"/proc/{self.host.pid}/schedstat").read_text() if self.host is not None else "0 0 0"
+        except OSError:
+            return 0.0
+        return int(text.split()[1]) / 1e9
+
+    def receiveMsg_MigrateContexts(self, message: from_runner.MigrateContexts, _sender: ActorAddress) -> None:
+        """The final contexts."""
+
+        def done(result: tuple[dict[str, Context], tuple[str, ...]]) -> None:
+            answer = to_runner.ContextsMigrated(flow=self.flow, key=self.key, contexts=result[0], errors=result[1])
+            self.send(self.runner, answer)
+
+        self._run(self._migrating(message.contexts), done)
+
+    def _migrating(self, contexts: dict[str, tuple[int, Context]]) -> Steps:
+        migrated, errors = {}, []
+        for module, (from_version, context) in contexts.items():
+            migrated[module], error = yield from self._migrate(module, from_version, context)
+            if error is not None:
+                errors.append(error)
+        return migrated, tuple(errors)
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind == Kind.HELLO:
+            assert self.host is not None
+            self.host.unlink_fifos()
+            if orjson.loads(frame.body).get("protocol") != PROTOCOL_VERSION:
+                raise ProtocolError("the host speaks another protocol")
+            self.life = Life.OPEN
+            self.operation.resolve("hello", True)
+        elif frame.kind == Kind.RESULT:
+            self.operation.resolve(("result", frame.first), orjson.loads(frame.body))
+        elif frame.kind == Kind.CONTEXT:
+            key, value = frame.body[: frame.skip], frame.body[frame.skip :]
+            if frame.flags & DELETED:
+                self.changes[frame.slot].pop(key, None)
+            else:
+                self.changes[frame.slot][key] = value
+
+    def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
+        """A step took too long."""
+        operation, step = message.payload
+        operation.time_up(step)
+
+    def _exited(self, host: HostProcess) -> None:
+        self._read(host)
+        self._read_log(host)
+        self._close(host)
+        self.operation.resolve("hello", None)
+        self.operation.resolve(("result", self.request), None)
+
+    def _close(self, host: HostProcess) -> None:
+        for fd in (host.output_fd, host.input_fd, host.log_fd, host.pid_fd):
+            self.system.unwatch(fd)
+        self.host = None
+        self.status = host.reap()
+        self.cpu_ms = host.cpu_s * 1000
+
+    def receiveMsg_EndTrial(self, _message: from_runner.EndTrial, sender: ActorAddress) -> None:
+        """Leave no process behind."""
+        if self.host is not None:
+            self._close(self.host)
+        self.send(sender, to_runner.TrialClosed(flow=self.flow, key=self.key, cpu_ms=self.cpu_ms))
+        self.send(self.myAddress, ActorExitRequest())
