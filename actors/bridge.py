@@ -76,10 +76,9 @@ class BridgeActor(Probation):
         self.broken: dict[int, str] = {}  # slots that could not be loaded, and why
         self.started: set[int] = set()
         self.sources: set[int] = set()
-        self.start_turns: dict[int, int] = {}
         self.errors: list[str] = []  # of hooks
         self.entering: set[int] = set()  # slots whose StartModule is still to come
-        self.start_calls: dict[int, bytes] = {}
+        self.start_calls: dict[int, from_module.StartModule] = {}
         self.retiring: frozenset[int] = frozenset()
         self.leaving: set[int] = set()  # slots that are being unloaded
         try:
@@ -109,8 +108,6 @@ class BridgeActor(Probation):
         if self.life not in _RUNNING or message.slot not in self.members or message.slot in self.leaving:
             return  # the host has died meanwhile, or the module has gone
         self.suspects[message.slot] = message.suspects
-        self.unfusable |= message.waiting
-        self.start_turns[message.slot] = message.start_turns
         self._request("load", message.slot, Kind.LOAD, message.body)
 
     def _request(self, what: str, slot: int, kind: Kind, body: bytes = b"") -> None:
@@ -173,20 +170,10 @@ class BridgeActor(Probation):
         """All of a host that has just been loaded."""
         self.life = Life.OPENING
         self.probation = any(self.suspects[slot] for slot in self.serving)
-        clean = not self.probation and not self.unfusable & self.plan.fusable_wires
-        self.fused = self.plan.fusable_wires if clean else frozenset()
-        self.write_wires()
-        for slot in self.plan.modules:
-            if "start" in self.hooks[slot]:
-                body = {"hook": "start", "turns": self.start_turns[slot]}
-                self._request("start", slot, Kind.CALL, orjson.dumps(body))
-            else:
-                self.started.add(slot)
-        if not self.requests:
-            self._open()
+        self._enter()
 
     def _enter(self) -> None:
-        """Modules beside those that work already."""
+        """Start what is to work and does not yet."""
         entering = self.serving - self.started
         if broken := [self.broken[slot] for slot in entering if slot in self.broken]:
             self._tell("started", to_runner.StartFailed, errors=tuple(broken))
@@ -200,9 +187,9 @@ class BridgeActor(Probation):
 
     def receiveMsg_StartModule(self, message: from_module.StartModule, _sender: ActorAddress) -> None:
         """How a module that enters is to be started."""
-        if self.life is Life.OPEN and message.slot in self.entering:
+        if self.life in (Life.OPENING, Life.OPEN) and message.slot in self.entering:
             self.entering.discard(message.slot)
-            self.start_calls[message.slot] = message.body
+            self.start_calls[message.slot] = message
             self.unfusable |= message.waiting
             if not self.entering:
                 self._call_starts()
@@ -213,9 +200,15 @@ class BridgeActor(Probation):
         fused = (self.fused | into - self.unfusable) & self.plan.fusable_wires
         self.fused = frozenset() if self.probation else fused
         self.write_wires()
-        for slot, body in self.start_calls.items():
-            self._request("start", slot, Kind.CALL, body)
-        if not self.start_calls:
+        for slot in self.plan.modules:
+            call = self.start_calls.get(slot)
+            if call is None:
+                continue
+            if call.has_context or "start" in self.hooks[slot]:
+                self._request("start", slot, Kind.CALL, call.body)
+            else:
+                self.started.add(slot)
+        if all(what != "start" for what, _ in self.requests.values()):
             self._all_started()
 
     def _all_started(self) -> None:
@@ -336,7 +329,7 @@ class BridgeActor(Probation):
 
     def _forget(self, slot: int) -> None:
         self.members.pop(slot, None)
-        for table in (self.names, self.hooks, self.broken, self.suspects, self.start_turns, self.wired):
+        for table in (self.names, self.hooks, self.broken, self.suspects, self.wired):
             table.pop(slot, None)
         for channel in [channel for channel, (owner, _) in self.outputs.items() if owner == slot]:
             del self.outputs[channel]

@@ -96,9 +96,9 @@ class FlowUpdate(FlowLife):
         contexts: dict[str, Context] | None = None, plan_only: bool = False,
     ) -> Steps:  # fmt: skip
         """Update a flow. Returns (errors, receipt): with errors the version before goes on as if nothing had been."""
-        attached = {a.module for a in (*record.feeds, *record.sinks)} - flow.modules.keys()
-        if attached:
-            return (f"{flow.id}: {', '.join(sorted(attached))} cannot be removed: -i or -o is attached to it",), None
+        fed = {feed.module for feed in record.feeds} - flow.modules.keys()
+        if fed:
+            return (f"{flow.id}: {', '.join(sorted(fed))} cannot be removed: it is fed from outside (-i)",), None
         update = self._planned(record, flow, left_out, contexts or {})
         if update.difference.nothing:
             if not plan_only:

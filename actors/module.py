@@ -214,8 +214,7 @@ class ModuleActor(BaseActor):
         self.send(
             sender,
             to_bridge.LoadModule(
-                slot=state.slot, body=body, suspects=state.suspects, start_turns=state.source_turns,
-                waiting=state.waiting_wires(),
+                slot=state.slot, body=body, suspects=state.suspects
             ),
         )  # fmt: skip
 
@@ -224,10 +223,16 @@ class ModuleActor(BaseActor):
         state = self.state
         body: dict[str, Any] = {"hook": "start", "turns": state.source_turns}
         encoded = orjson.dumps(body)
-        if self.loaded_state is not state:
+        has_context = self.loaded_state is not state
+        if has_context:
             self.loaded_state = state
             encoded = encoded[:-1] + b',"context":' + encode_context(state.context) + b"}"
-        self.send(sender, to_bridge.StartModule(slot=state.slot, body=encoded, waiting=state.waiting_wires()))
+        self.send(
+            sender,
+            to_bridge.StartModule(
+                slot=state.slot, body=encoded, has_context=has_context, waiting=state.waiting_wires()
+            ),
+        )
 
     def receiveMsg_HostOpen(self, message: from_bridge.HostOpen, _sender: ActorAddress) -> None:
         """The host is ready for messages."""

@@ -16,24 +16,23 @@ class SendFrames(NamedTuple):  # a tuple, not a dataclass: made once per frame o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadModule:
-    """The module's answer to HostUp: its LOAD body with the context as of the last commit, and its suspects.
+    """The module's answer to HostUp: its LOAD body with the context as of the last commit, and its suspects."""
+
+    slot: int
+    body: bytes
+    suspects: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartModule:
+    """The module's answer to EnterService: the body of CALL for `start`; `has_context`: it brings the context.
 
     `waiting`: the wires that its mailbox has messages of; such a wire cannot be fused at once, they would be overtaken.
     """
 
     slot: int
     body: bytes
-    suspects: int
-    start_turns: int
-    waiting: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartModule:
-    """The module's answer to EnterService: the body of CALL for `start`, and the wires its mailbox has messages of."""
-
-    slot: int
-    body: bytes
+    has_context: bool
     waiting: frozenset[str]
 
 

@@ -46,7 +46,7 @@ class Host {
       case KIND.LOAD: return this._lifecycle.load(header.slot, header.first, decode(body.toString()))
       case KIND.UNLOAD: return this._lifecycle.unload(header.slot, header.first)
       case KIND.WIRES: return this._lifecycle.wire(this._slot(header), JSON.parse(body))
-      case KIND.CALL: return this._lifecycle.call(this._slot(header), header.first, JSON.parse(body))
+      case KIND.CALL: return this._lifecycle.call(this._slot(header), header.first, decode(body.toString()))
       case KIND.STOP: return this._stop()
       default: // PING; FrameReader knows no other
         this._writer.frame(KIND.PONG, 0, 0, 0, 0, header.first, '')

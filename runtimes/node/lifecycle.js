@@ -87,8 +87,9 @@ class Lifecycle {
     engine.regroup()
   }
 
-  call(slot, request, { hook, turns, from_version: fromVersion }) {
+  call(slot, request, { hook, turns, from_version: fromVersion, context }) {
     slot.calls.push(() => {
+      if (context !== undefined) slot.setContext(context)
       this._runHook(slot, hook, turns, fromVersion).then(
         (result) => this._answerCall(slot, request, result),
         (error) => this._answerCall(slot, request, { ok: false, error: describe(error, slot.source) }),

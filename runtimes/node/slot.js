@@ -53,13 +53,7 @@ class Slot {
     this.loading = true
     this.async = false
 
-    this.store = new Map()
-    this.storeBytes = 0
-    for (const key of Object.keys(spec.context || {})) {
-      const stored = entry(key, spec.context[key])
-      this.store.set(key, stored)
-      this.storeBytes += stored.bytes
-    }
+    this.setContext(spec.context || {})
 
     this.out = new Map()
     this.outPort = undefined // of "out", the port of what a handler returns
@@ -78,6 +72,17 @@ class Slot {
     this.pauses = []
     this.isHeld = false // a message failed and is to be tried again: input is discarded until PAUSE
     this.clearCounts()
+  }
+
+  /** Replaces the whole context. */
+  setContext(values) {
+    this.store = new Map()
+    this.storeBytes = 0
+    for (const key of Object.keys(values)) {
+      const stored = entry(key, values[key])
+      this.store.set(key, stored)
+      this.storeBytes += stored.bytes
+    }
   }
 
   clearCounts() {

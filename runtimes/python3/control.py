@@ -8,7 +8,7 @@ from types import AsyncGeneratorType, GeneratorType
 
 from . import link as wire
 from .codec import decode, encode
-from .context import Context
+from .context import Context, Store
 from .flow import CreditError
 from .link import frame
 from .loading import describe
@@ -222,6 +222,8 @@ class Control:
     def find_hook(self, slot: Slot, item: HookCall) -> Any:
         """The hook to run now; None when it has been answered, or waits for the slot's source to close."""
         name = item.arguments["hook"]
+        if "context" in item.arguments:
+            slot.store = Store(item.arguments.pop("context"))
         if name == "stop" and slot.source is not None:
             source, slot.source = slot.source, None
             source.stop(lambda: self._queue(slot, item))

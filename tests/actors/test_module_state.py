@@ -13,11 +13,10 @@ from actors import module_state
 from actors.module_state import (
     Drained,
     Failed,
-    HoldFeeders,
+    HoldsChanged,
     Link,
     ModuleState,
     Probed,
-    ReleaseFeeders,
     RetryLater,
     Stopped,
     WireIn,
@@ -46,7 +45,7 @@ class Host(RuleBasedStateMachine):
         self.done: dict[str, list[int]] = {name: [] for name in NAMES}
         self.failed: list[tuple[str, int]] = []
         self.dropped: set[tuple[str, int]] = set()
-        self.holds = False
+        self.holds: set[str] = set()
         self.draining_told = False
         self.suspects_left = 0
         self.state.go_on("flow")
@@ -74,12 +73,8 @@ class Host(RuleBasedStateMachine):
 
     def perform(self, effect: object) -> None:
         match effect:
-            case HoldFeeders():
-                assert not self.holds
-                self.holds = True
-            case ReleaseFeeders():
-                assert self.holds
-                self.holds = False
+            case HoldsChanged():
+                self.holds = {wire for wire in NAMES if self.state.must_hold(wire)}
             case Failed(message):
                 wire, number, _ = orjson.loads(message)
                 self.failed.append((wire, number))
@@ -87,7 +82,8 @@ class Host(RuleBasedStateMachine):
                     not self.done[wire] or number > self.done[wire][-1]
                 ):  # given up by the state; else the host has counted it in order
                     self.done[wire].append(number)
-            case Drained():
+            case Drained(reason):
+                assert reason == self.state.drain_reason
                 assert not self.state.window and not self.state.ready
                 self.draining_told = True
             case Probed(left):
@@ -197,11 +193,40 @@ class Host(RuleBasedStateMachine):
             self.state.probe()
             self.act()
 
-    @precondition(lambda self: self.state.draining is None and not self.probation)
-    @rule(wires=st.sets(st.sampled_from(NAMES)))
-    def drain(self, wires: set[str]) -> None:
+    @precondition(lambda self: self.state.draining is None)
+    @rule(wires=st.sets(st.sampled_from(NAMES)), reason=st.sampled_from(["fuse", "update"]))
+    def drain(self, wires: set[str], reason: str) -> None:
+        if reason == "fuse" and self.probation:
+            return
         self.draining_told = False
-        self.state.drain(frozenset(wires))
+        self.state.drain(frozenset(wires), reason)
+        self.act()
+
+    @precondition(lambda self: self.state.drain_reason == "update" and not self.state.window)
+    @rule(died=st.booleans())
+    def replace(self, died: bool) -> None:
+        """Another version goes on from this state, in another slot, after a drain or a kill."""
+        old = self.state
+        if old.link is Link.RECALLING or (old.suspects and not died):
+            return
+        successor = ModuleState()
+        successor.configure(slot=8, wires={})
+        successor.host_up()
+        old.move_to(successor)
+        old.configure(
+            slot=8, wires=WIRES, retry_times=self.retry, announce=old.announce,
+            window_messages=old.window_messages_max,
+        )  # fmt: skip
+        assert "flow" in old.stops
+        self.inbox.clear()
+        self.discarding = False
+        old.host_open(False)
+        self.probation = False
+        self.suspects_left = 0
+        self.act()
+        assert not self.inbox, "a message went out before the switch was over"
+        old.go_on("flow")
+        old.end_drain()
         self.act()
 
     @rule()
@@ -214,6 +239,7 @@ class Host(RuleBasedStateMachine):
         if not hasattr(self, "state"):
             return
         self.state.check()
+        assert self.state.over_high or not self.holds
         for wire in NAMES:
             expected = [n for n in range(self.numbers[wire]) if (wire, n) not in self.dropped]
             assert self.done[wire] == expected[: len(self.done[wire])], wire
