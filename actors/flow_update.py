@@ -101,9 +101,10 @@ class FlowUpdate(FlowLife):
             return (f"{flow.id}: {', '.join(sorted(fed))} cannot be removed: it is fed from outside (-i)",), None
         update = self._planned(record, flow, left_out, contexts or {})
         if update.difference.nothing:
+            receipt = self._receipt(record, update, 0.0)
             if not plan_only:
-                record.flow, record.left_out = flow, left_out
-            return (), self._receipt(record, update, 0.0)
+                record.flow, record.left_out, record.receipt = flow, left_out, receipt
+            return (), receipt
         running = record.state == "running"
         errors = yield from self._trying(record, update, running)
         if errors or plan_only:

@@ -122,7 +122,8 @@ class RunnerActor(FlowUpdate):
                 del self.flows[flow.id]
             else:
                 self.build(record, {})
-            self._reply(message, sender, receipt=record.receipt, data={"leftOut": left_out})
+            value = record.receipt if message.plan else True
+            self._reply(message, sender, value, receipt=record.receipt, data={"leftOut": left_out})
             return
 
         self._update(record, flow, left_out, message, sender, plan_only=message.plan)
@@ -135,7 +136,8 @@ class RunnerActor(FlowUpdate):
             if errors:
                 self._refuse(request, sender, "\n".join(errors), list(errors))
             else:
-                self._reply(request, sender, receipt=receipt, data={"leftOut": left_out})
+                value = receipt if how.get("plan_only") else True
+                self._reply(request, sender, value, receipt=receipt, data={"leftOut": left_out})
 
         self.enqueue(record, lambda: self.updating(record, flow, left_out, **how), done)
 

@@ -131,15 +131,33 @@ def apply(options: argparse.Namespace) -> int:
     except FlowError as error:
         raise UserError(*error.problems) from None
     with _client(options, flow.id if _is_somewhere(options, flow.id) else None) as client:
-        outcome = client.add_or_update_flow(source.document)
+        outcome = client.call("addOrUpdateFlow", source.document, options.plan)
+        if options.plan:
+            return _done(options, outcome, _receipt_text(f"{flow.id}: would be", outcome), receipt=outcome.receipt)
         if outcome and not options.no_start and not (started := client.start_flow(flow.id)):
             outcome = started
         left_out = client.flow_state(flow.id)["leftOut"] if outcome else {}
-    modules = (outcome.receipt or {}).get("modules", {}) if outcome else {}
-    lines = [f"{flow.id}: {'added, stopped' if options.no_start else 'running'}"]
-    lines += [f"  {module}: {what['did']}" for module, what in modules.items()]
+    lines = [_receipt_text(f"{flow.id}: {'added, stopped' if options.no_start else 'running'}", outcome)]
     lines += [f"  {module}: left out: {reason}" for module, reason in left_out.items()]
     return _done(options, outcome, "\n".join(lines), flow=flow.id, receipt=outcome.receipt, leftOut=left_out)
+
+
+def _receipt_text(head: str, outcome: Outcome) -> str:
+    """A line per module: what was done to it, how long it paused, how many messages waited."""
+    lines = [head]
+    for module, what in ((outcome.receipt or {}).get("modules", {}) if outcome else {}).items():
+        more = [f"paused {what['pauseMs']:.1f} ms, {what['held']} held"] if what.get("pauseMs") else []
+        more += [word for word in ("migrated", "mixed") if what.get(word)]
+        lines.append(f"  {module}: {what['did']}" + (f" ({', '.join(more)})" if more else ""))
+    return "\n".join(lines)
+
+
+def rollback(options: argparse.Namespace) -> int:
+    """`runner rollback FLOW`."""
+    with _client(options, options.flow) as client:
+        outcome = client.call("rollbackFlow", options.flow, options.context, options.to_version)
+    text = _receipt_text(f"{options.flow}: rolled back", outcome)
+    return _done(options, outcome, text, flow=options.flow, receipt=outcome.receipt)
 
 
 def _is_somewhere(options: argparse.Namespace, flow_id: str) -> bool:

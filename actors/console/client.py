@@ -130,9 +130,12 @@ class RunnerClient:
     def call(self, method: str, *args: Any, timeout: float | None = TIMEOUT_S, **params: Any) -> Any:
         """A call by its API name with positional or camelCase parameters. An Outcome, or the value (or RunnerError)."""
         answer = self.begin(method, *args, **params).result(timeout)
-        if method == "addOrUpdateFlow" and answer:
-            flow = args[0] if args else params["flow"]
-            return replace(answer, receipt=self.begin("lastReceipt", flow["id"]).result(timeout))
+        if method == "addOrUpdateFlow" and answer and isinstance(answer.value, dict):
+            return replace(answer, value=True, receipt=answer.value)  # of a plan
+        if method in ("addOrUpdateFlow", "rollbackFlow") and answer:
+            first = args[0] if args else params.get("flow") or params["flowId"]
+            flow_id = first["id"] if isinstance(first, dict) else first
+            return replace(answer, receipt=self.begin("lastReceipt", flow_id).result(timeout))
         return answer
 
     def begin(self, method: str, *args: Any, **params: Any) -> Future[Any]:
@@ -203,7 +206,8 @@ class RunnerClient:
             kind, future = self._waiting.pop(message["id"])
         if issubclass(kind, Command):
             refusal = {"error": error["message"], "data": error.get("data")} if error else {}
-            future.set_result(Outcome(ok=not error, value=not error, **refusal))
+            value = message.get("result", False)
+            future.set_result(Outcome(ok=not error, value=value, **refusal))
         elif error:
             future.set_exception(RunnerError(error["message"], error["code"], error.get("data")))
         else:

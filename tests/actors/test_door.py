@@ -121,7 +121,7 @@ def test_bad_lines(opened: Harness, line: bytes, code: int, id: Any) -> None:
 def test_calls(opened: Harness) -> None:
     with client(opened) as c:
         assert c.call("addOrUpdateFlow", flow())["result"] is True
-        assert c.call("lastReceipt", "echo")["result"] == {"modules": {"a": {"did": "added"}}}
+        assert c.call("lastReceipt", "echo")["result"] == {"version": 1, "modules": {"a": {"did": "added"}}}
         assert c.call("startFlow", "echo")["result"] is True
         assert c.call("sendMessage", "echo/a", "in", "bad")["result"] is True
         opened.wait(lambda: opened.state("echo")["deadLetters"], "the dead letter")

@@ -64,9 +64,15 @@ def test_the_life_of_a_flow(up: Plant, file: Path) -> None:
     for _ in range(2):  # repeating is fine
         assert ok(up, "start", "f") == "f: running\n"
     file.write_text(json.dumps(flow("f", ECHO + "# new\n")))
-    assert as_json(up, "apply", str(file)) == {
-        "ok": True, "flow": "f", "receipt": {"modules": {"a": {"did": "replaced"}}}, "leftOut": {}
-    }  # fmt: skip
+    assert ok(up, "apply", str(file), "--plan") == "f: would be\n  a: replaced\n"
+    applied = as_json(up, "apply", str(file))
+    assert (applied["ok"], applied["flow"], applied["leftOut"]) == (True, "f", {})
+    assert applied["receipt"]["version"] == 2
+    a = applied["receipt"]["modules"]["a"]
+    assert a["did"] == "replaced"
+    assert a["pauseMs"] > 0
+    assert a["from"] != a["to"]
+    assert ok(up, "rollback", "f").startswith("f: rolled back\n  a: replaced (paused ")
     assert as_json(up, "stop", "f") == {"ok": True, "flow": "f"}
     assert as_json(up, "state", "f")["state"] == "stopped"
     assert ok(up, "remove", "f") == "f: removed\n"
