@@ -39,6 +39,7 @@ class FlowLife(BaseActor):
         self.flows: dict[str, FlowRecord] = {}
         self.runtimes: dict[str, Runtime] = {}
         self.run_folder = Path()
+        self.count_hosts = 0  # for the names of their folders
 
     # one job after the other ---------------------------------------------------------------------------------------
 
@@ -177,12 +178,13 @@ class FlowLife(BaseActor):
     ) -> None:
         """Start the host of a plan and load its modules."""
         members = {slot: actors[module] for slot, module in plan.modules.items()}
+        self.count_hosts += 1
         env = next(flow.modules[module].env for module in plan.modules.values())
         self.send(
             bridge,
             to_bridge.StartHost(
                 flow=flow.id, plan=plan, runtime=self.runtimes[plan.runtime], members=members,
-                folder=self.run_folder / flow.id, env=env, mute_sources=record.mute_sources,
+                folder=self.run_folder / flow.id / str(self.count_hosts), env=env, mute_sources=record.mute_sources,
             ),
         )  # fmt: skip
 

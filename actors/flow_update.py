@@ -82,10 +82,6 @@ class Update:
 class FlowUpdate(FlowLife):
     """The part of the Runner actor that replaces what runs."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._count_trials = 0
-
     def enter_phase(self, record: FlowRecord, phase: str) -> None:
         """Note how far an update has come; tests hook in here."""
         record.phase = phase
@@ -199,8 +195,8 @@ class FlowUpdate(FlowLife):
         for key, modules in trials.items():
             first = new.modules[modules[0].module]
             trial = update.trials[key] = self.createActor(TrialActor)
-            self._count_trials += 1
-            folder = self.run_folder / new.id / f"trial-{self._count_trials}"
+            self.count_hosts += 1
+            folder = self.run_folder / new.id / f"trial-{self.count_hosts}"
             runtime = self.runtimes[first.runtime]
             self.send(
                 trial,

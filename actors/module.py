@@ -398,7 +398,7 @@ class ModuleActor(BaseActor):
 
     def receiveMsg_AskDry(self, _message: from_runner.AskDry, _sender: ActorAddress) -> None:
         """Say when it is done."""
-        self.state.check_drained()
+        self.state.ask_drained()
         self._act()
 
     def receiveMsg_DescribeContext(self, _message: from_runner.DescribeContext, sender: ActorAddress) -> None:

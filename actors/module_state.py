@@ -146,6 +146,7 @@ class ModuleState:
         self.held: deque[Segment] = deque()  # of wires that are not draining, while others are
         self.draining: Collection[str] | None = None
         self.drain_reason = ""
+        self.drain_asked = False  # somebody waits for Drained
         self.window_messages = self.window_bytes = 0
         self.queued = self.queued_bytes = 0
         self.over_high = False
@@ -271,7 +272,7 @@ class ModuleState:
             if self.over_high:
                 self._ease()
             if self.draining is not None:
-                self.check_drained()
+                self._check_drained()
         if held:
             self.attempts += 1
             self.stop("retry")
@@ -372,7 +373,7 @@ class ModuleState:
             self._tell = None
         if self.draining is not None:
             self._part_wires()
-            self.check_drained()
+            self._check_drained()
 
     def _take_back(self, flag: int) -> None:
         for segment in self.window:
@@ -416,8 +417,12 @@ class ModuleState:
     # draining: wires run dry before they are fused, or before a module behind them is replaced ----------------------
 
     def drain(self, wires: Collection[str], reason: str = "fuse") -> None:
-        """Take messages only from `wires` until they are empty; the effect Drained says so. Others wait in order."""
-        self.draining, self.drain_reason = wires, reason
+        """Take messages only from `wires` until they are empty. Others wait in order.
+
+        The effect Drained says so, at once for "fuse", else after ask_drained(): an answer that was given before the
+        feeders had run dry would come too early.
+        """
+        self.draining, self.drain_reason, self.drain_asked = wires, reason, reason == "fuse"
         self._part_wires()
         self._recall()
         if self.over_high:
@@ -433,11 +438,16 @@ class ModuleState:
             self.held.extendleft(s for s in reversed(self.ready) if s.wire not in self.draining)
             self.ready = deque(inside)
 
-    def check_drained(self) -> None:
-        """Say Drained if it is so; every commit asks again."""
+    def ask_drained(self) -> None:
+        """Say Drained as soon as it is so."""
+        self.drain_asked = True
+        self._check_drained()
+
+    def _check_drained(self) -> None:
         if self.over_high:
             self.effects.append(HoldsChanged())
-        if not self.ready and not self.window and self.link is not Link.RECALLING:
+        if self.drain_asked and not self.ready and not self.window and self.link is not Link.RECALLING:
+            self.drain_asked = False
             self.effects.append(Drained(self.drain_reason))
 
     def end_drain(self) -> None:
@@ -494,7 +504,7 @@ class ModuleState:
         self.probation = probation
         if self.draining is not None and not probation:
             self._part_wires()
-            self.check_drained()
+            self._check_drained()
 
     def retired(self) -> None:
         """The host has nothing of us any more and will get nothing until it is open for us again."""
@@ -509,7 +519,7 @@ class ModuleState:
         self.probation = self.probing = False
         if self.draining is not None:
             self._part_wires()
-            self.check_drained()
+            self._check_drained()
 
     def turn(self) -> None:
         """TURN: the host has begun a turn of this module."""

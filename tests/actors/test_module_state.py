@@ -201,6 +201,10 @@ class Host(RuleBasedStateMachine):
         self.draining_told = False
         self.state.drain(frozenset(wires), reason)
         self.act()
+        if reason == "update":
+            assert not self.draining_told
+            self.state.ask_drained()
+            self.act()
 
     @precondition(lambda self: self.state.drain_reason == "update" and not self.state.window)
     @rule(died=st.booleans())

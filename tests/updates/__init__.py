@@ -1,0 +1,1 @@
+"""Hot update: what is promised, under load, failure and kill -9."""
