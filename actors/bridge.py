@@ -129,7 +129,7 @@ class BridgeActor(Probation):
             self.started.add(slot)
             if result.get("source"):
                 self.sources.add(slot)
-        elif what == "unload":
+        elif what == "unload" and slot in self.leaving:
             self._forget(slot)
         if all(asked != what for asked, _ in self.requests.values()):
             _ALL_DONE[what](self)
@@ -316,16 +316,16 @@ class BridgeActor(Probation):
         self._tell("retired", to_runner.ModulesRetired, errors=tuple(errors))
 
     def receiveMsg_RemoveMembers(self, message: from_runner.RemoveMembers, _sender: ActorAddress) -> None:
-        """Unload what works no more."""
+        """Unload what works no more. What never worked has nothing to say: a stuck host need not answer for it."""
         self.owed.add("removed")
-        if self.life in _RUNNING:
-            self.leaving |= message.slots
-            for slot in message.slots:
+        running = self.life in _RUNNING
+        self.leaving = {slot for slot in message.slots if running and slot in self.wired}
+        for slot in message.slots:
+            if running:
                 self._request("unload", slot, Kind.UNLOAD)
-        else:
-            for slot in message.slots:
+            if slot not in self.leaving:
                 self._forget(slot)
-            self._all_unloaded()
+        self._all_unloaded()
 
     def _forget(self, slot: int) -> None:
         self.members.pop(slot, None)
@@ -336,8 +336,9 @@ class BridgeActor(Probation):
         self.leaving.discard(slot)
 
     def _all_unloaded(self) -> None:
-        self._tell("removed", to_runner.MembersRemoved)
-        self._all_loaded()
+        if not self.leaving:
+            self._tell("removed", to_runner.MembersRemoved)
+            self._all_loaded()
 
     def _take(self, frame: Frame) -> None:
         kind = frame.kind

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,18 @@ class FlowLife(BaseActor):
         self.attach_again(record, flow.modules)
 
     def orphan_inputs(
-        self, record: FlowRecord, module: str, state: ModuleState, wires_in: dict[str, WireIn]
-    ) -> dict[str, WireIn]:
-        """Inputs for what waits in a mailbox on wires that the flow has no more, or that only the API uses."""
+        self, record: FlowRecord, module: str, state: ModuleState, wires_in: dict[str, WireIn],
+        before: Mapping[str, HostPlan] | None = None,
+    ) -> dict[str, WireIn]:  # fmt: skip
+        """Inputs for what waits in a mailbox on wires that the flow has no more, or that only the API uses.
+
+        The hosts of the plans `before` still know their channels.
+        """
         key, slot = record.places[module]
         inputs = {}
+        avoid = before[key].inputs if before and key in before else ()
         for orphan, port in orphan_wires(state, wires_in).items():
-            record.plans[key], channel = record.plans[key].with_input(slot, port, orphan)
+            record.plans[key], channel = record.plans[key].with_input(slot, port, orphan, avoid)
             inputs[orphan] = WireIn(channel, port)
         return inputs
 

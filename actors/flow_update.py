@@ -75,6 +75,7 @@ class Update:
     migrating: dict[str, int] = field(default_factory=dict)  # module -> the version its context has
     migrated: dict[str, Context] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
+    late: frozenset[tuple[str, str]] = frozenset()  # hosts that were too busy to load the new versions before
     begun: float = 0.0
     pause_ms: float = 0.0
 
@@ -288,8 +289,35 @@ class FlowUpdate(FlowLife):
                 self.send(new.bridges[key], to_bridge.AddMembers(names=names, members=members))
             else:
                 self.start_host(record, new.flow, new.bridges[key], new.plans[key], new.modules)
-        came = yield Expect(waiting)
+        came, late = yield from self._patiently(record, update, waiting)
+        if late and update.new.flow.on_stuck != "kill":
+            busy = sorted(module for module, (key, _) in update.old.places.items() if ("loaded", key) in late)
+            return (yield from self._stuck(record, update, busy))
+        update.late = late
         return errors_of(came.values())
+
+    def _patiently(self, record: FlowRecord, update: Update, keys: Iterable[tuple[str, str]]) -> Steps:
+        """Wait as long as anything is committed every `drain_timeout_s`; returns what came and what did not."""
+        missing = set(keys)
+        all_came: dict[Any, Any] = {}
+        before: Any = None
+        while missing:
+            came = yield Expect(missing, timeout_s=update.old.flow.drain_timeout_s)
+            all_came |= came
+            missing -= came.keys()
+            if missing:
+                self.gather(record, False, lambda answers: self.resolve(record.flow.id, "figures", "", answers))
+                came = yield Expect([("figures", "")], also=missing)
+                figures = [
+                    answer.figures for answer in came.pop(("figures", "")) if isinstance(answer, ModuleDescribed)
+                ]
+                all_came |= came
+                missing -= came.keys()
+                now = sum(figure["handled"] for figure in figures)
+                if now == before:
+                    break
+                before = now
+        return all_came, frozenset(missing)
 
     def _laid_out(self, record: FlowRecord, update: Update) -> Layout:
         return lay_out_record(record, update.new.flow, moved=update.old.own, kept=update.kept)
@@ -313,16 +341,17 @@ class FlowUpdate(FlowLife):
                 if wires is not None:
                     wires -= self._dropped(update, module)
                 self.send(record.modules[module], to_module.Quiesce(wires=wires))
-        timeout_s = old.drain_timeout_s
-        came = yield Expect([("stopped", module) for module in update.at_once], timeout_s)
-        late = [module for module in update.at_once if ("stopped", module) not in came]
+        _, late = yield from self._patiently(record, update, [("stopped", module) for module in update.at_once])
         if late:
-            return (yield from self._stuck(record, update, late))
-        for module in update.cover.modules:
-            errors = yield from self._until_dry(record, update, module)
-            if errors:
-                return errors
-        return ()
+            return (yield from self._stuck(record, update, [module for _, module in late]))
+        for module in update.cover.modules:  # feeders come first, so a module that is dry stays dry
+            if module not in update.at_once:
+                self.send(record.modules[module], to_module.AskDry())
+                _, late = yield from self._patiently(record, update, [("dry", module)])
+                if late:
+                    return (yield from self._stuck(record, update, [module]))
+        came, _ = yield from self._patiently(record, update, update.late)
+        return errors_of(came.values())
 
     def _dropped(self, update: Update, module: str) -> frozenset[str]:
         """Removed wires whose messages are not to be handled any more."""
@@ -332,28 +361,6 @@ class FlowUpdate(FlowLife):
         return frozenset(
             w.id for w in update.old.flow.wires if w.to_module == module and w.id in update.difference.gone
         )
-
-    def _until_dry(self, record: FlowRecord, update: Update, module: str) -> Steps:
-        """Feeders come first, so a module that is dry stays dry."""
-        if module in update.at_once:
-            return ()
-        self.send(record.modules[module], to_module.AskDry())
-        before: Any = None
-        while True:
-            came = yield Expect([("dry", module)], timeout_s=update.old.flow.drain_timeout_s)
-            if came:
-                return ()
-            figures = yield from self._figures(record)
-            now = sum(figure["handled"] for figure in figures.values())
-            if now == before:
-                busy = [name for name in update.cover.modules if figures[name]["inFlight"]]
-                return (yield from self._stuck(record, update, busy or [module]))
-            before = now
-
-    def _figures(self, record: FlowRecord) -> Steps:
-        self.gather(record, False, lambda answers: self.resolve(record.flow.id, "figures", "", answers))
-        came = yield Expect([("figures", "")])
-        return {a.module: a.figures for a in came["figures", ""] if isinstance(a, ModuleDescribed)}
 
     def _stuck(self, record: FlowRecord, update: Update, busy: list[str]) -> Steps:
         """`busy` modules do not end what they do."""
@@ -369,8 +376,8 @@ class FlowUpdate(FlowLife):
             self.send(record.modules[module], to_module.StopModule(reason="update"))
         for key in {update.old.places[module][0] for module in busy}:
             self.send(record.bridges[key], KillHost(reason=f"an update could not wait: {problem}"))
-        yield Expect(("stopped", module) for module in rest | set(busy))
-        return ()
+        came = yield Expect([("stopped", module) for module in rest | set(busy)] + list(update.late))
+        return errors_of(came.values())
 
     def _go_on(self, record: FlowRecord, update: Update) -> None:
         """Everything works again; `record` says what."""
@@ -460,7 +467,8 @@ class FlowUpdate(FlowLife):
             if ("handed", module) in came:
                 handed = came["handed", module]
                 update.held[module] = handed.state.queued
-                rewire.wires_in.update(self.orphan_inputs(record, module, handed.state, rewire.wires_in))
+                orphans = self.orphan_inputs(record, module, handed.state, rewire.wires_in, giver.plans)
+                rewire.wires_in.update(orphans)
                 take_over = to_module.TakeOver(
                     state=handed.state, numbers=handed.numbers, context=taker.contexts.get(module), ends=rewire
                 )

@@ -46,6 +46,7 @@ _LINK_TABLE = {
     (Link.OPEN, "recall"): Link.RECALLING,
     (Link.RECALLING, "paused"): Link.OPEN,
     (Link.OPEN, "retired"): Link.LOADING,
+    (Link.LOADING, "retired"): Link.LOADING,
     **{(link, "host_down"): Link.ABSENT for link in Link},
 }
 

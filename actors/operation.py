@@ -15,11 +15,12 @@ from typing import Any
 
 
 class Expect:
-    """What a step waits for: keys, and seconds at most (None: for ever)."""
+    """What a step waits for: keys, and seconds at most (None: for ever). Keys of `also` are taken if they come."""
 
-    def __init__(self, keys: Iterable[Hashable], timeout_s: float | None = None) -> None:
+    def __init__(self, keys: Iterable[Hashable], timeout_s: float | None = None, also: Iterable[Hashable] = ()) -> None:
         self.keys = set(keys)
         self.timeout_s = timeout_s
+        self.also = set(also)
 
 
 Steps = Generator[Expect, dict[Any, Any], Any]
@@ -31,6 +32,7 @@ class Operation:
     def __init__(self, steps: Steps, done: Callable[[Any], None], set_timer: Callable[[float, object], None]) -> None:
         self._steps, self._done, self._set_timer = steps, done, set_timer
         self._expected: set[Hashable] = set()
+        self._also: set[Hashable] = set()
         self._came: dict[Hashable, Any] = {}
         self._step = 0
 
@@ -40,7 +42,9 @@ class Operation:
 
     def resolve(self, key: Hashable, value: Any) -> None:
         """An event; ignored if not expected."""
-        if key in self._expected:
+        if key in self._also:
+            self._came[key] = value
+        elif key in self._expected:
             self._expected.discard(key)
             self._came[key] = value
             if not self._expected:
@@ -60,7 +64,7 @@ class Operation:
             except StopIteration as stop:
                 self._done(stop.value)
                 return
-            self._expected, self._came = set(expect.keys), {}
+            self._expected, self._also, self._came = set(expect.keys), expect.also, {}
             if self._expected:
                 if expect.timeout_s is not None:
                     self._set_timer(expect.timeout_s, (self, self._step))

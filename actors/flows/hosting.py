@@ -39,9 +39,9 @@ class HostPlan:
     fusable: tuple[tuple[int, str, int, str, str], ...] = ()
     outside: frozenset[int] = frozenset()
 
-    def with_input(self, slot: int, port: str, wire: str) -> tuple[HostPlan, int]:
-        """The plan with one more input wire, and its channel."""
-        channel = _free(self.inputs)
+    def with_input(self, slot: int, port: str, wire: str, avoid: Collection[int] = ()) -> tuple[HostPlan, int]:
+        """The plan with one more input wire, and its channel: none of `avoid`, which another plan of the host uses."""
+        channel = _free({*self.inputs, *avoid})
         return replace(self, inputs={**self.inputs, channel: (slot, port, wire)}), channel
 
     def with_output(self, slot: int, port: str) -> HostPlan:
@@ -141,6 +141,10 @@ def lay_out(
     for module, port, wire_id in inputs:
         key, slot = places[module]
         wires_in[module][wire_id] = WireIn(drafts[key].channels_in.number((slot, port, wire_id)), port)
+    for draft in drafts.values():
+        for (slot, port, wire_id), channel in draft.channels_in.numbers.items():
+            if slot in draft.modules:
+                wires_in[draft.modules[slot]].setdefault(wire_id, WireIn(channel, port))
     for module, port in outputs:
         if port != "error":
             key, slot = places[module]

@@ -135,13 +135,17 @@ class Control:
         self.result(number, request, {"ok": True, "hooks": list(slot.hooks)})
 
     def _wire(self, slot: Slot, wires: Any) -> None:
-        for channel in slot.ins:
-            self.channels.pop(channel, None)
+        self._cut_channels(slot)
         slot.wire(wires)
         for channel, (port, name) in slot.ins.items():
             self.channels[channel] = (slot, port, name)
         if self.overlap is not None:
             self.overlap.regroup()
+
+    def _cut_channels(self, slot: Slot) -> None:
+        for channel in slot.ins:
+            if channel in self.channels and self.channels[channel][0] is slot:
+                del self.channels[channel]
 
     def _unload(self, number: int) -> None:
         self.commit()
@@ -149,8 +153,7 @@ class Control:
         if slot is None:
             return
         slot.queue.clear()
-        for channel in slot.ins:
-            self.channels.pop(channel, None)
+        self._cut_channels(slot)
         if slot.source is not None:
             slot.source.stop(lambda: None)
         if slot.overlap is not None:

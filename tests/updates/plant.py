@@ -1,7 +1,7 @@
 """A flow of five modules that stamp every message, as a value that random updates change. Pure.
 
 split -> left (node), split -> right (fused), both -> join, join -> out (node). Every module counts in its context and
-adds [its id, its version, its count] to the message's stamps; its version is the number of the update that changed it last.
+adds [its id, its version, its count] to the stamps; its version is the number of the update that changed it last.
 """
 
 from __future__ import annotations
