@@ -57,7 +57,7 @@ class BridgeActor(Probation):
         self.serving: frozenset[int] = frozenset()  # slots that work; the other members are loaded only
         self.owed = {"loaded"}  # what the runner waits for
         self.patient = True
-        self.fusing_held = False
+        self.fusing_held, self.barred = False, message.barred
         self.deaths: deque[float] = deque()
         self.restarts = 0  # since the last COMMIT
         self.stderr.clear()
@@ -196,8 +196,8 @@ class BridgeActor(Probation):
 
     def _call_starts(self) -> None:
         # A wire that was fused still is; one into a module that is new here may be if nothing waits for it there.
-        into = {wire for _, _, slot, _, wire in self.plan.fusable if slot in self.start_calls}
-        fused = (self.fused | into - self.unfusable) & self.plan.fusable_wires
+        into = {wire for _, _, slot, _, wire in self.fusable if slot in self.start_calls}
+        fused = (self.fused | into - self.unfusable) & self.fusable_wires
         self.fused = frozenset() if self.probation else fused
         self.write_wires()
         for slot in self.plan.modules:

@@ -189,7 +189,8 @@ class FlowLife(BaseActor):
             bridge,
             to_bridge.StartHost(
                 flow=flow.id, plan=plan, runtime=self.runtimes[plan.runtime], members=members,
-                folder=self.run_folder / flow.id / str(self.count_hosts), env=env, mute_sources=record.mute_sources,
+                folder=self.run_folder / flow.id / str(self.count_hosts), env=env,
+                mute_sources=record.mute_sources, barred=record.debug.barred,
             ),
         )  # fmt: skip
 

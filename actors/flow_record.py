@@ -9,6 +9,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
+from actors.condition import Breakpoint
 from actors.flows.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.flows.model import Flow
 from actors.gauge import Gauge
@@ -43,6 +44,26 @@ class Attachment:
     actor: ActorAddress
 
 
+@dataclass(slots=True)
+class Debug:
+    """What the debugger has set on a flow. It survives updates and restarts of hosts."""
+
+    breakpoints: dict[str, Breakpoint] = field(default_factory=dict)  # by module
+    paused_by: str | None = None  # why the flow, or a part of it, is paused
+    paused_modules: frozenset[str] = frozenset()
+    stepping: bool = False
+    hits: set[str] = field(default_factory=set)  # modules that are held at their breakpoint
+    errors: dict[str, str] = field(default_factory=dict)  # module -> what went wrong with its `when` at the last hit
+    timeout_s: float = 0.0  # the pause ends by itself after so long without a debugging call; 0: never
+    resumed_by_itself: str | None = None
+    calls: int = 0  # so far; a timer that finds another number is too old
+
+    @property
+    def barred(self) -> frozenset[str] | None:
+        """The modules into which no wire is fused; None: no wire at all."""
+        return None if self.stepping else frozenset(self.breakpoints)
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """An earlier version of a flow, with every module's context when it was replaced."""
@@ -75,8 +96,10 @@ class FlowRecord:
     source_errors: list[str] = field(default_factory=list)
     watcher: ActorAddress | None = None
     mute_sources: bool = False
+    debug: Debug = field(default_factory=Debug)
     version: int = 1
     versions: deque[Version] = field(default_factory=lambda: deque(maxlen=MAX_VERSIONS))  # those before, oldest first
+    waves: int = 0  # single steps so far
     phase: str = ""  # of the update under way
     receipt: dict[str, Any] | None = None
     operation: Operation | None = None

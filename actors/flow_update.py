@@ -70,6 +70,7 @@ class Update:
     kept: frozenset[str] = frozenset()  # keys of hosts that stay
     cover: Cover = field(default_factory=lambda: Cover(modules=(), cyclic=frozenset()))
     at_once: frozenset[str] = frozenset()  # modules that are recalled, not drained
+    mixed: frozenset[str] = frozenset()  # those of them that may handle messages of before with the new version
     trials: dict[str, ActorAddress] = field(default_factory=dict)
     load_ms: dict[str, float] = field(default_factory=dict)
     migrating: dict[str, int] = field(default_factory=dict)  # module -> the version its context has
@@ -135,7 +136,7 @@ class FlowUpdate(FlowLife):
         }  # fmt: skip
         return update
 
-    def _decide_hosts(self, update: Update) -> None:
+    def _decide_hosts(self, record: FlowRecord, update: Update) -> None:
         """Which hosts stay: those that run already, with the same needs, and can load the new code quickly."""
         old, new, changed = update.old.flow, update.new.flow, update.difference
         old_groups, new_groups = graph.host_groups(old), graph.host_groups(new)
@@ -150,7 +151,8 @@ class FlowUpdate(FlowLife):
         update.old.own = changed.replaced | changed.removed | update.carried
         update.cover = cover(old, update.old.own | changed.unsettled)
         at_once = {m for m in changed.removed if old.modules[m].on_queued == "dead_letter"}
-        update.at_once = update.cover.cyclic | at_once
+        update.mixed = update.cover.cyclic if record.debug.paused_by is None else frozenset(update.cover.modules)
+        update.at_once = update.mixed | at_once
 
     def _loads_live(self, flow: Flow, members: Iterable[str], update: Update) -> bool:
         fresh = [module for module in members if module in update.load_ms]
@@ -169,7 +171,7 @@ class FlowUpdate(FlowLife):
                 "pauseMs": round(update.pause_ms, 3) if module in quiet else 0.0,
                 "held": update.held.get(module, 0),
                 "migrated": module in update.migrated,
-                "mixed": module in update.at_once and module in update.cover.cyclic,
+                "mixed": module in update.mixed,
             }
         return {"version": record.version, "modules": modules, "trialCpuMs": round(trial_cpu_ms, 1)}
 
@@ -210,7 +212,7 @@ class FlowUpdate(FlowLife):
             update.load_ms |= answer.load_ms
         errors = tuple(error for answer in came.values() for error in answer.errors)
         if not errors and running:
-            self._decide_hosts(update)
+            self._decide_hosts(record, update)
         return errors
 
     def _contexts(self, record: FlowRecord, modules: Collection[str]) -> Steps:
@@ -280,6 +282,9 @@ class FlowUpdate(FlowLife):
         for module in new.own:
             key, slot = new.places[module]
             self.configure(record, module, new.modules[module], bridge=new.bridges[key], flow=new.flow, slot=slot)
+            if module not in old.modules and record.debug.paused_modules >= old.modules.keys():
+                record.debug.paused_modules |= {module}
+                self.send(new.modules[module], to_module.StopModule(reason="debug"))
         waiting = []
         for key, slots in new.own_slots().items():
             waiting.append(("loaded", key))
@@ -364,14 +369,18 @@ class FlowUpdate(FlowLife):
 
     def _stuck(self, record: FlowRecord, update: Update, busy: list[str]) -> Steps:
         """`busy` modules do not end what they do."""
+        if record.debug.hits:
+            busy = []  # it does not run dry because messages are held at a breakpoint: as in a paused flow
         flow = update.old.flow
         names = ", ".join(f"{flow.id}/{module}" for module in busy)
         problem = f"nothing was committed for drain_timeout_s {flow.drain_timeout_s:g}: {names} does not come to an end"
-        if update.new.flow.on_stuck != "kill":
+        if busy and update.new.flow.on_stuck != "kill":
             return (f"{problem}; the version before goes on (on_stuck: kill would end its host)",)
-        log.warning("%s: %s; its host is killed", flow.id, problem)
+        if busy:
+            log.warning("%s: %s; its host is killed", flow.id, problem)
         rest = {module for module in update.cover.modules if module not in update.at_once}
         update.at_once |= rest
+        update.mixed |= rest
         for module in rest:
             self.send(record.modules[module], to_module.StopModule(reason="update"))
         for key in {update.old.places[module][0] for module in busy}:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from thespian.actors import ActorAddress, WakeupMessage
 
-from actors.base import BaseActor
+from actors.flows.graph import module_version
 from actors.flows.hosting import WireIn
 from actors.latency import Latency
 from actors.load import encode_context, load_body
@@ -20,8 +20,10 @@ from actors.messages import module_to_runner as to_runner
 from actors.messages import runner_to_module as from_runner
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.runner_to_client import Reply
+from actors.module_debug import ModuleDebug, Step
 from actors.module_state import (
     WINDOW_MESSAGES,
+    BreakpointHit,
     Drained,
     Failed,
     HoldsChanged,
@@ -37,7 +39,7 @@ from runtimes.frames import HEADERS, join
 log = logging.getLogger("runner.module")
 
 
-class ModuleActor(BaseActor):
+class ModuleActor(ModuleDebug):
     """Owns mailbox, context and counters; its messages are the events of the ModuleState."""
 
     def receiveMsg_ConfigureModule(self, message: from_runner.ConfigureModule, sender: ActorAddress) -> None:
@@ -53,6 +55,7 @@ class ModuleActor(BaseActor):
         self.source_live = False
         self.timed_turn = 0
         self.latency = Latency()
+        self.step: Step | None = None  # while one is under way
         self.loaded_state: ModuleState | None = None  # the one whose context the host has
         self._go_on_from(message.state or ModuleState(), message.wires_in)
 
@@ -110,11 +113,11 @@ class ModuleActor(BaseActor):
     def _act(self) -> None:
         """Do what the last event asked for."""
         state = self.state
-        if state.effects:
-            self._perform()
         frames = state.fill()
         if frames:
             self.send(self.bridge, to_bridge.SendFrames(frames))
+        if state.effects:
+            self._perform()
         if self.gauge.watched and self.gauge.idle:
             self.send(self.runner, to_runner.FlowIdle(flow=self.flow))
 
@@ -144,6 +147,8 @@ class ModuleActor(BaseActor):
                 case SourceFailed(info):
                     error = orjson.loads(info)["error"]
                     self.send(self.runner, to_runner.SourceRaised(flow=self.flow, module=self.module.id, error=error))
+                case BreakpointHit():
+                    self.breakpoint_hit(effect)
                 case Overrun(wire):
                     self.send(
                         self.runner,
@@ -376,10 +381,15 @@ class ModuleActor(BaseActor):
             to_runner.ModuleDescribed(request_id=message.request_id, module=self.module.id, figures=self._figures()),
         )
 
+    def module_version(self) -> str:
+        """The short name of what runs here."""
+        return module_version(self.module)
+
     def _figures(self) -> dict[str, Any]:
         state = self.state
         return {
-            "runtime": self.module.runtime, "link": state.link.name.lower(), "stops": sorted(state.stops),
+            "runtime": self.module.runtime, "version": self.module_version(),
+            "link": state.link.name.lower(), "stops": sorted(state.stops),
             "accepted": state.accepted, "completed": state.completed, "queued": state.queued,
             "dropped": state.dropped, "deadLettered": state.dead_lettered,
             "mailbox": state.queued - state.window_messages, "inFlight": state.window_messages,
@@ -413,7 +423,7 @@ class ModuleActor(BaseActor):
         state, self.state = self.state, ModuleState()
         self.state.configure(slot=self.slot, wires={})
         self.state.link = state.link
-        self.loaded_state = None
+        self.loaded_state = self.step = None
         self.blocked.clear()
         self.holding.clear()
         self._source_ended()
@@ -430,7 +440,8 @@ class ModuleActor(BaseActor):
 
     def receiveMsg_TakeOver(self, message: from_runner.TakeOver, _sender: ActorAddress) -> None:
         """Go on from the state of the other version."""
-        self.handlers = type(self).handlers
+        if "handlers" in vars(self):
+            del self.handlers
         state = message.state
         state.move_to(self.state)
         if message.context is not None:

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from enum import Enum, auto
 from typing import NamedTuple
 
+from actors.condition import Breakpoint
 from actors.flows.hosting import WireIn
 from runtimes.frames import HELD, NO_INDEX, REDELIVERED, TURN_FLAG, Frame, Kind, join, split
 
@@ -23,6 +24,7 @@ FEEDBACK_CAP_MESSAGES = 65536
 FEEDBACK_CAP_BYTES = 64 << 20
 CREDIT = 1024
 MAX_DEATHS_ALONE = 3
+_NO_STOPS_FOR_A_STEP = frozenset({"debug", "target", "retry"})
 
 
 _DATA, _PULL = int(Kind.DATA), int(Kind.PULL)  # plain numbers: this is the hot path
@@ -124,6 +126,14 @@ class Overrun(NamedTuple):
     wire: str
 
 
+class BreakpointHit(NamedTuple):
+    """The head of the mailbox is held (or, if `only_log`, goes on); `error`: what went wrong with `when`."""
+
+    message: bytes
+    only_log: bool
+    error: str | None
+
+
 class Probed(NamedTuple):
     """The message under probation is done; `left` more of this module are suspect."""
 
@@ -131,7 +141,7 @@ class Probed(NamedTuple):
 
 
 Effect = (
-    HoldsChanged | Stopped | Drained | RetryLater | Failed | SourceFailed | Overrun | Probed
+    HoldsChanged | Stopped | Drained | RetryLater | Failed | SourceFailed | Overrun | Probed | BreakpointHit
 )  # fmt: skip
 
 
@@ -163,6 +173,12 @@ class ModuleState:
         self.suspects = 0  # messages at the front of `ready` that were uncommitted when the host died
         self.probing = False  # one suspect is alone at the host
         self.probation = False
+        self.breakpoint: Breakpoint | None = None
+        self.stepping = False
+        self.allowed = False  # the head may go although the module is stopped: a step, or a released message
+        self.passed: tuple[str, int] | None = None  # wire and number of the head that may pass the breakpoint
+        self.at_breakpoint: tuple[str, int] | None = None  # of the head that is held there
+        self.single = False  # one message at a time: probation, a breakpoint or stepping
         self.turn_begun = False
         self.deaths: tuple[tuple[str, int], int] | None = None  # the head's (wire, number), deaths alone
         self.effects: list[Effect] = []
@@ -204,7 +220,7 @@ class ModuleState:
         frames, self._outbox = self._outbox, []
         if self.link is not Link.OPEN:
             return frames
-        if self.probation:
+        if self.single:
             return frames + self._fill_single()
         if self.stops:
             return frames
@@ -226,11 +242,39 @@ class ModuleState:
 
     def _fill_single(self) -> list[Frame]:
         # A full target does not hold a suspect: its neighbours wait for it, and suspects are at most a window.
-        if self.window or not self.probing or not self.suspects or self.stops - {"target"}:
-            return []
+        frames: list[Frame] = []
+        if self.probation and not self.allowed:
+            if not self.probing or not self.suspects or self.stops - {"target"}:
+                return frames
+        elif self.stops - (_NO_STOPS_FOR_A_STEP if self.allowed else frozenset()):
+            return frames
+        elif self.pulls and not self.stops and self.credit <= CREDIT // 2 and self.draining is None:
+            frames.append(Frame(_PULL, self.slot, count=CREDIT - self.credit))
+            self.credit = CREDIT
+        if self.window or not self.ready:
+            return frames
         self._single_head()
-        self.turn_begun = False
-        return [self._send(self.ready.popleft(), TURN_FLAG)]
+        if self.breakpoint is not None and not self._passes(self.breakpoint):
+            return frames
+        self.turn_begun = self.allowed = False
+        frames.append(self._send(self.ready.popleft(), TURN_FLAG if self.announce or self.probation else 0))
+        return frames
+
+    def _passes(self, breakpoint: Breakpoint) -> bool:
+        """Whether the head may go on to its handler."""
+        head = self.ready[0]
+        key = (head.wire, head.first)
+        if not self.allowed and not self.probation and key != self.passed:
+            message, headers = head.message(0)
+            hit, error = breakpoint.hit(message, headers, self.context)
+            if hit:
+                self.effects.append(BreakpointHit(message, breakpoint.log, error))
+            if hit and not breakpoint.log:
+                self.at_breakpoint = key
+                self.stops.add("debug")
+                return False
+        self.passed = key  # also when its host dies on it
+        return True
 
     def _send(self, segment: Segment, flags: int) -> Frame:
         self.window.append(segment)
@@ -357,8 +401,12 @@ class ModuleState:
             self._recalled()
 
     def go_on(self, reason: str) -> None:
-        """Withdraw one reason for stopping."""
+        """Withdraw one reason for stopping; "debug" lets the message at the breakpoint pass and ends stepping."""
         self.stops.discard(reason)
+        if reason == "debug":
+            self.passed, self.at_breakpoint = self.at_breakpoint or self.passed, None
+            self.stepping = self.allowed = False
+            self._choose_pace()
 
     def paused(self) -> None:
         """PAUSED: whatever the host had not committed is ours again."""
@@ -414,6 +462,69 @@ class ModuleState:
         self.deaths = None
         self._probed()
         self._ease()
+
+    # debugging -----------------------------------------------------------------------------------------------------
+
+    def _choose_pace(self) -> None:
+        self.single = self.probation or self.stepping or self.breakpoint is not None
+
+    def set_breakpoint(self, breakpoint: Breakpoint | None) -> None:
+        """From now on one message goes at a time, and only if it does not hit; what is at the host comes back."""
+        self.breakpoint, self.at_breakpoint = breakpoint, None
+        self._choose_pace()
+        if breakpoint is not None:
+            self._recall()
+
+    def step(self, source: bool) -> tuple[bool, bool]:
+        """While stopped for "debug": let the oldest message go, pull a source once. Returns whether each happens."""
+        self.stepping = True
+        self._choose_pace()
+        takes = self.release()
+        pulls = source and self.credit == 0 and self.link is Link.OPEN
+        if pulls:
+            self.credit = 1
+            self._outbox.append(Frame(_PULL, self.slot, count=1))
+        return takes, pulls
+
+    def release(self) -> bool:
+        """While stopped for "debug": let exactly the oldest message go. False if there is none."""
+        if not self.ready or self.window:
+            return False
+        self.stepping = self.allowed = True
+        self.at_breakpoint = None
+        self.stops.discard("retry")
+        self._choose_pace()
+        return True
+
+    def waiting(self) -> list[Segment]:
+        """What waits in the mailbox, the oldest first."""
+        return [*self.ready, *self.held]
+
+    def replace_waiting(self, wire: str, number: int, body: bytes | None) -> bool:
+        """Give a waiting message another encoded body, or drop it (None). False if there is none such."""
+        for queue in (self.ready, self.held):
+            for at, segment in enumerate(queue):
+                if segment.wire == wire and segment.first <= number < segment.first + segment.count:
+                    singles = segment.singles()
+                    self._alter(singles, number - segment.first, body)
+                    rest = list(queue)
+                    self.queued_bytes += sum(len(single.body) for single in singles) - len(segment.body)
+                    rest[at : at + 1] = singles
+                    queue.clear()
+                    queue.extend(rest)
+                    return True
+        return False
+
+    def _alter(self, singles: list[Segment], at: int, body: bytes | None) -> None:
+        if body is not None:
+            _, headers = singles[at].message(0)
+            singles[at].body = join([body], [headers] if headers else None)
+            return
+        if self.at_breakpoint == (singles[at].wire, singles[at].first):
+            self.at_breakpoint = None
+        del singles[at]
+        self.queued -= 1
+        self.dropped += 1
 
     # draining: wires run dry before they are fused, or before a module behind them is replaced ----------------------
 
@@ -471,6 +582,8 @@ class ModuleState:
         self.credit = self.attempts = self.suspects = 0
         self.probing = self.turn_begun = False
         self.probation, self.pulls = successor.probation, successor.pulls
+        self.allowed = False
+        self._choose_pace()
         self.deaths = self._held_info = self._tell = None
         self._outbox = []
 
@@ -503,6 +616,7 @@ class ModuleState:
         """Loaded, wired and started."""
         self._move("host_open")
         self.probation = probation
+        self._choose_pace()
         if self.draining is not None and not probation:
             self._part_wires()
             self._check_drained()
@@ -514,10 +628,13 @@ class ModuleState:
     def probe(self) -> None:
         """In probation: this module's turn to send its next suspect, alone."""
         self.probing = True
+        if not self.suspects:  # a step has taken it meanwhile
+            self._probed()
 
     def end_probation(self) -> None:
         """Every suspect of the host is done."""
         self.probation = self.probing = False
+        self._choose_pace()
         if self.draining is not None:
             self._part_wires()
             self._check_drained()

@@ -22,6 +22,7 @@ class Probation(HostLink):
     members: dict[int, ActorAddress]
     serving: frozenset[int]
     fusing_held: bool
+    barred: frozenset[str] | None  # modules into which no wire is fused: they are debugged; None: all
     runner: ActorAddress
 
     def new_probation(self) -> None:
@@ -65,22 +66,49 @@ class Probation(HostLink):
 
     def drain_to_fuse(self) -> None:
         """Fuse what may be fused and is not, unless an update is under way."""
-        if self.fusing_held or self.fused == self.plan.fusable_wires:
+        if self.fusing_held or self.fused == self.fusable_wires:
             return
         self.draining = deque(slot for slot in self.plan.modules if slot in self._ends)
         self._drain_next()
 
     @property
+    def fusable(self) -> list[tuple[int, str, int, str, str]]:
+        """The plan's fusable wires that are not barred."""
+        if self.barred is None:
+            return []
+        return [wire for wire in self.plan.fusable if self.plan.modules[wire[2]] not in self.barred]
+
+    @property
+    def fusable_wires(self) -> frozenset[str]:
+        """Their ids."""
+        return frozenset(wire for *_, wire in self.fusable)
+
+    def receiveMsg_BarFusing(self, message: from_runner.BarFusing, _sender: ActorAddress) -> None:
+        """The debugger wants to see what comes over a wire, or does not any more. No turn is under way now."""
+        self.barred = message.modules
+        if self.draining:
+            self.draining.clear()
+            self._end_drain()
+        if not self.fused <= self.fusable_wires:
+            self.fused &= self.fusable_wires
+            self.write_wires()
+            for slot in self.serving:
+                self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
+        self.send(self.runner, to_runner.FusingBarred(flow=self.flow, key=self.plan.key))
+        if self.life is Life.OPEN and not self.probation:
+            self.drain_to_fuse()
+
+    @property
     def _ends(self) -> set[int]:
-        return {slot for wire in self.plan.fusable for slot in (wire[0], wire[2])}
+        return {slot for wire in self.fusable for slot in (wire[0], wire[2])}
 
     def _drain_next(self) -> None:
         if self.draining:
             slot = self.draining[0]
-            wires = frozenset(wire for _, _, to_slot, _, wire in self.plan.fusable if to_slot == slot)
+            wires = frozenset(wire for _, _, to_slot, _, wire in self.fusable if to_slot == slot)
             self.send(self.members[slot], to_module.DrainWires(wires=wires))
             return
-        self.fused = self.plan.fusable_wires
+        self.fused = self.fusable_wires
         self.write_wires()
         self._end_drain()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.flow_debug import FlowDebug
 from actors.flow_life import missing_runtime
 from actors.flow_record import (
     MAX_DEAD_LETTER_BYTES,
@@ -57,7 +58,7 @@ class Gathering:
     done: Callable[[list[Any]], None]
 
 
-class RunnerActor(FlowUpdate):
+class RunnerActor(FlowUpdate, FlowDebug):
     """One per runner: owns the flows, their module and bridge actors, and the dead letters."""
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
@@ -73,38 +74,41 @@ class RunnerActor(FlowUpdate):
 
     # the API: flows ------------------------------------------------------------------------------------------------
 
-    def _reply(self, request: Any, sender: ActorAddress, value: Any = True, **more: Any) -> None:
+    def reply(self, request: Any, sender: ActorAddress, value: Any = True, **more: Any) -> None:
+        """Answer a request."""
         self.send(sender, Reply(request_id=request.request_id, ok=True, value=value, **more))
 
-    def _refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
+    def refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
+        """Refuse a request."""
         self.send(sender, Reply(request_id=request.request_id, ok=False, value=False, error=error, data=data))
 
-    def _record(self, request: Any, sender: ActorAddress, flow_id: str) -> FlowRecord | None:
+    def find_flow(self, request: Any, sender: ActorAddress, flow_id: str) -> FlowRecord | None:
+        """The flow, or a refusal."""
         record = self.flows.get(flow_id)
         if record is None:
             known = ", ".join(sorted(self.flows)) or "none"
-            self._refuse(request, sender, f"there is no flow {flow_id!r}; flows here: {known}")
+            self.refuse(request, sender, f"there is no flow {flow_id!r}; flows here: {known}")
         return record
 
     def receiveMsg_ListRuntimes(self, message: api.ListRuntimes, sender: ActorAddress) -> None:
         """Every runtime with its version, or why it is not available."""
-        self._reply(message, sender, listed(self.runtimes.values()))
+        self.reply(message, sender, listed(self.runtimes.values()))
 
     def receiveMsg_ListFlows(self, message: api.ListFlows, sender: ActorAddress) -> None:
         """Every flow."""
-        self._reply(message, sender, [_listed(record) for record in self.flows.values()])
+        self.reply(message, sender, [_listed(record) for record in self.flows.values()])
 
     def receiveMsg_ListFlowsForRuntime(self, message: api.ListFlowsForRuntime, sender: ActorAddress) -> None:
         """The flows that use a runtime."""
         if message.runtime_id not in self.runtimes:
             known = ", ".join(sorted(self.runtimes))
-            self._refuse(message, sender, f"there is no runtime {message.runtime_id!r}; there are {known}")
+            self.refuse(message, sender, f"there is no runtime {message.runtime_id!r}; there are {known}")
             return
         records = [
             record for record in self.flows.values()
             if any(module.runtime == message.runtime_id for module in record.flow.modules.values())
         ]  # fmt: skip
-        self._reply(message, sender, [_listed(record) for record in records])
+        self.reply(message, sender, [_listed(record) for record in records])
 
     def receiveMsg_AddOrUpdateFlow(self, message: api.AddOrUpdateFlow, sender: ActorAddress) -> None:
         """Check the flow; then add it, or replace the running one."""
@@ -112,7 +116,7 @@ class RunnerActor(FlowUpdate):
             flow = check_flow(message.flow, runtimes=self.runtimes)
             flow, left_out = self._leave_out(flow)
         except FlowError as error:
-            self._refuse(message, sender, str(error), error.problems)
+            self.refuse(message, sender, str(error), error.problems)
             return
         record = self.flows.get(flow.id)
         if record is None:
@@ -123,7 +127,7 @@ class RunnerActor(FlowUpdate):
             else:
                 self.build(record, {})
             value = record.receipt if message.plan else True
-            self._reply(message, sender, value, receipt=record.receipt, data={"leftOut": left_out})
+            self.reply(message, sender, value, receipt=record.receipt, data={"leftOut": left_out})
             return
 
         self._update(record, flow, left_out, message, sender, plan_only=message.plan)
@@ -133,27 +137,28 @@ class RunnerActor(FlowUpdate):
     ) -> None:
         def done(result: tuple[tuple[str, ...], dict[str, Any]]) -> None:
             errors, receipt = result
+            self.after_update(record)
             if errors:
-                self._refuse(request, sender, "\n".join(errors), list(errors))
+                self.refuse(request, sender, "\n".join(errors), list(errors))
             else:
                 value = receipt if how.get("plan_only") else True
-                self._reply(request, sender, value, receipt=receipt, data={"leftOut": left_out})
+                self.reply(request, sender, value, receipt=receipt, data={"leftOut": left_out})
 
         self.enqueue(record, lambda: self.updating(record, flow, left_out, **how), done)
 
     def receiveMsg_RollbackFlow(self, message: api.RollbackFlow, sender: ActorAddress) -> None:
         """Update to an earlier version."""
-        record = self._record(message, sender, message.flow_id)
+        record = self.find_flow(message, sender, message.flow_id)
         if record is None:
             return
         if message.context not in ("current", "snapshot"):
-            self._refuse(message, sender, f"context is 'current' or 'snapshot', not {message.context!r}")
+            self.refuse(message, sender, f"context is 'current' or 'snapshot', not {message.context!r}")
             return
         wanted = [v for v in record.versions if message.version in (None, v.number)]
         if not wanted:
             known = ", ".join(str(version.number) for version in record.versions) or "none"
             what = "an earlier version" if message.version is None else f"version {message.version}"
-            self._refuse(message, sender, f"{record.flow.id}: there is no {what} to go back to; kept are {known}")
+            self.refuse(message, sender, f"{record.flow.id}: there is no {what} to go back to; kept are {known}")
             return
         version = wanted[-1]
         contexts = version.contexts if message.context == "snapshot" else None
@@ -173,72 +178,77 @@ class RunnerActor(FlowUpdate):
         """Stop and forget; removing what is not there is fine."""
         record = self.flows.get(message.flow_id)
         if record is None:
-            self._reply(message, sender)
+            self.reply(message, sender)
         else:
-            self.enqueue(record, lambda: self.removing(record), lambda _: self._reply(message, sender))
+            self.enqueue(record, lambda: self.removing(record), lambda _: self.reply(message, sender))
 
     def receiveMsg_StartFlow(self, message: api.StartFlow, sender: ActorAddress) -> None:
         """Start; starting a running flow is fine."""
-        record = self._record(message, sender, message.flow_id)
+        record = self.find_flow(message, sender, message.flow_id)
         if record is None:
             return
 
         def done(errors: tuple[str, ...]) -> None:
             if errors:
-                self._refuse(message, sender, "\n".join(errors), list(errors))
+                self.refuse(message, sender, "\n".join(errors), list(errors))
             else:  # `ends`: it will be idle for good one day
-                self._reply(message, sender, data={"ends": bool(record.gauge.sources or record.feeds)})
+                self.reply(message, sender, data={"ends": bool(record.gauge.sources or record.feeds)})
 
         self.enqueue(record, lambda: self.starting(record), done)
 
     def receiveMsg_StopFlow(self, message: api.StopFlow, sender: ActorAddress) -> None:
         """Stop; stopping a stopped flow is fine."""
-        record = self._record(message, sender, message.flow_id)
+        record = self.find_flow(message, sender, message.flow_id)
         if record is not None:
             self.enqueue(
                 record, lambda: self.stopping(record),
-                lambda errors: self._reply(message, sender, data={"stopErrors": list(errors)} if errors else None),
+                lambda errors: self.reply(message, sender, data={"stopErrors": list(errors)} if errors else None),
             )  # fmt: skip
 
     def receiveMsg_LastReceipt(self, message: api.LastReceipt, sender: ActorAddress) -> None:
         """What the last update did."""
-        record = self._record(message, sender, message.flow_id)
+        record = self.find_flow(message, sender, message.flow_id)
         if record is not None:
-            self._reply(message, sender, record.receipt)
+            self.reply(message, sender, record.receipt)
 
     # the API: messages ---------------------------------------------------------------------------------------------
 
-    def _module(self, request: Any, sender: ActorAddress, flow_module_id: str) -> tuple[FlowRecord, str] | None:
+    def find_module(self, request: Any, sender: ActorAddress, flow_module_id: str) -> tuple[FlowRecord, str] | None:
+        """The flow and the module, or a refusal."""
         flow_id, slash, module = flow_module_id.partition("/")
         if not slash:
-            self._refuse(request, sender, f"{flow_module_id!r} is not of the form flow/module")
+            self.refuse(request, sender, f"{flow_module_id!r} is not of the form flow/module")
             return None
-        record = self._record(request, sender, flow_id)
+        record = self.find_flow(request, sender, flow_id)
         if record is None:
             return None
         if module not in record.modules:
             known = ", ".join(sorted(record.modules))
-            self._refuse(request, sender, f"the flow {flow_id!r} has no module {module!r}; it has {known}")
+            self.refuse(request, sender, f"the flow {flow_id!r} has no module {module!r}; it has {known}")
             return None
         return record, module
 
     def receiveMsg_SendMessage(self, message: api.SendMessage, sender: ActorAddress) -> None:
         """One message from outside."""
-        found = self._module(message, sender, message.flow_module_id)
+        found = self.find_module(message, sender, message.flow_module_id)
         if found is None:
             return
         record, module = found
         ports = record.flow.modules[module].ports_in
         if ports is not None and message.port not in ports:
-            self._refuse(message, sender, f"{module} has no in-port {message.port!r}; it has {', '.join(ports)}")
+            self.refuse(message, sender, f"{module} has no in-port {message.port!r}; it has {', '.join(ports)}")
             return
+        encoded = self.encode_message(message, sender, message.message)
+        if encoded is not None:
+            self._submit(record, module, message.port, join([encoded]), 0, "api", message.request_id, sender)
+
+    def encode_message(self, request: Any, sender: ActorAddress, message: Any) -> bytes | None:
+        """The message as JSON, or a refusal."""
         try:
-            text = json.dumps(message.message, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-            encoded = text.encode()
-        except (ValueError, TypeError, UnicodeEncodeError, RecursionError) as error:
-            self._refuse(message, sender, f"the message is not JSON: {error}")
-            return
-        self._submit(record, module, message.port, join([encoded]), 0, "api", message.request_id, sender)
+            return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        except (ValueError, TypeError, RecursionError) as error:
+            self.refuse(request, sender, f"the message is not JSON: {error}")
+            return None
 
     def _submit(
         self, record: FlowRecord, module: str, port: str, body: bytes, flags: int, origin: str, request_id: str,
@@ -255,19 +265,19 @@ class RunnerActor(FlowUpdate):
 
     def receiveMsg_DeadLetters(self, message: api.DeadLetters, sender: ActorAddress) -> None:
         """The dead letters of a flow, oldest first."""
-        record = self._record(message, sender, message.flow_id)
+        record = self.find_flow(message, sender, message.flow_id)
         if record is not None:
-            self._reply(message, sender, [letter_view(record.flow.id, letter) for letter in record.dead_letters])
+            self.reply(message, sender, [letter_view(record.flow.id, letter) for letter in record.dead_letters])
 
     def receiveMsg_ReplayDeadLetter(self, message: api.ReplayDeadLetter, sender: ActorAddress) -> None:
         """Send it again and take it off the list."""
         flow_id = message.id.partition("/")[0]
-        record = self._record(message, sender, flow_id)
+        record = self.find_flow(message, sender, flow_id)
         if record is None:
             return
         letter = next((letter for letter in record.dead_letters if letter.id == message.id), None)
         if letter is None or letter.module not in record.modules:
-            self._refuse(message, sender, f"there is no dead letter {message.id!r} that could be replayed")
+            self.refuse(message, sender, f"there is no dead letter {message.id!r} that could be replayed")
             return
         record.dead_letters.remove(letter)  # at once: nobody replays it twice; it comes back if it is not taken
         record.dead_letter_bytes -= len(letter.message)
@@ -281,11 +291,11 @@ class RunnerActor(FlowUpdate):
     def _replayed(self, reply: Reply) -> None:
         record, letter, request, client = self._replays.pop(reply.request_id)
         if reply.ok:
-            self._reply(request, client)
+            self.reply(request, client)
         else:
             record.dead_letters.appendleft(letter)
             record.dead_letter_bytes += len(letter.message)
-            self._refuse(request, client, reply.error or "the message was not taken")
+            self.refuse(request, client, reply.error or "the message was not taken")
 
     def add_dead_letter(
         self, record: FlowRecord, module: str, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]
@@ -338,7 +348,7 @@ class RunnerActor(FlowUpdate):
 
     def receiveMsg_FlowState(self, message: api.FlowState, sender: ActorAddress) -> None:
         """The figures of a flow; rates are those since the last call."""
-        record = self._record(message, sender, message.flow_id)
+        record = self.find_flow(message, sender, message.flow_id)
         if record is None:
             return
 
@@ -347,10 +357,11 @@ class RunnerActor(FlowUpdate):
             self._add_rates(record.flow.id, modules)
             hosts = {a.key: a.figures for a in answers if isinstance(a, from_bridge.HostDescribed)}
             value = {
-                "id": record.flow.id, "state": record.state, "errors": list(record.failed_for), "modules": modules,
+                "id": record.flow.id, "state": record.state, "debug": self.debug_view(record),
+                "errors": list(record.failed_for), "modules": modules,
                 "hosts": hosts, "leftOut": record.left_out, "deadLetters": len(record.dead_letters),
             }  # fmt: skip
-            self._reply(message, sender, value)
+            self.reply(message, sender, value)
 
         self.gather(record, record.state != "stopped", done)  # a bridge that never started has no host
 
@@ -379,12 +390,12 @@ class RunnerActor(FlowUpdate):
                 rows[f"{record.flow.id}/{answer.module}"] = row
             left -= 1
             if not left:
-                self._reply(message, sender, rows)
+                self.reply(message, sender, rows)
 
         for record in records:
             self.gather(record, False, lambda answers, record=record: done(record, answers))  # type: ignore[misc]
         if not records:
-            self._reply(message, sender, rows)
+            self.reply(message, sender, rows)
 
     # what modules and bridges say ----------------------------------------------------------------------------------
 
@@ -428,9 +439,11 @@ class RunnerActor(FlowUpdate):
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
         """A step of an operation has waited long enough."""
-        operation, step = message.payload
-        assert isinstance(operation, Operation)
-        operation.time_up(step)
+        what, which = message.payload
+        if isinstance(what, Operation):
+            what.time_up(which)
+        else:
+            self.fall_back(*which)
 
     # feeds, sinks and the embedded session -------------------------------------------------------------------------
 
@@ -493,12 +506,12 @@ class RunnerActor(FlowUpdate):
             nonlocal left
             left -= 1
             if not left:
-                self._reply(message, sender)
+                self.reply(message, sender)
 
         for record in list(self.flows.values()):
             self.enqueue(record, lambda record=record: self.stopping(record), done)  # type: ignore[misc]
         if not self.flows:
-            self._reply(message, sender)
+            self.reply(message, sender)
 
 
 def _listed(record: FlowRecord) -> dict[str, Any]:
@@ -530,6 +543,8 @@ for _kind, _words in {
     "ModulesRetired": ("retired", "key"),
     "MembersRemoved": ("removed", "key"),
     "FusingHeld": ("held", "key"),
+    "FusingBarred": ("barred", "key"),
+    "HeldDescribed": ("waiting", "module"),
     "HostStopped": ("ended", "key"),
     "TrialEnded": ("tried", "key"),
     "ContextsMigrated": ("migrated", "key"),

@@ -58,6 +58,14 @@ class FusingHeld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FusingBarred:
+    """No barred wire is fused."""
+
+    flow: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModulesStarted:
     """Every module's `start` has returned."""
 

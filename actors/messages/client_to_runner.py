@@ -115,12 +115,81 @@ class LastReceipt(Request):
     flow_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetBreakPointAtModule(Command):
+    """Hold a message before the module handles it, and pause. `when`: a CEL expression; `log`: only log it."""
+
+    flow_module_id: str
+    when: str | None = None
+    scope: str = "flow"
+    log: bool = False
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveBreakPointAtModule(Command):
+    """Take a breakpoint away; a paused flow stays paused."""
+
+    flow_module_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseFlow(Command):
+    """Stop; true when nothing moves any more. After `timeout_s` without a debugging call it goes on (0: never)."""
+
+    flow_id: str
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeFlow(Command):
+    """Go on; messages at breakpoints pass them."""
+
+    flow_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleStepFlow(Request):
+    """One wave of a paused flow: each module takes its oldest message, each source is pulled once."""
+
+    flow_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListHeld(Request):
+    """The messages that wait in the paused modules of a flow, the oldest first."""
+
+    flow_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditHeld(Command):
+    """Put another message in the place of a held one."""
+
+    id: str
+    message: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropHeld(Command):
+    """Drop a held message; it is counted."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseHeld(Command):
+    """Let the oldest held message of a module be handled; everything else stays held."""
+
+    id: str
+
+
 REQUESTS: dict[str, type[Request]] = {
     kind.__name__[0].lower() + kind.__name__[1:]: kind
     for kind in [*Request.__subclasses__(), *Command.__subclasses__()]
     if kind.__name__ != "Command"
 }
-_TYPES: dict[str, tuple[type, str]] = {
+_TYPES: dict[str, tuple[Any, str]] = {
     "str": (str, "text"),
     "dict[str, Any]": (dict, "an object"),
     "bool": (bool, "true or false"),

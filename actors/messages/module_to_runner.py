@@ -55,6 +55,35 @@ class ModuleHandedOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakpointReached:
+    """The oldest message of the module is held; `error`: what went wrong with `when`."""
+
+    flow: str
+    module: str
+    message: bytes
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTaken:
+    """What the module did in a wave, as singleStepFlow answers it; None: there was nothing to do."""
+
+    flow: str
+    module: str
+    wave: int
+    result: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldDescribed:
+    """The messages that wait in the module's mailbox, as listHeld answers them."""
+
+    flow: str
+    module: str
+    held: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLettered:
     """A message that could not be handled. `message` is encoded; `error` has type, message and more."""
 

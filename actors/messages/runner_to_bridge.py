@@ -15,7 +15,7 @@ from runtimes.manifest import Runtime
 class StartHost:
     """Start the host and load its modules; then HostLoaded or HostFailed. `folder` is for FIFOs and temp files.
 
-    `members`: slot -> module actor, for every slot of the plan.
+    `members`: slot -> module actor, for every slot of the plan; `barred`: as in BarFusing.
     """
 
     flow: str
@@ -25,6 +25,7 @@ class StartHost:
     folder: Path
     env: dict[str, str]
     mute_sources: bool
+    barred: frozenset[str] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,13 @@ class HoldFusing:
     """While `on`, fuse nothing that is not fused (an update is under way); answered with FusingHeld if `on`."""
 
     on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarFusing:
+    """Fuse no wire into these modules (None: none at all); no slot of the host works. Answered with FusingBarred."""
+
+    modules: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from thespian.actors import ActorAddress
 from actors.flows.model import Module
 
 if TYPE_CHECKING:
+    from actors.condition import Breakpoint
     from actors.flows.hosting import WireIn
     from actors.gauge import Gauge
     from actors.module_state import ModuleState
@@ -118,6 +119,37 @@ class Rewire:
     feeders: dict[str, ActorAddress]
     targets: dict[str, list[tuple[ActorAddress, str]]]
     drop: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetBreakpoint:
+    """Test every message before it is handled; None: no more."""
+
+    breakpoint: Breakpoint | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeStep:
+    """While stopped for "debug": handle the oldest message, pull a source once; then StepTaken with this `wave`."""
+
+    wave: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeHeld:
+    """Answer with HeldDescribed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeHeld:
+    """Give a waiting message another encoded body, drop it (None), or let it go (`release`); answer `client`."""
+
+    request_id: str
+    client: ActorAddress
+    wire: str
+    number: int
+    body: bytes | None = None
+    release: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
