@@ -30,6 +30,8 @@ NAMES = list(WIRES)
 class Host(RuleBasedStateMachine):
     """The other side: takes frames, commits prefixes, answers PAUSE, dies. Every message is [wire, number, good]."""
 
+    high_messages = module_state.MAILBOX_HIGH_MESSAGES
+
     @initialize(retry=st.sampled_from([None, 0, 2]), announce=st.booleans())
     def begin(self, retry: int | None, announce: bool) -> None:
         module_state.MAILBOX_HIGH_MESSAGES = 16  # reached in a few steps
@@ -250,6 +252,7 @@ class Host(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end everything comes through."""
+        module_state.MAILBOX_HIGH_MESSAGES = self.high_messages
         if not hasattr(self, "state"):
             return
         state = self.state
