@@ -151,6 +151,13 @@ def test_layout_touches_nothing(runner: Harness) -> None:
 SLOW = {"runtime": "python3", "code": "import time\ndef run(m, c):\n    time.sleep(0.005)\n    c.send('seen', m)\n"}
 
 
+def send_to_slow(runner: Harness) -> None:
+    """A hundred messages, which `a` has passed on and `b` still has in part."""
+    runner.send("f/a", *range(100))
+    runner.wait(lambda: runner.module("f", "a").state.completed == 100)
+    assert runner.module("f", "b").state.queued
+
+
 @pytest.mark.parametrize("on_queued", ["drain", "dead_letter"])
 def test_a_removed_module(runner: Harness, on_queued: str) -> None:
     """What is queued is handled first, or becomes dead letters."""
@@ -158,7 +165,7 @@ def test_a_removed_module(runner: Harness, on_queued: str) -> None:
     runner.add("f", {"a": ECHO, "b": slow, "c": ECHO}, ["a -> b", "b.seen -> c"])
     out = runner.collect("f", "c")
     runner.start("f")
-    runner.send("f/a", *range(100))
+    send_to_slow(runner)
     receipt = runner.call(api.AddOrUpdateFlow, flow={"id": "f", "modules": {"a": ECHO, "c": ECHO}, "wires": []}).receipt
     assert receipt["modules"]["b"]["did"] == "removed"
     assert receipt["modules"]["a"]["did"] == "rewired"
@@ -180,7 +187,7 @@ def test_a_removed_wire(runner: Harness, on_queued: str) -> None:
     runner.add("f", modules, ["a -> b", "b.seen -> c"])
     out = runner.collect("f", "c")
     runner.start("f")
-    runner.send("f/a", *range(100))
+    send_to_slow(runner)
     runner.add("f", modules, ["b.seen -> c"])
     letters = [letter["message"] for letter in runner.ok(api.DeadLetters, flow_id="f")]
     if on_queued == "drain":
