@@ -49,10 +49,13 @@ class Collector(BaseActor):
         assert message.error is None, message.error
         self.module, self.gauge = message.module, message.gauge
 
-    def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
+    def take(self, message: Deliver) -> None:
         messages, _ = split(message.body, message.flags)
         self.got += [json.loads(m) for m in messages[message.skip : message.skip + message.count]]
         self.numbers += range(message.first, message.first + message.count)
+
+    def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
+        self.take(message)
         self.gauge.pending -= message.count
         if self.gauge.idle:
             self.send(self.runner, FlowIdle(flow=self.flow))
@@ -111,10 +114,10 @@ class Harness:
         """Start a flow."""
         self.ok(api.StartFlow, flow_id=flow_id)
 
-    def collect(self, flow_id: str, place: str) -> Collector:
+    def collect(self, flow_id: str, place: str, kind: type[Collector] = Collector) -> Collector:
         """Collect what leaves `module.port`."""
         module, _, port = place.partition(".")
-        address = self.system.createActor(Collector)
+        address = self.system.createActor(kind)
         actor: Collector = self.base.actorRegistry[address.actorAddressString].instance
         actor.runner, actor.flow = self.runner, flow_id
         wire = f"{place}->test"

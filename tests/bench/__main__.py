@@ -1,4 +1,4 @@
-"""`scripts/bench [--only NAME] [--runs N] [--quick] [--json FILE]`."""
+"""`scripts/bench [--only NAME] [--runs N] [--quick] [--json FILE] [--against REV]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import latency, size, start, throughput
+from tests.bench import against, latency, size, start, throughput, updates
 from tests.bench.figures import table_line
 
 BENCHMARKS = {
@@ -24,8 +24,9 @@ BENCHMARKS = {
     "latency": latency.round_trip,
     "start": start.start,
     "modules": size.sizes,
+    "update": updates.updates,
 }
-NEED_NODE = ("throughput.cross", "throughput.node_chain", "start")
+NEED_NODE = ("throughput.cross", "throughput.node_chain", "start", "update")
 
 
 def main() -> int:
@@ -35,7 +36,10 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=0, help="runs of each (default 5; quick 3)")
     parser.add_argument("--quick", action="store_true", help="shorter runs, three of each")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there")
+    parser.add_argument("--against", metavar="REV", help="this tree and that commit in turns, 15 pairs (or --runs)")
     options = parser.parse_args()
+    if options.against:
+        return against.compare(options.against, options.runs or 15, options.only or [])
     names = [name for name in BENCHMARKS if not options.only or any(name.startswith(only) for only in options.only)]
     if not names:
         parser.error(f"there is no benchmark {', '.join(options.only)}; there are {', '.join(BENCHMARKS)}")
