@@ -78,7 +78,6 @@ def _measured(count: int, seed: int) -> dict[str, float]:
             quiet_ended = time.monotonic()
             _pass_time(runner, WINDOW_S)
             quiet.append(arrivals.longest_gap_ms(quiet_begun, quiet_ended))
-            arrivals.got.clear()
         feeder.last = feeder.number + 1
         runner.wait_idle("plant")
     return {
