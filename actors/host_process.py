@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import resource
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 PIPE_BYTES = 256 << 10
 FOLDER_VARIABLE = "RUNNER_HOST_FOLDER"  # marks every process of the host, so that a later runner can sweep it
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-_libc = ctypes.CDLL(None)
-
-
-def _in_child() -> None:
-    """Die with the runner, gain no privileges. Runs between fork and exec."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+_LAUNCHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch_host.py")))
 
 
 class HostProcess:
     """A started host. Descriptors: `input_fd` (write), `output_fd`, `log_fd` (stdout and stderr), `pid_fd`."""
 
-    def __init__(self, command: Sequence[str], folder: Path, env: dict[str, str]) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, env: dict[str, str], niceness: int = 0) -> None:
         """Start `command INPUT OUTPUT`; raises OSError with nothing left behind."""
         self.folder = folder
         temp = folder / "tmp"
@@ -52,9 +45,10 @@ class HostProcess:
             variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             try:
                 self._process = subprocess.Popen(
-                    [*command, *map(str, self._fifos)], stdin=subprocess.DEVNULL, stdout=log_end, stderr=log_end,
+                    [*_LAUNCHER, str(os.getpid()), str(niceness), *command, *map(str, self._fifos)],
+                    stdin=subprocess.DEVNULL, stdout=log_end, stderr=log_end,
                     cwd=temp, env=variables | {"TMPDIR": str(temp), FOLDER_VARIABLE: str(folder)} | env,
-                    start_new_session=True, preexec_fn=_in_child,  # noqa: PLW1509  one thread only
+                    start_new_session=True,
                 )  # fmt: skip
             finally:
                 os.close(log_end)

@@ -6,7 +6,6 @@ becomes the flow's: it only migrates contexts when the update comes to that.
 
 from __future__ import annotations
 
-import os
 import select
 import time
 from pathlib import Path
@@ -38,14 +37,14 @@ class TrialActor(HostLink):
         self.hooks: dict[str, list[str]] = {}
         self.changes: dict[int, Context] = {}
         self.request = 0
+        self.ending = False
         self.cpu_ms = 0.0
         self.status = ""
         try:
-            self.host = HostProcess(message.runtime.host_command(), message.folder, message.env)
+            self.host = HostProcess(message.runtime.host_command(), message.folder, message.env, NICENESS)
         except OSError as error:
             self._end_trial((f"{self.flow}: a host of {message.key} cannot be started: {error}",))
             return
-        os.setpriority(os.PRIO_PROCESS, self.host.pid, NICENESS)
         self.life = Life.STARTING
         for fd in (self.host.output_fd, self.host.pid_fd, self.host.log_fd):
             self.system.watch(fd, select.EPOLLIN, self.myAddress)
@@ -166,20 +165,25 @@ class TrialActor(HostLink):
     def _exited(self, host: HostProcess) -> None:
         self._read(host)
         self._read_log(host)
-        self._close(host)
-        self.operation.resolve("hello", None)
-        self.operation.resolve(("result", self.request), None)
-
-    def _close(self, host: HostProcess) -> None:
         for fd in (host.output_fd, host.input_fd, host.log_fd, host.pid_fd):
             self.system.unwatch(fd)
         self.host = None
         self.status = host.reap()
         self.cpu_ms = host.cpu_s * 1000
+        if self.ending:
+            self._tell_closed()
+            return
+        self.operation.resolve("hello", None)
+        self.operation.resolve(("result", self.request), None)
 
-    def receiveMsg_EndTrial(self, _message: from_runner.EndTrial, sender: ActorAddress) -> None:
+    def receiveMsg_EndTrial(self, _message: from_runner.EndTrial, _sender: ActorAddress) -> None:
         """Leave no process behind."""
+        self.ending = True
         if self.host is not None:
-            self._close(self.host)
-        self.send(sender, to_runner.TrialClosed(flow=self.flow, key=self.key, cpu_ms=self.cpu_ms))
+            self.host.kill()
+        else:
+            self._tell_closed()
+
+    def _tell_closed(self) -> None:
+        self.send(self.runner, to_runner.TrialClosed(flow=self.flow, key=self.key, cpu_ms=self.cpu_ms))
         self.send(self.myAddress, ActorExitRequest())
