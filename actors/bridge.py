@@ -49,7 +49,7 @@ class BridgeActor(Probation):
 
     def receiveMsg_StartHost(self, message: from_runner.StartHost, sender: ActorAddress) -> None:
         """Start the host and load every module, nothing more."""
-        self.runner, self.flow, self.plan, self.runtime = sender, message.flow, message.plan, message.runtime
+        self.runner, self.flow, self.plan, self.command = sender, message.flow, message.plan, message.command
         self.members, self.names = dict(message.members), dict(message.plan.modules)
         self.outputs = dict(message.plan.outputs)
         self.folder, self.env = message.folder, message.env
@@ -82,9 +82,7 @@ class BridgeActor(Probation):
         self.retiring: frozenset[int] = frozenset()
         self.leaving: set[int] = set()  # slots that are being unloaded
         try:
-            self.host = HostProcess(
-                self.runtime.host_command(), self.folder / f"{self.plan.key}-{self.starts}", self.env
-            )
+            self.host = HostProcess(self.command, self.folder / f"{self.plan.key}-{self.starts}", self.env)
         except OSError as error:
             self.host = None
             self._host_ended(f"it cannot be started: {error}")

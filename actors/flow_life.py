@@ -13,8 +13,8 @@ from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest
 
-from actors.base import BaseActor
 from actors.bridge import BridgeActor
+from actors.flow_prepare import FlowPrepare, HostCommand, release
 from actors.flow_record import Attachment, FlowRecord, Tables, lay_out_record, orphan_wires, tables
 from actors.flows.hosting import HostPlan, WireIn
 from actors.flows.model import Flow
@@ -31,13 +31,12 @@ log = logging.getLogger("runner.flow")
 Errors = tuple[str, ...]
 
 
-class FlowLife(BaseActor):
+class FlowLife(FlowPrepare):
     """The half of the Runner actor that changes flows. `run_folder` holds one folder per host."""
 
     def __init__(self) -> None:
         super().__init__()
         self.flows: dict[str, FlowRecord] = {}
-        self.runtimes: dict[str, Runtime] = {}
         self.run_folder = Path()
         self.count_hosts = 0  # for the names of their folders
 
@@ -112,6 +111,7 @@ class FlowLife(BaseActor):
                 slot=place if slot is None else slot, wires_in=wires_in or {},
                 feeders=ends.feeders[name] if ends else {}, targets=ends.targets[name] if ends else {},
                 bridge=bridge or record.bridges[key], gauge=record.gauge, state=state, numbers=numbers or {},
+                unit=self.unit_id(flow.modules[name]),
             ),
         )  # fmt: skip
 
@@ -159,8 +159,12 @@ class FlowLife(BaseActor):
         if record.state == "running":
             return ()
         record.state, record.failed_for = "starting", ()
+        record.commands, errors = yield from self.preparing(record.flow, record.plans)
+        if errors:
+            record.state = "stopped"
+            return errors
         for key, plan in record.plans.items():
-            self.start_host(record, record.flow, record.bridges[key], plan, record.modules)
+            self.start_host(record, record.flow, record.bridges[key], plan, record.modules, record.commands[key])
         answers = yield Expect(("loaded", key) for key in record.plans)
         errors = errors_of(answers.values())
         if not errors:
@@ -179,8 +183,9 @@ class FlowLife(BaseActor):
         return ()
 
     def start_host(
-        self, record: FlowRecord, flow: Flow, bridge: ActorAddress, plan: HostPlan, actors: dict[str, ActorAddress]
-    ) -> None:
+        self, record: FlowRecord, flow: Flow, bridge: ActorAddress, plan: HostPlan, actors: dict[str, ActorAddress],
+        command: HostCommand,
+    ) -> None:  # fmt: skip
         """Start the host of a plan and load its modules."""
         members = {slot: actors[module] for slot, module in plan.modules.items()}
         self.count_hosts += 1
@@ -188,7 +193,7 @@ class FlowLife(BaseActor):
         self.send(
             bridge,
             to_bridge.StartHost(
-                flow=flow.id, plan=plan, runtime=self.runtimes[plan.runtime], members=members,
+                flow=flow.id, plan=plan, command=command.words, members=members,
                 folder=self.run_folder / flow.id / str(self.count_hosts), env=env,
                 mute_sources=record.mute_sources, barred=record.debug.barred,
             ),
@@ -214,6 +219,8 @@ class FlowLife(BaseActor):
         for bridge in record.bridges.values():
             self.send(bridge, to_bridge.StopHost())
         answers = yield Expect(("ended", key) for key in record.plans)
+        release(record.commands)
+        record.commands = {}
         return answers
 
     def failing(self, record: FlowRecord, errors: Errors) -> Steps:

@@ -10,6 +10,7 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.condition import Breakpoint
+from actors.flow_prepare import HostCommand
 from actors.flows.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.flows.model import Flow
 from actors.gauge import Gauge
@@ -85,6 +86,7 @@ class FlowRecord:
     modules: dict[str, ActorAddress] = field(default_factory=dict)
     bridges: dict[str, ActorAddress] = field(default_factory=dict)
     plans: dict[str, HostPlan] = field(default_factory=dict)
+    commands: dict[str, HostCommand] = field(default_factory=dict)  # of the hosts that run
     places: dict[str, tuple[str, int]] = field(default_factory=dict)  # module -> host key, slot
     gauge: Gauge = field(default_factory=Gauge)
     feeds: list[Attachment] = field(default_factory=list)

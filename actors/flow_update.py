@@ -16,6 +16,7 @@ from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.bridge import BridgeActor
 from actors.flow_life import FlowLife, errors_of
+from actors.flow_prepare import HostCommand, release
 from actors.flow_record import FlowRecord, Version, lay_out_record, tables
 from actors.flows import graph
 from actors.flows.hosting import HostPlan, Layout
@@ -72,6 +73,7 @@ class Update:
     at_once: frozenset[str] = frozenset()  # modules that are recalled, not drained
     mixed: frozenset[str] = frozenset()  # those of them that may handle messages of before with the new version
     trials: dict[str, ActorAddress] = field(default_factory=dict)
+    commands: dict[str, HostCommand] = field(default_factory=dict)  # of the trials, and of the new hosts
     load_ms: dict[str, float] = field(default_factory=dict)
     migrating: dict[str, int] = field(default_factory=dict)  # module -> the version its context has
     migrated: dict[str, Context] = field(default_factory=dict)
@@ -107,12 +109,18 @@ class FlowUpdate(FlowLife):
         errors = yield from self._trying(record, update, running)
         if errors or plan_only:
             cpu_ms = yield from self._end_trials(update)
+            release(update.commands)
             return errors, self._receipt(record, update, cpu_ms)
         if running:
             errors = yield from self._replacing(record, update)
         else:
             errors = yield from self._redefining(record, update)
         cpu_ms = yield from self._end_trials(update)
+        if running and not errors:  # each host's command is kept as long as the host
+            new = {key: (record if key in update.kept else update).commands.pop(key) for key in record.plans}
+            release(record.commands)
+            record.commands = new
+        release(update.commands)
         record.phase = ""
         if not errors:
             record.versions.append(Version(record.version, update.old.flow, update.old.left_out, update.old.contexts))
@@ -180,18 +188,26 @@ class FlowUpdate(FlowLife):
     def _trying(self, record: FlowRecord, update: Update, running: bool) -> Steps:
         self.enter_phase(record, "trying")
         old, new = update.old.flow, update.new.flow
+        fresh = update.difference.replaced | update.difference.added
+        keys = {graph.host_key(new.modules[module]) for module in fresh}
+        update.commands, errors = yield from self.preparing(new, keys)
+        if errors:
+            return errors
         contexts = yield from self._contexts(record, update.migrating)
         trials: dict[str, list[to_trial.TrialModule]] = {}
-        for module in update.difference.replaced | update.difference.added:
+        for module in fresh:
             key = graph.host_key(new.modules[module])
             before = old.modules.get(module)
             same_host = before is not None and graph.host_key(before) == key
+            unit = self.unit_id(new.modules[module])  # of a build, which does not have the running version
             migrate = (update.migrating[module], contexts[module]) if module in update.migrating else None
             trials.setdefault(key, []).append(
                 to_trial.TrialModule(
                     module=module,
-                    running=load_body(old.id, before, old.max_turn_bytes, {}) if before and same_host else None,
-                    new=load_body(new.id, new.modules[module], new.max_turn_bytes, {}),
+                    running=load_body(old.id, before, old.max_turn_bytes, {}, None)
+                    if before and same_host and unit is None
+                    else None,
+                    new=load_body(new.id, new.modules[module], new.max_turn_bytes, {}, unit),
                     migrate=migrate,
                 )
             )
@@ -200,11 +216,11 @@ class FlowUpdate(FlowLife):
             trial = update.trials[key] = self.createActor(TrialActor)
             self.count_hosts += 1
             folder = self.run_folder / new.id / f"trial-{self.count_hosts}"
-            runtime = self.runtimes[first.runtime]
+            command = update.commands[key].words
             self.send(
                 trial,
                 to_trial.RunTrial(
-                    flow=new.id, key=key, runtime=runtime, folder=folder, env=first.env, modules=tuple(modules)
+                    flow=new.id, key=key, command=command, folder=folder, env=first.env, modules=tuple(modules)
                 ),
             )
         came = yield Expect(("tried", key) for key in trials)
@@ -293,7 +309,7 @@ class FlowUpdate(FlowLife):
                 members = {slot: new.modules[module] for slot, module in names.items()}
                 self.send(new.bridges[key], to_bridge.AddMembers(names=names, members=members))
             else:
-                self.start_host(record, new.flow, new.bridges[key], new.plans[key], new.modules)
+                self.start_host(record, new.flow, new.bridges[key], new.plans[key], new.modules, update.commands[key])
         came, late = yield from self._patiently(record, update, waiting)
         if late and update.new.flow.on_stuck != "kill":
             busy = sorted(module for module, (key, _) in update.old.places.items() if ("loaded", key) in late)

@@ -11,8 +11,8 @@ from actors.flows.model import Module
 Context = dict[bytes, bytes]
 
 
-def load_body(flow: str, module: Module, max_turn_bytes: int, context: Context) -> bytes:
-    """The body of LOAD."""
+def load_body(flow: str, module: Module, max_turn_bytes: int, context: Context, unit: str | None) -> bytes:
+    """The body of LOAD; `unit` only for a module that was compiled."""
     ports = None
     if module.ports_in is not None or module.ports_out is not None:
         ports = {"in": module.ports_in or ("in",), "out": module.ports_out or ("out",)}
@@ -21,6 +21,8 @@ def load_body(flow: str, module: Module, max_turn_bytes: int, context: Context) 
         "config": module.config, "ports": ports, "concurrency": module.concurrency,
         "retry": module.retry is not None, "version": module.state_version, "max_turn_bytes": max_turn_bytes,
     }  # fmt: skip
+    if unit is not None:
+        fixed["unit"] = unit
     return orjson.dumps(fixed)[:-1] + b',"context":' + encode_context(context) + b"}"
 
 

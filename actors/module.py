@@ -48,7 +48,7 @@ class ModuleActor(ModuleDebug):
         self.runner, self.bridge, self.gauge = sender, message.bridge, message.gauge
         self.flow, self.module, self.max_turn_bytes = message.flow, module, message.max_turn_bytes
         self.feeders, self.targets, self.numbers = message.feeders, message.targets, message.numbers
-        self.slot = message.slot
+        self.slot, self.unit = message.slot, message.unit
         self.fused: frozenset[str] = frozenset()
         self.blocked: set[str] = set()  # output wires whose targets are full
         self.holding: set[str] = set()  # input wires that we hold
@@ -215,7 +215,7 @@ class ModuleActor(ModuleDebug):
         state = self.state
         state.host_up()
         self.loaded_state = state
-        body = load_body(self.flow, self.module, self.max_turn_bytes, state.context)
+        body = load_body(self.flow, self.module, self.max_turn_bytes, state.context, self.unit)
         self.send(
             sender,
             to_bridge.LoadModule(

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +29,30 @@ from actors.messages import bridge_to_runner as from_bridge
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages import session_to_runner as from_session
+from actors.messages.preparation_to_runner import PreparationClosed
 from actors.messages.runner_to_bridge import DescribeHost
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_module import DescribeModule, SubmitMessage
+from actors.messages.runner_to_preparation import CancelPreparation, ClosePreparation, OpenCache
 from actors.messages.runner_to_session import Attached, FlowEnded
 from actors.messages.system_to_actor import QuietPoint
 from actors.operation import Operation
+from actors.preparation import PreparationActor
+from runtimes.environments import cache_folder
 from runtimes.frames import HEADERS, join
-from runtimes.manifest import RUNTIMES_FOLDER, listed, load_runtimes
+from runtimes.manifest import listed, load_runtimes, runtime_folders
 
 log = logging.getLogger("runner.flow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigureRunner:
-    """First message: where hosts may have their folders, and which runtimes to offer (None: all)."""
+    """First message: where hosts may have their folders, the cache of environments and builds, and which runtimes to
+    offer (None: all).
+    """
 
     run_folder: Path
+    cache: Path = field(default_factory=cache_folder)
     runtimes: tuple[str, ...] | None = None
 
 
@@ -64,7 +71,10 @@ class RunnerActor(FlowUpdate, FlowDebug):
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
         """Read the runtimes' manifests."""
         self.run_folder = message.run_folder
-        runtimes = load_runtimes([RUNTIMES_FOLDER])
+        self.cache = message.cache
+        self.preparation = self.createActor(PreparationActor)
+        self.send(self.preparation, OpenCache(cache=message.cache))
+        runtimes = load_runtimes(runtime_folders())
         offered = runtimes if message.runtimes is None else message.runtimes
         self.runtimes = {id: runtime for id, runtime in runtimes.items() if id in offered}
         self._gatherings: dict[str, Gathering] = {}
@@ -170,6 +180,11 @@ class RunnerActor(FlowUpdate, FlowDebug):
             if (reason := missing_runtime(self.runtimes[module.runtime])) is not None
         }  # fmt: skip
         needed = [f"modules.{name}: {reason}" for name, reason in missing.items() if not flow.modules[name].optional]
+        needed += [
+            f"modules.{name}.dependencies: modules of {self.runtimes[module.runtime].name} cannot have any"
+            for name, module in flow.modules.items()
+            if module.dependencies and not self.runtimes[module.runtime].environment
+        ]
         if needed:
             raise FlowError(needed)
         return (graph.without_modules(flow, missing.keys()) if missing else flow), missing
@@ -177,6 +192,7 @@ class RunnerActor(FlowUpdate, FlowDebug):
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
         """Stop and forget; removing what is not there is fine."""
         record = self.flows.get(message.flow_id)
+        self._cancel_start(record)
         if record is None:
             self.reply(message, sender)
         else:
@@ -199,11 +215,17 @@ class RunnerActor(FlowUpdate, FlowDebug):
     def receiveMsg_StopFlow(self, message: api.StopFlow, sender: ActorAddress) -> None:
         """Stop; stopping a stopped flow is fine."""
         record = self.find_flow(message, sender, message.flow_id)
+        self._cancel_start(record)
         if record is not None:
             self.enqueue(
                 record, lambda: self.stopping(record),
                 lambda errors: self.reply(message, sender, data={"stopErrors": list(errors)} if errors else None),
             )  # fmt: skip
+
+    def _cancel_start(self, record: FlowRecord | None) -> None:
+        """A flow that is to stop needs no environment any more."""
+        if record is not None and record.state == "starting":
+            self.send(self.preparation, CancelPreparation(flow=record.flow.id))
 
     def receiveMsg_LastReceipt(self, message: api.LastReceipt, sender: ActorAddress) -> None:
         """What the last update did."""
@@ -499,8 +521,8 @@ class RunnerActor(FlowUpdate, FlowDebug):
             self.send(record.watcher, FlowEnded(flow=record.flow.id, errors=tuple(record.source_errors)))
 
     def receiveMsg_ShutDown(self, message: from_session.ShutDown, sender: ActorAddress) -> None:
-        """Stop every flow, then answer."""
-        left = len(self.flows)
+        """Stop every flow and what is being prepared, then answer."""
+        left = len(self.flows) + 1
 
         def done(_: Any) -> None:
             nonlocal left
@@ -508,10 +530,14 @@ class RunnerActor(FlowUpdate, FlowDebug):
             if not left:
                 self.reply(message, sender)
 
+        self._closed = done
+        self.send(self.preparation, ClosePreparation())
         for record in list(self.flows.values()):
             self.enqueue(record, lambda record=record: self.stopping(record), done)  # type: ignore[misc]
-        if not self.flows:
-            self.reply(message, sender)
+
+    def receiveMsg_PreparationClosed(self, message: PreparationClosed, _sender: ActorAddress) -> None:
+        """Of a runner that ends."""
+        self._closed(message)
 
 
 def _listed(record: FlowRecord) -> dict[str, Any]:
@@ -546,6 +572,7 @@ for _kind, _words in {
     "FusingBarred": ("barred", "key"),
     "HeldDescribed": ("waiting", "module"),
     "HostStopped": ("ended", "key"),
+    "Prepared": ("prepared", "key"),
     "TrialEnded": ("tried", "key"),
     "ContextsMigrated": ("migrated", "key"),
     "TrialClosed": ("closed", "key"),

@@ -41,7 +41,7 @@ class TrialActor(HostLink):
         self.cpu_ms = 0.0
         self.status = ""
         try:
-            self.host = HostProcess(message.runtime.host_command(), message.folder, message.env, NICENESS)
+            self.host = HostProcess(message.command, message.folder, message.env, NICENESS)
         except OSError as error:
             self._end_trial((f"{self.flow}: a host of {message.key} cannot be started: {error}",))
             return

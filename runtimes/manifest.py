@@ -1,10 +1,11 @@
-"""What runtime.yaml says about a runtime: how to find its version, start its host, install it.
+"""What runtime.yaml says about a runtime: how to find its version, start its host, install it, prepare what it needs.
 
 It knows nothing of hosts, links or the runner. A runtime that is missing is not an error here: it has a reason.
 """
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
@@ -22,6 +23,7 @@ RUNTIMES_FOLDER = Path(__file__).parent
 VERSION_TIMEOUT_S = 10.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+|\d+")
 _FIELDS = {"id", "name", "version", "install", "extensions", "hot_load", "host"}
+_OPTIONAL = {"environment", "build"}  # docs/decisions/004-environments-and-builds.md
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
@@ -31,7 +33,11 @@ class ManifestError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """One runtime as its manifest describes it. Commands may hold {python} and {folder}."""
+    """One runtime as its manifest describes it. Commands may hold {python} and {folder}.
+
+    `environment` and `build`: what prepares an environment and compiles modules, () if the runtime has none;
+    `environment_always`: an environment is also made of no dependencies.
+    """
 
     id: str
     name: str
@@ -42,10 +48,27 @@ class Runtime:
     install: str
     extensions: tuple[str, ...]
     hot_load: bool
+    environment: tuple[str, ...] = ()
+    environment_always: bool = False
+    build: tuple[str, ...] = ()
 
-    def host_command(self) -> list[str]:
-        """What starts the host; the paths of its two pipes come behind it."""
-        return [self._filled(word) for word in self.host]
+    def host_command(self, environment: Path | None = None, build: Path | None = None) -> list[str]:
+        """What starts the host; the paths of its two pipes come behind it.
+
+        A word with the place of something that this host has not is left out.
+        """
+        command = [self._filled(word) for word in self.host]
+        for name, place in (("{environment}", environment), ("{build}", build)):
+            command = [word.replace(name, str(place)) for word in command if place is not None or name not in word]
+        return command
+
+    def environment_command(self) -> list[str]:
+        """What prepares an environment."""
+        return [self._filled(word) for word in self.environment]
+
+    def build_command(self) -> list[str]:
+        """What compiles modules and host together."""
+        return [self._filled(word) for word in self.build]
 
     def version_command(self) -> list[str]:
         """What prints the version."""
@@ -83,6 +106,12 @@ class Found:
     reason: str
 
 
+def runtime_folders() -> list[Path]:
+    """Where runtimes are: ours, and the folders of `$RUNNER_RUNTIMES` (separated by colons)."""
+    others = os.environ.get("RUNNER_RUNTIMES", "").split(os.pathsep)
+    return [RUNTIMES_FOLDER, *(Path(folder).absolute() for folder in others if folder)]
+
+
 def load_runtimes(folders: Iterable[Path]) -> dict[str, Runtime]:
     """The runtimes of every FOLDER/*/runtime.yaml by id; raises ManifestError."""
     runtimes: dict[str, Runtime] = {}
@@ -100,8 +129,17 @@ def read_manifest(path: Path) -> Runtime:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ManifestError(f"{path}: cannot be read: {error}") from None
-    _check_fields(path, "", content, _FIELDS)
+    _check_fields(path, "", content, _FIELDS, _OPTIONAL)
     _check_fields(path, "version.", content["version"], {"command", "minimum"})
+    environment, build = content.get("environment"), content.get("build")
+    if environment is not None:
+        _check_fields(path, "environment.", environment, {"command"}, {"always"})
+        if not isinstance(environment.get("always", False), bool):
+            raise ManifestError(f"{path}: environment.always: must be true or false")
+    if build is not None:
+        _check_fields(path, "build.", build, {"command"})
+        if content["hot_load"]:
+            raise ManifestError(f"{path}: hot_load: must be false for a runtime with build")
     identifier = _text(path, "id", content["id"])
     if not _ID.fullmatch(identifier):
         raise ManifestError(f"{path}: id: {identifier!r} must match {_ID.pattern}")
@@ -120,15 +158,19 @@ def read_manifest(path: Path) -> Runtime:
         install=_text(path, "install", content["install"]),
         extensions=_words(path, "extensions", content["extensions"]),
         hot_load=content["hot_load"],
+        environment=_words(path, "environment.command", environment["command"]) if environment else (),
+        environment_always=bool(environment and environment.get("always", False)),
+        build=_words(path, "build.command", build["command"]) if build else (),
     )
 
 
-def _check_fields(path: Path, prefix: str, content: Any, known: set[str]) -> None:
+def _check_fields(path: Path, prefix: str, content: Any, needed: set[str], optional: Iterable[str] = ()) -> None:
+    known = needed | set(optional)
     if not isinstance(content, dict):
         raise ManifestError(f"{path}: {prefix.rstrip('.') or 'the file'}: must be a mapping")
     for name in content.keys() - known:
         raise ManifestError(f"{path}: {prefix}{name}: unknown field; known are {', '.join(sorted(known))}")
-    for name in sorted(known - content.keys()):
+    for name in sorted(needed - content.keys()):
         raise ManifestError(f"{path}: {prefix}{name}: missing")
 
 

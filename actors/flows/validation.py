@@ -72,7 +72,6 @@ class _Parts:
             if isinstance(raw, dict):
                 yield from _runtime_problems(path, raw.get("runtime"), runtimes)
                 yield from _source_problems(path, raw)
-                yield from _dependency_problems(path, raw)
             if module_id in self.modules:
                 yield from _module_problems(path, self.modules[module_id])
         first: dict[str, int] = {}
@@ -131,14 +130,6 @@ def _source_problems(path: FieldPath, raw: dict[str, Any]) -> Iterator[Problem]:
     if raw.get("files") and isinstance(raw["files"], list):
         text = f"{dotted((*path, 'files'))}: a runner reads no files; send a mapping of name to text."
         yield Problem((*path, "files"), text)
-
-
-def _dependency_problems(path: FieldPath, raw: dict[str, Any]) -> Iterator[Problem]:
-    """Until environments exist: remove this function with them."""
-    given = raw.get("dependencies")
-    if given and isinstance(given, list) and all(isinstance(name, str) for name in given):
-        text = f"dependencies of {raw.get('runtime')} modules come in a later version; leave the list empty."
-        yield Problem((*path, "dependencies"), f"{dotted((*path, 'dependencies'))}: {text}")
 
 
 def _delivery_problems(path: FieldPath, wire: Wire) -> Iterator[Problem]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from thespian.actors import ActorAddress
 
 from actors.flows.hosting import HostPlan
-from runtimes.manifest import Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +19,7 @@ class StartHost:
 
     flow: str
     plan: HostPlan
-    runtime: Runtime
+    command: tuple[str, ...]
     members: dict[int, ActorAddress]
     folder: Path
     env: dict[str, str]

@@ -21,7 +21,7 @@ class ConfigureModule:
     """Everything a new module actor is; `state` is taken over from the actor it replaces, if any.
 
     `feeders`: wire -> the actor that sends on it; `targets`: port -> (actor, wire) in file order;
-    `numbers`: port -> the next number of its wires, taken over as well.
+    `numbers`: port -> the next number of its wires, taken over as well; `unit`: its name in a build.
     """
 
     flow: str
@@ -35,6 +35,7 @@ class ConfigureModule:
     gauge: Gauge
     state: ModuleState | None
     numbers: dict[str, int]
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtimes.manifest import Runtime
-
 Context = dict[bytes, bytes]
 
 
@@ -29,7 +27,7 @@ class RunTrial:
 
     flow: str
     key: str
-    runtime: Runtime
+    command: tuple[str, ...]
     folder: Path
     env: dict[str, str]
     modules: tuple[TrialModule, ...]

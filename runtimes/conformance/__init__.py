@@ -18,5 +18,6 @@ from runtimes.conformance import (  # noqa: F401  importing a file enters its ca
 )
 from runtimes.conformance.case import CASES, Case, Outcome, run_case
 from runtimes.conformance.command import main
+from runtimes.conformance.subject import Subject, subject_of
 
-__all__ = ["CASES", "Case", "Outcome", "main", "run_case"]
+__all__ = ["CASES", "Case", "Outcome", "Subject", "main", "run_case", "subject_of"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from runtimes.conformance.host import Host
 from runtimes.conformance.invariants import Broken
+from runtimes.conformance.subject import CannotBuildError, NotBuiltError, Subject
 
-MODULES = Path(__file__).parent / "modules"
 OPTIONAL = {
     "async_sleep": "async",
     "async_counter": "async",
@@ -36,25 +36,30 @@ class Skipped(Exception):
 class Bench:
     """Starts hosts of one runtime for one case."""
 
-    def __init__(self, runtime: str, command: list[str]) -> None:
-        self.runtime = runtime
-        self._command = command
+    def __init__(self, subject: Subject) -> None:
+        self.runtime = subject.name
+        self._subject = subject
         self._hosts: list[Host] = []
 
     def start(self) -> Host:
         """A new host that has said HELLO."""
-        host = Host(self._command, self.source)
+        host = Host(self._subject, self.source)
         self._hosts.append(host)
         return host
 
     def source(self, module: str) -> tuple[str, str]:
         """File name and text of a module in the runtime's language."""
-        found = sorted((MODULES / self.runtime).glob(f"{module}.*"))
-        if not found:
+        found = self._subject.find(module)
+        if found is None:
             if module in OPTIONAL:
                 raise Skipped(f"no {OPTIONAL[module]} module")
             raise Broken(f"modules/{self.runtime} has no module {module}")
-        return found[0].name.removesuffix(".txt"), found[0].read_text(encoding="utf-8")
+        return found
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether modules are found by their unit."""
+        return self._subject.is_compiled
 
     def line_here(self, module: str) -> int:
         """The line of the module's source with the remark HERE."""
@@ -98,25 +103,35 @@ def case(run: Callable[[Bench], str | None]) -> Callable[[Bench], str | None]:
 
 
 @contextmanager
-def bench_of(runtime: str, command: list[str]) -> Iterator[Bench]:
+def bench_of(subject: Subject) -> Iterator[Bench]:
     """A bench whose hosts are ended at the end, whatever happens."""
-    bench = Bench(runtime, command)
+    bench = Bench(subject)
     try:
         yield bench
     finally:
         bench.close()
 
 
-def run_case(chosen: Case, runtime: str, command: list[str]) -> Outcome:
+def run_case(chosen: Case, subject: Subject) -> Outcome:
     """Run one case and say what became of it."""
+    while True:
+        try:
+            return _run_once(chosen, subject)
+        except NotBuiltError:  # the next build has it
+            continue
+
+
+def _run_once(chosen: Case, subject: Subject) -> Outcome:
     start = time.monotonic()
     state, remark = "ok", ""
     try:
-        with bench_of(runtime, command) as bench:
+        with bench_of(subject) as bench:
             remark = chosen.run(bench) or ""
     except Skipped as skipped:
         state, remark = "skipped", str(skipped)
-    except Broken as broken:
+    except NotBuiltError:
+        raise
+    except (Broken, CannotBuildError) as broken:
         state, remark = "failed", str(broken)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]

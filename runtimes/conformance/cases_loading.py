@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtimes.conformance.case import Bench, case
+from runtimes.conformance.case import Bench, Skipped, case
 from runtimes.conformance.host import Host
 from runtimes.conformance.invariants import require
 from runtimes.conformance.slot import expect
@@ -69,6 +69,16 @@ def load_error(bench: Bench) -> str:
     require("cannot load" in error["message"], f"the message is {error['message']!r}")
     expect(host.load("double", slot=0).run([2]), [4])
     return check_place(bench, "load_error", error)
+
+
+@case
+def unknown_unit(bench: Bench) -> None:
+    """A unit that the build does not have is a load error, whatever the text; the host goes on."""
+    if not bench.is_compiled:
+        raise Skipped("modules are loaded as text")
+    host = bench.start()
+    host.refuse_load("double", unit="u_0000000000000000")
+    expect(host.load("double").run([2]), [4])
 
 
 @case

@@ -10,7 +10,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from runtimes.conformance.case import CASES, Outcome, run_case
-from runtimes.manifest import ManifestError, find_version, load_runtimes
+from runtimes.conformance.subject import Subject, subject_of
+from runtimes.manifest import ManifestError, find_version, load_runtimes, runtime_folders
 
 RUNTIMES = Path(__file__).parents[1]
 _WORDS = {"ok": "ok     ", "failed": "FAIL   ", "skipped": "skipped"}
@@ -25,7 +26,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object a case")
     options = parser.parse_args(argv)
     try:
-        command = shlex.split(options.host) if options.host else host_command(options.name)
+        subject = Subject(options.name, shlex.split(options.host)) if options.host else subject_named(options.name)
     except ManifestError as error:
         parser.exit(2, f"{error}\n")
     chosen = [case for name, case in CASES.items() if fnmatch(name, options.case)]
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> int:
         parser.exit(2, f"no case matches {options.case!r}; there are: {', '.join(CASES)}\n")
     outcomes = []
     for case in chosen:
-        outcome = run_case(case, options.name, command)
+        outcome = run_case(case, subject)
         outcomes.append(outcome)
         print(json.dumps(asdict(outcome)) if options.json else line_of(outcome), flush=True)
     states = [outcome.state for outcome in outcomes]
@@ -43,15 +44,15 @@ def main(argv: list[str]) -> int:
     return 1 if "failed" in states else 0
 
 
-def host_command(name: str) -> list[str]:
-    """The command of an installed runtime; raises ManifestError if there is none or it is not available."""
-    runtimes = load_runtimes([RUNTIMES])
+def subject_named(name: str) -> Subject:
+    """An installed runtime; raises ManifestError if there is none or it is not available."""
+    runtimes = load_runtimes(runtime_folders())
     if name not in runtimes:
         raise ManifestError(f"there is no runtime {name!r}; there are: {', '.join(runtimes)}")
     found = find_version(runtimes[name])
     if found.version is None:
         raise ManifestError(found.reason)
-    return runtimes[name].host_command()
+    return subject_of(runtimes[name])
 
 
 def line_of(outcome: Outcome) -> str:

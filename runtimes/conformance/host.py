@@ -25,6 +25,7 @@ from runtimes.conformance.invariants import (
 )
 from runtimes.conformance.link import Link
 from runtimes.conformance.slot import Slot
+from runtimes.conformance.subject import Subject
 from runtimes.conformance.values import short, text_of
 from runtimes.frames import ALL_SLOTS, DELETED, Frame, Kind
 
@@ -35,8 +36,9 @@ SEEN_FRAMES = 12
 class Host:
     """A started host process with its slots."""
 
-    def __init__(self, command: list[str], source_of: Callable[[str], tuple[str, str]]) -> None:
-        self.link = Link(command)
+    def __init__(self, subject: Subject, source_of: Callable[[str], tuple[str, str]]) -> None:
+        self.link = Link(subject.command())
+        self._subject = subject
         self.slots: dict[int, Slot] = {}
         self.hello: dict[str, Any] = {}
         self.results: dict[int, dict[str, Any]] = {}
@@ -70,6 +72,12 @@ class Host:
 
     def add(self, source: str, slot: int | None = None, **changes: Any) -> Slot:
         """Send LOAD and do not wait. `changes` are fields of its body."""
+        number, body = self._load_body(source, slot, changes)
+        error = self._subject.build_error(body.get("unit"))
+        require(error is None, f"{source} does not compile: {error}")
+        return self._add(number, body)
+
+    def _load_body(self, source: str, slot: int | None, changes: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         number = slot if slot is not None else max(self.slots, default=-1) + 1
         name, code = self._source_of(source)
         body = {
@@ -86,19 +94,27 @@ class Host:
             "max_turn_bytes": 16 << 20,
             "context": {},
         } | changes
+        unit = self._subject.unit(body["name"], body["code"], body["files"])
+        return number, body if unit is None else {"unit": unit} | body
+
+    def _add(self, number: int, body: dict[str, Any]) -> Slot:
         added = Slot(self, number, str(body["module"]), dict(body["context"]))
         self.slots[number] = added
         added.load_request = self.ask(Kind.LOAD, number, text_of(body))
         return added
 
     def refuse_load(self, source: str, **changes: Any) -> dict[str, Any]:
-        """The error of a LOAD that must fail."""
-        added = self.add(source, **changes)
-        result = self.result(added.load_request)
-        del self.slots[added.number]
-        require(result.get("ok") is False, f"LOAD of {source} should fail, it gave {short(result)}")
-        check_error(result.get("error"))
-        return dict(result["error"])
+        """The error of a LOAD that must fail, or of the compiler."""
+        number, body = self._load_body(source, None, changes)
+        error = self._subject.build_error(body.get("unit"))
+        if error is None:
+            result = self.result(self._add(number, body).load_request)
+            del self.slots[number]
+            require(result.get("ok") is False, f"LOAD of {source} should fail, it gave {short(result)}")
+            error = result.get("error")
+        check_error(error)
+        assert error is not None
+        return dict(error)
 
     def ask(self, kind: Kind, slot: int, body: bytes = b"") -> int:
         """Send a frame that has an answer; the number to wait for it with."""

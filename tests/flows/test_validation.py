@@ -142,7 +142,6 @@ BAD = [
 BAD_IN_MEANING = [
     ("modules/a/runtime", "nod", "`modules.a.runtime`: there is no runtime 'nod'; did you mean 'node'?"),
     ("modules/a/runtime", "cobol", "`modules.a.runtime`: there is no runtime 'cobol'; there are browser, node, python3."),
-    ("modules/a/dependencies", ["x"], "`modules.a.dependencies`: dependencies of python3 modules come in a later version; leave the list empty."),
     ("modules/a", {"runtime": "node", "file": "x.js"}, "`modules.a`: a runner reads no files; send the text of `file` as `code`."),
     ("modules/a/files", ["*.py"], "`modules.a.files`: a runner reads no files; send a mapping of name to text."),
     ("modules/a/window", True, "`modules.a.window` is only for the runtime browser, and 'a' runs in python3."),

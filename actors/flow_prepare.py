@@ -1,0 +1,136 @@
+"""What the hosts of a flow need before they can be started: environments and builds. Mixed into the Runner actor.
+
+It asks the preparation actor for them and turns what goes wrong into sentences with the user's places.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from thespian.actors import ActorAddress
+
+from actors.base import BaseActor
+from actors.flows import graph
+from actors.flows.model import Flow, Module
+from actors.load import failure_sentence
+from actors.messages.preparation_to_runner import Prepared
+from actors.messages.runner_to_preparation import Prepare
+from actors.operation import Expect, Steps
+from runtimes.environments import Recipe, Unit, build_recipe, environment_recipe
+from runtimes.manifest import Runtime, find_version
+
+Errors = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostCommand:
+    """What starts a host, and the descriptors that keep what it needs from being removed."""
+
+    words: tuple[str, ...]
+    holds: tuple[int, ...] = ()
+
+    def release(self) -> None:
+        """No host is started with it any more."""
+        for fd in self.holds:
+            os.close(fd)
+
+
+class FlowPrepare(BaseActor):
+    """The part of the Runner actor that has environments and builds made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runtimes: dict[str, Runtime] = {}
+        self.cache = Path()
+        self.preparation: ActorAddress | None = None
+
+    def preparing(self, flow: Flow, keys: Collection[str]) -> Steps:
+        """Make what the hosts of these keys need, side by side. Returns (host key -> HostCommand, errors)."""
+        groups = graph.host_groups(flow)
+        members = {key: [flow.modules[module] for module in groups[key]] for key in keys}
+        commands: dict[str, HostCommand] = {}
+        recipes: dict[str, list[Recipe]] = {}
+        errors: list[str] = []
+        for key, modules in members.items():
+            runtime = self.runtimes[modules[0].runtime]
+            problem = self._cannot(flow, runtime, modules)
+            if problem is not None:
+                errors.append(problem)
+            else:
+                recipes[key] = self.recipes_of(runtime, modules)
+        waiting = [key for key, some in recipes.items() if some and not errors]
+        for key in waiting:
+            self.send(self.preparation, Prepare(flow=flow.id, key=key, recipes=tuple(recipes[key])))
+        came = yield Expect(("prepared", key) for key in waiting)
+        for key, some in recipes.items():
+            answer = came.get(("prepared", key)) or Prepared(flow=flow.id, key=key)
+            if answer.failure is not None:
+                errors += _sentences(flow, members[key], answer)
+                continue
+            places = {"build" if "units" in recipe.about else "environment": recipe.place for recipe in some}
+            runtime = self.runtimes[members[key][0].runtime]
+            commands[key] = HostCommand(tuple(runtime.host_command(**places)), answer.holds)
+        if errors:
+            release(commands)
+            commands = {}
+        return commands, tuple(errors)
+
+    def recipes_of(self, runtime: Runtime, modules: list[Module]) -> list[Recipe]:
+        """What a host of these modules needs, in order."""
+        if not runtime.environment and not runtime.build:
+            return []
+        version, dependencies = find_version(runtime).version or "", modules[0].dependencies
+        units = [unit_of(module) for module in modules]
+        recipes = [
+            environment_recipe(self.cache, runtime, version, dependencies),
+            build_recipe(self.cache, runtime, version, dependencies, units),
+        ]
+        return [recipe for recipe in recipes if recipe is not None]
+
+    def unit_id(self, module: Module) -> str | None:
+        """What LOAD says of a module that is compiled."""
+        return unit_of(module).id if self.runtimes[module.runtime].build else None
+
+    def _cannot(self, flow: Flow, runtime: Runtime, modules: list[Module]) -> str | None:
+        """Why nothing can be prepared for these modules."""
+        if runtime.environment or runtime.build:
+            found = find_version(runtime)
+            if found.version is None:
+                return f"{flow.id}/{modules[0].id}: {found.reason}"
+        return None
+
+
+def unit_of(module: Module) -> Unit:
+    """A module's text as it is compiled."""
+    return Unit(name=module.name, code=module.code, files=module.files)
+
+
+def release(commands: dict[str, HostCommand]) -> None:
+    """Give everything free."""
+    for command in commands.values():
+        command.release()
+
+
+def _sentences(flow: Flow, modules: Iterable[Module], answer: Prepared) -> list[str]:
+    """Why it could not be made: a sentence per module that cannot be compiled, or one."""
+    assert answer.failure is not None
+    assert answer.failed is not None
+    by_unit: dict[str, list[str]] = {}
+    for module in modules:
+        by_unit.setdefault(unit_of(module).id, []).append(module.id)
+    sentences = [
+        failure_sentence(f"{flow.id}/{module}", "load", problem["error"])
+        for problem in answer.failure.units
+        for module in by_unit.get(problem["unit"], ())
+    ]
+    if sentences:
+        return sentences
+    if answer.failed.has_lock:
+        wanted = ", ".join(answer.failed.about["dependencies"]) or "no dependencies"
+        what = f"the environment of {answer.key} ({wanted}) could not be prepared"
+    else:
+        what = f"the modules of {answer.key} could not be compiled"
+    return [f"{flow.id}: {what}: {answer.failure.reason}"]

@@ -1,0 +1,246 @@
+"""Makes the folders that environments.py describes: in a temporary folder of the same cache, renamed into place.
+
+`CACHE/making/NAME` holds `lock` (locked while its maker lives), `pid` (the command's process group), `request` (its
+stdin) and `result` (its working directory, which gets the name). So nothing half-made ever has a name, and what a
+killed runner has left is found: its lock is free. Also: who uses what, and taking away what nobody uses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtimes.environments import ABOUT, Recipe, about_of, lock_digest, read_locked
+
+NICENESS = 10
+MAKING = "making"
+FOLDER_VARIABLE = "RUNNER_MAKING_FOLDER"  # marks every process of a command, so that a later runner can sweep it
+STDERR_LINES = 40
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class InUseError(Exception):
+    """Some process uses what was to be removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why something could not be made; `units`: what the compiler says of them, {"unit", "error"}."""
+
+    reason: str
+    units: tuple[dict[str, Any], ...] = ()
+
+
+class Making:
+    """A folder that is being made."""
+
+    def __init__(self, cache: Path, recipe: Recipe) -> None:
+        self.recipe = recipe
+        with _making_locked(cache) as parent:
+            self.folder = Path(tempfile.mkdtemp(prefix=f"{recipe.id}-", dir=parent))
+            self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.result = self.folder / "result"
+        self.result.mkdir()
+        (self.folder / "request").write_text(json.dumps(recipe.request), "utf-8")
+        self._variables = {
+            **os.environ, "RUNNER_CACHE": str(cache), FOLDER_VARIABLE: str(self.folder), "PYTHONUNBUFFERED": "1",
+        }  # fmt: skip
+
+    def start(self, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+        """Start the command in a process group of its own; raises OSError."""
+        with (self.folder / "request").open("rb") as request:
+            process = subprocess.Popen(
+                self.recipe.command, stdin=request, stdout=stdout, stderr=stderr, cwd=self.result,
+                env=self._variables, start_new_session=True, preexec_fn=_in_child,  # noqa: PLW1509  one thread only
+            )  # fmt: skip
+        (self.folder / "pid").write_text(str(process.pid))
+        return process
+
+    def size_command(self) -> list[str]:
+        """What prints the size of the result in KiB."""
+        return ["du", "-sk", str(self.result)]
+
+    def finish(self, size: str) -> Failure | None:
+        """Give the result its name; `size` is what the size command printed."""
+        place, about = self.recipe.place, dict(self.recipe.about)
+        if self.recipe.has_lock:
+            try:
+                about["locked"] = read_locked(self.result)
+            except ValueError as error:
+                return Failure(reason=str(error))
+        about |= {"lock": lock_digest(self.result), "bytes": int(size.split(maxsplit=1)[0]) * 1024, "made": time.time()}
+        (self.result / ABOUT).write_text(json.dumps(about), "utf-8")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(2):
+            with contextlib.suppress(FileExistsError, OSError):
+                self.result.rename(place)
+                break
+            if about_of(place) is not None:  # another runner was faster
+                break
+            with contextlib.suppress(FileNotFoundError):  # somebody has damaged what was there
+                place.rename(self.folder / "damaged")
+        if about_of(place) is None:
+            return Failure(reason=f"{place} cannot be written")
+        return None
+
+    def release(self) -> None:
+        """It is over, whether it has a name or not: what is left in `folder` may be removed by anyone."""
+        os.close(self._lock)
+
+
+def make(cache: Path, recipe: Recipe) -> Failure | None:
+    """Make it, if it is not there, and wait; for programs that have nothing else to do."""
+    if about_of(recipe.place) is not None:
+        return None
+    making = Making(cache, recipe)
+    try:
+        process = making.start(subprocess.PIPE, subprocess.PIPE)
+        try:
+            out, err = process.communicate()
+        finally:
+            kill_group(process.pid)
+            process.wait()
+        if process.returncode:
+            lines = [part.decode(errors="replace").splitlines() for part in (out, err)]
+            return failure_of(process.returncode, lines[0][-1:], lines[1][-STDERR_LINES:])
+        return making.finish(subprocess.run(making.size_command(), capture_output=True, text=True, check=True).stdout)
+    except OSError as error:
+        return Failure(reason=f"{recipe.command[0]} cannot be started: {error.strerror}")
+    finally:
+        making.release()
+        shutil.rmtree(making.folder, ignore_errors=True)
+
+
+def failure_of(status: int, last_line: list[str], stderr: list[str]) -> Failure:
+    """What a command that did not exit with 0 says of it."""
+    reason = "\n".join(stderr).strip() or (f"exit status {status}" if status >= 0 else f"signal {-status}")
+    try:
+        errors = json.loads(last_line[0])["errors"]
+        units = [{"unit": str(e["unit"]), "error": {"type": "BuildError", "message": "", **e["error"]}} for e in errors]
+        return Failure(reason=reason, units=tuple(units))
+    except (IndexError, KeyError, TypeError, ValueError):
+        pass
+    return Failure(reason=reason)
+
+
+def _in_child() -> None:
+    """Die with the runner, step back behind everything that runs. Runs between fork and exec."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.nice(NICENESS)
+
+
+def kill_group(pid: int) -> None:
+    """End a command and everything that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+# use and removal ---------------------------------------------------------------------------------------------------
+
+
+def hold(place: Path) -> int | None:
+    """A descriptor that keeps a finished folder from being removed until it is closed; None if there is none."""
+    try:
+        fd = os.open(place / ABOUT, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if about_of(place) is not None and _is_still(fd, place / ABOUT):
+            return fd
+    except BlockingIOError:
+        pass  # it is being removed
+    os.close(fd)
+    return None
+
+
+def is_used(place: Path) -> bool:
+    """Whether any process holds it."""
+    try:
+        with (place / ABOUT).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def take_away(cache: Path, place: Path) -> Path:
+    """Take its name from a folder; returns where it can be deleted. Raises InUseError."""
+    with (place / ABOUT).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUseError(f"{place.name} is in use") from None
+        with _making_locked(cache) as parent:
+            trash = Path(tempfile.mkdtemp(prefix="removed-", dir=parent))
+            place.rename(trash / place.name)
+    return trash
+
+
+def leftovers(cache: Path) -> list[Path]:
+    """End what is left of the commands of dead runners; returns the folders they have left, to be deleted."""
+    if not (cache / MAKING).is_dir():
+        return []
+    with _making_locked(cache) as parent:
+        dead = [folder for folder in parent.iterdir() if folder.is_dir() and not _is_locked(folder / "lock")]
+    for folder in dead:
+        with contextlib.suppress(OSError, ValueError):
+            _kill_marked(int((folder / "pid").read_text()), f"{FOLDER_VARIABLE}={folder}")
+    return dead
+
+
+def _kill_marked(group: int, marker: str) -> None:
+    """Kill the processes of a group whose environment says that they are meant: numbers are used again."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            pid = int(process.name)
+            if os.getpgid(pid) == group and marker.encode() in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_still(fd: int, path: Path) -> bool:
+    """Whether a path still leads to an open file."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _making_locked(cache: Path) -> Iterator[Path]:
+    """The folder of temporary folders. Locked for the moment in which a folder and its lock come into being."""
+    parent = cache / MAKING
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield parent
+    finally:
+        os.close(fd)
