@@ -24,7 +24,7 @@ VERSION_TIMEOUT_S = 10.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+|\d+")
 _FIELDS = {"id", "name", "version", "install", "extensions", "hot_load", "host"}
 _OPTIONAL = {"environment", "build"}  # docs/decisions/004-environments-and-builds.md
-_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+ID_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
 class ManifestError(Exception):
@@ -141,8 +141,8 @@ def read_manifest(path: Path) -> Runtime:
         if content["hot_load"]:
             raise ManifestError(f"{path}: hot_load: must be false for a runtime with build")
     identifier = _text(path, "id", content["id"])
-    if not _ID.fullmatch(identifier):
-        raise ManifestError(f"{path}: id: {identifier!r} must match {_ID.pattern}")
+    if not ID_PATTERN.fullmatch(identifier):
+        raise ManifestError(f"{path}: id: {identifier!r} must match {ID_PATTERN.pattern}")
     minimum = _text(path, "version.minimum", content["version"]["minimum"])
     if not _VERSION.fullmatch(minimum):
         raise ManifestError(f'{path}: version.minimum: must be numbers and dots, such as "3.11", it is {minimum!r}')

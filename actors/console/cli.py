@@ -144,6 +144,9 @@ def _add_deployment_verbs(verb: AddVerb) -> None:
 def _add_local_verbs(verb: AddVerb) -> None:
     schema = verb("schema", "local_verbs:schema", "print the JSON Schema of a kind of file")
     schema.add_argument("kind", choices=["flow", "deployment"])
+    new = verb("new", "new:new", "write a starter module and its flow file here, with a test that passes")
+    new.add_argument("runtime", metavar="RUNTIME")
+    new.add_argument("name", metavar="NAME")
     verb("doctor", "doctor:doctor", "say what this machine has, and what is missing")
     conformance = verb("conformance", "local_verbs:conformance", "check a runtime's host by runtimes/PROTOCOL.md")
     conformance.add_argument("name", metavar="RUNTIME")

@@ -1,0 +1,34 @@
+"""`runner new RUNTIME NAME`: a starter module and its flow file, with a test that passes, from the runtime's folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from actors.console.errors import UserError
+from runtimes.manifest import ID_PATTERN, RUNTIMES_FOLDER, load_runtimes
+
+PLACEHOLDER = "NAME"
+
+
+def new(options: argparse.Namespace) -> int:
+    """Write the files into the working directory; nothing is overwritten."""
+    runtimes = load_runtimes([RUNTIMES_FOLDER])
+    with_starter = [id for id, runtime in runtimes.items() if (runtime.folder / "starter").is_dir()]
+    if options.runtime not in with_starter:
+        raise UserError(f"there is no starter for {options.runtime!r}; there are: {', '.join(with_starter)}")
+    if not ID_PATTERN.fullmatch(options.name):
+        raise UserError(f"{options.name!r} is no module id: it must match {ID_PATTERN.pattern}", usage=True)
+    starters = sorted((runtimes[options.runtime].folder / "starter").iterdir())
+    files = {Path(file.name.replace(PLACEHOLDER, options.name)): file.read_text() for file in starters}
+    for path in files:
+        if path.exists():
+            raise UserError(f"{path} exists already; nothing was written")
+    for path, text in files.items():
+        path.write_text(text.replace(PLACEHOLDER, options.name))
+    if options.json:
+        print(json.dumps({"ok": True, "files": [str(path) for path in files]}))
+    else:
+        print(f"wrote {' and '.join(map(str, files))}; try: runner test {options.name}.yaml")
+    return 0

@@ -1,0 +1,8 @@
+"""NAME: numbers the messages that come in."""
+
+
+def run(message, context):
+    """Called for every message, one at a time; what it returns leaves by the port `out`."""
+    count = context.get("count", 0) + 1
+    context.set("count", count)
+    return {"count": count, "message": message}

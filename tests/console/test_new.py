@@ -1,0 +1,44 @@
+"""`runner new`: a starter in each language whose test passes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
+from tests.deployments import RUNNER
+from tests.harness import need
+
+
+def runner(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*RUNNER, *words], cwd=folder, input=stdin, text=True, capture_output=True, timeout=100, check=False
+    )
+
+
+@pytest.mark.parametrize("runtime", sorted(load_runtimes([RUNTIMES_FOLDER])))
+def test_a_starter(tmp_path: Path, runtime: str) -> None:
+    need(runtime)
+    done = runner(tmp_path, "new", runtime, "my-module")
+    assert done.returncode == 0, done.stderr
+    assert "runner test my-module.yaml" in done.stdout
+    tested = runner(tmp_path, "test", "my-module.yaml")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    ran = runner(
+        tmp_path, "--state", str(tmp_path / "state"), "run", "my-module.yaml",
+        "-i", "my-module.in=-", "-o", "my-module.out=-", stdin='"hello"\n',
+    )  # fmt: skip
+    assert json.loads(ran.stdout) == {"count": 1, "message": "hello"}, ran.stderr
+    again = runner(tmp_path, "new", runtime, "my-module")
+    assert (again.returncode, "exists already" in again.stderr) == (1, True)
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    for words, says in ((("cobol", "x"), "there are: "), (("python3", "a b"), "no module id")):
+        done = runner(tmp_path, "new", *words)
+        assert done.returncode in (1, 2)
+        assert says in done.stderr
+    assert not list(tmp_path.iterdir())
