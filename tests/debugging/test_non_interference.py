@@ -1,37 +1,21 @@
 """Debugging and updating change no result: random flows, random schedules, real hosts (DESIGN section 6).
 
 `EXAMPLES=500 pytest ...` runs more. What fails is printed whole, with the line that runs it again; much depends on
-timing, so an example that failed may pass, and hypothesis does not shrink.
+timing, so an example that failed may pass.
 """
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
-from itertools import count
-from typing import Any
-
-import orjson
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from actors.messages import client_to_runner as api
 from tests.debugging import model
-from tests.debugging.random_flows import talks
+from tests.debugging.examples import IDS, contexts_of, dead_letters_of, examples
+from tests.debugging.random_flows import Talk, talks
 from tests.debugging.schedule import Schedule, ops
 from tests.harness import Harness, need
-
-IDS = count()
-
-
-def examples(number: int) -> Any:
-    """Settings for so many examples."""
-    return settings(
-        max_examples=int(os.environ.get("EXAMPLES", number)), deadline=None, database=None, print_blob=True,
-        phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-
 
 def example(runner: Harness, data: st.DataObject) -> None:
     talk = data.draw(talks(), "flow")
@@ -44,10 +28,7 @@ def example(runner: Harness, data: st.DataObject) -> None:
         run.do(op)
     run.finish()
     note(f"refused: {run.refused}")
-    contexts = {name: decoded(runner.module(run.id, name).state.context) for name in talk.modules}
-    dead: dict[str, list[model.Message]] = defaultdict(list)
-    for letter in runner.ok(api.DeadLetters, flow_id=run.id):
-        dead[letter["flowModuleId"].partition("/")[2]].append(letter["message"])
+    contexts, dead = contexts_of(runner, run.id, talk), dead_letters_of(runner, run.id)
     sent = {**model.replay(talk, contexts), **run.sent}
     model.check_wires(talk, sent, contexts, dead)
     for place, out in outs.items():
@@ -61,15 +42,11 @@ def example(runner: Harness, data: st.DataObject) -> None:
     runner.ok(api.RemoveFlow, flow_id=run.id)
 
 
-def places(talk: Any) -> st.SearchStrategy[str]:
+def places(talk: Talk) -> st.SearchStrategy[str]:
     return st.sampled_from([f"{name}.{'out' if t.length else 'a'}" for name, t in talk.modules.items()])
 
 
-def decoded(context: dict[bytes, bytes]) -> dict[str, Any]:
-    return {key.decode(): orjson.loads(value) for key, value in context.items()}
-
-
-@examples(20)
+@examples(60)
 @given(data=st.data())
 def test_debugging_changes_nothing(runner: Harness, data: st.DataObject) -> None:
     need("node")
@@ -78,7 +55,7 @@ def test_debugging_changes_nothing(runner: Harness, data: st.DataObject) -> None
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-@examples(200)
+@examples(500)
 @given(data=st.data())
 def test_debugging_changes_nothing_at_length(runner: Harness, data: st.DataObject) -> None:
     need("node")
