@@ -109,6 +109,10 @@ class ModuleDebug(BaseActor):
         """Of the Module actor."""
         raise NotImplementedError
 
+    def receiveMsg_HostOpen(self, message: from_bridge.HostOpen, sender: ActorAddress) -> None:
+        """Of the Module actor."""
+        raise NotImplementedError
+
     def receiveMsg_SlotPaused(self, message: from_bridge.SlotPaused, sender: ActorAddress) -> None:
         """Of the Module actor."""
         raise NotImplementedError
@@ -161,6 +165,17 @@ class ModuleDebug(BaseActor):
         assert self.step is not None
         self.receiveMsg_SourceFinished(message, sender)
         self.step.pulls = False
+        self._end_step()
+
+    def step_host_open(self, message: from_bridge.HostOpen, sender: ActorAddress) -> None:
+        """In place of receiveMsg_HostOpen: a source whose host was still starting is pulled now."""
+        assert self.step is not None
+        self.receiveMsg_HostOpen(message, sender)
+        if self.step.pulls and self.source_live:
+            self.state.pull_once()
+        else:
+            self.step.pulls = False
+        self._act()
         self._end_step()
 
     def step_host_down(self, message: from_bridge.HostDown, sender: ActorAddress) -> None:
@@ -235,5 +250,6 @@ _STEPPING: dict[type, Callable[..., None]] = {
     from_bridge.TurnsCommitted: ModuleDebug.step_committed,
     from_bridge.SlotPaused: ModuleDebug.step_slot_paused,
     from_bridge.SourceFinished: ModuleDebug.step_source_finished,
+    from_bridge.HostOpen: ModuleDebug.step_host_open,
     from_bridge.HostDown: ModuleDebug.step_host_down,
 }

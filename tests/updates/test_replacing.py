@@ -189,6 +189,7 @@ def test_a_removed_wire(runner: Harness, on_queued: str) -> None:
     runner.start("f")
     send_to_slow(runner)
     runner.add("f", modules, ["b.seen -> c"])
+    runner.wait_idle("f")
     letters = [letter["message"] for letter in runner.ok(api.DeadLetters, flow_id="f")]
     if on_queued == "drain":
         assert not letters
@@ -196,7 +197,6 @@ def test_a_removed_wire(runner: Harness, on_queued: str) -> None:
         assert letters
     assert [*out.got, *letters] == list(range(100))
     assert all(row["balanced"] for row in runner.ok(api.Audit).values())
-    runner.wait_idle("f")
 
 
 COUNT = "def run(m, c):\n    c.set('n', c.get('n', 0) + 1)\n    return [VERSION, c.get('n')]\n"
