@@ -164,8 +164,11 @@ class ModuleActor(ModuleDebug):
             headers = orjson.dumps(info["headers"])
         if self.targets.get("error"):
             about = {"error": info["error"], "module": self.module.id, "port": port}
-            body = orjson.dumps(about)[:-1] + b',"message":' + failed.message + b"}"
-            self.emit("error", join([body], [headers] if headers else None), HEADERS if headers else 0, 1)
+            message = orjson.dumps(about)[:-1] + b',"message":' + failed.message + b"}"
+            body, flags = join([message], [headers] if headers else None), HEADERS if headers else 0
+            if self.step is not None:
+                self.step.add_outputs("error", body, flags)
+            self.emit("error", body, flags, 1)
             return
         self.state.dead_letter()
         self._dead_letter(port, failed.message, headers, info["error"])

@@ -19,7 +19,7 @@ from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_runner as to_runner
 from actors.messages import runner_to_module as from_runner
 from actors.messages.runner_to_client import Reply
-from actors.module_state import BreakpointHit, ModuleState, Segment
+from actors.module_state import BreakpointHit, Link, ModuleState, Segment
 from runtimes.frames import HEADERS, split
 
 if TYPE_CHECKING:
@@ -59,17 +59,20 @@ class Step:
     def add(self, message: from_bridge.TurnsCommitted) -> None:
         """What the host has committed."""
         for port, frame in message.outputs:
-            bodies, headers = split(frame.body, frame.flags & HEADERS)
-            self.outputs += [
-                {"port": port, **decoded(body, headers[index] if headers else None)}
-                for index, body in enumerate(bodies)
-            ]
+            self.add_outputs(port, frame.body, frame.flags & HEADERS)
         for error in message.errors:
             self.errors.append(orjson.loads(error.body[: error.skip])["error"])
         if message.consumed or message.failed:
             self.takes = False
         if message.pulled:
             self.pulls = False
+
+    def add_outputs(self, port: str, body: bytes, flags: int) -> None:
+        """What has left a port."""
+        bodies, headers = split(body, flags)
+        self.outputs += [
+            {"port": port, **decoded(body, headers[index] if headers else None)} for index, body in enumerate(bodies)
+        ]
 
     def result(self, state: ModuleState, version: str) -> dict[str, Any]:
         """As singleStepFlow answers it."""
@@ -103,6 +106,14 @@ class ModuleDebug(BaseActor):
         raise NotImplementedError
 
     def receiveMsg_HostDown(self, message: from_bridge.HostDown, sender: ActorAddress) -> None:
+        """Of the Module actor."""
+        raise NotImplementedError
+
+    def receiveMsg_HostOpen(self, message: from_bridge.HostOpen, sender: ActorAddress) -> None:
+        """Of the Module actor."""
+        raise NotImplementedError
+
+    def receiveMsg_SlotPaused(self, message: from_bridge.SlotPaused, sender: ActorAddress) -> None:
         """Of the Module actor."""
         raise NotImplementedError
 
@@ -144,11 +155,27 @@ class ModuleDebug(BaseActor):
         self.receiveMsg_TurnsCommitted(message, sender)
         self._end_step()
 
+    def step_slot_paused(self, message: from_bridge.SlotPaused, sender: ActorAddress) -> None:
+        """In place of receiveMsg_SlotPaused: the message that failed waits for its retry, or has left."""
+        self.receiveMsg_SlotPaused(message, sender)
+        self._end_step()
+
     def step_source_finished(self, message: from_bridge.SourceFinished, sender: ActorAddress) -> None:
         """In place of receiveMsg_SourceFinished."""
         assert self.step is not None
         self.receiveMsg_SourceFinished(message, sender)
         self.step.pulls = False
+        self._end_step()
+
+    def step_host_open(self, message: from_bridge.HostOpen, sender: ActorAddress) -> None:
+        """In place of receiveMsg_HostOpen: a source whose host was still starting is pulled now."""
+        assert self.step is not None
+        self.receiveMsg_HostOpen(message, sender)
+        if self.step.pulls and self.source_live:
+            self.state.pull_once()
+        else:
+            self.step.pulls = False
+        self._act()
         self._end_step()
 
     def step_host_down(self, message: from_bridge.HostDown, sender: ActorAddress) -> None:
@@ -161,7 +188,7 @@ class ModuleDebug(BaseActor):
 
     def _end_step(self) -> None:
         step = self.step
-        if step is None or step.takes or step.pulls:
+        if step is None or step.takes or step.pulls or self.state.link is Link.RECALLING:
             return
         self.step = None
         del self.handlers
@@ -221,6 +248,8 @@ class ModuleDebug(BaseActor):
 
 _STEPPING: dict[type, Callable[..., None]] = {
     from_bridge.TurnsCommitted: ModuleDebug.step_committed,
+    from_bridge.SlotPaused: ModuleDebug.step_slot_paused,
     from_bridge.SourceFinished: ModuleDebug.step_source_finished,
+    from_bridge.HostOpen: ModuleDebug.step_host_open,
     from_bridge.HostDown: ModuleDebug.step_host_down,
 }

@@ -480,11 +480,16 @@ class ModuleState:
         self.stepping = True
         self._choose_pace()
         takes = self.release()
-        pulls = source and self.credit == 0 and self.link is Link.OPEN
+        pulls = source and self.credit == 0
         if pulls:
+            self.pull_once()
+        return takes, pulls
+
+    def pull_once(self) -> None:
+        """Credit for one message; without a host it has to be asked for again when there is one."""
+        if self.link is Link.OPEN:
             self.credit = 1
             self._outbox.append(Frame(_PULL, self.slot, count=1))
-        return takes, pulls
 
     def release(self) -> bool:
         """While stopped for "debug": let exactly the oldest message go. False if there is none."""

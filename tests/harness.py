@@ -85,6 +85,13 @@ class Harness:
             self.base.turn(block=True)
         return value
 
+    def turn_for(self, seconds: float) -> None:
+        """Turn the system for a while."""
+        end = time.monotonic() + seconds
+        self.base.wakeupAfter(self.system.systemAddress, seconds + 0.001, None)
+        while time.monotonic() < end:
+            self.base.turn(block=True)
+
     def _take(self, match: Callable[[Any], bool]) -> Any:
         for index, message in enumerate(self.inbox):
             if match(message):
@@ -93,11 +100,18 @@ class Harness:
 
     def call(self, kind: type, **fields: Any) -> Reply:
         """One request and its reply."""
+        return self.reply(self.post(kind, **fields))
+
+    def post(self, kind: type, **fields: Any) -> str:
+        """One request; its reply is still to come."""
         self.count += 1
-        request_id = str(self.count)
-        self.system.tell(self.runner, kind(request_id=request_id, **fields))
+        self.system.tell(self.runner, kind(request_id=f"{self.count} {kind.__name__}", **fields))
+        return f"{self.count} {kind.__name__}"
+
+    def reply(self, request_id: str) -> Reply:
+        """The reply to a posted request."""
         match = lambda m: isinstance(m, Reply) and m.request_id == request_id  # noqa: E731
-        return self.wait(lambda: self._take(match), f"the reply to {kind.__name__}")
+        return self.wait(lambda: self._take(match), f"the reply to {request_id}")
 
     def ok(self, kind: type, **fields: Any) -> Any:
         """A request that must succeed; its value."""
@@ -138,7 +152,8 @@ class Harness:
     def wait_idle(self, flow_id: str) -> FlowEnded:
         """Until nothing is under way."""
         self.system.tell(self.runner, WatchFlow(flow=flow_id))
-        return self.wait(lambda: self._take(lambda m: isinstance(m, FlowEnded)), "the end of the flow")
+        match = lambda m: isinstance(m, FlowEnded) and m.flow == flow_id  # noqa: E731
+        return self.wait(lambda: self._take(match), "the end of the flow")
 
     def record(self, flow_id: str) -> Any:
         """The runner's own record of a flow, to look into."""
