@@ -124,6 +124,9 @@ def _add_message_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     send = _api(verb("send", "api_verbs:send", doc("sendMessage")))
     send.add_argument("target", metavar="FLOW/MODULE[.PORT]")
     send.add_argument("message", metavar="JSON", help="one JSON value; - reads one from each line of standard input")
+    tap = _api(verb("tap", "tap:tap", "print what leaves an out-port, as NDJSON, until Ctrl-C"))
+    tap.add_argument("target", metavar="FLOW/MODULE[.PORT]")
+    tap.add_argument("-n", "--count", metavar="N", type=int, help="end after so many messages")
     dead = verb("dead", "api_verbs:dead_list", "the messages that could not be handled", json=False)
     actions = dead.add_subparsers(metavar="ACTION", required=True)
     for name, argument, method in (("list", "flow", "deadLetters"), ("replay", "id", "replayDeadLetter")):
