@@ -17,7 +17,9 @@ from actors.console.live_runners import LiveRunner, find_runner, live_runners, s
 def connected(options: argparse.Namespace, flow_id: str | None = None) -> Iterator[RunnerClient]:
     """The runner that is meant: with several live ones, the one that has the flow."""
     try:
-        with RunnerClient(socket=_choose(options, flow_id).socket) as client:
+        runner = _choose(options, flow_id)
+        with RunnerClient(socket=runner.socket) as client:
+            client.runner = runner
             yield client
     except RunnerError as error:
         problems = error.data if isinstance(error.data, list) else [str(error)]
