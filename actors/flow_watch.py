@@ -39,6 +39,7 @@ class FlowWatch:
         self._files: set[Path] = set()  # each by the real path of its folder, as the kernel names it
         self._patterns: set[str] = set()
         self._unsettled: set[Path] = set()
+        self._empty: set[Path] = set()
         self._inotify = inotify.Inotify()
         self.fd = self._inotify.fd
         self.due: float | None = time.monotonic()
@@ -85,7 +86,12 @@ class FlowWatch:
             problems += (f"{error.filename} cannot be watched: {error.strerror}",)
             fresh = False
         self.take_in()
-        if fresh or (problems and self.due is not None):  # it may have changed before we looked, or just now
+        empty = {file for file in looked_at.files if _is_empty(file)}
+        young, self._empty = empty - self._empty, empty
+        if young:  # about to be written: the kernel tells of the cut a while after it can be seen
+            self._unsettled |= set(map(_real, young))
+            self.due = time.monotonic() + SETTLE_S
+        if fresh or self.due is not None:  # what we have read may be of before, or half of what comes
             self.due = self.due or time.monotonic()
             return None
         if problems == self._said and document == self._seen:
@@ -114,6 +120,13 @@ class FlowWatch:
         for folder in wanted - before:
             self._inotify.watch(folder)
         return bool(wanted - before)
+
+
+def _is_empty(file: Path) -> bool:
+    try:
+        return file.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _real(file: Path) -> Path:

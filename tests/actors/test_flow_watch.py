@@ -128,6 +128,16 @@ def test_a_file_that_is_being_written_is_not_read(watch: FlowWatch, home: Path) 
     assert module(settle(watch))["code"] == "half and half"
 
 
+def test_a_file_that_is_cut_is_not_read_at_once(watch: FlowWatch, home: Path) -> None:
+    """Writing in place begins like this. One that stays empty is meant so."""
+    write(home / "code/a.py", "")
+    assert settle(watch) is None
+    write(home / "code/a.py", "two")
+    assert module(settle(watch))["code"] == "two"
+    write(home / "lib/x.py", "")
+    assert module(wait(watch))["files"] == {"lib/x.py": ""}
+
+
 def test_a_file_that_stays_away_is_named_once(watch: FlowWatch, home: Path) -> None:
     begun = time.monotonic()
     (home / "code/a.py").unlink()

@@ -45,7 +45,9 @@ def test_until_ctrl_c(tapped: Plant) -> None:
         first = json.loads(sent_until(tapped, process))
         assert first["n"] >= 1
         process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=TIMEOUT_S)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        rest, said = process.stdout.read(), process.stderr.read()
     assert process.returncode == 0
     assert said == ""
     numbers = [first["n"], *(json.loads(line)["n"] for line in rest.splitlines())]
