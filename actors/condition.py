@@ -30,7 +30,8 @@ class Condition:
         self._whole, self._fraction = _comparable(celpy.celtypes.IntType), _comparable(celpy.celtypes.DoubleType)
         environment = celpy.Environment()
         try:
-            self._program = environment.program(environment.compile(text))
+            equality = {"_==_": self._equal, "_!=_": self._unequal}
+            self._program = environment.program(environment.compile(text), functions=equality)
         except celpy.CELParseError as error:
             place = f" at column {error.column}" if error.column else ""
             raise ConditionError(f"`when` is not a CEL expression{place}: {text}") from None
@@ -48,6 +49,32 @@ class Condition:
         if not isinstance(result, (bool, self._celpy.celtypes.BoolType)):
             return True, f"`when` is {type(result).__name__}, not true or false"
         return bool(result), None
+
+    def _equal(self, a: Any, b: Any) -> Any:
+        """Values of different kinds are different, as CEL has it; the library's own way is an error."""
+        for value in (a, b):
+            if isinstance(value, self._celpy.CELEvalError):
+                return value
+        return self._celpy.celtypes.BoolType(self._same(a, b))
+
+    def _unequal(self, a: Any, b: Any) -> Any:
+        equal = self._equal(a, b)
+        return equal if isinstance(equal, self._celpy.CELEvalError) else self._celpy.celtypes.BoolType(not equal)
+
+    def _same(self, a: Any, b: Any) -> bool:
+        if self._kind(a) is not self._kind(b):
+            return False
+        if isinstance(a, dict):
+            return bool(a.keys() == b.keys() and all(self._same(item, b[key]) for key, item in a.items()))
+        if isinstance(a, list):
+            return len(a) == len(b) and all(map(self._same, a, b))
+        return bool(a == b)
+
+    def _kind(self, value: Any) -> type:
+        """A whole number is a number like any other; a truth value is none."""
+        if isinstance(value, (bool, self._celpy.celtypes.BoolType)):
+            return bool
+        return float if isinstance(value, (int, float)) else type(value)
 
     def _convert(self, value: Any) -> Any:
         """JSON to CEL; its own way refuses integers beyond 64 bits."""

@@ -16,6 +16,7 @@ from thespian.actors import ActorAddress, WakeupMessage
 
 from actors import rpc, unix_socket
 from actors.base import BaseActor
+from actors.messages.client_to_runner import EndTap, TapPort
 from actors.messages.runner_to_client import Reply
 from actors.messages.system_to_actor import Ready
 from actors.system import ActorSystem
@@ -59,6 +60,7 @@ class Connection:
     output: bytearray = field(default_factory=bytearray)
     in_flight: int = 0
     ended: bool = False  # it sends no more
+    taps: set[str] = field(default_factory=set)  # which it has opened
     events: int = select.EPOLLIN
 
 
@@ -102,7 +104,12 @@ class DoorActor(BaseActor):
         """The runner's answer goes to whoever asked, unless it has left."""
         connection, call = self.calls.pop(message.request_id)
         connection.in_flight -= 1
-        if self.connections.get(connection.socket.fileno()) is not connection:
+        left = self.connections.get(connection.socket.fileno()) is not connection
+        if isinstance(call.request, TapPort) and message.ok:
+            connection.taps.add(message.value)
+            if left:
+                self._end_taps(connection)
+        if left:
             return
         if not call.notification:
             connection.output += rpc.answer(call.id, message)
@@ -215,6 +222,16 @@ class DoorActor(BaseActor):
         self.system.unwatch(fd)
         del self.connections[fd]
         connection.socket.close()
+        self._end_taps(connection)
+
+    def _end_taps(self, connection: Connection) -> None:
+        """Nobody reads them any more."""
+        for tap_id in connection.taps:
+            self.count += 1
+            request = EndTap(request_id=f"door-{self.count}", tap_id=tap_id)
+            self.calls[request.request_id] = connection, rpc.Call(id=None, request=request, notification=True)
+            self.send(self.runner, request)
+        connection.taps.clear()
 
 
 def open_door(system: ActorSystem, runner: ActorAddress, folder: Path, name: str) -> str | None:

@@ -128,6 +128,12 @@ class FlowDebug(FlowLife):
             self.send(record.modules[module], to_module.GoOn(reason="debug"))
         return None
 
+    def _unfuse(self, record: FlowRecord) -> Steps:
+        """Until the flow goes on, a turn ends at its module."""
+        if not record.debug.stepping:
+            record.debug.stepping = True
+            yield from self._bar(record)
+
     def _bar(self, record: FlowRecord) -> Steps:
         """Tell the hosts which wires may be fused now; for a moment no module works."""
         if record.state != "running":
@@ -226,9 +232,7 @@ class FlowDebug(FlowLife):
             return f"{flow_id} is not paused: pauseFlow or a breakpoint comes first"
         if debug.paused_modules != record.modules.keys():
             yield from self._pausing(record, record.modules, debug.paused_by, debug.timeout_s)
-        if not debug.stepping:
-            debug.stepping = True
-            yield from self._bar(record)
+        yield from self._unfuse(record)
         record.waves += 1
         keys = [("stepped", f"{module} {record.waves}") for module in record.modules]
         for module in record.modules.values():
@@ -280,7 +284,7 @@ class FlowDebug(FlowLife):
         self._change(message, sender)
 
     def receiveMsg_ReleaseHeld(self, message: api.ReleaseHeld, sender: ActorAddress) -> None:
-        """Its module handles it, and stays paused."""
+        """Its module handles it, and stays paused; what it sends is held at the next one."""
         self._change(message, sender, release=True)
 
     def _change(self, request: Any, sender: ActorAddress, **what: Any) -> None:
@@ -297,7 +301,12 @@ class FlowDebug(FlowLife):
         change = to_module.ChangeHeld(
             request_id=request.request_id, client=sender, wire=wire, number=int(number), **what
         )  # fmt: skip
-        self.send(found[0].modules[module], change)
+        self.enqueue(found[0], lambda: self._changing(found[0], module, change), lambda _: None)
+
+    def _changing(self, record: FlowRecord, module: str, change: to_module.ChangeHeld) -> Steps:
+        if change.release and record.debug.paused_by is not None:
+            yield from self._unfuse(record)
+        self.send(record.modules[module], change)
 
     def debug_view(self, record: FlowRecord) -> dict[str, Any]:
         """What flowState shows of it."""

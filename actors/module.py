@@ -34,6 +34,7 @@ from actors.module_state import (
     SourceFailed,
     Stopped,
 )
+from actors.tap import is_tap
 from runtimes.frames import HEADERS, join
 
 log = logging.getLogger("runner.module")
@@ -162,7 +163,7 @@ class ModuleActor(ModuleDebug):
         headers = failed.headers if failed.headers != b"null" else None
         if headers is None and info.get("headers"):
             headers = orjson.dumps(info["headers"])
-        if self.targets.get("error"):
+        if any(not is_tap(wire) for _, wire in self.targets.get("error", ())):
             about = {"error": info["error"], "module": self.module.id, "port": port}
             message = orjson.dumps(about)[:-1] + b',"message":' + failed.message + b"}"
             body, flags = join([message], [headers] if headers else None), HEADERS if headers else 0
@@ -355,7 +356,8 @@ class ModuleActor(ModuleDebug):
             targets.append((message.target, message.wire))
         else:
             self.blocked.discard(message.wire)
-            self.state.go_on("target")
+            if not self.blocked:
+                self.state.go_on("target")
             self._act()
 
     def receiveMsg_AddFeeder(self, message: from_runner.AddFeeder, _sender: ActorAddress) -> None:

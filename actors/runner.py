@@ -21,6 +21,7 @@ from actors.flow_record import (
     DeadLetter,
     FlowRecord,
 )
+from actors.flow_tap import FlowTap
 from actors.flow_update import FlowUpdate
 from actors.flows import graph
 from actors.flows.model import Flow, FlowError
@@ -65,7 +66,7 @@ class Gathering:
     done: Callable[[list[Any]], None]
 
 
-class RunnerActor(FlowUpdate, FlowDebug):
+class RunnerActor(FlowUpdate, FlowDebug, FlowTap):
     """One per runner: owns the flows, their module and bridge actors, and the dead letters."""
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
@@ -148,6 +149,7 @@ class RunnerActor(FlowUpdate, FlowDebug):
         def done(result: tuple[tuple[str, ...], dict[str, Any]]) -> None:
             errors, receipt = result
             self.after_update(record)
+            self.end_lost_taps(record)
             if errors:
                 self.refuse(request, sender, "\n".join(errors), list(errors))
             else:
@@ -195,8 +197,13 @@ class RunnerActor(FlowUpdate, FlowDebug):
         self._cancel_start(record)
         if record is None:
             self.reply(message, sender)
-        else:
-            self.enqueue(record, lambda: self.removing(record), lambda _: self.reply(message, sender))
+            return
+
+        def done(_: Any) -> None:
+            self.forget_taps(record)
+            self.reply(message, sender)
+
+        self.enqueue(record, lambda: self.removing(record), done)
 
     def receiveMsg_StartFlow(self, message: api.StartFlow, sender: ActorAddress) -> None:
         """Start; starting a running flow is fine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
@@ -18,6 +18,10 @@ from actors.messages.session_to_runner import MuteSources, ShutDown, WatchFlow
 from actors.messages.system_to_actor import Ready
 from actors.operation import Expect, Operation, Steps
 from actors.sink import FlushSink, SinkActor, SinkBroken, SinkFlushed, SinkReady, StartSink
+from actors.watcher import StartWatcher, StopWatcher, WatcherActor
+
+if TYPE_CHECKING:
+    from actors.flow_watch import FlowWatch
 
 log = logging.getLogger("runner")
 FLUSH_TIMEOUT_S = 5.0
@@ -55,6 +59,7 @@ class RunFlow:
     for_s: float | None
     signal_fd: int
     outcome: Outcome
+    watch: FlowWatch | None = None
     show: Callable[[dict[str, Any]], None] | None = None
     mute_sources: bool = False
     show_every_s: float = 0.5
@@ -97,7 +102,10 @@ class SessionActor(BaseActor):
             if not reply.ok:
                 outcome.errors += reply.data or [reply.error]
         if not outcome.errors:
+            watcher = self._start_watcher()
             yield from self._until_over(flow_id, reply.data["ends"])
+            if watcher is not None:
+                self.send(watcher, StopWatcher())
         yield self._call(ShutDown)
         for sink in sinks:
             self.send(sink, FlushSink())
@@ -114,6 +122,13 @@ class SessionActor(BaseActor):
         )  # fmt: skip
         return actor
 
+    def _start_watcher(self) -> ActorAddress | None:
+        if self.job.watch is None:
+            return None
+        watcher = self.createActor(WatcherActor)
+        self.send(watcher, StartWatcher(watch=self.job.watch, runner=self.job.runner))
+        return watcher
+
     def _until_over(self, flow_id: Any, ends: bool) -> Steps:
         if ends:  # it has sources or feeds: it is over when they are
             self.send(self.job.runner, WatchFlow(flow=flow_id))
@@ -121,12 +136,24 @@ class SessionActor(BaseActor):
             self.wakeupAfter(self.job.for_s, "over")
         if self.job.show is not None:
             self.wakeupAfter(self.job.show_every_s, "show")
-        came = yield Expect(["over"])
-        ended = came["over"]
+        ended = yield from self._over(flow_id)
         if isinstance(ended, FlowEnded):
             self.outcome.errors += ended.errors
         if self.job.show is not None:
             self.outcome.state = _only((yield self._call(api.FlowState, flow_id=flow_id))).value
+
+    def _over(self, flow_id: Any) -> Steps:
+        """What ends it. A flow without `-i` that is watched waits for edits when it has nothing to do."""
+        while True:
+            came = yield Expect(["over"])
+            if self.job.watch is None or self.job.inputs or not isinstance(came["over"], FlowEnded):
+                return came["over"]
+            question = self._call(api.FlowState, flow_id=flow_id)
+            question.also = {"over"}
+            answers = yield question
+            if "over" in answers or not _only(answers).ok:  # a signal; or it has been removed
+                return answers.get("over", came["over"])
+            log.info("%s has come to its end and waits for edits; Ctrl-C ends it", flow_id)
 
     def _ended(self, _result: Any) -> None:
         self.outcome.over = True

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from actors import __version__
 from actors.console.errors import UserError
@@ -57,6 +58,7 @@ def _parser(doc: Callable[[str], str]) -> argparse.ArgumentParser:
     _add_run(verb)
     _add_flow_verbs(verb, doc)
     _add_message_verbs(verb, doc)
+    _add_debug_verbs(verb, doc)
     _add_deployment_verbs(verb)
     _add_local_verbs(verb)
     return parser
@@ -87,6 +89,7 @@ def _add_run(verb: AddVerb) -> None:
         help="what leaves the port, as NDJSON; - is standard output",
     )  # fmt: skip
     run.add_argument("--for", dest="for_s", metavar="SECONDS", type=float, help="end after so many seconds")
+    run.add_argument("--watch", action="store_true", help="edits of the flow's files update it; it waits for them")
     run.add_argument("--plain", action="store_true", help="lines instead of the live table on a terminal")
     run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     test = verb("test", "test:run_tests", "run the tests that a flow file carries", json=False)
@@ -102,14 +105,15 @@ def _add_flow_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     _api(verb("runtimes", "api_verbs:runtimes", doc("listRuntimes")))
     flows = _api(verb("flows", "api_verbs:flows", doc("listFlows")))
     flows.add_argument("--runtime", metavar="ID", help=doc("listFlowsForRuntime"))
-    apply = _api(verb("apply", "api_verbs:apply", doc("addOrUpdateFlow")))
+    apply = _api(verb("apply", "update_verbs:apply", doc("addOrUpdateFlow")))
     apply.add_argument("flow", metavar="FLOW.yaml")
     apply.add_argument("--no-start", action="store_true", help="leave a new flow stopped")
+    apply.add_argument("--watch", action="store_true", help="stay, and apply every edit of the flow's files")
     apply.add_argument("--plan", action="store_true", help="only try it, and say what an update would do")
     for name in ("remove", "start", "stop"):
         parser = _api(verb(name, f"api_verbs:{name}", doc(f"{name}Flow")))
         parser.add_argument("flow", metavar="FLOW")
-    rollback = _api(verb("rollback", "api_verbs:rollback", doc("rollbackFlow")))
+    rollback = _api(verb("rollback", "update_verbs:rollback", doc("rollbackFlow")))
     rollback.add_argument("flow", metavar="FLOW")
     rollback.add_argument("--context", choices=["current", "snapshot"], default="current")
     rollback.add_argument("--version", dest="to_version", metavar="N", type=int, help="the one before, if left out")
@@ -122,14 +126,48 @@ def _add_message_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     send = _api(verb("send", "api_verbs:send", doc("sendMessage")))
     send.add_argument("target", metavar="FLOW/MODULE[.PORT]")
     send.add_argument("message", metavar="JSON", help="one JSON value; - reads one from each line of standard input")
+    tap = _api(verb("tap", "tap:tap", "print what leaves an out-port, as NDJSON, until Ctrl-C"))
+    tap.add_argument("target", metavar="FLOW/MODULE[.PORT]")
+    tap.add_argument("-n", "--count", metavar="N", type=int, help="end after so many messages")
     dead = verb("dead", "api_verbs:dead_list", "the messages that could not be handled", json=False)
     actions = dead.add_subparsers(metavar="ACTION", required=True)
     for name, argument, method in (("list", "flow", "deadLetters"), ("replay", "id", "replayDeadLetter")):
-        action: Verb = _api(actions.add_parser(name, help=doc(method), description=doc(method)))
-        action.add_argument(argument, metavar=argument.upper())
-        action.add_argument("--state", metavar="DIR", default=argparse.SUPPRESS, help=STATE_HELP)
-        action.add_argument("--json", action="store_true", help="print JSON")
-        action.set_defaults(do=_lazily(f"api_verbs:dead_{name}"))
+        _action(actions, name, f"api_verbs:dead_{name}", doc(method)).add_argument(argument, metavar=argument.upper())
+
+
+def _action(actions: Any, name: str, does: str, help: str) -> Verb:
+    """A verb of two words."""
+    added: Verb = _api(actions.add_parser(name, help=help, description=help))
+    added.add_argument("--state", metavar="DIR", default=argparse.SUPPRESS, help=STATE_HELP)
+    added.add_argument("--json", action="store_true", help="print JSON")
+    added.set_defaults(do=_lazily(does))
+    return added
+
+
+def _add_debug_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
+    timeout = "go on after so long without a debugging call (default 600; 0: never)"
+    set_break = _api(verb("break", "debug_verbs:set_break", doc("setBreakPointAtModule")))
+    set_break.add_argument("module", metavar="FLOW/MODULE")
+    set_break.add_argument("--when", metavar="EXPR", help="a CEL expression over message, headers and context")
+    set_break.add_argument("--scope", choices=["flow", "module"], default="flow", help="what a hit pauses")
+    set_break.add_argument("--log", action="store_true", help="only log the messages that match")
+    unbreak = _api(verb("unbreak", "debug_verbs:unbreak", doc("removeBreakPointAtModule")))
+    unbreak.add_argument("module", metavar="FLOW/MODULE")
+    pause = _api(verb("pause", "debug_verbs:pause", doc("pauseFlow")))
+    pause.add_argument("flow", metavar="FLOW")
+    for parser in (set_break, pause):
+        parser.add_argument("--timeout", metavar="SECONDS", type=float, help=timeout)
+    _api(verb("resume", "debug_verbs:resume", doc("resumeFlow"))).add_argument("flow", metavar="FLOW")
+    step = _api(verb("step", "debug_verbs:step", doc("singleStepFlow")))
+    step.add_argument("flow", metavar="FLOW", nargs="?", help="may be left out if only one is paused")
+    held = verb("held", "debug_verbs:held_list", "the messages that wait in a paused flow", json=False)
+    actions = held.add_subparsers(metavar="ACTION", required=True)
+    _action(actions, "list", "debug_verbs:held_list", doc("listHeld")).add_argument("flow", metavar="FLOW")
+    for name in ("edit", "drop", "release"):
+        action = _action(actions, name, f"debug_verbs:held_{name}", doc(f"{name}Held"))
+        action.add_argument("id", metavar="ID", help="as `held list` prints it, in quotes")
+        if name == "edit":
+            action.add_argument("message", metavar="JSON", help="what it shall be")
 
 
 def _add_deployment_verbs(verb: AddVerb) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
 
 if TYPE_CHECKING:
     from actors.console.live import LiveTable
+    from actors.flow_watch import FlowWatch
 
 SHOWN_DEAD_LETTERS = 20
 log = logging.getLogger("runner")
@@ -35,10 +37,12 @@ def run(options: argparse.Namespace) -> int:
     outputs = [_endpoint(text, "-o", os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for text in options.output]
     table = _table(options)
     try:
-        outcome = run_embedded(
-            options.state, flow=source.document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=options.for_s,
-            signal_fd=catch_signals(), show=table.show if table else None, name=source.document.get("id"),
-        )  # fmt: skip
+        with _watch(options, source) as watch:
+            outcome = run_embedded(
+                options.state, flow=source.document, inputs=tuple(inputs), outputs=tuple(outputs), watch=watch,
+                for_s=options.for_s, signal_fd=catch_signals(), show=table.show if table else None,
+                name=source.document.get("id"),
+            )  # fmt: skip
         if table and outcome.state:
             table.show(outcome.state)
     finally:
@@ -97,6 +101,14 @@ def _table(options: argparse.Namespace) -> LiveTable | None:
     table = LiveTable()
     table.start()
     return table
+
+
+def _watch(options: argparse.Namespace, source: FlowSource) -> AbstractContextManager[FlowWatch | None]:
+    if not options.watch:
+        return nullcontext()
+    from actors.console.watch import open_watch
+
+    return open_watch(options.flow, source)
 
 
 def _report(outcome: Outcome) -> int:

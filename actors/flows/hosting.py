@@ -50,6 +50,10 @@ class HostPlan:
         channel = channels.get((slot, port), _free(self.outputs))
         return replace(self, outputs={**self.outputs, channel: (slot, port)}, outside=self.outside | {channel})
 
+    def without_output(self, slot: int, port: str) -> HostPlan:
+        """The plan without that receiver; the channel stays taken, for what is on its way."""
+        return replace(self, outside=self.outside - {n for n, output in self.outputs.items() if output == (slot, port)})
+
     @property
     def fusable_wires(self) -> frozenset[str]:
         """The ids of all wires that may be fused."""
@@ -70,8 +74,12 @@ class HostPlan:
                 out["ids"] = True
         for channel, (slot, port) in self.outputs.items():
             out = bodies[slot]["out"][port]
-            if out["fused"] and not out["ids"] and channel not in self.outside:
+            if out["ids"] or channel in self.outside:
+                continue
+            if out["fused"]:
                 out["channel"] = None
+            else:
+                del bodies[slot]["out"][port]
         return bodies
 
 

@@ -6,7 +6,7 @@ whatever does not have the shape of a file name here is passed on for that check
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,14 +27,27 @@ class FlowSource:
     paths: tuple[Path, ...]
 
 
-def read_flow_file(path: Path) -> FlowSource:
-    """Reads a flow from a YAML file, or a JSON file called *.json; FlowError says what cannot be read."""
+@dataclass(slots=True)
+class LookedAt:
+    """Whatever the text of a flow depends on: files, there or not, and the patterns of `files`."""
+
+    files: set[Path] = field(default_factory=set)
+    patterns: set[str] = field(default_factory=set)
+
+
+def read_flow_file(path: Path, looked_at: LookedAt | None = None) -> FlowSource:
+    """Reads a flow from a YAML file, or a JSON file called *.json; FlowError says what cannot be read.
+
+    `looked_at` is filled in either case.
+    """
+    looked_at = looked_at or LookedAt()
+    looked_at.files.add(path)
     document, places = read_text(text_of(path, str(path)), str(path))
     if not isinstance(document, dict):
         raise FlowError(
             [f"{places.at(())}: a flow file is a mapping with `id` and `modules`, no list and no single value."]
         )
-    inliner = _Inliner(path, places)
+    inliner = _Inliner(path, places, looked_at)
     modules = document.get("modules")
     for module_id, module in modules.items() if isinstance(modules, dict) else ():
         if isinstance(module, dict):
@@ -76,8 +89,8 @@ def _beside(path: Path) -> str:
 class _Inliner:
     """Replaces the paths in modules by the texts they name, and collects what goes wrong."""
 
-    def __init__(self, flow_path: Path, places: Places) -> None:
-        self.folder = flow_path.parent
+    def __init__(self, flow_path: Path, places: Places, looked_at: LookedAt) -> None:
+        self.folder, self.looked_at = flow_path.parent, looked_at
         self.places = places
         self.paths: list[Path] = []
         self.problems: list[str] = []
@@ -98,6 +111,7 @@ class _Inliner:
             module["files"] = self._siblings(patterns, home, own, (*path, "files"))
 
     def _read(self, file: Path, path: FieldPath) -> str | None:
+        self.looked_at.files.add(file)
         try:
             text = text_of(file, f"{self.places.at(path)}: {dotted(path)} names {str(file)!r}, which")
         except FlowError as error:
@@ -108,6 +122,7 @@ class _Inliner:
 
     def _siblings(self, patterns: list[str], home: Path, own: Path | None, path: FieldPath) -> dict[str, str]:
         """Name -> text. A file below the module's own folder is named from there, others from the flow file's."""
+        self.looked_at.patterns |= set(patterns)
         found: dict[str, Path] = {}
         for index, pattern in enumerate(patterns):
             for file in self._matches(pattern, (*path, index)):

@@ -184,6 +184,28 @@ class ReleaseHeld(Command):
     id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapPort(Request):
+    """Look on at what leaves an out-port of a module, `flow/module`; returns the id of the tap."""
+
+    flow_module_id: str
+    port: str = "out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTap(Request):
+    """What has come since the last call, or comes next: `{messages, dropped}`; the dropped ones came after those."""
+
+    tap_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndTap(Command):
+    """Take a tap away; at a runner's socket it ends with its connection."""
+
+    tap_id: str
+
+
 REQUESTS: dict[str, type[Request]] = {
     kind.__name__[0].lower() + kind.__name__[1:]: kind
     for kind in [*Request.__subclasses__(), *Command.__subclasses__()]
