@@ -1,4 +1,4 @@
-"""Hot update under load in every language: nothing lost, repeated or out of order, counts exact, no build in the pause."""
+"""Hot update under load in every language: nothing lost or repeated, counts exact, no build in the pause."""
 
 from __future__ import annotations
 
@@ -28,6 +28,21 @@ def flow(runtime: str, version: int) -> dict[str, Any]:
     return {"id": "f", "modules": {"m": module(runtime, version), "neighbour": neighbour}, "wires": []}
 
 
+def update(runner: Harness, out: Any, new: dict[str, Any]) -> bool:
+    """Update in the midst of the stream. Whether messages came out while the new version was built and tried."""
+    record, begun, version = runner.record("f"), len(out.got), runner.record("f").version
+    runner.wait(lambda: len(out.got) > begun + PER_S // 10, "output")
+    came: dict[str, int] = {}  # phase -> what had come out when it began
+    runner.system.tell(runner.runner, api.AddOrUpdateFlow(request_id=f"from {version}", flow=new))
+
+    def ended() -> bool:
+        came.setdefault(record.phase, len(out.got))
+        return bool(record.version > version)
+
+    runner.wait(ended, "the update", 60)
+    return came["draining"] > came["trying"]
+
+
 @pytest.mark.parametrize("runtime", [runtime for runtime in ALL if runtime in EXTENSIONS])
 def test_updates_under_load(runner: Harness, runtime: str) -> None:
     need(runtime)
@@ -38,13 +53,7 @@ def test_updates_under_load(runner: Harness, runtime: str) -> None:
     record = runner.record("f")
     flowed_while_trying = pauses = 0
     for version in range(2, 5):
-        at = len(out.got) + PER_S // 10
-        runner.wait(lambda at=at: len(out.got) > at, "output")  # type: ignore[misc]
-        began: dict[str, int] = {}
-        request = api.AddOrUpdateFlow(request_id=f"update {version}", flow=flow(runtime, version))
-        runner.system.tell(runner.runner, request)
-        runner.wait(lambda: began.setdefault(record.phase, len(out.got)) and record.version == version)  # type: ignore[misc]
-        flowed_while_trying += began.get("draining", 0) > began["trying"]
+        flowed_while_trying += update(runner, out, flow(runtime, version))
         did = record.receipt["modules"]["m"]
         assert did["did"] == "replaced"
         pauses += did["pauseMs"]
