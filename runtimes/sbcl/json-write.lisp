@@ -155,9 +155,9 @@
     (t (refuse 'data-error "a value of the type ~s has no JSON form" (type-of value)))))
 
 (defun write-single (single buffer)
-  (if (< (abs single) sb-ext:single-float-positive-infinity)
-      (write-double (coerce single 'double-float) buffer)
-      (refuse 'data-error "NaN and infinity have no JSON form")))
+  (when (or (sb-ext:float-nan-p single) (sb-ext:float-infinity-p single))
+    (refuse 'data-error "NaN and infinity have no JSON form"))
+  (write-double (coerce single 'double-float) buffer))
 
 (defun write-list (list buffer depth)
   "A proper list is an array; a circular one is found, too."

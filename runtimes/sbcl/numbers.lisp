@@ -49,8 +49,9 @@
 
 (declaim (inline finite-p))
 (defun finite-p (double)
+  "By its bits: comparing a NaN traps."
   (declare (double-float double))
-  (< (abs double) sb-ext:double-float-positive-infinity))
+  (/= (ldb (byte 11 20) (sb-kernel:double-float-high-bits double)) 2047))
 
 (declaim (inline short-decimal))
 (defun short-decimal (double)
