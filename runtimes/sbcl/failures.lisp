@@ -4,7 +4,17 @@
 (declaim (optimize (speed 1) (safety 1) (debug 1)))
 
 (defconstant +frames+ 200) ; of a stack that are looked at
+(defconstant +shown-frames+ 20)
 (defconstant +text-chars+ (ash 64 10))
+
+;;; The text of one module and what was made of it.
+(defstruct code
+  (name "" :type string)
+  (text "" :type string)
+  (files (make-hash-table :test 'equal) :type hash-table)
+  (package nil)
+  (places (make-hash-table :test 'eq) :type hash-table) ; each list read -> (unit . offset)
+  (log nil :type (or null function)))
 
 ;;; A text that is loaded, and, as a copy for each, what one of its top-level forms was compiled from. A function's debug
 ;;; information leads to it.
@@ -27,7 +37,7 @@
 (defun offset-at (unit path)
   "Where the form begins that PATH, indices from the inside out, leads to; or what is around it."
   (let ((form (unit-form unit)) (found nil))
-    (dolist (index (reverse path) found)
+    (dolist (index (rest (reverse path)) found) ; the first is the top-level form's
       (unless (and (consp form) (ignore-errors (list-length form))) (return found))
       (setf form (nth index form))
       (let ((place (gethash form (unit-places unit))))
@@ -41,9 +51,8 @@
      (when (and unit (eq (unit-code unit) code))
        (values unit
                (ignore-errors
-                (offset-at unit
-                           (rest (svref (sb-di:form-number-translations (unit-form unit) 0)
-                                        (sb-di:code-location-form-number location))))))))))
+                (offset-at unit (rest (aref (sb-di:form-number-translations (unit-form unit) 0)
+                                            (sb-di:code-location-form-number location))))))))))
 
 (defun user-frames (code)
   "Name, unit and offset of the frames of CODE, innermost first."
@@ -51,7 +60,8 @@
     (sb-debug::map-backtrace
      (lambda (frame)
        (multiple-value-bind (unit offset) (place-of-frame frame code)
-         (when unit (push (list (sb-di:debug-fun-name (sb-di:frame-debug-fun frame)) unit offset) frames))))
+         (when (and unit (< (length frames) +shown-frames+))
+           (push (list (sb-di:debug-fun-name (sb-di:frame-debug-fun frame)) unit offset) frames))))
      :count +frames+)
     (nreverse frames)))
 
@@ -72,20 +82,33 @@
       (or (protocol-name condition) "FlowError")
       (show (type-of condition))))
 
+(defvar *form-place* nil "Unit and offset of the top-level form that a load has come to.")
+
 (defun failure-of (condition &optional code)
   "Describes a condition; to be called where it was signalled."
-  (let ((failure (make-failure :type (type-text condition) :message (show condition)))
-        (frames (and code (ignore-errors (user-frames code)))))
-    (when frames
-      (destructuring-bind (unit offset) (rest (or (find-if #'third frames) (first frames)))
+  (let* ((failure (make-failure :type (type-text condition) :message (unqualified (show condition) code)))
+         (frames (and code (ignore-errors (user-frames code))))
+         (place (or (rest (find-if #'third frames)) *form-place* (rest (first frames)))))
+    (when place
+      (destructuring-bind (unit offset) place
         (setf (failure-file failure) (unit-file unit))
-        (when offset (locate failure (unit-text unit) offset)))
+        (when offset (locate failure (unit-text unit) offset))))
+    (when frames
       (setf (failure-stack failure)
             (clean (format nil "~:{at ~a (~a~@[:~d~])~:^~%~}"
                            (loop for (name unit offset) in frames
                                  collect (list (show name) (unit-file unit)
                                                (and offset (position-of (unit-text unit) offset))))))))
     failure))
+
+(defun unqualified (text code)
+  "Without the prefix that the symbols of a module's own package have."
+  (if (and code (code-package code))
+      (loop with prefix = (format nil "~a::" (package-name (code-package code)))
+            for at = (search prefix text)
+            while at do (setf text (concatenate 'string (subseq text 0 at) (subseq text (+ at (length prefix)))))
+            finally (return text))
+      text))
 
 (defun locate (failure text offset)
   (setf (values (failure-line failure) (failure-column failure)) (position-of text offset)))
@@ -102,16 +125,22 @@
 ;;; ---------------------------------------------------------------- running user code
 
 (defvar *running* nil "The slot whose code is running in this thread.")
+(defvar *lines* '() "What this thread has printed without a line end: stream, text and so on.")
 
 (defmacro guarded ((slot) &body body)
   "Run BODY, which is or calls user code of a slot: NIL, or the failure of what it signalled."
-  (let ((condition (gensym "CONDITION")))
+  (let ((condition (gensym "CONDITION")) (code (gensym "CODE")))
     `(block guarded
-       (let ((*running* ,slot))
-         (handler-bind ((serious-condition
-                          (lambda (,condition) (return-from guarded (failure-of ,condition (slot-code ,slot))))))
-           ,@body
-           nil)))))
+       (let* ((*running* ,slot)
+              (,code (slot-code *running*))
+              (*package* (or (code-package ,code) *package*)))
+         (declare (type code ,code))
+         (unwind-protect
+              (handler-bind ((serious-condition
+                               (lambda (,condition) (return-from guarded (failure-of ,condition ,code)))))
+                ,@body
+                nil)
+           (when *lines* (finish-lines)))))))
 
 (defmacro with-internal-errors (() &body body)
   "An error of the host itself ends the process with 1."

@@ -40,7 +40,6 @@
                                              (return-from guarded (load-failure condition)))))
                             (setf (values (slot-handler slot) hooks) (load-code code))))
                       (load-failed (condition) (load-failure condition))))
-      (when *lines* (let ((*running* slot)) (finish-lines)))
       (cond (failure (unload-code code)
                      (answer number request (refusal failure)))
             (t (setf (slot-hooks slot) hooks
@@ -105,7 +104,6 @@
   "A hook's turn: its failure, and whether it has begun a source."
   (let* ((turn (new-turn slot)) (context (name-turn turn hook nil)) (result nil)
          (failure (guarded (slot) (setf result (apply function context arguments)))))
-    (when *lines* (let ((*running* slot)) (finish-lines)))
     (setf (turn-quiet turn) t
           (ctx-over context) t)
     (tick slot)

@@ -6,15 +6,6 @@
 (defparameter *hooks* '("start" "stop" "migrate"))
 (defparameter *policy* '(optimize (speed 1) (safety 1) (debug 1)) "How modules are compiled.")
 
-;;; The text of one module and what was made of it.
-(defstruct code
-  (name "" :type string)
-  (text "" :type string)
-  (files (make-hash-table :test 'equal) :type hash-table)
-  (package nil)
-  (places (make-hash-table :test 'eq) :type hash-table) ; each list read -> (unit . offset)
-  (log nil))
-
 (defvar *code* nil "What is being loaded in this thread.")
 
 ;;; What makes a load fail; carries where.
@@ -30,7 +21,7 @@
 
 (defun load-code (code)
   "Compile and run a module's text: its handler and its hooks."
-  (let* ((name (format nil "~a-~d" (code-name code) (incf *package-count*)))
+  (let* ((name (format nil "MODULE-~d" (incf *package-count*)))
          (package (make-package name :use '(:cl :flow)))
          (*code* code)
          (*package* package)
@@ -64,6 +55,7 @@
 
 ;;; ---------------------------------------------------------------- reading
 
+(defvar *prints* nil "Where the module's own errors go while it is loaded.")
 (defvar *unit* nil "What is being read.")
 (defvar *depth* 0)
 (defvar *outermost* nil "Where the form that is being read begins.")
@@ -90,11 +82,13 @@
         (*read-default-float-format* 'double-float)
         (value nil))
     (handler-bind ((warning #'report-warning))
-      (with-compilation-unit (:override t :policy *policy*)
-        (loop
-          (let ((form (read-form stream unit)))
-            (when (eq form stream) (return value))
-            (setf value (run-form form unit))))))))
+      (let* ((*prints* *error-output*)
+             (*error-output* (make-broadcast-stream))) ; the compiler's summary
+        (with-compilation-unit (:override t :policy *policy*)
+          (loop
+            (let ((form (read-form stream unit)))
+              (when (eq form stream) (return value))
+              (setf value (run-form form unit)))))))))
 
 (defun read-form (stream unit)
   "The next form; the stream itself at the end."
@@ -112,9 +106,9 @@
         (read stream nil stream)))))
 
 (defun read-problem (condition)
-  "The first paragraph: what follows it is about the stream."
-  (let ((text (show condition)))
-    (string-trim '(#\Space #\Newline) (subseq text 0 (search (format nil "~%~%") text)))))
+  "What is wrong, without what follows about the stream."
+  (let ((text (unqualified (show condition) *code*)))
+    (string-trim '(#\Space #\Newline) (subseq text 0 (search "Line: " text)))))
 
 ;;; ---------------------------------------------------------------- compiling
 
@@ -145,13 +139,14 @@
          (function
            (handler-bind ((sb-c:compiler-error
                             (lambda (condition)
-                              (load-failed "SyntaxError" (show condition) text-unit
+                              (load-failed "SyntaxError" (unqualified (show condition) *code*) text-unit
                                            (nth-value 1 (compiler-place (unit-form unit) unit))))))
              (setf (unit-form unit) `(lambda () ,form))
-             (let ((*error-output* (make-broadcast-stream)))
-               (with-compilation-unit (:source-plist (list :flow-unit unit))
-                 (compile nil (unit-form unit)))))))
-    (funcall function)))
+             (with-compilation-unit (:source-plist (list :flow-unit unit))
+               (compile nil (unit-form unit))))))
+    (let ((*form-place* (list unit (cdr (gethash form (unit-places unit)))))
+          (*error-output* *prints*))
+      (funcall function))))
 
 (defun compiler-place (&optional form unit)
   "Unit and offset of what the compiler looks at; at least of FORM."
@@ -162,12 +157,12 @@
           (form (values unit
                         (or (and context
                                  (ignore-errors
-                                  (offset-at unit (butlast (sb-c::compiler-error-context-original-source-path context)))))
+                                  (offset-at unit (sb-c::compiler-error-context-original-source-path context))))
                             (cdr (gethash (third form) (code-places *code*)))))))))
 
 (defun report-warning (condition)
   "Real warnings, and functions that are not there, are worth a line in the log; matters of style are not."
-  (let ((text (show condition)))
+  (let ((text (unqualified (show condition) *code*)))
     (when (or (not (typep condition 'style-warning)) (search "undefined function" text))
       (multiple-value-bind (unit offset) (compiler-place)
         (funcall (code-log *code*)

@@ -18,8 +18,6 @@
 (defclass log-stream (sb-gray:fundamental-character-output-stream)
   ((level :initarg :level :reader level)))
 
-(defvar *lines* '() "Unfinished lines of this thread: stream, text and so on.")
-
 (defun line-of (stream)
   (or (getf *lines* stream)
       (setf (getf *lines* stream) (make-array 80 :element-type 'character :adjustable t :fill-pointer 0))))

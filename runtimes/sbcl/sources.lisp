@@ -104,7 +104,6 @@ and T, or NIL when there are no more. CLOSE is called before `stop`."
   (let* ((begun (now-us)) (value nil) (more nil)
          (failure (guarded (slot) (multiple-value-setq (value more) (funcall (source-next source)))))
          (busy (- (now-us) begun)))
-    (when *lines* (finish-lines))
     (with-engine ()
       (setf (source-advancing source) nil
             (ctx-over context) t)

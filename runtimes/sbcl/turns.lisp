@@ -72,7 +72,6 @@
     (if failure
         (fail turn context message failure)
         (take turn context))
-    (when *lines* (finish-lines))
     (setf (ctx-over context) t)
     (tick slot)))
 
