@@ -60,7 +60,8 @@
   (finish-output)
   (let ((system (call :asdf "FIND-SYSTEM" name nil)))
     (unless system
-      (fail "the ASDF system ~a was not found; Debian has many: apt-get install cl-~:*~a" name))
+      (fail "the ASDF system ~a was not found in /usr/share/common-lisp or a folder (NAME @ /FOLDER); ~
+             Debian's are: apt-cache search '^cl-'" name))
     (let ((found (or (call :asdf "COMPONENT-VERSION" system) "0")))
       (when (and version (string/= version found)) (fail "~a==~a was asked for, there is ~a" name version found))
       (handler-case (handler-bind ((warning #'muffle-warning))
