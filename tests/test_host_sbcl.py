@@ -92,7 +92,7 @@ def test_an_error_in_a_sibling_names_the_sibling(host: Lisp) -> None:
 def test_warnings_are_logged_and_the_module_is_loaded(host: Lisp) -> None:
     slot = host.module("(defun run (m c)\n  (if m (list m)\n    (undefined-thing c)))\n(defun unused (x) (list nothing))")
     assert slot.run([1]) == [[1]]
-    texts = [body["text"] for number, body in host.logs if number == slot.number]
+    texts = sorted(body["text"] for number, body in host.logs if number == slot.number)
     assert texts == ["m.lisp:3: undefined function: UNDEFINED-THING", "m.lisp:4: undefined variable: NOTHING"]
 
 

@@ -15,6 +15,7 @@
 (defmethod print-object ((buffer buffer) stream)
   (print-unreadable-object (buffer stream :type t) (format stream "~d octets" (buffer-end buffer))))
 
+(declaim (ftype (function (buffer index) octets) grow))
 (defun grow (buffer size)
   (declare (buffer buffer) (type index size))
   (let ((octets (make-octets (max (+ (buffer-end buffer) size) (* 2 (length (buffer-octets buffer)))))))
@@ -47,8 +48,13 @@
     (setf (buffer-end buffer) (+ at (- end start)))))
 
 (defmacro put-ascii (text buffer)
-  "Put a literal."
-  `(put-octets ,(map '(simple-array (unsigned-byte 8) (*)) #'char-code text) ,buffer))
+  "Put a short literal."
+  (let ((octets (gensym "OCTETS")) (at (gensym "AT")) (place (gensym "BUFFER")))
+    `(let* ((,place ,buffer) (,octets (reserve ,place ,(length text))) (,at (buffer-end ,place)))
+       ,@(loop for char across text
+               for i from 0
+               collect `(setf (aref ,octets (+ ,at ,i)) ,(char-code char)))
+       (setf (buffer-end ,place) (+ ,at ,(length text))))))
 
 (defun taken (buffer &optional (start 0) (end (buffer-end buffer)))
   "A copy of a part."
