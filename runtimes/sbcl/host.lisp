@@ -22,6 +22,8 @@
               *wake-fd* (c-eventfd 0 (logior +cloexec+ +nonblock+))
               *random-state* (make-random-state t)
               *read-default-float-format* 'double-float)
+        (dolist (signal (list sb-unix:sigterm sb-unix:sigint)) ; the end, at once
+          (sb-sys:enable-interrupt signal :default))
         (install-prints)
         (hello)
         (run-engine (make-input in))))))
