@@ -17,7 +17,7 @@ from runtimes.conformance import Subject, subject_of
 from runtimes.conformance.host import Host
 from runtimes.conformance.slot import Slot
 from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
-from tests.harness import need
+from tests.harness import need, running
 
 RUNTIME = load_runtimes([RUNTIMES_FOLDER])["sbcl"]
 pytestmark = pytest.mark.timeout(120)
@@ -90,7 +90,9 @@ def test_an_error_in_a_sibling_names_the_sibling(host: Lisp) -> None:
 
 
 def test_warnings_are_logged_and_the_module_is_loaded(host: Lisp) -> None:
-    slot = host.module("(defun run (m c)\n  (if m (list m)\n    (undefined-thing c)))\n(defun unused (x) (list nothing))")
+    slot = host.module(
+        "(defun run (m c)\n  (if m (list m)\n    (undefined-thing c)))\n(defun unused (x) (list nothing))"
+    )
     assert slot.run([1]) == [[1]]
     texts = sorted(body["text"] for number, body in host.logs if number == slot.number)
     assert texts == ["m.lisp:3: undefined function: UNDEFINED-THING", "m.lisp:4: undefined variable: NOTHING"]
@@ -135,15 +137,15 @@ def test_top_level_forms_see_the_macros_before_them(host: Lisp) -> None:
     [
         ("(list 1 nil t :null)", [1, False, True, None]),
         ("(vector)", []),
-        ("(list #() (make-hash-table :test 'equal) \"\")", [[], {}, ""]),
+        ('(list #() (make-hash-table :test \'equal) "")', [[], {}, ""]),
         ("(make-array 2 :element-type 'double-float :initial-element 0.5d0)", [0.5, 0.5]),
         ("(make-array 2 :fill-pointer 1 :initial-element 7)", [7]),
         ("(list 0.1 1.5f0)", [0.1, 1.5]),  # a module's literals are doubles
         ("(list (make-array 2 :element-type '(unsigned-byte 8)))", [{"$bytes": "AAA="}]),
-        ("(coerce \"base\" 'base-string)", "base"),
-        ("(subseq \"display\" 0 3)", "dis"),
+        ('(coerce "base" \'base-string)', "base"),
+        ('(subseq "display" 0 3)', "dis"),
         ("nil", "nothing"),
-        ("(context-send c \"out\" nil)", False),
+        ('(context-send c "out" nil)', False),
     ],
 )
 def test_lisp_values_are_json_values(host: Lisp, form: str, sent: Any) -> None:
@@ -213,7 +215,7 @@ def test_decimals_of_any_length_are_read_exactly(host: Lisp) -> None:
 
 def test_a_stopped_source_is_closed(host: Lisp) -> None:
     slot = host.module(
-        '(defvar *closed* nil)\n(defun start (c) (make-source (lambda () (values 1 t)) :close (lambda () (setf *closed* t))))\n'
+        "(defvar *closed* nil)\n(defun start (c) (make-source (lambda () (values 1 t)) :close (lambda () (setf *closed* t))))\n"
         '(defun stop (c) (context-set c "closed" *closed*))'
     )
     slot.call("start", turns=0)
@@ -229,6 +231,34 @@ def test_a_context_that_is_over_cannot_send_in_another_turn(host: Lisp) -> None:
     assert [error.type for error in slot.errors] == ["CreditError"]
 
 
+def test_a_running_flow_takes_a_new_version_and_another_language(tmp_path: Path) -> None:
+    """The context goes along, and the new text is loaded into the host that is there."""
+    need("sbcl")
+    lisp = '(lambda (m c) (list "{}" (context-set c "n" (1+ (context-get c "n" 0)))))'
+    python = "def run(m, c):\n    c.set('n', c.get('n') + 1)\n    return ['python', c.get('n')]"
+    with running(tmp_path) as runner:
+
+        def update(runtime: str, code: str) -> set[int]:
+            runner.add("f", {"m": {"runtime": runtime, "code": code}})
+            return {runner.bridge("f", key).host.pid for key in runner.record("f").bridges}
+
+        def answered(count: int) -> None:
+            runner.send("f/m", 0)
+            runner.wait(lambda: len(sink.got) == count, "the answer")
+
+        update("sbcl", lisp.format("one"))
+        runner.start("f")
+        sink = runner.collect("f", "m")
+        answered(1)
+        pids = update("sbcl", lisp.format("two"))
+        answered(2)
+        assert update("sbcl", lisp.format("three")) == pids
+        answered(3)
+        assert update("python3", python) != pids
+        answered(4)
+    assert sink.got == [["one", 1], ["two", 2], ["three", 3], ["python", 4]]
+
+
 # ---------------------------------------------------------------- environments
 
 
@@ -238,9 +268,7 @@ def prepared(folder: Path, dependencies: list[str]) -> subprocess.CompletedProce
     folder.mkdir()
     command = [word.replace("{folder}", str(RUNTIME.folder)) for word in RUNTIME.environment]
     request = json.dumps({"dependencies": dependencies, "final": str(folder)})
-    return subprocess.run(
-        command, cwd=folder, input=request, capture_output=True, text=True, timeout=100, check=False
-    )
+    return subprocess.run(command, cwd=folder, input=request, capture_output=True, text=True, timeout=100, check=False)
 
 
 def system(folder: Path, version: int) -> Path:
@@ -268,7 +296,8 @@ def test_two_versions_of_a_system_in_two_environments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dependency", "says"), [("no-such-system", "no-such-system was not found"), ("asdf==0.1", "asdf==0.1 was asked for")]
+    ("dependency", "says"),
+    [("no-such-system", "no-such-system was not found"), ("asdf==0.1", "asdf==0.1 was asked for")],
 )
 def test_a_system_that_is_not_there(tmp_path: Path, dependency: str, says: str) -> None:
     done = prepared(tmp_path / "environment", [dependency])
