@@ -217,6 +217,21 @@ def test_decimals_of_any_length_are_read_exactly(host: Lisp) -> None:
     assert [struct.pack("<d", x) for x in slot.out()] == [struct.pack("<d", float(t)) for t in texts], f"seed {seed}"
 
 
+@pytest.mark.parametrize("bad", [b"[1", b"1]", b"{", b'"', b"[1]]"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("with_headers", [False, True])
+def test_brackets_of_a_message_are_not_the_bodys(host: Lisp, bad: bytes, at: int, with_headers: bool) -> None:
+    """Together with the brackets around it a broken message can look whole."""
+    slot = host.module('(lambda (m c) (list m (gethash "x-n" (context-headers c) 0)))')
+    texts, headers = [b"1", b"2", b"3"], [{"x-n": "1"}, {"x-n": "2"}, {"x-n": "3"}]
+    texts[at] = bad
+    slot.texts(texts, headers=headers if with_headers else None)
+    slot.done()
+    good = [n for n in (1, 2, 3) if n != at + 1]
+    assert slot.out() == [[n, str(n) if with_headers else 0] for n in good]
+    assert [(error.type, error.number) for error in slot.errors] == [("DataError", at + 1)]
+
+
 def test_a_stopped_source_is_closed(host: Lisp) -> None:
     slot = host.module(
         "(defvar *closed* nil)\n"

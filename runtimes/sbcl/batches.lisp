@@ -77,6 +77,14 @@
              (if cut (setf start (+ cut 2)) (return)))
     (setf (batch-parts batch) (coerce (nreverse parts) 'simple-vector))))
 
+(defun ends-p (batch at)
+  "Whether the bracket at AT is the one that ends the messages: nothing is behind it but, with headers, one more."
+  (let* ((body (batch-body batch)) (end (length body)))
+    (when (batch-headers batch)
+      (setf at (skip-space body (1+ at) end))
+      (unless (and (< at end) (= (aref body at) 93)) (return-from ends-p nil)))
+    (= (skip-space body (1+ at) end) end)))
+
 (defun read-next (batch)
   "The next message and where the one behind it begins; NIL and NIL when the body goes wrong here."
   (declare (optimize (speed 2)))
@@ -84,7 +92,8 @@
     (handler-case
         (multiple-value-bind (value at) (read-value body (batch-at batch) end 0)
           (setf at (skip-space body (the index at) end))
-          (if (and (< (the index at) end) (or (= (aref body at) 44) (and last (= (aref body at) 93))))
+          (if (and (< (the index at) end)
+                   (or (= (aref body at) 44) (and last (= (aref body at) 93) (ends-p batch at))))
               (values value (1+ (the index at)))
               (values nil nil)))
       (data-error () (values nil nil)))))
