@@ -272,6 +272,20 @@ def test_a_running_flow_takes_a_new_version_and_another_language(tmp_path: Path)
     assert hosts[0] == hosts[1] != hosts[2]
 
 
+def test_there_is_no_debugger(host: Lisp) -> None:
+    """(break) is an error of the message; an error in a module's own thread is logged and ends that thread alone."""
+    slot = host.module(
+        "(lambda (m c)\n"
+        "  (when (equal m 1) (break))\n"
+        '  (flet ((stray () (error "stray")))\n'
+        "    (when (equal m 2) (sb-thread:join-thread (sb-thread:make-thread #'stray) :default nil)))\n"
+        "  m)"
+    )
+    assert slot.run([1, 2, 3]) == [2, 3]
+    assert "no debugger" in slot.errors[0].info["error"]["message"]
+    assert [body for _, body in host.logs] == [{"level": "error", "text": "uncaught in a module's thread: stray"}]
+
+
 # ---------------------------------------------------------------- environments
 
 

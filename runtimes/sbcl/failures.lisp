@@ -142,12 +142,12 @@
                 nil)
            (when *lines* (finish-lines)))))))
 
-(defmacro with-internal-errors (() &body body)
+(defun internal-error (condition)
   "An error of the host itself ends the process with 1."
-  `(handler-bind ((serious-condition
-                    (lambda (condition)
-                      (format sb-sys:*stderr* "sbcl host: internal error: ~a~%" (show condition))
-                      (sb-debug:print-backtrace :stream sb-sys:*stderr* :count 50)
-                      (finish-output sb-sys:*stderr*)
-                      (c-exit 1))))
-     ,@body))
+  (format sb-sys:*stderr* "sbcl host: internal error: ~a~%" (show condition))
+  (sb-debug:print-backtrace :stream sb-sys:*stderr* :count 50)
+  (finish-output sb-sys:*stderr*)
+  (c-exit 1))
+
+(defmacro with-internal-errors (() &body body)
+  `(handler-bind ((serious-condition #'internal-error)) ,@body))

@@ -21,6 +21,7 @@
               *transaction* (make-transaction *output*)
               *wake-fd* (c-eventfd 0 (logior +cloexec+ +nonblock+))
               *random-state* (make-random-state t)
+              sb-ext:*invoke-debugger-hook* #'no-debugger
               *read-default-float-format* 'double-float)
         (dolist (signal (list sb-unix:sigterm sb-unix:sigint)) ; the end, at once
           (sb-sys:enable-interrupt signal :default))

@@ -90,4 +90,5 @@
 (finish-output)
 (sb-ext:disable-debugger)
 (sb-ext:lock-package :flow)
+(sb-ext:lock-package :flow-host)
 (sb-ext:save-lisp-and-die "host.core" :toplevel (find-symbol "MAIN" :flow-host))

@@ -62,3 +62,11 @@
           *debug-io* (make-two-way-stream none err)
           *query-io* (make-two-way-stream none out)
           *terminal-io* (make-two-way-stream none out))))
+
+(defun no-debugger (condition hook)
+  "What would enter the debugger: (break) in a handler is an error of it; a thread that a module has made ends alone."
+  (declare (ignore hook))
+  (cond (*running* (refuse 'flow-error "there is no debugger here: ~a" (show condition)))
+        ((eq sb-thread:*current-thread* (sb-thread:main-thread)) (internal-error condition))
+        (t (log-text nil "error" (format nil "uncaught in a module's thread: ~a" (show condition)))
+           (sb-thread:abort-thread))))

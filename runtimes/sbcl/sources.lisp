@@ -9,7 +9,6 @@
 (defstruct (source (:constructor %make-source (next close)))
   (next nil :type function)
   (close nil :type (or null function))
-  (slot nil)
   (stopped nil)
   (advancing nil)) ; its own code runs
 
