@@ -5,6 +5,7 @@ A request is a list of recipes; what exists already is held at once, what is bei
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -18,14 +19,16 @@ from actors.base import BaseActor
 from actors.command import Command
 from actors.messages import runner_to_preparation as from_runner
 from actors.messages.preparation_to_runner import PreparationClosed, Prepared
+from actors.messages.runner_to_client import Progress, Reply
 from actors.messages.system_to_actor import Ready
 from runtimes.environments import Recipe, finished
-from runtimes.making import STDERR_LINES, Failure, InUseError, Making, failure_of, hold, leftovers, take_away
+from runtimes.making import STDERR_LINES, Failure, InUseError, Making, failure_of, hold, is_used, leftovers, take_away
 
 MAX_COMMANDS = max(2, os.cpu_count() or 1)
 MAX_COMMAND_S = 3600.0
 MAX_UNUSED_BUILDS = 32
 CANCELLED = "it was cancelled"
+OTHERS = "another runner"
 log = logging.getLogger("runner.prepare")
 
 
@@ -37,6 +40,7 @@ class Request:
     flow: str
     key: str
     left: deque[Recipe]
+    progress: tuple[ActorAddress, str] | None  # who is told what the command prints
     holds: list[int] = field(default_factory=list)
 
 
@@ -68,7 +72,7 @@ class PreparationActor(BaseActor):
 
     def receiveMsg_Prepare(self, message: from_runner.Prepare, sender: ActorAddress) -> None:
         """Go through the recipes."""
-        self._go_on(Request(sender, message.flow, message.key, deque(message.recipes)))
+        self._go_on(Request(sender, message.flow, message.key, deque(message.recipes), message.progress))
 
     def _go_on(self, request: Request) -> None:
         while request.left:
@@ -179,8 +183,15 @@ class PreparationActor(BaseActor):
             else:
                 job.progress = line
                 if not job.sizing and not line.startswith('{"errors"'):
-                    log.info("%s: %s", job.recipe.id, line)
+                    self._tell(job, line)
         return more
+
+    def _tell(self, job: Job, text: str) -> None:
+        log.info("%s: %s", job.recipe.id, text)
+        for request in job.waiting:
+            if request.progress is not None:
+                client, request_id = request.progress
+                self.send(client, Progress(request_id=request_id, text=text))
 
     def _ended(self, command: Command, job: Job | None) -> None:
         for fd in (command.out_fd, command.err_fd):
@@ -227,6 +238,64 @@ class PreparationActor(BaseActor):
 
     # taking away ---------------------------------------------------------------------------------------------------
 
+    def receiveMsg_DescribeEnvironments(self, message: from_runner.DescribeEnvironments, _sender: ActorAddress) -> None:
+        """Those that are there, and those that are being made."""
+        listed = [
+            {
+                "environmentId": id, "dependencies": about["dependencies"], "locked": about["locked"],
+                "state": "ready", "bytes": about["bytes"], "usedBy": self._users(id, message.used_by),
+            }
+            for id, about in finished(self.cache, "environments").items() if about["runtime"] == message.runtime
+        ]  # fmt: skip
+        listed += [
+            {
+                "environmentId": job.recipe.id, "dependencies": job.recipe.about["dependencies"], "locked": [],
+                "state": "preparing", "bytes": 0, "usedBy": message.used_by.get(job.recipe.id, []),
+                "progress": job.progress,
+            }
+            for job in self.jobs.values() if job.recipe.has_lock and job.recipe.runtime == message.runtime
+        ]  # fmt: skip
+        self.send(message.client, Reply(request_id=message.request_id, ok=True, value=listed))
+
+    def _users(self, id: str, used_by: dict[str, list[str]]) -> list[str]:
+        users = used_by.get(id, [])
+        return users if users or not is_used(self.cache / "environments" / id) else [OTHERS]
+
+    def receiveMsg_RemoveEnvironment(self, message: from_runner.RemoveEnvironment, _sender: ActorAddress) -> None:
+        """No flow of this runner uses it."""
+        place = self.cache / "environments" / message.environment
+        here = [id for id, a in finished(self.cache, "environments").items() if a["runtime"] == message.runtime]
+        error = None
+        if place in self.jobs:
+            error = f"{message.environment} is being prepared"
+        elif message.environment not in here:
+            known = ", ".join(here) or "none"
+            error = f"{message.runtime} has no environment {message.environment!r}; it has {known}"
+        else:
+            try:
+                self._delete([take_away(self.cache, place)])
+            except InUseError:
+                error = f"{message.environment} is in use by {OTHERS}"
+            except OSError as problem:
+                error = f"{message.environment}: {problem.strerror}"
+        self.send(
+            message.client, Reply(request_id=message.request_id, ok=error is None, value=error is None, error=error)
+        )
+
+    def receiveMsg_CollectUnused(self, message: from_runner.CollectUnused, _sender: ActorAddress) -> None:
+        """All that nobody needs."""
+        removed, size = [], 0
+        for kind in ("environments", "builds"):
+            for id, about in finished(self.cache, kind).items():
+                if about["runtime"] in message.runtimes and id not in message.kept:
+                    with contextlib.suppress(InUseError, OSError):
+                        self._delete([take_away(self.cache, self.cache / kind / id)])
+                        removed.append(id)
+                        size += about["bytes"]
+        self.send(
+            message.client, Reply(request_id=message.request_id, ok=True, value={"removed": removed, "bytes": size})
+        )
+
     def _delete(self, folders: list[Path]) -> None:
         """Delete folders by a child process: they may be large."""
         if folders and self.closing is None:  # else the next runner does it
@@ -237,12 +306,5 @@ class PreparationActor(BaseActor):
         ids = finished(self.cache, "builds")
         places = sorted((self.cache / "builds" / id for id in ids), key=lambda place: place.stat().st_mtime)
         for place in places[:-MAX_UNUSED_BUILDS]:
-            try:
+            with contextlib.suppress(InUseError, OSError):
                 self._delete([take_away(self.cache, place)])
-            except (InUseError, OSError):
-                continue
-
-
-def progress_of(actor: PreparationActor) -> dict[str, str]:
-    """The last line of everything that is being made, by id."""
-    return {job.recipe.id: job.progress for job in actor.jobs.values()}
