@@ -10,63 +10,35 @@ import logging
 import os
 import select
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from thespian.actors import ActorAddress, WakeupMessage
 
-from actors.base import BaseActor
 from actors.command import Command
+from actors.environment_keeper import EnvironmentKeeper, Job, Request
 from actors.messages import runner_to_preparation as from_runner
 from actors.messages.preparation_to_runner import PreparationClosed, Prepared
-from actors.messages.runner_to_client import Progress, Reply
+from actors.messages.runner_to_client import Progress
 from actors.messages.system_to_actor import Ready
-from runtimes.environments import Recipe, finished
-from runtimes.making import STDERR_LINES, Failure, InUseError, Making, failure_of, hold, is_used, leftovers, take_away
+from runtimes.environments import Recipe
+from runtimes.making import Failure, Making, failure_of, hold, leftovers
 
 MAX_COMMANDS = max(2, os.cpu_count() or 1)
 MAX_COMMAND_S = 3600.0
-MAX_UNUSED_BUILDS = 32
 CANCELLED = "it was cancelled"
-OTHERS = "another runner"
 log = logging.getLogger("runner.prepare")
 
 
-@dataclass(slots=True, eq=False)
-class Request:
-    """Somebody who waits."""
-
-    client: ActorAddress
-    flow: str
-    key: str
-    left: deque[Recipe]
-    progress: tuple[ActorAddress, str] | None  # who is told what the command prints
-    holds: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One folder that is to be made, and who waits for it."""
-
-    recipe: Recipe
-    waiting: list[Request]
-    making: Making | None = None  # None: it has not begun
-    command: Command | None = None
-    sizing: bool = False  # the command has succeeded, its result is being measured
-    stderr: deque[str] = field(default_factory=lambda: deque(maxlen=STDERR_LINES))
-    progress: str = ""  # its last line
-
-
-class PreparationActor(BaseActor):
+class PreparationActor(EnvironmentKeeper):
     """One per runner."""
 
     def receiveMsg_OpenCache(self, message: from_runner.OpenCache, _sender: ActorAddress) -> None:
         """Remove what dead runners have left."""
         self.cache = message.cache
-        self.jobs: dict[Path, Job] = {}  # in the order in which they were asked for
         self.commands: dict[int, tuple[Command, Job | None]] = {}  # by each of their descriptors
         self.closing: ActorAddress | None = None
-        self._delete(leftovers(self.cache))
+        with contextlib.suppress(OSError):  # a cache that is not ours, to be read only
+            self.delete(leftovers(self.cache))
 
     # requests ------------------------------------------------------------------------------------------------------
 
@@ -88,7 +60,8 @@ class PreparationActor(BaseActor):
                 job.waiting.append(request)
                 self._begin_jobs()
                 return
-            os.utime(recipe.place)  # the builds that were used last are kept longest
+            with contextlib.suppress(OSError):  # it may be part of an image, and not ours
+                os.utime(recipe.place)  # the builds that were used last are kept longest
             request.holds.append(held)
             request.left.popleft()
         self.send(request.client, Prepared(flow=request.flow, key=request.key, holds=tuple(request.holds)))
@@ -221,11 +194,11 @@ class PreparationActor(BaseActor):
             del self.jobs[job.recipe.place]
         if job.making is not None:
             job.making.release()
-            self._delete([job.making.folder])
+            self.delete([job.making.folder])
         if failure is None:
             log.info("%s: prepared", job.recipe.id)
             if not job.recipe.has_lock:
-                self._drop_builds()
+                self.drop_builds()
         elif failure.reason != CANCELLED:
             log.info("%s: could not be prepared", job.recipe.id)
         for request in job.waiting:
@@ -236,75 +209,7 @@ class PreparationActor(BaseActor):
         self._begin_jobs()
         self._say_closed()
 
-    # taking away ---------------------------------------------------------------------------------------------------
-
-    def receiveMsg_DescribeEnvironments(self, message: from_runner.DescribeEnvironments, _sender: ActorAddress) -> None:
-        """Those that are there, and those that are being made."""
-        listed = [
-            {
-                "environmentId": id, "dependencies": about["dependencies"], "locked": about["locked"],
-                "state": "ready", "bytes": about["bytes"], "usedBy": self._users(id, message.used_by),
-            }
-            for id, about in finished(self.cache, "environments").items() if about["runtime"] == message.runtime
-        ]  # fmt: skip
-        listed += [
-            {
-                "environmentId": job.recipe.id, "dependencies": job.recipe.about["dependencies"], "locked": [],
-                "state": "preparing", "bytes": 0, "usedBy": message.used_by.get(job.recipe.id, []),
-                "progress": job.progress,
-            }
-            for job in self.jobs.values() if job.recipe.has_lock and job.recipe.runtime == message.runtime
-        ]  # fmt: skip
-        self.send(message.client, Reply(request_id=message.request_id, ok=True, value=listed))
-
-    def _users(self, id: str, used_by: dict[str, list[str]]) -> list[str]:
-        users = used_by.get(id, [])
-        return users if users or not is_used(self.cache / "environments" / id) else [OTHERS]
-
-    def receiveMsg_RemoveEnvironment(self, message: from_runner.RemoveEnvironment, _sender: ActorAddress) -> None:
-        """No flow of this runner uses it."""
-        place = self.cache / "environments" / message.environment
-        here = [id for id, a in finished(self.cache, "environments").items() if a["runtime"] == message.runtime]
-        error = None
-        if place in self.jobs:
-            error = f"{message.environment} is being prepared"
-        elif message.environment not in here:
-            known = ", ".join(here) or "none"
-            error = f"{message.runtime} has no environment {message.environment!r}; it has {known}"
-        else:
-            try:
-                self._delete([take_away(self.cache, place)])
-            except InUseError:
-                error = f"{message.environment} is in use by {OTHERS}"
-            except OSError as problem:
-                error = f"{message.environment}: {problem.strerror}"
-        self.send(
-            message.client, Reply(request_id=message.request_id, ok=error is None, value=error is None, error=error)
-        )
-
-    def receiveMsg_CollectUnused(self, message: from_runner.CollectUnused, _sender: ActorAddress) -> None:
-        """All that nobody needs."""
-        removed, size = [], 0
-        for kind in ("environments", "builds"):
-            for id, about in finished(self.cache, kind).items():
-                if about["runtime"] in message.runtimes and id not in message.kept:
-                    with contextlib.suppress(InUseError, OSError):
-                        self._delete([take_away(self.cache, self.cache / kind / id)])
-                        removed.append(id)
-                        size += about["bytes"]
-        self.send(
-            message.client, Reply(request_id=message.request_id, ok=True, value={"removed": removed, "bytes": size})
-        )
-
-    def _delete(self, folders: list[Path]) -> None:
+    def delete(self, folders: list[Path]) -> None:
         """Delete folders by a child process: they may be large."""
         if folders and self.closing is None:  # else the next runner does it
             self._watch(Command.of(["rm", "-rf", *map(str, folders)]), None)
-
-    def _drop_builds(self) -> None:
-        """Every change of a compiled module makes a build: those that nobody uses do not grow without bound."""
-        ids = finished(self.cache, "builds")
-        places = sorted((self.cache / "builds" / id for id in ids), key=lambda place: place.stat().st_mtime)
-        for place in places[:-MAX_UNUSED_BUILDS]:
-            with contextlib.suppress(InUseError, OSError):
-                self._delete([take_away(self.cache, place)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -12,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from actors.console.client import RunnerClient, RunnerError
+from actors.console.calls import connected, show
+from actors.console.client import RunnerClient
 from actors.console.errors import UserError
-from actors.console.live_runners import find_runner, live_runners
+from actors.console.live_runners import live_runners
 from actors.console.text import columns
 from actors.messages.client_to_runner import BadRequestError, make_request
 from actors.messages.runner_to_client import Progress, Reply
@@ -33,16 +33,13 @@ def _calls(options: argparse.Namespace) -> Iterator[Call]:
         with _own_runner(Path(options.state or default_state_folder())) as call:
             yield call
     else:
-        with RunnerClient(socket=find_runner(options.state, options.runner).socket) as client:
+        with connected(options) as client:
             client.on_progress = _print_progress
             yield lambda method, *parameters: _ask(client, method, *parameters)
 
 
 def _ask(client: RunnerClient, method: str, *parameters: Any) -> Any:
-    try:
-        answer = client.call(method, *parameters, timeout=None)
-    except RunnerError as error:
-        raise UserError(str(error)) from None
+    answer = client.call(method, *parameters, timeout=None)
     if answer is False or getattr(answer, "ok", True) is False:
         raise UserError(answer.error or "refused")
     return answer
@@ -79,11 +76,6 @@ def _own_runner(state: Path) -> Iterator[Call]:
         folder.close()
 
 
-def _show(options: argparse.Namespace, value: Any, text: str) -> int:
-    print(json.dumps(value) if options.json else text)
-    return 0
-
-
 def _print_progress(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
@@ -100,7 +92,7 @@ def list_dependencies(options: argparse.Namespace) -> int:
         )
         for e in found
     ]  # fmt: skip
-    return _show(options, found, columns(head, rows) if rows else f"{options.runtime} has no environments")
+    return show(options, found, lambda _: columns(head, rows) if rows else f"{options.runtime} has no environments")
 
 
 def install(options: argparse.Namespace) -> int:
@@ -112,14 +104,14 @@ def install(options: argparse.Namespace) -> int:
             with contextlib.suppress(UserError):
                 call("cancelDependencies", options.runtime, options.spec)
             raise
-    return _show(options, {"environmentId": environment}, environment)
+    return show(options, {"environmentId": environment}, lambda _: environment)
 
 
 def remove(options: argparse.Namespace) -> int:
     """`runner deps remove RUNTIME ENVIRONMENT`."""
     with _calls(options) as call:
         call("removeDependencies", options.runtime, options.environment)
-    return _show(options, {"ok": True}, f"{options.environment}: removed")
+    return show(options, {"ok": True}, lambda _: f"{options.environment}: removed")
 
 
 def collect(options: argparse.Namespace) -> int:
@@ -128,7 +120,7 @@ def collect(options: argparse.Namespace) -> int:
         found = call("collectDependencies", options.runtime)
     lines = [f"{id}: removed" for id in found["removed"]]
     lines.append(f"{size_text(found['bytes'])} freed" if lines else "there is nothing that nobody uses")
-    return _show(options, found, "\n".join(lines))
+    return show(options, found, lambda _: "\n".join(lines))
 
 
 def size_text(size: float) -> str:
