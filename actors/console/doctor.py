@@ -17,7 +17,7 @@ from actors.console.text import columns
 from actors.system import ActorSystem
 from runtimes.manifest import find_version, load_runtimes, runtime_folders
 
-PACKAGES = ("thespian", "orjson", "pyyaml", "psutil", "rich", "msgpack")
+PACKAGES = ("thespian", "orjson", "pyyaml", "psutil", "rich", "msgpack", "uv")
 THESPIAN = "4.0.1"  # actors/signing.py and actors/system.py know its inside
 PIPE_LIMITS = ("pipe-max-size", "pipe-user-pages-soft", "pipe-user-pages-hard")
 
