@@ -79,7 +79,7 @@ def audit(options: argparse.Namespace) -> int:
 def _life(method: str, word: str) -> Callable[[argparse.Namespace], int]:
     def verb(options: argparse.Namespace) -> int:
         with connected(options, options.flow) as client:
-            outcome = client.call(method, options.flow)
+            outcome = client.call(method, options.flow, timeout=None)  # it may have to be compiled
         return done(options, outcome, f"{options.flow}: {word}", flow=options.flow)
 
     return verb
