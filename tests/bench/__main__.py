@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import against, latency, pairs, size, start, throughput, updates
+from tests.bench import against, environment, latency, pairs, size, start, throughput, updates
 from tests.bench.figures import table_line
 
 BENCHMARKS = {
@@ -26,6 +26,7 @@ BENCHMARKS = {
     "modules": size.sizes,
     "update": updates.updates,
     "pair": pairs.pairs,
+    "environment": environment.environment,
 }
 NEED_NODE = ("throughput.cross", "throughput.node_chain", "start", "update")
 
