@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var (
+	inUnit = regexp.MustCompile(`(?:^|[ /])units/(u_[0-9a-f]{16})/([^\s].*?):(\d+):(?:(\d+):)? (.*)$`)
+	inMain = regexp.MustCompile(`(?:^|[ /])main\.go:(\d+):(?:\d+:)? (.*)$`)
+)
+
+// compile runs the go command, without any network: what it needs is in the environment.
+func compile(asked request) (map[string]problem, error) {
+	command := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-w", "-o", filepath.Join("..", "host"), ".")
+	command.Dir = "src"
+	command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off",
+		"GOMODCACHE="+filepath.Join(asked.Environment, "modules"))
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	err := command.Run()
+	if err == nil {
+		return nil, nil
+	}
+	if _, is := err.(*exec.ExitError); !is {
+		return nil, err
+	}
+	problems := problemsIn(output.String(), asked.Units)
+	if len(problems) == 0 {
+		return nil, fmt.Errorf("go build: %w\n%s", err, output.String())
+	}
+	return problems, nil
+}
+
+// problemsIn finds the first message of the compiler about each unit.
+func problemsIn(output string, units []unit) map[string]problem {
+	problems := map[string]problem{}
+	for _, line := range strings.Split(output, "\n") {
+		name, found := "", problem{Type: "CompileError"}
+		if match := inUnit.FindStringSubmatch(line); match != nil {
+			name, found.File, found.Message = match[1], match[2], match[5]
+			found.Line, _ = strconv.Atoi(match[3])
+			found.Column, _ = strconv.Atoi(match[4])
+		} else if match := inMain.FindStringSubmatch(line); match != nil {
+			number, _ := strconv.Atoi(match[1])
+			if number < mainStart || number-mainStart >= len(units) {
+				continue
+			}
+			name, found.Message = units[number-mainStart].Unit, match[2]
+		}
+		if _, known := problems[name]; known || name == "" {
+			continue
+		}
+		if text := strings.TrimPrefix(found.Message, "syntax error: "); text != found.Message {
+			found.Type, found.Message = "SyntaxError", text
+		}
+		if before, _, is := strings.Cut(found.Message, "; to add it"); is {
+			found.Message = before + "; name its module in the module's dependencies"
+		}
+		problems[name] = found
+	}
+	return problems
+}
