@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	inUnit = regexp.MustCompile(`(?:^|[ /])units/(u_[0-9a-f]{16})/([^\s].*?):(\d+):(?:(\d+):)? (.*)$`)
-	inMain = regexp.MustCompile(`(?:^|[ /])main\.go:(\d+):(?:\d+:)? (.*)$`)
+	heading = regexp.MustCompile(`^# host(?:/units/(u_[0-9a-f]{16}))?$`)
+	place   = regexp.MustCompile(`^(?:\./)?(?:units/(u_[0-9a-f]{16})/)?(.+?):(\d+):(?:(\d+):)? (.*)$`)
 )
 
 // compile runs the go command, without any network: what it needs is in the environment.
@@ -41,18 +41,25 @@ func compile(asked request) (map[string]problem, error) {
 // problemsIn finds the first message of the compiler about each unit.
 func problemsIn(output string, units []unit) map[string]problem {
 	problems := map[string]problem{}
+	current := ""
 	for _, line := range strings.Split(output, "\n") {
-		name, found := "", problem{Type: "CompileError"}
-		if match := inUnit.FindStringSubmatch(line); match != nil {
-			name, found.File, found.Message = match[1], match[2], match[5]
-			found.Line, _ = strconv.Atoi(match[3])
-			found.Column, _ = strconv.Atoi(match[4])
-		} else if match := inMain.FindStringSubmatch(line); match != nil {
-			number, _ := strconv.Atoi(match[1])
-			if number < mainStart || number-mainStart >= len(units) {
-				continue
-			}
-			name, found.Message = units[number-mainStart].Unit, match[2]
+		if match := heading.FindStringSubmatch(line); match != nil {
+			current = match[1]
+			continue
+		}
+		match := place.FindStringSubmatch(line)
+		if match == nil {
+			continue
+		}
+		name, found := match[1], problem{Type: "CompileError", File: match[2], Message: match[5]}
+		found.Line, _ = strconv.Atoi(match[3])
+		found.Column, _ = strconv.Atoi(match[4])
+		if name == "" {
+			name = current
+		}
+		if at := found.Line - mainStart; name == "" && found.File == "main.go" && at >= 0 && at < len(units) {
+			name = units[at].Unit
+			found.File, found.Line, found.Column = "", 0, 0
 		}
 		if _, known := problems[name]; known || name == "" {
 			continue
