@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools import go_variables
+from runtimes.go.tools import go_variables
 
 
 def main() -> int:

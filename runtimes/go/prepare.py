@@ -13,10 +13,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools import go_variables
+from runtimes.go.tools import go_variables
 
 HERE = Path(__file__).parent
-SAMPLE = 'package module\n\nimport "flow"\n\nfunc Run(c *flow.Context, m any) (any, error) { return m, nil }\n'
+SAMPLE = """package module
+
+import (
+	"flow"
+	_ "net/http" // and with it most of the standard library that modules use
+	_ "regexp"
+	_ "text/template"
+)
+
+func Run(c *flow.Context, m any) (any, error) { return m, nil }
+"""
 
 
 class Failed(Exception):

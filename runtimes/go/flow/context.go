@@ -20,6 +20,7 @@ type Context struct {
 	slot        *slot
 	mutex       sync.Mutex
 	isLive      bool // the handler runs
+	isOver      bool // and will not again
 	isQuiet     bool // a hook, or the end of a source: no handler call
 	redelivered bool
 	port, wire  string
@@ -36,8 +37,8 @@ type Context struct {
 	sent        int
 	unwired     int
 	bytes       int
-	done        <-chan struct{}
-	one         [1]output
+	done        chan struct{}
+	one         [1]output // most calls have one: no allocation of its own
 }
 
 type output struct {
@@ -230,6 +231,9 @@ func (c *Context) output(port string, value any, isShared bool, headers []map[st
 		}
 		made.native = native
 	}
+	if c.outputs == nil {
+		c.outputs = c.one[:0]
+	}
 	c.outputs = append(c.outputs, made)
 	c.sent++
 	return nil
@@ -321,8 +325,19 @@ func (c *Context) FlowID() string { return c.slot.flow }
 // Log writes a line to the runner's log; the levels are debug, info, warning and error.
 func (c *Context) Log(level, text string) { c.slot.engine.log(c.slot.number, level, text) }
 
-// Done is closed when a source is to end: one that waits for the outside world should wait for this too.
-func (c *Context) Done() <-chan struct{} { return c.done }
+// Done is closed when the call has ended, or when the source is to end that Start has returned: what waits for the
+// outside world should wait for this too.
+func (c *Context) Done() <-chan struct{} {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.isOver {
+			close(c.done)
+		}
+	}
+	return c.done
+}
 
 // yield is a source's value: the module may go on using it.
 func (c *Context) yield(value any) error {
@@ -332,17 +347,33 @@ func (c *Context) yield(value any) error {
 	return c.output("out", value, true, nil)
 }
 
-// begin makes the context that of the running call, end that of none; what it did is then the engine's.
+// begin and pause say whether what is done belongs to the running call.
 func (c *Context) begin() {
 	c.mutex.Lock()
 	c.isLive = true
 	c.mutex.Unlock()
 }
 
-func (c *Context) end() {
+func (c *Context) pause() {
 	c.mutex.Lock()
 	c.isLive = false
 	c.mutex.Unlock()
+}
+
+// end is for good.
+func (c *Context) end() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.isLive = false
+	c.finish()
+}
+
+// finish closes what Done gives, under the mutex.
+func (c *Context) finish() {
+	if c.done != nil && !c.isOver {
+		close(c.done)
+	}
+	c.isOver = true
 }
 
 func (c *Context) outputID(index int) string {

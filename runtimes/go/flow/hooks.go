@@ -37,11 +37,11 @@ func (e *engine) runHook(s *slot, call *hookCall) {
 	e.arm()
 	c := s.named(call.hook, call.hook, call.turns)
 	c.isQuiet = true
-	done := make(chan struct{})
-	c.done = done
 	e.beginTurn(c)
 	made, err := e.invokeHook(c, hook)
-	c.end()
+	if c.pause(); made == nil || err != nil {
+		c.end()
+	}
 	if err != nil {
 		e.now = clock()
 		e.answer(s, call, map[string]any{"ok": false, "error": describe(err)})
@@ -61,7 +61,7 @@ func (e *engine) runHook(s *slot, call *hookCall) {
 	}
 	e.answer(s, call, answer)
 	if made != nil {
-		s.source = newSource(c, made, call.turns, done)
+		s.source = newSource(c, made, call.turns)
 	}
 }
 

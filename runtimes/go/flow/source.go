@@ -29,7 +29,6 @@ type source struct {
 	next    Source
 	context *Context // the one that the module's Start got
 	number  uint64
-	done    chan struct{}
 
 	// Under engine.mutex:
 	isStopping bool
@@ -37,8 +36,8 @@ type source struct {
 	pending    int    // turns in the inbox
 }
 
-func newSource(c *Context, next Source, number uint64, done chan struct{}) *source {
-	s := &source{slot: c.slot, next: next, context: c, number: number, done: done}
+func newSource(c *Context, next Source, number uint64) *source {
+	s := &source{slot: c.slot, next: next, context: c, number: number}
 	go s.run()
 	return s
 }
@@ -56,7 +55,9 @@ func (s *source) stop(closed func()) {
 	e.mutex.Lock()
 	s.isStopping, s.closed = true, once
 	e.mutex.Unlock()
-	close(s.done)
+	s.context.mutex.Lock()
+	s.context.finish()
+	s.context.mutex.Unlock()
 	s.slot.wanted.Broadcast()
 	time.AfterFunc(closeTime, func() { e.post(once) })
 }
@@ -116,7 +117,7 @@ func (s *source) turn() *produced {
 	own := s.slot.named("start", "start", s.number)
 	c.mutex.Lock()
 	c.number, c.id, c.port = own.number, own.id, own.port
-	c.outputs, c.changes, c.arena = nil, nil, own.arena
+	c.outputs, c.changes, c.arena = own.one[:0], nil, own.arena
 	c.count, c.sent, c.unwired, c.bytes = 0, 0, 0, 0
 	c.isLive = true
 	c.mutex.Unlock()
@@ -130,7 +131,9 @@ func (s *source) turn() *produced {
 	own.outputs, own.changes = c.outputs, c.changes
 	own.count, own.sent, own.unwired, own.bytes = c.count, c.sent, c.unwired, c.bytes
 	c.outputs, c.changes = nil, nil
-	own.isQuiet = !more
+	if own.isQuiet = !more; err != nil || !more {
+		c.finish()
+	}
 	return &produced{context: own, busy: clock() - start, err: err, isLast: err != nil || !more, source: s}
 }
 

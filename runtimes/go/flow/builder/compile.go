@@ -13,6 +13,7 @@ import (
 
 var (
 	heading = regexp.MustCompile(`^# host(?:/units/(u_[0-9a-f]{16}))?$`)
+	missing = regexp.MustCompile(`^(?:cannot find module providing|no required module provides) package ([^:;\s]+)|^package (\S+) is not in `)
 	place   = regexp.MustCompile(`^(?:\./)?(?:units/(u_[0-9a-f]{16})/)?(.+?):(\d+):(?:(\d+):)? (.*)$`)
 )
 
@@ -67,8 +68,8 @@ func problemsIn(output string, units []unit) map[string]problem {
 		if text := strings.TrimPrefix(found.Message, "syntax error: "); text != found.Message {
 			found.Type, found.Message = "SyntaxError", text
 		}
-		if before, _, is := strings.Cut(found.Message, "; to add it"); is {
-			found.Message = before + "; name its module in the module's dependencies"
+		if match := missing.FindStringSubmatch(found.Message); match != nil {
+			found.Message = "there is no package " + match[1] + match[2] + "; name its module in the module's dependencies"
 		}
 		problems[name] = found
 	}
