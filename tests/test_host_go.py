@@ -1,8 +1,9 @@
-"""What the go host has beyond the conformance suite: types of the user's own, panics, the compiler's words, dependencies."""
+"""What the go host has beyond the conformance suite: types of the user's own, panics, compile errors, dependencies."""
 
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from actors.messages import client_to_runner as api
 from runtimes.conformance.case import bench_of
 from runtimes.conformance.host import Host
+from runtimes.conformance.slot import Slot
 from runtimes.conformance.subject import PreparedSubject
 from runtimes.environments import Unit, build_recipe, cache_folder, environment_recipe, read_locked
 from runtimes.making import Failure, make
@@ -162,6 +164,75 @@ def test_a_source_that_waits_is_told_to_end(start: Callable[[], Host]) -> None:
     assert slot.context_value("closed") is True
 
 
+# concurrency: what runtimes/conformance/cases_async.py asks of async handlers
+
+
+def sleeps(*milliseconds: int, **more: Any) -> list[Any]:
+    return [{"ms": ms} | more for ms in milliseconds]
+
+
+def slept(slot: Slot, first: int, *milliseconds: int) -> list[Any]:
+    return [value for n, ms in enumerate(milliseconds, first) for value in (f"{slot.wire_name}#{n}", ms)]
+
+
+def test_turns_overlap_and_are_committed_in_order(start: Callable[[], Host]) -> None:
+    slot = start().load("sleeps", concurrency=8)
+    milliseconds = [400, 200, 300, 100, 350, 10, 250, 150]
+    begin = time.monotonic()
+    assert slot.run(sleeps(*milliseconds)) == slept(slot, 1, *milliseconds)
+    assert time.monotonic() - begin < sum(milliseconds) / 1000 - 0.5
+    slot.counts(consumed=8, handled=8, sent=16)
+
+
+def test_no_more_than_concurrency_overlap_and_one_fails_alone(start: Callable[[], Host]) -> None:
+    slot = start().load("sleeps", concurrency=2)
+    begin = time.monotonic()
+    messages = [*sleeps(60), *sleeps(30, bad=True), *sleeps(60, set=True), *sleeps(60)]
+    assert slot.run(messages) == [*slept(slot, 1, 60), *slept(slot, 4, 60)]
+    assert time.monotonic() - begin >= 0.12
+    assert [(error.number, error.type) for error in slot.errors] == [(2, "Error"), (3, "ContextError")]
+
+
+def test_a_recall_ends_the_turns_begun(start: Callable[[], Host]) -> None:
+    host = start()
+    slot = host.load("sleeps", concurrency=3)
+    messages = sleeps(*[20] * 30)
+    slot.data(messages)
+    host.wait(lambda: host.commits, "first COMMIT")
+    host.pause(slot.number)
+    done = slot.totals["consumed"]
+    assert 3 <= done < 30
+    slot.redeliver(messages[done:], first=done + 1)
+    slot.done()
+    assert slot.out() == slept(slot, 1, *[20] * 30)
+
+
+def test_a_held_message_drops_the_turns_behind_it(start: Callable[[], Host]) -> None:
+    host = start()
+    slot = host.load("sleeps", concurrency=4, retry=True)
+    messages = [*sleeps(5), *sleeps(30, bad=True), *sleeps(5, 5, 5)]
+    slot.data(messages)
+    host.wait(lambda: slot.errors, "ERROR with HELD")
+    assert slot.errors[0].held
+    assert slot.out() == slept(slot, 1, 5)
+    host.pause(slot.number)
+    slot.redeliver(messages[1:], first=2)
+    slot.done()
+    assert slot.out() == slept(slot, 1, 5, 30, 5, 5, 5)
+
+
+def test_hooks_and_stop_wait_for_the_turns_begun(start: Callable[[], Host]) -> None:
+    host = start()
+    slot = host.load("sleeps", concurrency=2)
+    slot.data(sleeps(1, 100, 100))
+    assert slot.call("stop") == {"ok": True}
+    assert slot.out() == slept(slot, 1, 1, 100, 100)
+    slot.data(sleeps(1, 200), first=4)
+    host.wait(lambda: slot.totals["consumed"] == 4, "the fourth turn")
+    assert host.stop() == 0
+    assert slot.out()[6:] == slept(slot, 4, 1, 200)
+
+
 # the compiler
 
 
@@ -177,7 +248,12 @@ def test_errors_have_the_users_file_and_line() -> None:
         "package.go": ('package module\n\nimport (\n\t"flow"\n\t"github.com/x/y"\n)\n\nvar _ = y.Z\n\n' + RUN, {}),
     }
     assert places(build({name: broken[name] for name in ("type.go", "sibling.go", "inline")})) == [
-        ("CompileError", "helper.go", 3, "cannot use true (untyped bool constant) as int value in variable declaration"),
+        (
+            "CompileError",
+            "helper.go",
+            3,
+            "cannot use true (untyped bool constant) as int value in variable declaration",
+        ),
         ("CompileError", "inline.go", 9, "undefined: missing"),
         ("CompileError", "type.go", 6, 'cannot use "x" (untyped string constant) as int value in variable declaration'),
     ]
@@ -234,14 +310,12 @@ def test_a_flow_keeps_its_context_from_python_to_go_and_over_an_update(runner: H
         {"runtime": "go", "code": code.replace("VERSION", "two")},
     ]
     echo = {"runtime": "python3", "code": "def run(m, c):\n    return m\n"}
-    out = None
-    for n, module in enumerate(modules):
-        flow = {"id": "f", "modules": {"a": module, "b": echo}, "wires": ["a -> b"]}
+    flows = [{"id": "f", "modules": {"a": module, "b": echo}, "wires": ["a -> b"]} for module in modules]
+    runner.ok(api.AddOrUpdateFlow, flow=flows[0])
+    out = runner.collect("f", "b")
+    runner.start("f")
+    for n, flow in enumerate(flows):
         runner.ok(api.AddOrUpdateFlow, flow=flow)
-        if out is None:
-            out = runner.collect("f", "b")
-            runner.start("f")
         runner.send("f/a", n)
         runner.wait(lambda n=n: len(out.got) == n + 1)
-    assert out is not None
-    assert [message for message in out.got] == [["python", 1], ["one", 2], ["two", 3]]
+    assert out.got == [["python", 1], ["one", 2], ["two", 3]]

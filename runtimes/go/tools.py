@@ -1,4 +1,4 @@
-"""How the commands of this folder run the go command: never on its default folders, never fetching another toolchain."""
+"""How the commands of this folder run the go command: never on its default folders, never another toolchain."""
 
 from __future__ import annotations
 

@@ -1,10 +1,6 @@
 package flow
 
-import (
-	"os"
-
-	"flow/internal/data"
-)
+import "flow/internal/data"
 
 // handle takes one frame of the runner.
 func (e *engine) handle(f frame) {
@@ -29,10 +25,7 @@ func (e *engine) handle(f frame) {
 	case kindPing:
 		e.link.writeFrame(frame{kind: kindPong, first: f.first})
 	case kindStop:
-		e.drain()
-		e.commit()
-		e.prints.flush()
-		os.Exit(0)
+		e.stop()
 	}
 }
 
@@ -106,7 +99,7 @@ func (e *engine) unload(number uint16) {
 	}
 }
 
-// pause forgets the input and credit of a slot, or of all; no turn is under way between two frames.
+// pause forgets the input and credit of a slot, or of all. Only turns that overlap are under way between two frames.
 func (e *engine) pause(number uint16, request uint64) {
 	for _, s := range e.slots {
 		if number == allSlots || s.number == number {
@@ -118,8 +111,8 @@ func (e *engine) pause(number uint16, request uint64) {
 		}
 	}
 	e.drain()
-	e.commit()
-	e.link.writeFrame(frame{kind: kindPaused, slot: number, first: request})
+	e.pauses = append(e.pauses, waitingPause{number, request})
+	e.answerPauses()
 }
 
 func (s *slot) pull(credit int) {

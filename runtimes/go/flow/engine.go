@@ -34,6 +34,10 @@ type engine struct {
 	running  atomic.Int32 // the slot whose code runs, for what it prints
 	prints   *prints
 
+	underWay   int // turns that overlap
+	pauses     []waitingPause
+	isStopping bool
+
 	mutex sync.Mutex // of the inbox and of every slot's credit
 	inbox []any      // *produced or func()
 }
@@ -79,7 +83,7 @@ func (e *engine) look(wait bool) error {
 		return err
 	}
 	if e.hasInbox() {
-		if clock()-e.drained < napTime { // a busy source: let it make more than a frame's worth
+		if e.hasSourceTurn() && clock()-e.drained < napTime { // a busy source: let it make more than a frame's worth
 			if err := e.link.nap(napTime); err != nil {
 				return err
 			}
@@ -122,13 +126,20 @@ func (e *engine) work() {
 			e.ready = e.ready[1:]
 			continue
 		}
-		if hook, is := s.queue[0].(*hookCall); is {
+		if s.isBlocked() {
+			e.ready = e.ready[1:]
+			s.parked++ // until a turn has ended
+		} else if hook, is := s.queue[0].(*hookCall); is {
 			s.shift()
 			e.ready = e.ready[1:]
 			e.runHook(s, hook)
 		} else {
 			waiting := s.queue[0].(*batch)
-			e.runBatch(s, waiting)
+			if s.concurrency > 1 && waiting.flags&flagTurn == 0 {
+				e.begin(s, waiting)
+			} else {
+				e.runBatch(s, waiting)
+			}
 			if waiting.left == 0 && len(s.queue) > 0 && s.queue[0] == any(waiting) {
 				s.shift()
 				e.ready = e.ready[1:]
@@ -165,15 +176,7 @@ func (e *engine) runBatch(s *slot, b *batch) {
 			e.link.writeFrame(frame{kind: kindTurn, slot: s.number, first: b.number})
 			e.arm()
 		}
-		number := b.number
-		message, headers, id, err := b.next(&e.decoder)
-		if message == nil {
-			message = Null
-		}
-		c := &Context{
-			slot: s, port: b.input.port, wire: b.input.wire, number: number, id: id, headers: headers, message: message,
-			redelivered: b.flags&flagRedelivered != 0, arena: &e.arena,
-		}
+		c, err := e.nextOf(s, b)
 		e.beginTurn(c)
 		if err != nil {
 			e.turn.fail(c, err, 0)
@@ -188,6 +191,19 @@ func (e *engine) runBatch(s *slot, b *batch) {
 			return
 		}
 	}
+}
+
+// nextOf is the context of the next message's turn; the error is that of a message that cannot be decoded.
+func (e *engine) nextOf(s *slot, b *batch) (*Context, error) {
+	number := b.number
+	message, headers, id, err := b.next(&e.decoder)
+	if message == nil {
+		message = Null
+	}
+	return &Context{
+		slot: s, port: b.input.port, wire: b.input.wire, number: number, id: id, headers: headers, message: message,
+		redelivered: b.flags&flagRedelivered != 0, arena: &e.arena,
+	}, err
 }
 
 func (e *engine) beginTurn(root *Context) {
@@ -296,6 +312,17 @@ func (e *engine) hasInbox() bool {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	return len(e.inbox) > 0
+}
+
+// hasSourceTurn says whether a source was the first to fill the inbox.
+func (e *engine) hasSourceTurn() bool {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if len(e.inbox) == 0 {
+		return false
+	}
+	made, is := e.inbox[0].(*produced)
+	return is && made.source != nil
 }
 
 // drain takes what is in the inbox.

@@ -21,6 +21,8 @@ type slot struct {
 	ins          map[uint16]*input
 	outs         atomic.Pointer[map[string]*out] // sources read it, too
 	queue        []any                           // *batch or *hookCall
+	overlaps     []*overlapped                   // in input order, with concurrency
+	parked       int                             // times that it is missing in the engine's list of ready slots
 	isHeld       bool                            // a message failed and is to be tried again: input is discarded until PAUSE
 	source       *source
 	dirty        map[string]*entry
