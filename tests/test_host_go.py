@@ -184,6 +184,32 @@ def test_turns_overlap_and_are_committed_in_order(start: Callable[[], Host]) -> 
     slot.counts(consumed=8, handled=8, sent=16)
 
 
+def test_a_module_that_was_slow_keeps_nobody_waiting(start: Callable[[], Host]) -> None:
+    host = start()
+    slot, other = host.load("sleeps"), host.load("sleeps")
+    assert slot.run(sleeps(5)) == slept(slot, 1, 5)
+    slot.data(sleeps(500, 0, 0), first=2)
+    assert other.run(sleeps(0)) == slept(other, 1, 0)
+    host.pause(other.number)
+    host.ping(1)
+    assert slot.totals["consumed"] == 1
+    slot.done()
+    assert slot.out()[2:] == slept(slot, 2, 500, 0, 0)
+
+
+def test_a_slow_module_that_becomes_a_fused_target_runs_one_at_a_time(start: Callable[[], Host]) -> None:
+    host = start()
+    front, back = host.load("sleeps"), host.load("counts")
+    assert back.run([20]) == [1]
+    back.data([100], first=2)
+    front.wire(fused={"out": [(back, "in", "w")]})
+    front.data(sleeps(0))
+    front.done()
+    back.done()
+    assert back.out() == [1, 2, 3, 4]
+    assert back.context_value("n") == 4
+
+
 def test_no_more_than_concurrency_overlap_and_one_fails_alone(start: Callable[[], Host]) -> None:
     slot = start().load("sleeps", concurrency=2)
     begin = time.monotonic()

@@ -75,6 +75,24 @@ func (e *engine) wire(s *slot, body []byte) {
 	for channel, in := range s.ins {
 		e.channels[channel] = in
 	}
+	e.findTargets()
+}
+
+// findTargets marks what a fused wire leads to. Its own turns are over before the engine may call it.
+func (e *engine) findTargets() {
+	for _, s := range e.slots {
+		s.isTarget = false
+	}
+	for _, s := range e.slots {
+		for _, out := range s.wiring() {
+			for _, each := range out.fused {
+				if target := e.slots[each.slot]; target != nil {
+					target.isTarget = true
+					e.settle(target)
+				}
+			}
+		}
+	}
 }
 
 func (e *engine) cut(s *slot) {

@@ -38,8 +38,9 @@ type engine struct {
 	pauses     []waitingPause
 	isStopping bool
 
-	mutex sync.Mutex // of the inbox and of every slot's credit
-	inbox []any      // *produced or func()
+	mutex   sync.Mutex // of the inbox and of every slot's credit
+	inbox   []any      // *produced or func()
+	arrived *sync.Cond // something is in the inbox
 }
 
 var epoch = time.Now()
@@ -135,7 +136,7 @@ func (e *engine) work() {
 			e.runHook(s, hook)
 		} else {
 			waiting := s.queue[0].(*batch)
-			if s.concurrency > 1 && waiting.flags&flagTurn == 0 {
+			if s.isBeside() && waiting.flags&flagTurn == 0 {
 				e.begin(s, waiting)
 			} else {
 				e.runBatch(s, waiting)
@@ -187,7 +188,7 @@ func (e *engine) runBatch(s *slot, b *batch) {
 		if isAnnounced {
 			e.commit()
 		}
-		if len(s.queue) == 0 || e.bytes >= commitBytes || e.now >= e.deadline {
+		if len(s.queue) == 0 || s.isSlow || e.bytes >= commitBytes || e.now >= e.deadline {
 			return
 		}
 	}
@@ -221,6 +222,7 @@ func (e *engine) call(c *Context) {
 	before := e.now
 	e.now = clock()
 	busy := int64(e.now - before)
+	c.slot.isSlow = e.now-before > slowTime
 	if err != nil {
 		e.turn.fail(c, err, busy)
 		return
@@ -304,8 +306,14 @@ func (e *engine) post(item any) {
 	e.inbox = append(e.inbox, item)
 	e.mutex.Unlock()
 	if isFirst {
-		e.link.wake()
+		e.wake()
 	}
+}
+
+// wake tells the engine that the inbox is no longer empty.
+func (e *engine) wake() {
+	e.arrived.Signal()
+	e.link.wake()
 }
 
 func (e *engine) hasInbox() bool {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 )
 
 // ballast is memory that is never touched, so it costs none: the collector begins when as much has been allocated as there
@@ -28,6 +29,7 @@ func Serve(units map[string]Unit) {
 		fail(err)
 	}
 	e := &engine{link: link, units: units, slots: map[uint16]*slot{}, channels: map[uint16]*input{}}
+	e.arrived = sync.NewCond(&e.mutex)
 	e.running.Store(allSlots)
 	if e.prints, err = capture(e); err != nil {
 		fail(err)

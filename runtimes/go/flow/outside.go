@@ -39,7 +39,7 @@ func (s *slot) sendOutside(port string, value any, headers []map[string]string) 
 	e.inbox = append(e.inbox, &produced{context: c, pulled: 1})
 	e.mutex.Unlock()
 	if isFirst {
-		e.link.wake()
+		e.wake()
 	}
 	return nil
 }

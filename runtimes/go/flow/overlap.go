@@ -5,7 +5,13 @@ import (
 	"time"
 )
 
-// overlapped is a turn of a module with concurrency: its handler runs in a goroutine of its own.
+const (
+	slowTime = time.Millisecond
+	fastTime = 200 * time.Microsecond
+)
+
+// overlapped is a turn whose handler runs in a goroutine of its own, beside the engine: of a module with concurrency, or
+// of one that was slow, so that it keeps nobody else waiting.
 type overlapped struct {
 	context   *Context
 	busy      time.Duration
@@ -20,18 +26,28 @@ type waitingPause struct {
 	request uint64
 }
 
+// isBeside says whether the slot's handler is to run beside the engine. A fused target never is: the engine may need it.
+func (s *slot) isBeside() bool { return s.concurrency > 1 || s.isSlow && !s.isTarget }
+
 // isBlocked says whether the next item of the queue has to wait for turns under way.
 func (s *slot) isBlocked() bool {
 	if len(s.overlaps) == 0 {
 		return false
 	}
 	b, is := s.queue[0].(*batch)
-	return !is || b.flags&flagTurn != 0 || len(s.overlaps) >= s.concurrency
+	return !is || b.flags&flagTurn != 0 || len(s.overlaps) >= s.limit()
+}
+
+func (s *slot) limit() int {
+	if s.concurrency > 1 {
+		return s.concurrency
+	}
+	return 1
 }
 
 // begin starts as many turns as may overlap.
 func (e *engine) begin(s *slot, b *batch) {
-	for b.left > 0 && len(s.overlaps) < s.concurrency {
+	for b.left > 0 && len(s.overlaps) < s.limit() {
 		c, err := e.nextOf(s, b)
 		c.arena = new([]byte)
 		turn := &overlapped{context: c, err: err, isEnded: err != nil}
@@ -62,6 +78,7 @@ func (e *engine) endInOrder(s *slot) {
 		turn := s.overlaps[0]
 		s.overlaps = s.overlaps[1:]
 		e.underWay--
+		s.isSlow = turn.busy > fastTime
 		if turn.isDropped || e.slots[s.number] != s {
 			continue
 		}
@@ -125,4 +142,16 @@ func (e *engine) exit() {
 	e.commit()
 	e.prints.flush()
 	os.Exit(0)
+}
+
+// settle waits until no turn of a slot is under way.
+func (e *engine) settle(s *slot) {
+	for len(s.overlaps) > 0 {
+		e.mutex.Lock()
+		for len(e.inbox) == 0 {
+			e.arrived.Wait()
+		}
+		e.mutex.Unlock()
+		e.drain()
+	}
 }

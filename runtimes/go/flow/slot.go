@@ -23,6 +23,8 @@ type slot struct {
 	queue        []any                           // *batch or *hookCall
 	overlaps     []*overlapped                   // in input order, with concurrency
 	parked       int                             // times that it is missing in the engine's list of ready slots
+	isSlow       bool                            // its last turn took long
+	isTarget     bool                            // of a fused wire
 	isHeld       bool                            // a message failed and is to be tried again: input is discarded until PAUSE
 	source       *source
 	dirty        map[string]*entry

@@ -88,7 +88,7 @@ func (s *source) run() {
 		e.inbox = append(e.inbox, turn)
 		e.mutex.Unlock()
 		if isFirst {
-			e.link.wake()
+			e.wake()
 		}
 		if turn.isLast {
 			return
