@@ -16,12 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from prepare import tools
 from rustc import CompileError, rustc
 from scan import NAMES, functions
 
+OPTIONS = ("--crate-type=rlib", "-Copt-level=2", "-Ccodegen-units=1", "-Cembed-bitcode=no", "-Awarnings")
 KEPT_S = 14 * 86400.0  # how long a compiled unit stays that nobody asks for
 SIGNATURES = {
     "run": "fn run(message: impl Deserialize, context: &mut Context) -> Result<Option<impl Serialize>>",
@@ -71,11 +70,7 @@ def compile_unit(unit: dict[str, Any], cache: Path, externs: dict[str, Path]) ->
         try:
             source = Source(unit, Path(folder))
             started = time.monotonic()
-            rustc(
-                [source.file, "--crate-type=rlib", f"--crate-name={name}", "-Copt-level=3", "-o", place.name],
-                externs,
-                cwd=folder,
-            )
+            rustc([source.file, f"--crate-name={name}", *OPTIONS, "-o", place.name], externs, cwd=folder)
             print(f"{unit['name']}: compiled in {time.monotonic() - started:.1f} s", flush=True)
             (Path(folder) / place.name).rename(place)
         except CompileError as error:

@@ -1,6 +1,7 @@
 //! JSON text to values by the data contract: integers within int64, depth, bytes. It does not know frames.
 
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -8,6 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::base64;
 use crate::bytes::KEY;
+use crate::encode::encoded;
 use crate::error::DataError;
 
 pub const MAX_DEPTH: usize = 120;
@@ -141,12 +143,11 @@ impl Input<'_> {
     }
 }
 
-/// Any type from JSON; by way of a checked Value if the text may have what only that refuses.
+/// Any type from JSON; the text is first made anew from a checked Value if it may have what only that refuses.
+/// (One deserializer for both cases: user code is compiled for each.)
 pub fn typed<M: DeserializeOwned>(json: &[u8]) -> Result<M, DataError> {
-    if is_suspect(json) {
-        return Ok(serde_json::from_value(decode(json)?)?);
-    }
-    Ok(serde_json::from_slice(json)?)
+    let checked = if is_suspect(json) { Cow::Owned(encoded(&decode(json)?)?) } else { Cow::Borrowed(json) };
+    Ok(serde_json::from_slice(&checked)?)
 }
 
 fn is_suspect(json: &[u8]) -> bool {
