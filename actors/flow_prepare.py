@@ -90,6 +90,18 @@ class FlowPrepare(BaseActor):
         ]
         return [recipe for recipe in recipes if recipe is not None]
 
+    def unbuilt(self, flow: Flow, running: Collection[str]) -> dict[str, str]:
+        """Optional modules that wait for their host to be built, and why they are left out; `running` ones stay."""
+        waiting: dict[str, str] = {}
+        for key in graph.host_groups(flow).values():
+            modules = [flow.modules[module] for module in key]
+            runtime = self.runtimes[modules[0].runtime]
+            optional = all(module.optional and module.id not in running for module in modules)
+            if runtime.build and optional and not self.recipes_of(runtime, modules)[-1].place.exists():
+                reason = f"its {runtime.name} host is not built yet; with --build that is done first, once"
+                waiting |= dict.fromkeys(key, reason)
+        return waiting
+
     def unit_id(self, module: Module) -> str | None:
         """What LOAD says of a module that is compiled."""
         return unit_of(module).id if self.runtimes[module.runtime].build else None

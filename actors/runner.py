@@ -124,7 +124,7 @@ class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
         """Check the flow; then add it, or replace the running one."""
         try:
             flow = check_flow(message.flow, runtimes=self.runtimes)
-            flow, left_out = self._leave_out(flow)
+            flow, left_out = self._leave_out(flow, message.build)
         except FlowError as error:
             self.refuse(message, sender, str(error), error.problems)
             return
@@ -175,7 +175,7 @@ class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
         contexts = version.contexts if message.context == "snapshot" else None
         self._update(record, version.flow, version.left_out, message, sender, contexts=contexts)
 
-    def _leave_out(self, flow: Flow) -> tuple[Flow, dict[str, str]]:
+    def _leave_out(self, flow: Flow, build: bool) -> tuple[Flow, dict[str, str]]:
         missing = {
             name: reason for name, module in flow.modules.items()
             if (reason := missing_runtime(self.runtimes[module.runtime])) is not None
@@ -188,6 +188,10 @@ class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
         ]
         if needed:
             raise FlowError(needed)
+        if not build:
+            record = self.flows.get(flow.id)
+            running = record.flow.modules if record is not None else ()
+            missing |= self.unbuilt(graph.without_modules(flow, missing.keys()), running)
         return (graph.without_modules(flow, missing.keys()) if missing else flow), missing
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:

@@ -196,3 +196,20 @@ def test_an_environment_that_cannot_be_made_is_a_sentence(toys: Harness) -> None
     assert not reply.ok
     assert "(missing=numpi) could not be prepared: there is no package numpi" in reply.error
     assert toys.record("f").state == "stopped"
+
+
+def test_an_optional_module_joins_when_it_is_built(toys: Harness) -> None:
+    """It is left out until then, and one that runs is never taken out by an update."""
+    modules = {"a": {"runtime": "python3", "code": ECHO}, "b": toy(count(1), optional=True)}
+    wanted: dict[str, Any] = {"id": "f", "modules": modules, "wires": ["a -> b"]}
+    reply = toys.call(api.AddOrUpdateFlow, flow=wanted)
+    assert reply.ok
+    assert "not built yet" in reply.data["leftOut"]["b"]
+    assert toys.record("f").modules.keys() == {"a"}
+    toys.start("f")
+    reply = toys.call(api.AddOrUpdateFlow, flow=wanted, build=True)
+    assert reply.receipt["modules"]["b"]["did"] == "added"
+    modules["b"] = toy(count(2), optional=True)
+    assert toys.call(api.AddOrUpdateFlow, flow=wanted).receipt["modules"]["b"]["did"] == "replaced"
+    toys.ok(api.RemoveFlow, flow_id="f")
+    assert toys.call(api.AddOrUpdateFlow, flow=wanted).data["leftOut"] == {}
