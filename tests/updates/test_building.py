@@ -14,7 +14,6 @@ from actors.flow_update import FlowUpdate
 from actors.messages import client_to_runner as api
 from actors.preparation import PreparationActor
 from runtimes.environments import finished
-from runtimes.manifest import load_runtimes
 from tests.harness import Harness, running
 
 TOYS = Path(__file__).parents[1] / "runtimes"
