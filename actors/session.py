@@ -62,7 +62,6 @@ class RunFlow:
     watch: FlowWatch | None = None
     show: Callable[[dict[str, Any]], None] | None = None
     mute_sources: bool = False
-    build: bool = False
     show_every_s: float = 0.5
 
 
@@ -84,7 +83,7 @@ class SessionActor(BaseActor):
 
     def _running(self) -> Steps:
         job, outcome, flow_id = self.job, self.outcome, self.job.flow.get("id")
-        reply = _only((yield self._call(api.AddOrUpdateFlow, flow=job.flow, build=job.build)))
+        reply = _only((yield self._call(api.AddOrUpdateFlow, flow=job.flow)))
         if not reply.ok:
             outcome.errors += reply.data or [reply.error]
             return

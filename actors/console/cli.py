@@ -89,18 +89,12 @@ def _add_run(verb: AddVerb) -> None:
         "-o", "--output", metavar="MODULE.PORT=FILE", action="append", default=[],
         help="what leaves the port, as NDJSON; - is standard output",
     )  # fmt: skip
-    _add_build(run)
     run.add_argument("--for", dest="for_s", metavar="SECONDS", type=float, help="end after so many seconds")
     run.add_argument("--watch", action="store_true", help="edits of the flow's files update it; it waits for them")
     run.add_argument("--plain", action="store_true", help="lines instead of the live table on a terminal")
     run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     test = verb("test", "test:run_tests", "run the tests that a flow file carries", json=False)
     test.add_argument("flow", metavar="FLOW.yaml")
-
-
-def _add_build(parser: Verb) -> None:
-    help = "build what optional modules of compiled languages need; without it those that are built join"
-    parser.add_argument("--build", action="store_true", help=help)
 
 
 def _api(parser: Verb) -> Verb:
@@ -114,7 +108,6 @@ def _add_flow_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     flows.add_argument("--runtime", metavar="ID", help=doc("listFlowsForRuntime"))
     apply = _api(verb("apply", "update_verbs:apply", doc("addOrUpdateFlow")))
     apply.add_argument("flow", metavar="FLOW.yaml")
-    _add_build(apply)
     apply.add_argument("--no-start", action="store_true", help="leave a new flow stopped")
     apply.add_argument("--watch", action="store_true", help="stay, and apply every edit of the flow's files")
     apply.add_argument("--plan", action="store_true", help="only try it, and say what an update would do")

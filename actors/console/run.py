@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
             outcome = run_embedded(
                 options.state, flow=source.document, inputs=tuple(inputs), outputs=tuple(outputs), watch=watch,
                 for_s=options.for_s, signal_fd=catch_signals(), show=table.show if table else None,
-                name=source.document.get("id"), build=options.build,
+                name=source.document.get("id"),
             )  # fmt: skip
         if table and outcome.state:
             table.show(outcome.state)

@@ -65,7 +65,7 @@ def _run_test(state: str | None, document: dict[str, Any], test: FlowTest, signa
     try:
         outcome = run_embedded(
             state, flow=document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=TIMEOUT_S,
-            signal_fd=signal_fd, mute_sources=True, build=True,
+            signal_fd=signal_fd, mute_sources=True,
         )  # fmt: skip
         problems = list(outcome.errors)
         for letter in outcome.dead_letters:

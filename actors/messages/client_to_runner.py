@@ -37,14 +37,10 @@ class ListFlowsForRuntime(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddOrUpdateFlow(Command):
-    """Add a flow (stopped until startFlow), or update the one of the same id; with `plan`, only say what that does.
-
-    Optional modules of compiled languages join when they are built already; with `build` they are built now.
-    """
+    """Add a flow (stopped until startFlow), or update the one of the same id; with `plan`, only say what that does."""
 
     flow: dict[str, Any]
     plan: bool = False
-    build: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
