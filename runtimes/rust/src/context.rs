@@ -112,8 +112,8 @@ pub enum Port {
 /// One sent message.
 pub struct Sent {
     pub port: Port,
-    pub json: std::ops::Range<usize>, // in Work::bytes
-    pub value: Option<Value>,         // the native value, for the last fused target
+    pub json: std::ops::Range<usize>,          // in Work::bytes
+    pub value: Option<Value>,                  // the native value, for the last fused target
     pub headers: Option<Option<Arc<Headers>>>, // None: those of the input
     pub index: u32,
 }
@@ -357,7 +357,8 @@ pub fn too_large(limit: usize) -> TurnTooLarge {
 }
 
 fn check_headers(headers: &Headers) -> Result<()> {
-    if let Some(name) = headers.keys().find(|name| *name != "client" && *name != "traceparent" && !name.starts_with("x-"))
+    if let Some(name) =
+        headers.keys().find(|name| *name != "client" && *name != "traceparent" && !name.starts_with("x-"))
     {
         return Err(HeaderError(format!("header {name:?}: only client, traceparent and x-* exist")).into());
     }
