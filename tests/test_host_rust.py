@@ -1,4 +1,4 @@
-"""What the rust host has beyond the conformance suite: types of the user's own, panics, compile errors, dependencies."""
+"""What the rust host has beyond the conformance suite: the user's own types, panics, compile errors, dependencies."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ path = "lib.rs"
 [dependencies]
 """
 OWN = {"serde": 'serde = {version = "1", features = ["derive"]}', "serde_json": 'serde_json = {version = "1"}'}
-SPEC = re.compile(r"([A-Za-z0-9_-]+)(?:\[([a-z0-9_, -]+)\])?(?:[@=](.+))?", re.IGNORECASE)
+SPEC = re.compile(r"([A-Za-z0-9_-]+)(?:\[([a-z0-9_, -]+)\])?(?:[@=]([-0-9A-Za-z.+*<>=~^, ]+))?", re.IGNORECASE)
 SHOWN_LINES = 30
 
 
