@@ -144,6 +144,7 @@ def keep(artifacts: list[dict[str, Any]], resolved: dict[str, Any]) -> None:
     """Copy the compiled libraries to lib/ and write down which of them modules may name."""
     lib = Path("lib")
     lib.mkdir()
+    check_features(resolved)
     files: dict[str, str] = {}
     for artifact in artifacts:
         for name in artifact["filenames"]:
@@ -157,6 +158,13 @@ def keep(artifacts: list[dict[str, Any]], resolved: dict[str, Any]) -> None:
     version = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
     content = {"version": version, "externs": externs, "digest": digest.hexdigest()[:16]}
     Path("externs.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def check_features(resolved: dict[str, Any]) -> None:
+    """Refuse crates that make serde_json read numbers as something else than numbers, for all."""
+    for node in resolved["resolve"]["nodes"]:
+        if "arbitrary_precision" in node["features"] and "serde_json" in node["id"]:
+            raise PrepareError("a dependency needs the feature arbitrary_precision of serde_json, which flow cannot use")
 
 
 if __name__ == "__main__":

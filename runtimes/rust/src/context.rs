@@ -22,6 +22,8 @@ use crate::store::{weight, Changes, Entry, Store, MAX_STORE_BYTES, MAX_VALUE_BYT
 pub type Headers = BTreeMap<String, String>;
 
 const MAX_HEADERS_BYTES: usize = 4096;
+/// Of a buffer that grew for one large message.
+pub const KEPT_BYTES: usize = 1 << 20;
 
 /// What the contexts of a module have in common.
 pub struct Core {
@@ -136,6 +138,7 @@ impl Work {
     pub fn clear(&mut self) {
         self.sent.clear();
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
         self.changes.clear();
         self.count = 0;
         self.unwired = 0;
