@@ -47,7 +47,8 @@ def _apply(options: argparse.Namespace, client: RunnerClient, document: dict[str
     if outcome and not options.no_start and not (started := client.start_flow(flow_id, timeout=None)):
         outcome = started
     left_out = client.flow_state(flow_id)["leftOut"] if outcome else {}
-    lines = [_receipt_text(f"{flow_id}: {'added, stopped' if options.no_start else 'running'}", outcome)]
+    head = f"{flow_id}: {'added, stopped' if options.no_start else 'running'}{_version(outcome)}"
+    lines = [_receipt_text(head, outcome)]
     lines += [f"  {module}: left out: {reason}" for module, reason in left_out.items()]
     return done(options, outcome, "\n".join(lines), flow=flow_id, receipt=outcome.receipt, leftOut=left_out)
 
@@ -91,6 +92,10 @@ def _take_edit(options: argparse.Namespace, client: RunnerClient, watch: FlowWat
         print(f"runner: {problem}", file=sys.stderr)
 
 
+def _version(outcome: Outcome) -> str:
+    return f", version {outcome.receipt['version']}" if outcome and outcome.receipt else ""
+
+
 def _receipt_text(head: str, outcome: Outcome) -> str:
     """A line per module: what was done to it, how long it paused, how many messages waited."""
     lines = [head]
@@ -105,7 +110,7 @@ def rollback(options: argparse.Namespace) -> int:
     """`runner rollback FLOW`."""
     with connected(options, options.flow) as client:
         outcome = client.call("rollbackFlow", options.flow, options.context, options.to_version, timeout=None)
-    text = _receipt_text(f"{options.flow}: rolled back", outcome)
+    text = _receipt_text(f"{options.flow}: rolled back{_version(outcome)}", outcome)
     return done(options, outcome, text, flow=options.flow, receipt=outcome.receipt)
 
 

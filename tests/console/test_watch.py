@@ -154,7 +154,7 @@ def test_apply(tmp_path: Path, runtime: str) -> None:
             assert end(applying) == ""
         with flow.run("apply", str(flow.file), "--watch") as applying:
             assert applying.stdout is not None
-            assert applying.stdout.readline() == "f: running\n"
+            assert applying.stdout.readline() == "f: running, version 3\n"
             end(process)
             assert "the runner has ended" in flow.until(applying, "the runner has")
             assert applying.wait(TIMEOUT_S) == 1
