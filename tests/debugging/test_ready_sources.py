@@ -47,11 +47,60 @@ exports.start = async function* (context) {
   }
 }
 """,
+    "go": """
+package module
+
+import (
+	"bufio"
+	"flow"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+func Start(c *flow.Context) (flow.Source, error) {
+	config := c.Config().(map[string]any)
+	file, err := os.Open(config["lines"].(string))
+	if err != nil {
+		return nil, err
+	}
+	said, err := os.OpenFile(config["said"].(string), os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	lines := bufio.NewReader(file)
+	return func() (any, bool, error) {
+		fmt.Fprintln(said, "reads")
+		line, err := lines.ReadString(10)
+		if err != nil {
+			return nil, false, err
+		}
+		fmt.Fprint(said, line)
+		number, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		return number, true, err
+	}, nil
+}
+""",
+    "sbcl": """
+(defun start (context)
+  (let* ((config (context-config context))
+         (lines (open (gethash "lines" config)))
+         (said (open (gethash "said" config) :direction :output :if-exists :append)))
+    (make-source (lambda ()
+                   (format said "reads~%") (finish-output said)
+                   (let ((line (read-line lines)))
+                     (format said "~A~%" line) (finish-output said)
+                     (values (parse-integer line) t))))))
+""",
 }
 
 
 def echo(runtime: str, version: int) -> dict[str, Any]:
     codes = {"python3": f"def run(m, c): return [{version}, m]\n", "node": f"(m) => [{version}, m]"}
+    head = 'package module\n\nimport "flow"\n\nfunc Run(c *flow.Context, m any) (any, error) '
+    codes["go"] = head + f"{{ return []any{{{version}, m}}, nil }}\n"
+    codes["sbcl"] = f"(lambda (message context) (declare (ignore context)) (vector {version} message))"
     return {"runtime": runtime, "code": codes[runtime]}
 
 
@@ -61,7 +110,7 @@ class Ready:
     def __init__(self, runner: Harness, folder: Path, source: str) -> None:
         self.runner = runner
         self.pipes = [folder / "lines", folder / "said"]
-        self.runtime = "node" if source == "node" else "python3"
+        self.runtime = "python3" if source in ("thread", "task") else source
         need(self.runtime)
         for pipe in self.pipes:
             os.mkfifo(pipe)
@@ -106,8 +155,9 @@ def ready(runner: Harness, tmp_path: Path, request: Any) -> Any:
     ready.close()
 
 
+@pytest.mark.parametrize("ready", [name for name in SOURCES if name != "go"], indirect=True)
 def test_an_update(ready: Ready) -> None:
-    """Its target was replaced: the new version gets it."""
+    """Its target was replaced: the new version gets it. (A compiled one gets a new host, and the source starts anew.)"""
     ready.apply(2)
     ready.runner.ok(api.ResumeFlow, flow_id="f")
     ready.write(3)
