@@ -157,7 +157,7 @@ def ready(runner: Harness, tmp_path: Path, request: Any) -> Any:
 
 @pytest.mark.parametrize("ready", [name for name in SOURCES if name != "go"], indirect=True)
 def test_an_update(ready: Ready) -> None:
-    """Its target was replaced: the new version gets it. (A compiled one gets a new host, and the source starts anew.)"""
+    """Its target was replaced: the new version gets it. (With a compiled one the source starts anew.)"""
     ready.apply(2)
     ready.runner.ok(api.ResumeFlow, flow_id="f")
     ready.write(3)
