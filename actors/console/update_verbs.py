@@ -18,7 +18,7 @@ from actors.console.client import Outcome, RunnerClient
 from actors.console.errors import UserError
 from actors.console.live_runners import live_runners
 from actors.console.watch import open_watch
-from actors.flow_watch import FlowWatch
+from actors.flow_watch import Edit, FlowWatch
 from actors.flows.model import FlowError
 from actors.flows.reading import FlowSource, read_flow_file
 from actors.flows.validation import check_flow
@@ -37,8 +37,9 @@ def apply(options: argparse.Namespace) -> int:
         if options.plan:
             outcome = client.call("addOrUpdateFlow", source.document, True, timeout=None)
             return done(options, outcome, _receipt_text(f"{flow.id}: would be", outcome), receipt=outcome.receipt)
-        status = _apply(options, client, source.document)
-        return _follow(options, client, source) if options.watch else status
+        if options.watch:
+            return _follow(options, client, source)
+        return _apply(options, client, source.document)
 
 
 def _apply(options: argparse.Namespace, client: RunnerClient, document: dict[str, Any]) -> int:
@@ -47,14 +48,16 @@ def _apply(options: argparse.Namespace, client: RunnerClient, document: dict[str
     if outcome and not options.no_start and not (started := client.start_flow(flow_id, timeout=None)):
         outcome = started
     left_out = client.flow_state(flow_id)["leftOut"] if outcome else {}
-    lines = [_receipt_text(f"{flow_id}: {'added, stopped' if options.no_start else 'running'}", outcome)]
+    head = f"{flow_id}: {'added, stopped' if options.no_start else 'running'}{_version(outcome)}"
+    lines = [_receipt_text(head, outcome)]
     lines += [f"  {module}: left out: {reason}" for module, reason in left_out.items()]
     return done(options, outcome, "\n".join(lines), flow=flow_id, receipt=outcome.receipt, leftOut=left_out)
 
 
 def _follow(options: argparse.Namespace, client: RunnerClient, source: FlowSource) -> int:
-    """Apply every edit, until Ctrl-C or the end of the runner."""
+    """Apply what is there and then every edit, until Ctrl-C or the end of the runner."""
     assert client.runner is not None
+    _try(options, client, Edit(document=source.document))
     with open_watch(options.flow, source) as watch, contextlib.suppress(KeyboardInterrupt):
         runner = os.pidfd_open(client.runner.pid)
         try:
@@ -76,9 +79,13 @@ def _follow(options: argparse.Namespace, client: RunnerClient, source: FlowSourc
 
 
 def _take_edit(options: argparse.Namespace, client: RunnerClient, watch: FlowWatch) -> None:
-    """If there is one; what is wrong with it is said, and what runs goes on."""
-    if watch.due is None or watch.due > time.monotonic() or (edit := watch.reread()) is None:
-        return
+    """If there is one."""
+    if watch.due is not None and watch.due <= time.monotonic() and (edit := watch.reread()) is not None:
+        _try(options, client, edit)
+
+
+def _try(options: argparse.Namespace, client: RunnerClient, edit: Edit) -> None:
+    """What is wrong with it is said, and what runs goes on."""
     problems = edit.problems
     if not problems:
         try:
@@ -89,6 +96,10 @@ def _take_edit(options: argparse.Namespace, client: RunnerClient, watch: FlowWat
         print(json.dumps({"ok": False, "errors": problems}))
     for problem in (*problems, "the edit is not taken: what ran before goes on") if problems else ():
         print(f"runner: {problem}", file=sys.stderr)
+
+
+def _version(outcome: Outcome) -> str:
+    return f", version {outcome.receipt['version']}" if outcome and outcome.receipt else ""
 
 
 def _receipt_text(head: str, outcome: Outcome) -> str:
@@ -105,7 +116,7 @@ def rollback(options: argparse.Namespace) -> int:
     """`runner rollback FLOW`."""
     with connected(options, options.flow) as client:
         outcome = client.call("rollbackFlow", options.flow, options.context, options.to_version, timeout=None)
-    text = _receipt_text(f"{options.flow}: rolled back", outcome)
+    text = _receipt_text(f"{options.flow}: rolled back{_version(outcome)}", outcome)
     return done(options, outcome, text, flow=options.flow, receipt=outcome.receipt)
 
 

@@ -213,7 +213,8 @@ class Engine(Plain):
                 raise item.error
             turn.adopt(item.undo)
             handled = 1 if item.pulled and item.call.port == "start" else 0
-            turn.succeed(item.call, item.outcome, item.busy_ns, stack, handled, applied=True)
+            outcome = item.call.slot.by_todays_wires(item.outcome)
+            turn.succeed(item.call, outcome, item.busy_ns, stack, handled, applied=True)
         except BaseException as error:
             turn.fail(item.call, error, item.busy_ns)
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from .bodies import decode_array, decode_each
+from .codec import decode, encode
 from .context import Context, Store
 from .link import HEADERS, REDELIVERED
 from .loading import Namespace
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from .context import Outcome
+    from .context import Outcome, Output
     from .engine import Engine
 
 GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x20, 0x80, 0x200
@@ -24,9 +25,10 @@ HOOKS = ("start", "stop", "migrate")
 class Out:
     """The wires of one out-port."""
 
-    __slots__ = ("channel", "fused", "ids")
+    __slots__ = ("channel", "fused", "ids", "port")
 
-    def __init__(self, wiring: Mapping[str, Any]) -> None:
+    def __init__(self, port: str, wiring: Mapping[str, Any]) -> None:
+        self.port = port
         self.channel: int | None = wiring["channel"]
         self.ids: bool = wiring["ids"]
         self.fused: list[tuple[int, str, str]] = [tuple(target) for target in wiring["fused"]]
@@ -203,8 +205,25 @@ class Slot:
     def wire(self, wires: Mapping[str, Any]) -> None:
         """Take the complete wiring."""
         self.ins = {int(channel): (port, name) for channel, (port, name) in wires["in"].items()}
-        self.out = {port: Out(wiring) for port, wiring in wires["out"].items()}
+        self.out = {port: Out(port, wiring) for port, wiring in wires["out"].items()}
         self.find_plain()
+
+    def by_todays_wires(self, outcome: Outcome) -> Outcome:
+        """What a source has sent, waited for credit since: meanwhile the port may lead elsewhere, or not be fused."""
+        sent, changes, unwired, size = outcome
+        if all(self.out.get(output[0].port) is output[0] for output in sent):
+            return outcome
+        kept: list[Output] = []
+        for then, data, native, headers, index in sent:
+            out = self.out.get(then.port)
+            if out is None:
+                unwired += 1
+                continue
+            encoded = encode(native) if data is None else data
+            size += len(encoded) if data is None else 0
+            value = decode(encoded) if out.fused and not then.fused else native
+            kept.append((out, encoded, value, headers, index))
+        return kept, changes, unwired, size
 
     def find_plain(self) -> None:
         """Whether turns may take the short way: outputs go to pipes only and carry no ids."""

@@ -59,7 +59,7 @@ def test_flows(up: Plant) -> None:
 
 
 def test_the_life_of_a_flow(up: Plant, file: Path) -> None:
-    assert ok(up, "apply", str(file), "--no-start") == "f: added, stopped\n  a: added\n"
+    assert ok(up, "apply", str(file), "--no-start") == "f: added, stopped, version 1\n  a: added\n"
     assert as_json(up, "state", "f")["state"] == "stopped"
     for _ in range(2):  # repeating is fine
         assert ok(up, "start", "f") == "f: running\n"
@@ -72,7 +72,7 @@ def test_the_life_of_a_flow(up: Plant, file: Path) -> None:
     assert a["did"] == "replaced"
     assert a["pauseMs"] > 0
     assert a["from"] != a["to"]
-    assert ok(up, "rollback", "f").startswith("f: rolled back\n  a: replaced (paused ")
+    assert ok(up, "rollback", "f").startswith("f: rolled back, version 3\n  a: replaced (paused ")
     assert as_json(up, "stop", "f") == {"ok": True, "flow": "f"}
     assert as_json(up, "state", "f")["state"] == "stopped"
     assert ok(up, "remove", "f") == "f: removed\n"

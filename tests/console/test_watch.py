@@ -152,9 +152,12 @@ def test_apply(tmp_path: Path, runtime: str) -> None:
             assert json.loads(applying.stdout.readline())["ok"]
             assert next(answer) == [3, "a", 3]
             assert end(applying) == ""
+        write(flow.module, BROKEN[runtime])
         with flow.run("apply", str(flow.file), "--watch") as applying:
             assert applying.stdout is not None
-            assert applying.stdout.readline() == "f: running\n"
+            flow.until(applying, "the edit is not taken: what ran before goes on")
+            flow.edit(write, "4")
+            assert applying.stdout.readline() == "f: running, version 4\n"
             end(process)
             assert "the runner has ended" in flow.until(applying, "the runner has")
             assert applying.wait(TIMEOUT_S) == 1
