@@ -164,7 +164,7 @@ def check_features(resolved: dict[str, Any]) -> None:
     """Refuse crates that make serde_json read numbers as something else than numbers, for all."""
     for node in resolved["resolve"]["nodes"]:
         if "arbitrary_precision" in node["features"] and "serde_json" in node["id"]:
-            raise PrepareError("a dependency needs the feature arbitrary_precision of serde_json, which flow cannot use")
+            raise PrepareError("a crate needs the feature arbitrary_precision of serde_json, which changes all numbers")
 
 
 if __name__ == "__main__":

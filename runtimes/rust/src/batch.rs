@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::context::{Call, Headers, Origin};
+use crate::call::{Call, Origin};
+use crate::context::Headers;
 use crate::decode::decode_control;
 use crate::encode::encode;
 use crate::link::{Frame, HEADERS, REDELIVERED, TURN_FLAG};

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::context::{too_large, Call, Context, Origin, Port, Work};
+use crate::call::{Call, Origin, Port, Work};
+use crate::context::{too_large, Context};
 use crate::decode::Input;
 use crate::error::{LoadError, Raised, Result, Undecodable};
 use crate::guard::guarded;

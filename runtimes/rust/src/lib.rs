@@ -5,6 +5,7 @@
 mod base64;
 mod batch;
 mod bytes;
+mod call;
 mod context;
 mod decode;
 mod encode;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{json, Value};
 
 use crate::batch::{Batch, Inlet};
-use crate::context::Core;
+use crate::call::Core;
 use crate::decode::decode_control;
 use crate::engine::Engine;
 use crate::error::{describe, LoadError, Raised, Result};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::batch::Batch;
-use crate::context::{Context, Core};
+use crate::call::Core;
+use crate::context::Context;
 use crate::source::Running;
 use crate::unit::Unit;
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::context::{too_large, Call, Context, Core, Origin, Work};
+use crate::call::{Call, Core, Origin, Work};
+use crate::context::{too_large, Context};
 use crate::error::{Raised, Result};
 use crate::guard::guarded;
 use crate::store::Entry;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::context::KEPT_BYTES;
+use crate::call::KEPT_BYTES;
 use crate::link::{self, Frame, COMMIT, CONTEXT, DATA, DELETED, ERROR, HEADERS};
 use crate::slot::{Counts, Slot, Slots};
 use crate::store::{weight, Entry};

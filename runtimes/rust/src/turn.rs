@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::context::{Call, Context, Core, Headers, Origin, Port, Sent, Work, KEPT_BYTES};
+use crate::call::{Call, Core, Origin, Port, Sent, Work, KEPT_BYTES};
+use crate::context::{Context, Headers};
 use crate::encode::encode;
 use crate::error::{describe, Raised};
 use crate::link::{Frame, HELD, NO_INDEX};
