@@ -20,6 +20,7 @@ from runtimes.environments import Unit, build_recipe, cache_folder, environment_
 from runtimes.making import Failure, make
 from runtimes.manifest import Runtime, find_version, load_runtimes, runtime_folders
 from tests.harness import Harness
+from tests.updates.feeder import feed
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("go") is None, reason="apt-get install golang-go"),
@@ -345,3 +346,33 @@ def test_a_flow_keeps_its_context_from_python_to_go_and_over_an_update(runner: H
         runner.send("f/a", n)
         runner.wait(lambda n=n: len(out.got) == n + 1)
     assert out.got == [["python", 1], ["one", 2], ["two", 3]]
+
+
+def test_updates_under_traffic_lose_and_repeat_nothing(runner: Harness) -> None:
+    code = HEAD + (
+        "func Run(c *flow.Context, m any) (any, error) {\n\tn := c.Get(\"n\", 0).(int64) + 1\n"
+        '\tc.Set("n", n)\n\treturn []any{VERSION, n, m.(map[string]any)["n"]}, nil\n}\n'
+    )  # fmt: skip
+    echo = {"runtime": "python3", "code": "def run(m, c):\n    return m\n"}
+
+    def flow(version: int) -> dict[str, Any]:
+        module = {"runtime": "go", "code": code.replace("VERSION", str(version))}
+        return {"id": "f", "modules": {"a": echo, "g": module, "b": echo}, "wires": ["a -> g", "g -> b"]}
+
+    runner.ok(api.AddOrUpdateFlow, flow=flow(0))
+    out = runner.collect("f", "b")
+    feeder = feed(runner, "f", "a", last=1 << 60, per_s=5000)
+    runner.start("f")
+    for version in range(1, 4):
+        count = len(out.got)
+        runner.wait(lambda count=count: len(out.got) > count + 1000)
+        runner.ok(api.AddOrUpdateFlow, flow=flow(version))
+    count = len(out.got)
+    runner.wait(lambda: len(out.got) > count + 1000)
+    feeder.last = feeder.number + 1
+    runner.wait_idle("f")
+    versions, numbers, sent = zip(*out.got, strict=True)
+    assert list(versions) == sorted(versions)
+    assert set(versions) == {0, 1, 2, 3}
+    assert list(numbers) == list(range(1, len(numbers) + 1))
+    assert list(sent) == list(range(sent[0], sent[0] + len(sent)))

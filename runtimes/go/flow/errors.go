@@ -36,7 +36,7 @@ type panicked struct {
 
 func (p *panicked) Error() string { return p.text }
 
-// isUnit finds the packages of modules in the names of functions: main's folder units/ has one for each.
+// unitPrefix finds the packages of modules in the names of functions and files: main has one for each in units/.
 const unitPrefix = "/units/u_"
 
 // caught makes an error of what recover() gave, in the deferred function of the call that panicked.
