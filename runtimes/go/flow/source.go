@@ -32,6 +32,7 @@ type source struct {
 
 	// Under engine.mutex:
 	isStopping bool
+	hasEnded   bool   // by itself: its last turn is in the inbox
 	closed     func() // to be run by the engine when it is known to yield no more
 	pending    int    // turns in the inbox
 }
@@ -54,7 +55,12 @@ func (s *source) stop(closed func()) {
 	}
 	e.mutex.Lock()
 	s.isStopping, s.closed = true, once
+	hasEnded := s.hasEnded
 	e.mutex.Unlock()
+	if hasEnded {
+		e.post(once)
+		return
+	}
 	s.context.mutex.Lock()
 	s.context.finish()
 	s.context.mutex.Unlock()
@@ -83,6 +89,7 @@ func (s *source) run() {
 		}
 		s.number++
 		s.pending++
+		s.hasEnded = turn.isLast
 		turn.apply()
 		isFirst := len(e.inbox) == 0
 		e.inbox = append(e.inbox, turn)
