@@ -1,4 +1,4 @@
-"""A feeder inside the test's process: numbered messages at a steady rate, or as fast as holds allow. A sink of bytes."""
+"""A feeder inside the test's process: numbered messages at a steady rate, or as fast as holds allow; and a sink."""
 
 from __future__ import annotations
 

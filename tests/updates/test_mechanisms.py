@@ -31,7 +31,7 @@ def slow(runtime: str, version: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("runtime", SLOW)
 def test_what_waits_at_a_replaced_module_goes_to_the_new_version(runner: Harness, runtime: str) -> None:
-    """Whether it is in the mailbox (it is held there) or at the host (it is recalled): the old one ends its turn only."""
+    """Whether it is in the mailbox (held there) or at the host (recalled): the old one only ends its turn."""
     need("node")
     runner.ok(api.AddOrUpdateFlow, flow=slow(runtime, 1))
     out = runner.collect("f", "a")

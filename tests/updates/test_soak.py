@@ -45,8 +45,9 @@ class Soak:
         pauses = [max(what["pauseMs"] for what in receipt["modules"].values()) for receipt in self.receipts]
         pauses = [pause for pause in pauses if pause] or [0.0]
         print(
-            f"{len(self.receipts)} updates in {seconds:.1f} s, {sent + beside} messages in ({(sent + beside) / seconds:.0f}/s), "
-            f"{len(self.out.got)} out; paused for {statistics.median(pauses):.1f} ms (median), {max(pauses):.1f} (most)"
+            f"{len(self.receipts)} updates in {seconds:.1f} s, {sent + beside} messages in "
+            f"({(sent + beside) / seconds:.0f}/s), {len(self.out.got)} out; "
+            f"paused for {statistics.median(pauses):.1f} ms (median), {max(pauses):.1f} (most)"
         )
         check = Check(self.plant.changes)
         for message in self.out.got:
