@@ -13,11 +13,11 @@ from runtimes.frames import Frame, Kind
 from tests.harness import Harness, need
 
 QUEUED = 200
-SLOW = {
-    "python3": "import time\n\n\ndef run(m, c):\n    time.sleep(0.005)\n    return [VERSION, m]\n",
+SLOW = {  # the first version: the update meets a long queue; the second hardly
+    "python3": "import time\n\n\ndef run(m, c):\n    time.sleep(0.02 / VERSION ** 8)\n    return [VERSION, m]\n",
     "node": """
 (m) => {
-  const end = performance.now() + 5
+  const end = performance.now() + 20 / VERSION ** 8
   while (performance.now() < end);
   return [VERSION, m]
 }
