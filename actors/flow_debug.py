@@ -301,12 +301,22 @@ class FlowDebug(FlowLife):
         change = to_module.ChangeHeld(
             request_id=request.request_id, client=sender, wire=wire, number=int(number), **what
         )  # fmt: skip
-        self.enqueue(found[0], lambda: self._changing(found[0], module, change), lambda _: None)
+        self.enqueue(
+            found[0], lambda: self._changing(*found, change), lambda error: self._changed(request, sender, error)
+        )
 
     def _changing(self, record: FlowRecord, module: str, change: to_module.ChangeHeld) -> Steps:
+        """The module answers, if there still is one."""
         if change.release and record.debug.paused_by is not None:
             yield from self._unfuse(record)
+        if module not in record.modules:
+            return f"{record.flow.id}/{module} has been removed"
         self.send(record.modules[module], change)
+        return None
+
+    def _changed(self, request: Any, sender: ActorAddress, error: str | None) -> None:
+        if error is not None:
+            self.refuse(request, sender, error)
 
     def debug_view(self, record: FlowRecord) -> dict[str, Any]:
         """What flowState shows of it."""

@@ -73,16 +73,20 @@ class Harness:
         self.base = self.system.base
         self.runner = self.system.createActor(RunnerActor)
         self.system.tell(self.runner, ConfigureRunner(run_folder=self.folder.path))
-        self.count = 0
+        self.count = self.turns = 0
         self.inbox = self.base.actorRegistry["System:ExternalRequester"].instance.__dict__.setdefault("responses", [])
 
     def wait(self, condition: Callable[[], Any], what: str = "the condition", timeout_s: float = TIMEOUT_S) -> Any:
         """Turn the system until `condition()` is true."""
         deadline = time.monotonic() + timeout_s
         self.base.wakeupAfter(self.system.systemAddress, timeout_s + 0.01, None)
+        before = self.turns
         while not (value := condition()):
             assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s} s"
+            if self.turns > before:  # a condition that calls has turned the system: what came then may be the last
+                self.base.wakeupAfter(self.system.systemAddress, 0.01, None)
             self.base.turn(block=True)
+            before = self.turns = self.turns + 1
         return value
 
     def turn_for(self, seconds: float) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from actors.messages import client_to_runner as api
 from actors.module_state import Link
+from actors.runner import RunnerActor
 from tests.harness import Harness, need
 
 RUNTIMES = ["python3", "node"]
@@ -269,3 +270,22 @@ def test_a_source_whose_host_is_starting_is_pulled(runner: Harness) -> None:
     os.kill(next(iter(runner.state("f")["hosts"].values()))["pid"], signal.SIGKILL)
     runner.wait(lambda: runner.module("f", "s").state.link is Link.ABSENT)
     assert len(runner.ok(api.SingleStepFlow)["f/s"]["outputStates"]) == 1
+
+
+def test_a_release_during_an_update(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for the end of the update, and is not forgotten."""
+    chain(runner, "python3")
+    runner.ok(api.PauseFlow, flow_id="f")
+    runner.send("f/a", 1, 2)
+    entered, asked = RunnerActor.enter_phase, []
+
+    def enter(self: RunnerActor, record: Any, phase: str) -> None:
+        entered(self, record, phase)
+        if phase == "stopping":
+            asked.append(runner.post(api.ReleaseHeld, id="f/a/api->a.in#0"))
+
+    monkeypatch.setattr(RunnerActor, "enter_phase", enter)
+    runner.add("f", {"a": {**echo(), "code": echo()["code"] + "# new\n"}})
+    assert runner.reply(asked[0]).ok
+    runner.wait(lambda: pending(runner) == {"a": 1}, timeout_s=5)
+    assert paused(runner)

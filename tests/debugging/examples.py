@@ -11,7 +11,7 @@ import orjson
 from hypothesis import HealthCheck, Phase, settings
 
 from actors.messages import client_to_runner as api
-from tests.debugging.model import Message
+from tests.debugging.model import Message, gathered
 from tests.debugging.random_flows import Talk
 from tests.harness import Harness
 
@@ -27,9 +27,11 @@ def examples(number: int) -> Any:
 
 
 def contexts_of(runner: Harness, flow_id: str, talk: Talk) -> dict[str, dict[str, Any]]:
-    """Every module's context."""
+    """Every module's context, as model.py writes it."""
     contexts = {name: runner.module(flow_id, name).state.context for name in talk.modules}
-    return {name: {k.decode(): orjson.loads(v) for k, v in context.items()} for name, context in contexts.items()}
+    return {
+        name: gathered({k.decode(): orjson.loads(v) for k, v in context.items()}) for name, context in contexts.items()
+    }
 
 
 def dead_letters_of(runner: Harness, flow_id: str) -> dict[str, list[Message]]:

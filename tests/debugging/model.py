@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import Any
 
-from tests.debugging.random_flows import MAX_HOPS, Talk, Talker
+from tests.debugging.random_flows import Talk, Talker
 
 Message = dict[str, Any]
 Sent = dict[str, list[Message]]  # "module.port" -> what left it, in order
@@ -38,9 +38,15 @@ def turn(name: str, context: dict[str, Any], message: Message) -> list[tuple[str
     return outputs
 
 
-def source(name: str, length: int) -> list[Message]:
+def gathered(context: dict[str, Any]) -> dict[str, Any]:
+    """A module's context with what it took as one list."""
+    rest = {key: value for key, value in context.items() if not key.startswith("took") and key != "n"}
+    return {**rest, "took": [context[f"took{n}"] for n in range(context["n"])]} if "n" in context else rest
+
+
+def source(name: str, talker: Talker) -> list[Message]:
     """All that a source sends."""
-    return [{"from": f"{name}.out", "k": k, "v": (k * 37) % 1000, "hops": MAX_HOPS} for k in range(length)]
+    return [{"from": f"{name}.out", "k": k, "v": (k * 37) % 1000, "hops": talker.hops} for k in range(talker.length)]
 
 
 def without_versions(context: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +60,7 @@ def replay(talk: Talk, contexts: dict[str, dict[str, Any]]) -> Sent:
     for name, talker in talk.modules.items():
         if talker.length:
             assert contexts[name] == {"k": talker.length}, f"{name} has not sent everything: {contexts[name]}"
-            sent[f"{name}.out"] = source(name, talker.length)
+            sent[f"{name}.out"] = source(name, talker)
             continue
         context: dict[str, Any] = {}
         for where, k, v, hops in without_versions(contexts[name]).get("took", []):
@@ -117,7 +123,7 @@ def undebugged(talk: Talk, inputs: Sent) -> dict[str, dict[str, Any]]:
         if talker.length:
             contexts[name]["k"] = talker.length
             targets = [to for m, port, to in talk.wires if (m, port) == (name, "out")]
-            waiting.extend((to, message) for message in source(name, talker.length) for to in targets)
+            waiting.extend((to, message) for message in source(name, talker) for to in targets)
     while waiting:
         name, message = waiting.popleft()
         if fails(talk.modules[name], message):

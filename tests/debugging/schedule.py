@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Any
 
@@ -28,34 +28,42 @@ Op = tuple[Any, ...]
 Condition("true")  # its library raises the recursion limit, which hypothesis does not allow while it runs
 
 
-def ops(talk: Talk, max_kills: int = 2) -> st.SearchStrategy[list[Op]]:
-    """Each: what, does the next one wait for the answer, and what it needs."""
-    names, waits = st.sampled_from(sorted(talk.modules)), st.booleans()
+MAX_KILLS = 2  # of one flow: five deaths in 10 s without progress would be the end of it
+
+
+def ops(talk: Talk) -> st.SearchStrategy[list[Op]]:
+    """Each: what, does the next one wait for the answer, and what it needs. Mostly sessions of a debugger."""
+    names, waits, yes = st.sampled_from(sorted(talk.modules)), st.booleans(), st.just(True)
+    whens, scopes = st.sampled_from(WHENS), st.sampled_from(["flow", "flow", "module"])
     values = st.lists(st.tuples(st.integers(0, 999), st.integers(0, MAX_HOPS)), min_size=1, max_size=8)
-    kinds: list[st.SearchStrategy[Op]] = [
-        st.tuples(
-            st.just("break"), waits, names, st.sampled_from(WHENS), st.sampled_from(["flow", "module"]), st.booleans()
-        ),
-        st.tuples(st.just("unbreak"), waits, names),
-        st.tuples(st.sampled_from(["pause", "resume", "resume", "step", "step"]), waits),
-        st.tuples(st.just("release"), st.just(True), names),
-        st.tuples(st.just("update"), waits, names, st.sampled_from([False, False, True])),
-        st.tuples(st.just("breathe"), st.just(True), st.integers(1, 40)),
-    ]
-    if talk.inputs:
-        send = st.tuples(st.just("send"), waits, st.sampled_from(talk.inputs), values)
-        kinds += [send, send]
-    kill = st.tuples(st.just("kill"), st.just(True), st.integers(0, 9))
-    return st.lists(st.one_of(*kinds, kill), min_size=4, max_size=24).filter(
-        lambda drawn: sum(op[0] == "kill" for op in drawn) <= max_kills
-    )
+    breaks = st.tuples(st.just("break"), waits, names, whens, scopes, st.sampled_from([False, False, True]))
+    unbreaks = st.tuples(st.just("unbreak"), waits, names)
+    update = st.tuples(st.just("update"), waits, names, st.sampled_from([False, False, True]))
+    breathe = st.tuples(st.just("breathe"), yes, st.integers(1, 40))
+    kill = st.tuples(st.just("kill"), yes, st.integers(0, 9))
+    step, release = st.tuples(st.just("step"), waits), st.tuples(st.just("release"), yes, st.integers(0, 9))
+    pause, resume = st.tuples(st.just("pause"), waits), st.tuples(st.just("resume"), waits)
+    send = [st.tuples(st.just("send"), waits, st.sampled_from(talk.inputs), values)] if talk.inputs else []
+    opening = st.one_of(pause, st.just(("pause", True)), breaks)
+    inside = st.lists(st.one_of(step, step, release, release, update, unbreaks, breathe, *send), min_size=2, max_size=8)
+    closing = st.lists(resume, max_size=1)
+    session = st.tuples(opening, st.lists(st.one_of(breathe, *send), max_size=2), inside, closing)
+    sessions = session.map(lambda parts: [parts[0], *parts[1], *parts[2], *parts[3]])
+    alone = st.one_of(breaks, unbreaks, update, resume, breathe, kill, *send, *send).map(lambda op: [op])
+    drawn = st.lists(st.one_of(alone, sessions, sessions), min_size=3, max_size=9)
+    return drawn.map(lambda parts: [op for part in parts for op in part]).map(_spared)
+
+
+def _spared(drawn: list[Op]) -> list[Op]:
+    kills = [at for at, op in enumerate(drawn) if op[0] == "kill"]
+    return [op for at, op in enumerate(drawn) if at not in kills[MAX_KILLS:]]
 
 
 class Schedule:
     """Does to one flow what the ops say, and keeps what was sent and how the flow is now."""
 
-    def __init__(self, runner: Harness, flow_id: str, talk: Talk) -> None:
-        self.runner, self.id, self.talk = runner, flow_id, talk
+    def __init__(self, runner: Harness, flow_id: str, talk: Talk, happened: Counter[str]) -> None:
+        self.runner, self.id, self.talk, self.happened = runner, flow_id, talk, happened
         self.sent: Sent = defaultdict(list)
         self.asked: list[tuple[Op, str]] = []  # whose answers are still to come
         self.refused: list[tuple[Op, str]] = []
@@ -75,10 +83,12 @@ class Schedule:
         """Wait for all answers. The debugger may refuse what is not possible now; everything else has to go well."""
         for op, request in self.asked:
             reply = self.runner.reply(request)
+            self.happened[op[0]] += reply.ok
             if not reply.ok:
                 assert op[0] in ("step", "release", "update"), (op, reply.error)
                 self.refused.append((op, reply.error))
         self.asked.clear()
+        self.happened["hit"] += bool(self.runner.record(self.id).debug.hits)
 
     def _ask(self, op: Op, kind: type, **fields: Any) -> None:
         self.asked.append((op, self.runner.post(kind, **fields)))
@@ -106,12 +116,13 @@ class Schedule:
     def _step(self, op: Op) -> None:
         self._ask(op, api.SingleStepFlow, flow_id=self.id)
 
-    def _release(self, op: Op, module: str) -> None:
+    def _release(self, op: Op, which: int) -> None:
+        """The oldest message of a module that has one."""
         self.collect()
         held = self.runner.ok(api.ListHeld, flow_id=self.id)
-        ids = [view["id"] for view in held if view["flowModuleId"] == f"{self.id}/{module}"]
-        if ids:
-            self._ask(op, api.ReleaseHeld, id=ids[0])
+        oldest = list({view["flowModuleId"]: view["id"] for view in reversed(held)}.values())
+        if oldest:
+            self._ask(op, api.ReleaseHeld, id=oldest[which % len(oldest)])
 
     def _update(self, op: Op, module: str, language: bool) -> None:
         talker = self.talk.modules[module].updated(language)
@@ -125,6 +136,7 @@ class Schedule:
         pids = [host["pid"] for host in self.runner.state(self.id)["hosts"].values() if host["pid"]]
         if pids:
             os.kill(pids[which % len(pids)], signal.SIGKILL)
+            self.happened["kill"] += 1
 
     def finish(self) -> None:
         """Nobody debugs any more: everything has to run to its end."""

@@ -36,7 +36,7 @@ MODULES = {
 
 
 class Profile:
-    """Counts calls while it is entered: those into the debugger by name, and those of the handlers that move messages."""
+    """Counts calls while it is entered: into the debugger by name, and of the handlers that move messages."""
 
     def __init__(self) -> None:
         self.debugger: Counter[str] = Counter()

@@ -6,6 +6,8 @@ timing, so an example that failed may pass.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
@@ -18,10 +20,10 @@ from tests.debugging.schedule import Schedule, ops
 from tests.harness import Harness, need
 
 
-def example(runner: Harness, data: st.DataObject) -> None:
+def example(runner: Harness, data: st.DataObject, happened: Counter[str]) -> None:
     talk = data.draw(talks(), "flow")
     drawn = data.draw(ops(talk), "schedule")
-    run = Schedule(runner, f"f{next(IDS)}", talk)
+    run = Schedule(runner, f"f{next(IDS)}", talk, happened)
     runner.ok(api.AddOrUpdateFlow, flow=run.flow())
     outs = {place: runner.collect(run.id, place) for place in data.draw(st.sets(places(talk), max_size=2), "outs")}
     runner.start(run.id)
@@ -35,6 +37,8 @@ def example(runner: Harness, data: st.DataObject) -> None:
     for place, out in outs.items():
         assert out.got == sent.get(place, []), place
         assert out.numbers == list(range(len(out.got))), place
+    happened["fused"] += any(runner.actor(bridge).fused for bridge in runner.record(run.id).bridges.values())
+    happened["tree"] += talk.is_tree
     if talk.is_tree:
         undebugged = model.undebugged(talk, run.sent)
         assert {name: model.without_versions(context) for name, context in contexts.items()} == undebugged
@@ -47,17 +51,38 @@ def places(talk: Talk) -> st.SearchStrategy[str]:
     return st.sampled_from([f"{name}.{'out' if t.length else 'a'}" for name, t in talk.modules.items()])
 
 
-@examples(60)
-@given(data=st.data())
-def test_debugging_changes_nothing(runner: Harness, data: st.DataObject) -> None:
+def many(runner: Harness, number: int) -> None:
+    """So many examples; in all of them together, everything that is to be no interference has to have happened."""
     need("node")
-    example(runner, data)
+    happened: Counter[str] = Counter()
+
+    @examples(number)
+    @given(data=st.data())
+    def one(data: st.DataObject) -> None:
+        example(runner, data, happened)
+
+    one()
+    print(dict(happened))
+    missing = {
+        "break",
+        "hit",
+        "pause",
+        "resume",
+        "step",
+        "release",
+        "update",
+        "kill",
+        "fused",
+        "tree",
+    } - happened.keys()
+    assert not missing, missing
+
+
+def test_debugging_changes_nothing(runner: Harness) -> None:
+    many(runner, 50)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-@examples(500)
-@given(data=st.data())
-def test_debugging_changes_nothing_at_length(runner: Harness, data: st.DataObject) -> None:
-    need("node")
-    example(runner, data)
+def test_debugging_changes_nothing_at_length(runner: Harness) -> None:
+    many(runner, 600)

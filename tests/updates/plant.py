@@ -94,35 +94,52 @@ class Plant:
         self.changes.append(frozenset(names))
 
 
-def check(got: list[dict[str, Any]], sent: int, changes: list[frozenset[str]]) -> None:
-    """Every message once and in order on both ways; every count once; no message sees an update by half."""
-    ways: dict[str, list[int]] = {"left": [], "right": []}
-    stamps: dict[str, list[tuple[int, int]]] = {name: [] for name in MODULES}
-    roots: dict[int, list[tuple[str, int]]] = {}
-    for message in got:
-        ways[message["stamps"][1][0]].append(message["n"])
-        for module, version, count in message["stamps"]:
-            stamps[module].append((count, version))
-            roots.setdefault(message["n"], []).append((module, version))
-    for way, numbers in ways.items():
-        assert numbers == list(range(sent)), f"by {way}: {_first_wrong(numbers, sent)}"
-    for module, pairs in stamps.items():
-        distinct = sorted(set(pairs))  # split stamps the message that goes both ways
-        counts = [count for count, _ in distinct]
-        times = 2 if module in ("join", "out") else 1
-        assert counts == list(range(1, times * sent + 1)), (
-            f"counts of {module}: {_first_wrong(counts, times * sent, 1)}"
-        )
-        versions = [version for _, version in distinct]
-        assert versions == sorted(versions), f"{module} went back to an earlier version"
-    for n, seen in roots.items():
-        for number, changed in enumerate(changes, 1):
-            sides = {version >= number for module, version in seen if module in changed}
-            assert len(sides) < 2, f"message {n} met both sides of update {number} of {sorted(changed)}: {seen}"
+class Check:
+    """Every message once and in order on every way; every count once; no message meets both sides of an update.
 
+    Messages come by the ways left and right from `split`, and perhaps beside them, sent to `join` itself.
+    """
 
-def _first_wrong(numbers: list[int], sent: int, first: int = 0) -> str:
-    for index, number in enumerate(numbers):
-        if number != index + first:
-            return f"at {index + first} came {numbers[index : index + 5]} ({len(numbers)} of {sent} in all)"
-    return f"{len(numbers)} of {sent} came"
+    def __init__(self, changes: list[frozenset[str]]) -> None:
+        self.changes = changes
+        self.next: dict[str, int] = {"left": 0, "right": 0, "beside": 0}
+        self.last: dict[tuple[str, str], tuple[int, int]] = {}  # module, way -> its last version and count
+        self.waiting: dict[int, list[tuple[str, int]]] = {}  # what has come by one of two ways: module and version
+        self.known: dict[tuple[tuple[str, int], ...], str | None] = {}
+
+    def add(self, message: dict[str, Any]) -> None:
+        """The next message that left the flow."""
+        stamps, n = message["stamps"], message["n"]
+        way = "beside" if stamps[0][0] == "join" else stamps[1][0]
+        assert n == self.next[way], f"by {way}: {n} came instead of {self.next[way]}"
+        self.next[way] += 1
+        for module, version, count in stamps:
+            key = (module, "" if module in ("join", "out") else way)
+            before, last = self.last.get(key, (0, 0))
+            assert count == last + 1, f"{module} counted {count} after {last}"
+            assert version >= before, f"{module} went back from version {before} to {version}"
+            self.last[key] = version, count
+        seen = [(module, version) for module, version, _ in stamps]
+        if way != "beside":
+            if n not in self.waiting:
+                self.waiting[n] = seen
+                return
+            seen = self.waiting.pop(n) + seen
+        wrong = self._mixed(tuple(sorted(set(seen))))
+        assert wrong is None, f"message {n} by {way} met both sides of {wrong}"
+
+    def _mixed(self, seen: tuple[tuple[str, int], ...]) -> str | None:
+        if seen not in self.known:
+            self.known[seen] = None
+            for number, changed in enumerate(self.changes, 1):
+                if len({version >= number for module, version in seen if module in changed}) > 1:
+                    self.known[seen] = f"update {number} of {sorted(changed)}: {seen}"
+        return self.known[seen]
+
+    def end(self, sent: int, beside: int = 0) -> None:
+        """That was all."""
+        assert self.next == {"left": sent, "right": sent, "beside": beside}
+        assert not self.waiting
+        counts = {key: count for key, (_, count) in self.last.items()}
+        both = dict.fromkeys([("split", "left"), ("split", "right"), ("left", "left"), ("right", "right")], sent)
+        assert counts == {**both, **dict.fromkeys([("join", ""), ("out", "")], 2 * sent + beside)}

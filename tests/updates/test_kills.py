@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from thespian.actors import ActorAddress
 
+from actors.host_link import HostLink
+from actors.host_process import HostProcess
 from actors.messages import client_to_runner as api
 from actors.runner import RunnerActor
+from runtimes.frames import Frame, Kind
 from tests.harness import Harness, need
 from tests.updates.feeder import feed
 
 PHASES = ("trying", "loading", "draining", "migrating", "stopping", "handing", "starting", "finishing")
-LAST = 600
 
 PYTHON = """
 def start(context):
@@ -63,10 +65,9 @@ def flow(version: int, module: dict[str, Any]) -> dict[str, Any]:
     return {"id": "f", "modules": modules, "wires": ["before -> m", "m -> after"]}
 
 
-def hosts(runner: Harness) -> dict[str, set[int]]:
-    """The processes of the old and of the new version's hosts, and of trials, as far as they are known now."""
+def hosts(runner: Harness, old: ActorAddress) -> dict[str, set[int]]:
+    """The processes of the old and of the new version's hosts, and of trials; a host that has both is the old one's."""
     pids: dict[str, set[int]] = {"old": set(), "new": set(), "trial": set()}
-    module = runner.record("f").modules["m"]
     for ref in runner.base.actorRegistry.values():
         actor = getattr(ref, "_inst", None)
         host = getattr(actor, "host", None)
@@ -74,67 +75,121 @@ def hosts(runner: Harness) -> dict[str, set[int]]:
             continue
         if not hasattr(actor, "members"):
             pids["trial"].add(host.pid)
-        elif any(member == module for member in actor.members.values()):
+        elif old in actor.members.values():
             pids["old"].add(host.pid)
         elif "m" in actor.names.values():
             pids["new"].add(host.pid)
     return pids
 
 
-def killing(phase: str, victim: str, runner: Harness, killed: list[int]) -> Callable[..., None]:
-    entered = RunnerActor.enter_phase
+class Killer:
+    """Kills a victim once in a phase: when the phase `begins`, or when the runner has written a kind of frame to it."""
 
-    def enter(self: RunnerActor, record: Any, now: str) -> None:
-        entered(self, record, now)
-        if now == phase and not killed:
-            pids = hosts(runner)
-            for pid in set().union(*pids.values()) if victim == "all" else pids[victim]:
+    def __init__(self, runner: Harness, phase: str, victim: str, moment: str) -> None:
+        self.runner, self.phase, self.victim, self.moment = runner, phase, victim, moment
+        self.now = ""
+        self.old: Any = None  # the actor of the version before
+        self.killed: list[int] = []
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> Killer:
+        entered, process = RunnerActor.enter_phase, HostProcess.__init__
+        write, write_one = HostLink._write, HostLink._write_one
+
+        def enter(actor: RunnerActor, record: Any, now: str) -> None:
+            entered(actor, record, now)
+            self.now = now
+            self.old = self.old or record.modules["m"]
+            if self.moment == "begins":
+                self.kill(hosts(self.runner, self.old))
+
+        def asks(actor: HostLink, frames: list[Frame]) -> None:
+            if any(Kind(frame.kind).name == self.moment for frame in frames) and actor.host is not None:
+                pids = hosts(self.runner, self.old)
+                self.kill({who: pids[who] & {actor.host.pid} for who in pids})
+
+        def written(actor: HostLink, frames: list[Frame]) -> None:
+            write(actor, frames)
+            asks(actor, frames)
+
+        def one_written(actor: HostLink, frame: Frame) -> None:
+            write_one(actor, frame)
+            asks(actor, [frame])
+
+        def started(host: HostProcess, *arguments: Any) -> None:
+            process(host, *arguments)
+            if self.moment == "starts":
+                self.kill({self.victim: {host.pid}})  # a trial while trying, the new version's host while loading
+
+        monkeypatch.setattr(RunnerActor, "enter_phase", enter)
+        monkeypatch.setattr(HostLink, "_write", written)
+        monkeypatch.setattr(HostLink, "_write_one", one_written)
+        monkeypatch.setattr(HostProcess, "__init__", started)
+        return self
+
+    def kill(self, pids: dict[str, set[int]]) -> None:
+        if self.now == self.phase and not self.killed:
+            for pid in set().union(*pids.values()) if self.victim == "all" else pids[self.victim]:
                 os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
+                self.killed.append(pid)
 
-    return enter
+
+MOVES = ("language", "new host")  # updates whose module gets another host
 
 
 def alive(phase: str, victim: str, kind: str) -> bool:
     """Whether there is such a host when the phase begins: a new one only if the module moves, and once it is loaded."""
     if victim == "trial":
         return phase != "trying"
-    return victim != "new" or (kind in ("language", "new host") and phase not in ("trying", "loading"))
+    return victim != "new" or (kind in MOVES and phase not in ("trying", "loading"))
 
 
-CASES = [(p, v, k) for k in UPDATES for v in ("old", "new", "trial", "all") for p in PHASES if alive(p, v, k)]
+def asked(kind: str) -> list[tuple[str, str, str]]:
+    """What the runner asks of whom in the midst of which phase."""
+    trial = [("trying", "trial", moment) for moment in ("starts", "LOAD", "CALL")] + [("migrating", "trial", "CALL")]
+    old = [("draining", "old", "PAUSE"), ("stopping", "old", "CALL")]
+    if kind in MOVES:
+        new = [("loading", "new", moment) for moment in ("starts", "LOAD")]
+        return trial + old + [*new, ("starting", "new", "WIRES"), ("starting", "new", "CALL")]
+    last = [("starting", "old", moment) for moment in ("WIRES", "CALL")]
+    return trial + old + [("loading", "old", "LOAD"), *last, ("finishing", "old", "UNLOAD")]
 
 
-@pytest.mark.parametrize(("phase", "victim", "kind"), CASES)
-def test_a_kill(runner: Harness, monkeypatch: pytest.MonkeyPatch, phase: str, victim: str, kind: str) -> None:
+VICTIMS = ("old", "new", "trial", "all")
+CASES = [(p, v, "begins", k) for k in UPDATES for v in VICTIMS for p in PHASES if alive(p, v, k)]
+CASES += [(*case, k) for k in UPDATES for case in asked(k)]
+
+
+@pytest.mark.parametrize(("phase", "victim", "moment", "kind"), CASES)
+def test_a_kill(
+    runner: Harness, monkeypatch: pytest.MonkeyPatch, phase: str, victim: str, moment: str, kind: str
+) -> None:  # fmt: skip
     need("node")
-    killed: list[int] = []
-    monkeypatch.setattr(RunnerActor, "enter_phase", killing(phase, victim, runner, killed))
+    killer = Killer(runner, phase, victim, moment).install(monkeypatch)
     old, new = UPDATES[kind]
     runner.ok(api.AddOrUpdateFlow, flow=flow(1, old))
     out = runner.collect("f", "after")
-    feeder = feed(runner, "f", "before", last=LAST, per_s=1_000)
+    feeder = feed(runner, "f", "before", last=1 << 60, per_s=1_000)
     runner.start("f")
     runner.wait(lambda: len(out.got) > 50, "output")
     reply = runner.call(api.AddOrUpdateFlow, flow=flow(2, new))
+    feeder.last = last = feeder.number + 100
     runner.wait_idle("f")
-    assert feeder.number == LAST
-    assert killed
+    assert killer.killed
     context = runner.module("f", "m").state.context
-    assert [number for _, number, _ in out.got] == list(range(LAST))
-    assert [count for _, _, count in out.got] == list(range(1, LAST + 1))
-    assert context[b"n"] == str(LAST).encode()
+    assert [number for _, number, _ in out.got] == list(range(last))
+    assert [count for _, _, count in out.got] == list(range(1, last + 1))
+    assert context[b"n"] == str(last).encode()
     versions = [version for version, _, _ in out.got]
     assert versions == sorted(versions)
     if reply.ok:
         assert context[b"migrated"] == b"1"
-        assert versions[-1] == 2 or phase == "finishing"
+        assert versions[-1] == 2
     else:
         assert b"migrated" not in context
         assert set(versions) == {1}
     row = runner.ok(api.Audit)["f/m"]
     assert row["balanced"], row
-    assert row["completed"] == LAST
+    assert row["completed"] == last
 
 
 @pytest.mark.parametrize("kind", UPDATES)

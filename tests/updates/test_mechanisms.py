@@ -13,11 +13,11 @@ from runtimes.frames import Frame, Kind
 from tests.harness import Harness, need
 
 QUEUED = 200
-SLOW = {
-    "python3": "import time\n\n\ndef run(m, c):\n    time.sleep(0.005)\n    return [VERSION, m]\n",
+SLOW = {  # the first version: the update meets a long queue; the second hardly
+    "python3": "import time\n\n\ndef run(m, c):\n    time.sleep(0.02 / VERSION ** 8)\n    return [VERSION, m]\n",
     "node": """
 (m) => {
-  const end = performance.now() + 5
+  const end = performance.now() + 20 / VERSION ** 8
   while (performance.now() < end);
   return [VERSION, m]
 }
@@ -31,7 +31,7 @@ def slow(runtime: str, version: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("runtime", SLOW)
 def test_what_waits_at_a_replaced_module_goes_to_the_new_version(runner: Harness, runtime: str) -> None:
-    """Whether it is in the mailbox (it is held there) or at the host (it is recalled): the old one ends its turn only."""
+    """Whether it is in the mailbox (held there) or at the host (recalled): the old one only ends its turn."""
     need("node")
     runner.ok(api.AddOrUpdateFlow, flow=slow(runtime, 1))
     out = runner.collect("f", "a")
