@@ -17,7 +17,7 @@ from thespian.actors import ActorAddress, WakeupMessage
 from actors import rpc, unix_socket
 from actors.base import BaseActor
 from actors.messages.client_to_runner import EndTap, TapPort
-from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_client import Progress, Reply
 from actors.messages.system_to_actor import Ready
 from actors.system import ActorSystem
 
@@ -115,6 +115,19 @@ class DoorActor(BaseActor):
             connection.output += rpc.answer(call.id, message)
         try:
             self._take_lines(connection)
+            self._write(connection)
+        except OSError:
+            self._drop(connection)
+        else:
+            self._settle(connection)
+
+    def receiveMsg_Progress(self, message: Progress, _sender: ActorAddress) -> None:
+        """Something to tell while a call is under way."""
+        connection, call = self.calls[message.request_id]
+        if call.notification or self.connections.get(connection.socket.fileno()) is not connection:
+            return
+        connection.output += rpc.progress(call.id, message.text)
+        try:
             self._write(connection)
         except OSError:
             self._drop(connection)

@@ -21,7 +21,7 @@ from actors.base import BaseActor
 from actors.door import open_door
 from actors.messages.client_to_runner import Request
 from actors.messages.dispatcher_to_runner import HostRunner, RelayRequest, StopRunner
-from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_client import Progress, Reply
 from actors.messages.runner_to_dispatcher import RunnerHosted, RunnerStopped
 from actors.messages.session_to_runner import ShutDown
 from actors.outer_actor import OuterActor
@@ -51,6 +51,9 @@ class PorterActor(BaseActor):
         self._carried: dict[str, Carry] = getattr(self, "_carried", {})
         self._carried[message.request.request_id] = message
         self.send(message.runner, message.request)
+
+    def receiveMsg_Progress(self, message: Progress, _sender: ActorAddress) -> None:
+        """Nobody outside asks for it yet: it is in the log."""
 
     def receiveMsg_Reply(self, message: Reply, _sender: ActorAddress) -> None:
         """A reply goes out."""

@@ -5,70 +5,46 @@ A request is a list of recipes; what exists already is held at once, what is bei
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from thespian.actors import ActorAddress, WakeupMessage
 
-from actors.base import BaseActor
 from actors.command import Command
+from actors.environment_keeper import EnvironmentKeeper, Job, Request
 from actors.messages import runner_to_preparation as from_runner
 from actors.messages.preparation_to_runner import PreparationClosed, Prepared
+from actors.messages.runner_to_client import Progress
 from actors.messages.system_to_actor import Ready
-from runtimes.environments import Recipe, finished
-from runtimes.making import STDERR_LINES, Failure, InUseError, Making, failure_of, hold, leftovers, take_away
+from runtimes.environments import Recipe
+from runtimes.making import Failure, Making, failure_of, hold, leftovers
 
 MAX_COMMANDS = max(2, os.cpu_count() or 1)
 MAX_COMMAND_S = 3600.0
-MAX_UNUSED_BUILDS = 32
 CANCELLED = "it was cancelled"
 log = logging.getLogger("runner.prepare")
 
 
-@dataclass(slots=True, eq=False)
-class Request:
-    """Somebody who waits."""
-
-    client: ActorAddress
-    flow: str
-    key: str
-    left: deque[Recipe]
-    holds: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One folder that is to be made, and who waits for it."""
-
-    recipe: Recipe
-    waiting: list[Request]
-    making: Making | None = None  # None: it has not begun
-    command: Command | None = None
-    sizing: bool = False  # the command has succeeded, its result is being measured
-    stderr: deque[str] = field(default_factory=lambda: deque(maxlen=STDERR_LINES))
-    progress: str = ""  # its last line
-
-
-class PreparationActor(BaseActor):
+class PreparationActor(EnvironmentKeeper):
     """One per runner."""
 
     def receiveMsg_OpenCache(self, message: from_runner.OpenCache, _sender: ActorAddress) -> None:
         """Remove what dead runners have left."""
         self.cache = message.cache
-        self.jobs: dict[Path, Job] = {}  # in the order in which they were asked for
         self.commands: dict[int, tuple[Command, Job | None]] = {}  # by each of their descriptors
         self.closing: ActorAddress | None = None
-        self._delete(leftovers(self.cache))
+        with contextlib.suppress(OSError):  # a cache that is not ours, to be read only
+            self.delete(leftovers(self.cache))
 
     # requests ------------------------------------------------------------------------------------------------------
 
     def receiveMsg_Prepare(self, message: from_runner.Prepare, sender: ActorAddress) -> None:
         """Go through the recipes."""
-        self._go_on(Request(sender, message.flow, message.key, deque(message.recipes)))
+        self._go_on(Request(sender, message.flow, message.key, deque(message.recipes), message.progress))
 
     def _go_on(self, request: Request) -> None:
         while request.left:
@@ -84,7 +60,8 @@ class PreparationActor(BaseActor):
                 job.waiting.append(request)
                 self._begin_jobs()
                 return
-            os.utime(recipe.place)  # the builds that were used last are kept longest
+            with contextlib.suppress(OSError):  # it may be part of an image, and not ours
+                os.utime(recipe.place)  # the builds that were used last are kept longest
             request.holds.append(held)
             request.left.popleft()
         self.send(request.client, Prepared(flow=request.flow, key=request.key, holds=tuple(request.holds)))
@@ -179,8 +156,15 @@ class PreparationActor(BaseActor):
             else:
                 job.progress = line
                 if not job.sizing and not line.startswith('{"errors"'):
-                    log.info("%s: %s", job.recipe.id, line)
+                    self._tell(job, line)
         return more
+
+    def _tell(self, job: Job, text: str) -> None:
+        log.info("%s: %s", job.recipe.id, text)
+        for request in job.waiting:
+            if request.progress is not None:
+                client, request_id = request.progress
+                self.send(client, Progress(request_id=request_id, text=text))
 
     def _ended(self, command: Command, job: Job | None) -> None:
         for fd in (command.out_fd, command.err_fd):
@@ -210,11 +194,11 @@ class PreparationActor(BaseActor):
             del self.jobs[job.recipe.place]
         if job.making is not None:
             job.making.release()
-            self._delete([job.making.folder])
+            self.delete([job.making.folder])
         if failure is None:
             log.info("%s: prepared", job.recipe.id)
             if not job.recipe.has_lock:
-                self._drop_builds()
+                self.drop_builds()
         elif failure.reason != CANCELLED:
             log.info("%s: could not be prepared", job.recipe.id)
         for request in job.waiting:
@@ -225,24 +209,7 @@ class PreparationActor(BaseActor):
         self._begin_jobs()
         self._say_closed()
 
-    # taking away ---------------------------------------------------------------------------------------------------
-
-    def _delete(self, folders: list[Path]) -> None:
+    def delete(self, folders: list[Path]) -> None:
         """Delete folders by a child process: they may be large."""
         if folders and self.closing is None:  # else the next runner does it
             self._watch(Command.of(["rm", "-rf", *map(str, folders)]), None)
-
-    def _drop_builds(self) -> None:
-        """Every change of a compiled module makes a build: those that nobody uses do not grow without bound."""
-        ids = finished(self.cache, "builds")
-        places = sorted((self.cache / "builds" / id for id in ids), key=lambda place: place.stat().st_mtime)
-        for place in places[:-MAX_UNUSED_BUILDS]:
-            try:
-                self._delete([take_away(self.cache, place)])
-            except (InUseError, OSError):
-                continue
-
-
-def progress_of(actor: PreparationActor) -> dict[str, str]:
-    """The last line of everything that is being made, by id."""
-    return {job.recipe.id: job.progress for job in actor.jobs.values()}

@@ -68,6 +68,11 @@ def answer(id: Any, reply: Reply) -> bytes:
     return failure(id, REFUSED, reply.error or "refused", reply.data)
 
 
+def progress(id: Any, text: str) -> bytes:
+    """The line that says how far a call is: a notification."""
+    return _line({"jsonrpc": "2.0", "method": "progress", "params": {"id": id, "text": text}})
+
+
 def failure(id: Any, code: int, message: str, data: Any = None) -> bytes:
     """The line that says no."""
     error = {"code": code, "message": message} | ({} if data is None else {"data": data})

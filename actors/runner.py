@@ -12,6 +12,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.dependencies import Dependencies
 from actors.flow_debug import FlowDebug
 from actors.flow_keep import FlowKeep
 from actors.flow_life import missing_runtime
@@ -30,7 +31,7 @@ from actors.messages import bridge_to_runner as from_bridge
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages import session_to_runner as from_session
-from actors.messages.preparation_to_runner import PreparationClosed
+from actors.messages.preparation_to_runner import PreparationClosed, Prepared
 from actors.messages.runner_to_bridge import DescribeHost
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_module import DescribeModule, SubmitMessage
@@ -67,7 +68,7 @@ class Gathering:
     done: Callable[[list[Any]], None]
 
 
-class RunnerActor(FlowKeep, FlowDebug, FlowTap):
+class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
     """One per runner: owns the flows, their module and bridge actors, and the dead letters."""
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
@@ -114,9 +115,7 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap):
 
     def receiveMsg_ListFlowsForRuntime(self, message: api.ListFlowsForRuntime, sender: ActorAddress) -> None:
         """The flows that use a runtime."""
-        if message.runtime_id not in self.runtimes:
-            known = ", ".join(sorted(self.runtimes))
-            self.refuse(message, sender, f"there is no runtime {message.runtime_id!r}; there are {known}")
+        if self.find_runtime(message, sender, message.runtime_id) is None:
             return
         records = [
             record for record in self.flows.values()
@@ -560,6 +559,13 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap):
         for record in list(self.flows.values()):
             self.enqueue(record, lambda record=record: self.keeping(record), done)  # type: ignore[misc]
 
+    def receiveMsg_Prepared(self, message: Prepared, _sender: ActorAddress) -> None:
+        """For a job of a flow, or for a client."""
+        if message.flow:
+            self.resolve(message.flow, "prepared", message.key, message)
+        else:
+            self.installed(message)
+
     def receiveMsg_PreparationClosed(self, _message: PreparationClosed, _sender: ActorAddress) -> None:
         """Of a runner that ends."""
         self._closed(None)
@@ -597,7 +603,6 @@ for _kind, _words in {
     "FusingBarred": ("barred", "key"),
     "HeldDescribed": ("waiting", "module"),
     "HostStopped": ("ended", "key"),
-    "Prepared": ("prepared", "key"),
     "TrialEnded": ("tried", "key"),
     "ContextsMigrated": ("migrated", "key"),
     "TrialClosed": ("closed", "key"),

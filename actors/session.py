@@ -70,7 +70,7 @@ class SessionActor(BaseActor):
 
     def receiveMsg_RunFlow(self, message: RunFlow, _sender: ActorAddress) -> None:
         """Begin."""
-        self.job, self.outcome = message, message.outcome
+        self.job, self.outcome, self.starting = message, message.outcome, False
         self.system.watch(message.signal_fd, 1, self.myAddress)
         self.operation = Operation(self._running(), self._ended, self.wakeupAfter)
         self.operation.begin()
@@ -98,7 +98,9 @@ class SessionActor(BaseActor):
         ready |= yield Expect([("feed", end.name) for end in job.inputs])
         outcome.errors += [f"{key[1]}: {message.error}" for key, message in ready.items() if message.error]
         if not outcome.errors:
+            self.starting = True
             reply = _only((yield self._call(api.StartFlow, flow_id=flow_id)))
+            self.starting = False
             if not reply.ok:
                 outcome.errors += reply.data or [reply.error]
         if not outcome.errors:
@@ -176,6 +178,8 @@ class SessionActor(BaseActor):
     def receiveMsg_Ready(self, _message: Ready, _sender: ActorAddress) -> None:
         """A signal: SIGINT or SIGTERM."""
         self.system.unwatch(self.job.signal_fd)
+        if self.starting:  # it may wait for a compiler: then that ends
+            self.send(self.job.runner, api.StopFlow(request_id="signal", flow_id=str(self.job.flow.get("id"))))
         self.operation.resolve("over", None)
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:

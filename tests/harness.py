@@ -23,14 +23,14 @@ from actors.runner import ConfigureRunner, RunnerActor
 from actors.state_folder import RunFolder
 from actors.system import ActorSystem
 from runtimes.frames import split
-from runtimes.manifest import RUNTIMES_FOLDER, find_version, load_runtimes
+from runtimes.manifest import find_version, load_runtimes, runtime_folders
 
 TIMEOUT_S = 30.0
 
 
 def need(runtime: str) -> None:
     """Skip the test where a runtime is missing, with the reason."""
-    found = find_version(load_runtimes([RUNTIMES_FOLDER])[runtime])
+    found = find_version(load_runtimes(runtime_folders())[runtime])
     if found.version is None:
         pytest.skip(found.reason)
 

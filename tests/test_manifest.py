@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.manifest import ManifestError, Runtime, find_version, load_runtimes
+from runtimes.manifest import ManifestError, Runtime, find_version, load_runtimes, runtime_folders
 
 REPOSITORY = Path(__file__).parents[1]
 GOOD = """id: toy
@@ -46,6 +46,21 @@ def test_host_command_names_python_and_folder(tmp_path: Path) -> None:
     assert toy(tmp_path).host_command() == [sys.executable, str(tmp_path / "toy" / "host.py")]
 
 
+def test_places_are_filled_in_and_words_without_a_place_left_out(tmp_path: Path) -> None:
+    text = GOOD.replace('"{folder}/host.py"]', '"{build}/host", "--environment={environment}"]')
+    runtime = toy(tmp_path, text.replace("hot_load: true", "hot_load: false\nbuild: {command: [x, '{folder}']}"))
+    environment, build = Path("/e"), Path("/b")
+    assert runtime.host_command(environment, build) == [sys.executable, "/b/host", "--environment=/e"]
+    assert runtime.host_command(build=build) == [sys.executable, "/b/host"]
+    assert runtime.build_command() == ["x", str(tmp_path / "toy")]
+    assert (runtime.environment_command(), runtime.environment_always) == ([], False)
+
+
+def test_more_folders_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNNER_RUNTIMES", f"{write(tmp_path / '1', GOOD)}:{tmp_path / 'none'}")
+    assert load_runtimes(runtime_folders()).keys() >= {"python3", "node", "toy"}
+
+
 def test_several_folders(tmp_path: Path) -> None:
     one, two = write(tmp_path / "1", GOOD), write(tmp_path / "2", GOOD.replace("id: toy", "id: other"))
     assert list(load_runtimes([one, two, tmp_path / "none"])) == ["toy", "other"]
@@ -73,6 +88,13 @@ def test_an_id_twice_is_refused(tmp_path: Path) -> None:
         ("id: toy", "id: 1toy", "id: '1toy' must match"),
         ("name: Toy", "name: ''", "name: must be text"),
         ("id: toy", "id: [", "cannot be read"),
+        ("id: toy", "id: toy\nbuild: {command: [x]}", "hot_load: must be false for a runtime with build"),
+        ("id: toy", "id: toy\nbuild: {}", "build.command: missing"),
+        ("id: toy", "id: toy\nbuild: {command: x}", "build.command: must be a list of words"),
+        ("id: toy", "id: toy\nbuild: {command: [x], always: true}", "build.always: unknown field"),
+        ("id: toy", "id: toy\nenvironment: [x]", "environment: must be a mapping"),
+        ("id: toy", "id: toy\nenvironment: {always: true}", "environment.command: missing"),
+        ("id: toy", "id: toy\nenvironment: {command: [x], always: 1}", "environment.always: must be true or false"),
     ],
 )
 def test_a_bad_manifest_names_file_and_field(tmp_path: Path, old: str, new: str, problem: str) -> None:

@@ -12,7 +12,7 @@ from actors.console.debug_text import debug_lines
 from actors.console.errors import UserError
 from actors.console.live_runners import live_runners
 from actors.console.text import columns
-from runtimes.manifest import RUNTIMES_FOLDER, listed, load_runtimes
+from runtimes.manifest import listed, load_runtimes, runtime_folders
 
 # lists -----------------------------------------------------------------------------------------------------------
 
@@ -20,7 +20,7 @@ from runtimes.manifest import RUNTIMES_FOLDER, listed, load_runtimes
 def runtimes(options: argparse.Namespace) -> int:
     """`runner runtimes`: of the live runner; without one, what a runner started here would have."""
     if options.runner is None and not live_runners(options.state):
-        found = listed(load_runtimes([RUNTIMES_FOLDER]).values())
+        found = listed(load_runtimes(runtime_folders()).values())
     else:
         with connected(options) as client:
             found = client.list_runtimes()
@@ -79,7 +79,7 @@ def audit(options: argparse.Namespace) -> int:
 def _life(method: str, word: str) -> Callable[[argparse.Namespace], int]:
     def verb(options: argparse.Namespace) -> int:
         with connected(options, options.flow) as client:
-            outcome = client.call(method, options.flow)
+            outcome = client.call(method, options.flow, timeout=None)  # it may have to be compiled
         return done(options, outcome, f"{options.flow}: {word}", flow=options.flow)
 
     return verb

@@ -59,6 +59,7 @@ def _parser(doc: Callable[[str], str]) -> argparse.ArgumentParser:
     _add_flow_verbs(verb, doc)
     _add_message_verbs(verb, doc)
     _add_debug_verbs(verb, doc)
+    _add_dependency_verbs(verb, doc)
     _add_deployment_verbs(verb)
     _add_local_verbs(verb)
     return parser
@@ -168,6 +169,22 @@ def _add_debug_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
         action.add_argument("id", metavar="ID", help="as `held list` prints it, in quotes")
         if name == "edit":
             action.add_argument("message", metavar="JSON", help="what it shall be")
+
+
+def _add_dependency_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
+    deps = verb("deps", "deps:list_dependencies", "what modules depend on: the environments of a runtime", json=False)
+    actions = deps.add_subparsers(metavar="ACTION", required=True)
+    _action(actions, "list", "deps:list_dependencies", doc("listDependencies")).add_argument(
+        "runtime", metavar="RUNTIME"
+    )
+    install = _action(actions, "install", "deps:install", doc("installDependencies"))
+    install.add_argument("runtime", metavar="RUNTIME")
+    install.add_argument("spec", metavar="SPEC", nargs="*", help="as in the flow file: numpy==2.*, lodash@4")
+    remove = _action(actions, "remove", "deps:remove", doc("removeDependencies"))
+    remove.add_argument("runtime", metavar="RUNTIME")
+    remove.add_argument("environment", metavar="ENVIRONMENT", help="as `runner deps list` names it")
+    collect = _action(actions, "gc", "deps:collect", doc("collectDependencies"))
+    collect.add_argument("runtime", metavar="RUNTIME", nargs="?")
 
 
 def _add_deployment_verbs(verb: AddVerb) -> None:

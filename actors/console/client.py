@@ -116,6 +116,7 @@ class RunnerClient:
             self._socket = connect(Path(socket))
         self._lock = threading.Lock()
         self._waiting: dict[int, tuple[type[Request], Future[Any]]] = {}
+        self.on_progress: Callable[[str], None] | None = None  # called by the reading thread
         self._count = 0
         self._gone: str | None = None
         self._reader = threading.Thread(target=self._read, name="runner-client", daemon=True)
@@ -199,6 +200,10 @@ class RunnerClient:
             future.set_exception(RunnerGoneError(reason))
 
     def _answered(self, message: dict[str, Any]) -> None:
+        if message.get("method") == "progress":
+            if self.on_progress is not None:
+                self.on_progress(message["params"]["text"])
+            return
         error = message.get("error")
         if message["id"] is None:  # about a line, not about a call: which one, is not known
             raise RunnerError(error["message"] if error else "an answer to nothing")

@@ -15,9 +15,9 @@ from typing import Any
 from actors.console.live_runners import live_runners, state_folder
 from actors.console.text import columns
 from actors.system import ActorSystem
-from runtimes.manifest import RUNTIMES_FOLDER, find_version, load_runtimes
+from runtimes.manifest import find_version, load_runtimes, runtime_folders
 
-PACKAGES = ("thespian", "orjson", "pyyaml", "psutil", "rich", "msgpack")
+PACKAGES = ("thespian", "orjson", "pyyaml", "psutil", "rich", "msgpack", "uv")
 THESPIAN = "4.0.1"  # actors/signing.py and actors/system.py know its inside
 PIPE_LIMITS = ("pipe-max-size", "pipe-user-pages-soft", "pipe-user-pages-hard")
 
@@ -49,7 +49,7 @@ def _checks(state: Path) -> Iterator[dict[str, Any]]:
         else:
             fits = name != "thespian" or version == THESPIAN
             yield _check(name, fits, version if fits else f"{version}, but {THESPIAN} is needed")
-    for runtime in load_runtimes([RUNTIMES_FOLDER]).values():
+    for runtime in load_runtimes(runtime_folders()).values():
         found = find_version(runtime)
         ok = True if found.version else False if runtime.id == "python3" else None
         yield _check(f"runtime {runtime.id}", ok, found.version or found.reason)

@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 
 from actors.console.errors import UserError
-from runtimes.manifest import ID_PATTERN, RUNTIMES_FOLDER, load_runtimes
+from runtimes.manifest import ID_PATTERN, load_runtimes, runtime_folders
 
 PLACEHOLDER = "NAME"
 
 
 def new(options: argparse.Namespace) -> int:
     """Write the files into the working directory; nothing is overwritten."""
-    runtimes = load_runtimes([RUNTIMES_FOLDER])
+    runtimes = load_runtimes(runtime_folders())
     with_starter = [id for id, runtime in runtimes.items() if (runtime.folder / "starter").is_dir()]
     if options.runtime not in with_starter:
         raise UserError(f"there is no starter for {options.runtime!r}; there are: {', '.join(with_starter)}")

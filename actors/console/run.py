@@ -19,7 +19,7 @@ from actors.runner import ConfigureRunner, RunnerActor
 from actors.session import Endpoint, Outcome, RunFlow, SessionActor
 from actors.state_folder import RunFolder, default_state_folder
 from actors.system import ActorSystem
-from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
+from runtimes.manifest import load_runtimes, runtime_folders
 
 if TYPE_CHECKING:
     from actors.console.live import LiveTable
@@ -55,7 +55,7 @@ def read_checked(file: str) -> FlowSource:
     """Read a flow file and check it here, where the places of its fields are known."""
     try:
         source = read_flow_file(Path(file))
-        check_flow(source.document, source.places, load_runtimes([RUNTIMES_FOLDER]).keys())
+        check_flow(source.document, source.places, load_runtimes(runtime_folders()).keys())
     except FlowError as error:
         raise UserError(*error.problems) from None
     return source

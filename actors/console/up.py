@@ -35,7 +35,7 @@ from actors.flows.model import FlowError
 from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
 from actors.messages.up_to_dispatcher import Deploy, StopDeployment
 from actors.state_folder import sweep
-from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
+from runtimes.manifest import load_runtimes, runtime_folders
 
 ADMIN, DISPATCHER = "the actor system", "the dispatcher"
 START_TRIES = 5
@@ -49,7 +49,7 @@ log = logging.getLogger("runner.up")
 def up(options: argparse.Namespace) -> int:
     """Start a deployment and stay with it. Exit status 1 if it could not be started or failed later."""
     try:
-        deployment = read_deployment(Path(options.deployment), load_runtimes([RUNTIMES_FOLDER]).keys())
+        deployment = read_deployment(Path(options.deployment), load_runtimes(runtime_folders()).keys())
     except FlowError as error:
         raise UserError(*error.problems) from None
     state = state_folder(options.state).resolve()

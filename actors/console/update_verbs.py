@@ -35,7 +35,7 @@ def apply(options: argparse.Namespace) -> int:
         raise UserError(*error.problems) from None
     with connected(options, flow.id if _is_somewhere(options, flow.id) else None) as client:
         if options.plan:
-            outcome = client.call("addOrUpdateFlow", source.document, True)
+            outcome = client.call("addOrUpdateFlow", source.document, True, timeout=None)
             return done(options, outcome, _receipt_text(f"{flow.id}: would be", outcome), receipt=outcome.receipt)
         status = _apply(options, client, source.document)
         return _follow(options, client, source) if options.watch else status
@@ -43,8 +43,8 @@ def apply(options: argparse.Namespace) -> int:
 
 def _apply(options: argparse.Namespace, client: RunnerClient, document: dict[str, Any]) -> int:
     flow_id = document["id"]
-    outcome = client.call("addOrUpdateFlow", document)
-    if outcome and not options.no_start and not (started := client.start_flow(flow_id)):
+    outcome = client.call("addOrUpdateFlow", document, timeout=None)  # it may have to be compiled
+    if outcome and not options.no_start and not (started := client.start_flow(flow_id, timeout=None)):
         outcome = started
     left_out = client.flow_state(flow_id)["leftOut"] if outcome else {}
     lines = [_receipt_text(f"{flow_id}: {'added, stopped' if options.no_start else 'running'}", outcome)]
@@ -104,7 +104,7 @@ def _receipt_text(head: str, outcome: Outcome) -> str:
 def rollback(options: argparse.Namespace) -> int:
     """`runner rollback FLOW`."""
     with connected(options, options.flow) as client:
-        outcome = client.call("rollbackFlow", options.flow, options.context, options.to_version)
+        outcome = client.call("rollbackFlow", options.flow, options.context, options.to_version, timeout=None)
     text = _receipt_text(f"{options.flow}: rolled back", outcome)
     return done(options, outcome, text, flow=options.flow, receipt=outcome.receipt)
 

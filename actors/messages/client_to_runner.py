@@ -206,6 +206,44 @@ class EndTap(Command):
     tap_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListDependencies(Request):
+    """The environments of a runtime: id, dependencies, locked versions, state, size, and which flows use them."""
+
+    runtime_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallDependencies(Request):
+    """Make the environment of these dependencies, or wait for it; the answer is its id. Progress comes meanwhile."""
+
+    runtime_id: str
+    dependencies: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelDependencies(Command):
+    """Stop the installation of these dependencies; the calls that wait for it are refused."""
+
+    runtime_id: str
+    dependencies: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveDependencies(Command):
+    """Remove an environment; refused while a flow uses it."""
+
+    runtime_id: str
+    environment_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectDependencies(Request):
+    """Remove every environment and build that nothing uses, of one runtime or of all: what was removed."""
+
+    runtime_id: str | None = None
+
+
 REQUESTS: dict[str, type[Request]] = {
     kind.__name__[0].lower() + kind.__name__[1:]: kind
     for kind in [*Request.__subclasses__(), *Command.__subclasses__()]
@@ -215,6 +253,7 @@ _TYPES: dict[str, tuple[Any, str]] = {
     "str": (str, "text"),
     "dict[str, Any]": (dict, "an object"),
     "bool": (bool, "true or false"),
+    "list[str]": (list, "a list of text"),
 }
 
 

@@ -16,3 +16,11 @@ class Reply:
     error: str | None = None
     data: Any = None
     receipt: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a request is that takes long: a line for people."""
+
+    request_id: str
+    text: str

@@ -1,8 +1,8 @@
-"""One line a message, for people. Two wires end here, at two ports."""
+"""One line a message, for people. Three wires end here, at a port each."""
 
 
 def run(message, context):
-    line = trend(message) if context.port == "trend" else reading(message)
+    line = {"in": reading, "trend": trend, "peak": peak}[context.port](message)
     context.log("info", line)
     return line
 
@@ -16,3 +16,7 @@ def reading(m):
 
 def trend(m):
     return f"#{m['n']}  cpu is {m['cpu']}: {m['from']:.1f} % -> {m['to']:.1f} %"
+
+
+def peak(m):
+    return f"#{m['n']}  cpu is at its peak: {m['peak']:.1f} %, before {m['before']:.1f} %"

@@ -1,5 +1,5 @@
 'use strict'
-// The node host: `node host.js INPUT OUTPUT` runs the modules of one runtime for a runner (../PROTOCOL.md).
+// The node host: `node host.js [--environment=FOLDER] INPUT OUTPUT` runs the modules of one runtime for a runner (../PROTOCOL.md).
 
 const fs = require('node:fs')
 const { Batch } = require('./batch')
@@ -101,6 +101,9 @@ class Host {
 }
 
 const [input, output] = process.argv.slice(-2)
+const environment = process.argv[2].startsWith('--environment=') ? process.argv[2].slice(14) : null
+// Modules are files below the working directory: `require` and `import` both find packages from there.
+if (environment) fs.symlinkSync(`${environment}/node_modules`, 'node_modules')
 let host = null
 listen(input, (bytes) => host.receive(bytes), () => process.exit(0))
 const writer = new FrameWriter(output)

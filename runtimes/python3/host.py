@@ -1,4 +1,4 @@
-"""The python3 host: `python -u host.py INPUT OUTPUT`. HELLO goes out before the rest is imported."""
+"""The python3 host: `host.py [--environment=FOLDER] INPUT OUTPUT`. HELLO goes out before the rest is imported."""
 
 import sys
 from types import ModuleType
@@ -20,11 +20,15 @@ def main() -> None:
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # Ctrl-C is the runner's, which gets it too
     from _flow_host import link as link_module  # type: ignore[import-not-found]
 
-    link = link_module.Link(sys.argv[1], sys.argv[2])
+    link = link_module.Link(*sys.argv[-2:])
     version = ".".join(map(str, sys.version_info[:3]))
     hello = f'{{"protocol":1,"runtime":"python3","version":"{version}","pid":{os.getpid()}}}'
     link.write(link_module.frame(link_module.HELLO, body=hello.encode()))
     bytes(30 << 20)  # glibc then keeps freed blocks below this size; bytes, not bytearray: calloc touches no page
+    if sys.argv[1].startswith("--environment="):
+        from _flow_host import environment
+
+        environment.enter(sys.argv[1].partition("=")[2])
     if extra := os.environ.get("RUNNER_HOST_PACKAGES"):
         sys.path.append(extra)  # last: a user's environment comes first
     from _flow_host import engine, flow, streams

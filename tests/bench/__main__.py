@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import against, latency, size, start, throughput, updates
+from tests.bench import against, environment, latency, pairs, size, start, throughput, updates
 from tests.bench.figures import table_line
 
 BENCHMARKS = {
@@ -25,6 +25,8 @@ BENCHMARKS = {
     "start": start.start,
     "modules": size.sizes,
     "update": updates.updates,
+    "pair": pairs.pairs,
+    "environment": environment.environment,
 }
 NEED_NODE = ("throughput.cross", "throughput.node_chain", "start", "update")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
+from runtimes.manifest import load_runtimes, runtime_folders
 from tests.deployments import RUNNER
 from tests.harness import need
 
@@ -19,7 +19,7 @@ def runner(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedPr
     )
 
 
-@pytest.mark.parametrize("runtime", sorted(load_runtimes([RUNTIMES_FOLDER])))
+@pytest.mark.parametrize("runtime", sorted(load_runtimes(runtime_folders())))
 def test_a_starter(tmp_path: Path, runtime: str) -> None:
     need(runtime)
     done = runner(tmp_path, "new", runtime, "my-module")

@@ -16,7 +16,14 @@ from tests.debugging.model import Sent
 from tests.debugging.random_flows import MAX_HOPS, Talk
 from tests.harness import Harness
 
-WHENS = [None, None, "message.v % 2 == 0", "has(context.state) && context.state > 30000", "message.v > 500", "headers.no"]
+WHENS = [
+    None,
+    None,
+    "message.v % 2 == 0",
+    "has(context.state) && context.state > 30000",
+    "message.v > 500",
+    "headers.no",
+]
 Op = tuple[Any, ...]
 Condition("true")  # its library raises the recursion limit, which hypothesis does not allow while it runs
 

@@ -17,6 +17,7 @@ from tests.debugging.random_flows import Talk, talks
 from tests.debugging.schedule import Schedule, ops
 from tests.harness import Harness, need
 
+
 def example(runner: Harness, data: st.DataObject) -> None:
     talk = data.draw(talks(), "flow")
     drawn = data.draw(ops(talk), "schedule")

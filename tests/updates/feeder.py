@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ TICK_S = 0.004
 
 
 class Feeder(BaseActor):
-    """Sends {"n": number, "stamps": []} until it has sent `last` of them."""
+    """Sends `body(number)` until it has sent `last` of them."""
 
     def receiveMsg_AttachFeed(self, message: AttachFeed, _sender: ActorAddress) -> None:
         self.module: ActorAddress | None = None
@@ -50,7 +51,7 @@ class Feeder(BaseActor):
             numbers = range(self.number, self.number + count)
             self.number += count
             self.gauge.pending += count
-            bodies = [orjson.dumps({"n": n, "stamps": []}) for n in numbers]
+            bodies = [self.body(n) for n in numbers]
             self.send(self.module, Deliver(self.wire, join(bodies), 0, 0, count, numbers[0]))
         if self.number < self.last:
             self.wakeupAfter(TICK_S if self.per_tick < 500 else 0, None)
@@ -60,11 +61,18 @@ class Feeder(BaseActor):
                 self.send(self.runner, FlowIdle(flow=self.flow))
 
 
-def feed(runner: Harness, flow_id: str, module: str, *, last: int, per_s: int) -> Any:
-    """A feeder of `module.in`, attached and sending."""
+def stamped(number: int) -> bytes:
+    """What the flow of plant.py takes."""
+    return orjson.dumps({"n": number, "stamps": []})
+
+
+def feed(
+    runner: Harness, flow_id: str, module: str, *, last: int, per_s: int, bodies: Callable[[int], bytes] = stamped
+) -> Any:
+    """A feeder of `module.in`, attached and sending `bodies(number)`."""
     address = runner.system.createActor(Feeder)
     actor = runner.actor(address)
-    actor.runner, actor.flow = runner.runner, flow_id
+    actor.runner, actor.flow, actor.body = runner.runner, flow_id, bodies
     wire = f"feed {address}->{module}.in"
     runner.system.tell(address, AttachFeed(flow=flow_id, module=module, port="in", wire=wire))
     runner.wait(lambda: getattr(actor, "module", None), "the feeder")

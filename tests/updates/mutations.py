@@ -91,10 +91,20 @@ class Mechanism:
 
 
 MECHANISMS = {
-    "holding the wires that enter the cover": Mechanism(enter_freely, ("tests/updates/test_mechanisms.py::test_what_waits_at_a_replaced_module_goes_to_the_new_version",)),
-    "recall before the switch": Mechanism(recall_nothing, ("tests/updates/test_mechanisms.py::test_what_waits_at_a_replaced_module_goes_to_the_new_version",)),
-    "migrating the final contexts": Mechanism(migrate_the_rehearsed, ("tests/updates/test_replacing.py::test_what_a_stop_hook_changes_is_migrated",)),
-    "the fusing barrier": Mechanism(fuse_at_once, ("tests/actors/test_delivery.py::test_a_wire_with_queued_messages_is_not_fused_at_a_restart",)),
+    "holding the wires that enter the cover": Mechanism(
+        enter_freely,
+        ("tests/updates/test_mechanisms.py::test_what_waits_at_a_replaced_module_goes_to_the_new_version",),
+    ),
+    "recall before the switch": Mechanism(
+        recall_nothing,
+        ("tests/updates/test_mechanisms.py::test_what_waits_at_a_replaced_module_goes_to_the_new_version",),
+    ),
+    "migrating the final contexts": Mechanism(
+        migrate_the_rehearsed, ("tests/updates/test_replacing.py::test_what_a_stop_hook_changes_is_migrated",)
+    ),
+    "the fusing barrier": Mechanism(
+        fuse_at_once, ("tests/actors/test_delivery.py::test_a_wire_with_queued_messages_is_not_fused_at_a_restart",)
+    ),
     "fencing": Mechanism(fence_nobody, ("tests/updates/test_mechanisms.py::test_a_replaced_version_sends_nothing",)),
 }
 

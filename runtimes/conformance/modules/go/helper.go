@@ -1,0 +1,3 @@
+package module
+
+const name = "helper-one"

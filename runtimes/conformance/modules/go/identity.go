@@ -1,0 +1,7 @@
+package module
+
+import "flow"
+
+func Run(c *flow.Context, m any) (any, error) {
+	return m, nil
+}

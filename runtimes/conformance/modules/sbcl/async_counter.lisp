@@ -1,0 +1,5 @@
+(lambda (message context)
+  (declare (ignore message))
+  (let ((n (1+ (context-get context "n" 0))))
+    (sleep 0.001)
+    (context-set context "n" n)))

@@ -1,0 +1,3 @@
+(lambda (message context)
+  (declare (ignore context))
+  (make-string message :initial-element #\x))

@@ -1,0 +1,6 @@
+(defun start (context)
+  (let ((seconds (/ (gethash "ms" (context-config context)) 1000))
+        (i 0))
+    (make-source (lambda ()
+                   (sleep seconds)
+                   (values (incf i) t)))))

@@ -1,0 +1,11 @@
+(defun object (key value)
+  (let ((table (make-hash-table :test 'equal)))
+    (setf (gethash key table) value)
+    table))
+
+(defun run (message context)
+  (declare (ignore context))
+  (cond ((equal message "bytes") (coerce #(0 1 255) '(vector (unsigned-byte 8))))
+        ((equal message "object") (object "$bytes" "AAH/"))
+        ((equal message "escaped") (object "$$bytes" "AAH/"))
+        (t (list (length message) (aref message (1- (length message)))))))

@@ -1,0 +1,10 @@
+(defun add (table text)
+  (setf (gethash "list" table) (concatenate 'vector (gethash "list" table) (list text))))
+
+(defun run (message context)
+  (context-set context "kept" message)
+  (let ((inner (aref (gethash "list" message) 1)))
+    (setf (gethash "a" inner) "after set"))
+  (add message "after set")
+  (add (context-get context "kept") "after get")
+  (context-get context "kept"))

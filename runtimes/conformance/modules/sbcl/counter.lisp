@@ -1,0 +1,3 @@
+(lambda (message context)
+  (declare (ignore message))
+  (context-set context "n" (1+ (context-get context "n" 0))))

@@ -1,0 +1,3 @@
+(lambda (message context)
+  (context-set context "n" (1+ (context-get context "n" 0)))
+  message)

@@ -1,0 +1,3 @@
+(lambda (message context)
+  (declare (ignore context))
+  (* message 2))

@@ -1,0 +1,5 @@
+(lambda (message context)
+  (context-send context "a" (list message "a"))
+  (context-send context "b" (list message "b"))
+  (context-send context "a" (list message "a again"))
+  (list message "out"))

@@ -1,0 +1,6 @@
+(lambda (message context)
+  (context-send context "out" (list message 0))
+  (context-send context "side" message)
+  (when (equal message "bad") (error "no bad messages"))
+  (context-send context "out" (list message 1))
+  (context-send context "out" (list message 2)))

@@ -1,0 +1,1 @@
+(defparameter *name* "helper-one")

@@ -1,0 +1,2 @@
+(lambda (message context)
+  (context-send context "out" (eq message :null)))

@@ -1,0 +1,5 @@
+(lambda (message context)
+  (sb-thread:make-thread (lambda ()
+                           (sleep 0.001)
+                           (context-send context "late" message)))
+  "at once")

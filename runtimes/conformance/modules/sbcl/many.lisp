@@ -1,0 +1,3 @@
+(lambda (message context)
+  (dotimes (i message)
+    (context-send context (if (= (mod i 3) 2) "b" "out") i)))

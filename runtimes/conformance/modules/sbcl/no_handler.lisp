@@ -1,0 +1,1 @@
+(defun other (message) message)

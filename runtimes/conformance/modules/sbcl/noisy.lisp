@@ -1,0 +1,5 @@
+(lambda (message context)
+  (format t "to stdout ~a~%" message)
+  (format *error-output* "to stderr ~a~%" message)
+  (context-log context "warning" "to the log")
+  message)

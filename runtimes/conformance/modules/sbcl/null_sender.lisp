@@ -1,0 +1,4 @@
+(lambda (message context)
+  (declare (ignore message))
+  (context-send context "out" :null)
+  :null)

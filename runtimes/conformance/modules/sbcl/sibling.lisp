@@ -1,0 +1,5 @@
+(load-file "helper.lisp")
+
+(lambda (message context)
+  (declare (ignore context))
+  (list message *name*))

@@ -1,0 +1,5 @@
+(lambda (message context)
+  (let ((end (+ (get-internal-real-time)
+                (* (gethash "ms" (context-config context)) (/ internal-time-units-per-second 1000)))))
+    (loop while (< (get-internal-real-time) end)))
+  (or message (context-send context "out" nil)))

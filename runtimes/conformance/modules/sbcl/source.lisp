@@ -1,0 +1,13 @@
+(defun start (context)
+  (let ((i (context-get context "i" 0))
+        (n (gethash "n" (context-config context))))
+    (make-source (lambda ()
+                   (cond ((< i n)
+                          (incf i)
+                          (context-set context "i" i)
+                          (values i t))
+                         (t (context-set context "ended" t)
+                            (when (gethash "fail" (context-config context)) (error "the source fails at its end"))
+                            nil))))))
+
+(defun stop (context) (context-set context "stopped" t))

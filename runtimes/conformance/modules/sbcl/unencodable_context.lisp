@@ -1,0 +1,5 @@
+(lambda (message context)
+  (context-set context "n" (if (equal message "nan")
+                               (sb-kernel:make-double-float #x7ff80000 0)
+                               (coerce (list #\a (code-char #xd800) #\b) 'string)))
+  message)

@@ -1,0 +1,1 @@
+"""The go runtime: its commands (docs/decisions/004) and, in flow/, the host library."""

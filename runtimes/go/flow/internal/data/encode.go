@@ -1,0 +1,193 @@
+package data
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"reflect"
+	"sort"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Null is a JSON null at the top level of a message, where nil means that there is no value.
+type Null struct{}
+
+// Append appends the compact JSON text of a value; on an error what it returns is of no use.
+func Append(text []byte, value any) ([]byte, error) {
+	return appendValue(text, value, 0)
+}
+
+func appendValue(text []byte, value any, depth int) ([]byte, error) {
+	switch value := value.(type) {
+	case nil, Null:
+		return append(text, "null"...), nil
+	case string:
+		return appendString(text, value)
+	case int64:
+		return strconv.AppendInt(text, value, 10), nil
+	case int:
+		return strconv.AppendInt(text, int64(value), 10), nil
+	case float64:
+		return appendFloat(text, value, 64)
+	case bool:
+		return strconv.AppendBool(text, value), nil
+	case map[string]any:
+		if value == nil {
+			return append(text, "null"...), nil
+		}
+		return appendObject(text, value, depth+1)
+	case []any:
+		if value == nil {
+			return append(text, "null"...), nil
+		}
+		return appendArray(text, value, depth+1)
+	case []byte:
+		return appendBytes(text, value, depth+1)
+	case json.Number:
+		return appendNumber(text, value)
+	default:
+		return appendReflected(text, reflect.ValueOf(value), depth)
+	}
+}
+
+func appendArray(text []byte, array []any, depth int) ([]byte, error) {
+	if depth > maxDepth {
+		return nil, tooDeep
+	}
+	text = append(text, '[')
+	var err error
+	for i, value := range array {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if text, err = appendValue(text, value, depth); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, ']'), nil
+}
+
+// appendObject writes the keys in order: what a module sends is the same in every run.
+func appendObject(text []byte, object map[string]any, depth int) ([]byte, error) {
+	if depth > maxDepth {
+		return nil, tooDeep
+	}
+	var few [16]string
+	keys := few[:0]
+	for key := range object {
+		keys = append(keys, key)
+	}
+	sortKeys(keys)
+	text = append(text, '{')
+	var err error
+	for i, key := range keys {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if text, err = appendKey(text, key, len(keys)); err != nil {
+			return nil, err
+		}
+		if text, err = appendValue(text, object[key], depth); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, '}'), nil
+}
+
+func appendKey(text []byte, key string, keys int) ([]byte, error) {
+	if keys == 1 && isBytesKey(key) {
+		key = "$" + key
+	}
+	text, err := appendString(text, key)
+	return append(text, ':'), err
+}
+
+func appendBytes(text []byte, content []byte, depth int) ([]byte, error) {
+	if content == nil {
+		return append(text, "null"...), nil
+	}
+	if depth > maxDepth {
+		return nil, tooDeep
+	}
+	text = append(text, `{"$bytes":"`...)
+	start, size := len(text), base64.StdEncoding.EncodedLen(len(content))
+	text = append(text, make([]byte, size)...)
+	base64.StdEncoding.Encode(text[start:], content)
+	return append(text, `"}`...), nil
+}
+
+// appendFloat writes the shortest digits that are this double; a whole one keeps its ".0", so that it stays a float64.
+func appendFloat(text []byte, value float64, bits int) ([]byte, error) {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return nil, refuse("%v", value)
+	}
+	if size := math.Abs(value); value != 0 && (size < 1e-6 || size >= 1e21) {
+		return strconv.AppendFloat(text, value, 'e', -1, bits), nil
+	}
+	start := len(text)
+	text = strconv.AppendFloat(text, value, 'f', -1, bits)
+	for _, c := range text[start:] {
+		if c == '.' {
+			return text, nil
+		}
+	}
+	return append(text, ".0"...), nil
+}
+
+func appendNumber(text []byte, number json.Number) ([]byte, error) {
+	value, _ := Decode([]byte(number))
+	switch value.(type) {
+	case int64, float64:
+		return appendValue(text, value, 0)
+	}
+	return nil, refuse("the json.Number %q", string(number))
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendString(text []byte, value string) ([]byte, error) {
+	text = append(text, '"')
+	start, wide := 0, byte(0)
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		wide |= c
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		text = append(text, value[start:i]...)
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			text = append(text, '\\', c)
+		case '\n':
+			text = append(text, '\\', 'n')
+		case '\r':
+			text = append(text, '\\', 'r')
+		case '\t':
+			text = append(text, '\\', 't')
+		default:
+			text = append(text, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	if wide >= utf8.RuneSelf {
+		if err := CheckText(value); err != nil {
+			return nil, err
+		}
+	}
+	text = append(text, value[start:]...)
+	return append(text, '"'), nil
+}
+
+// sortKeys is quick for the few keys that objects have.
+func sortKeys(keys []string) {
+	if len(keys) > 12 {
+		sort.Strings(keys)
+		return
+	}
+	for i := 1; i < len(keys); i++ {
+		for j := i; j > 0 && keys[j] < keys[j-1]; j-- {
+			keys[j], keys[j-1] = keys[j-1], keys[j]
+		}
+	}
+}

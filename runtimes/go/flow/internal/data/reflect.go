@@ -1,0 +1,280 @@
+package data
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+var (
+	marshaler     = reflect.TypeOf((*json.Marshaler)(nil)).Elem()
+	textMarshaler = reflect.TypeOf((*encoding.TextMarshaler)(nil)).Elem()
+	bytesType     = reflect.TypeOf([]byte(nil))
+)
+
+// member is a field of a struct as its JSON key.
+type member struct {
+	name      string
+	index     []int
+	omitEmpty bool
+	isQuoted  bool
+}
+
+var members sync.Map // reflect.Type -> []member
+
+// membersOf follows the rules of encoding/json: tags, "-", omitempty, string, embedded structs.
+func membersOf(kind reflect.Type) []member {
+	if found, ok := members.Load(kind); ok {
+		return found.([]member)
+	}
+	var found []member
+	var named [][]int // embedded structs that have a name of their own: what is in them is not promoted
+	for _, field := range reflect.VisibleFields(kind) {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		isEmbedded := field.Anonymous && name == "" && elem(field.Type).Kind() == reflect.Struct
+		if isInside(field.Index, named) || isEmbedded || field.PkgPath != "" || field.Tag.Get("json") == "-" {
+			if field.Tag.Get("json") == "-" {
+				named = append(named, field.Index)
+			}
+			continue
+		}
+		if field.Anonymous {
+			named = append(named, field.Index)
+		}
+		if name == "" {
+			name = field.Name
+		}
+		options = "," + options + ","
+		found = append(found, member{name, field.Index, strings.Contains(options, ",omitempty,"), strings.Contains(options, ",string,")})
+	}
+	members.Store(kind, found)
+	return found
+}
+
+func elem(kind reflect.Type) reflect.Type {
+	if kind.Kind() == reflect.Pointer {
+		return kind.Elem()
+	}
+	return kind
+}
+
+func isInside(index []int, outer [][]int) bool {
+	for _, prefix := range outer {
+		if len(index) > len(prefix) && reflect.DeepEqual(index[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// appendReflected appends what is not made of the types that Decode gives.
+func appendReflected(text []byte, value reflect.Value, depth int) ([]byte, error) {
+	kind := value.Type()
+	if isNil(value) {
+		return append(text, "null"...), nil
+	}
+	if kind.Implements(marshaler) || kind.Implements(textMarshaler) {
+		return appendMarshaled(text, value, depth)
+	}
+	switch value.Kind() {
+	case reflect.Bool:
+		return strconv.AppendBool(text, value.Bool()), nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.AppendInt(text, value.Int(), 10), nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		if value.Uint() > 1<<63-1 {
+			return nil, refuse("an integer beyond int64")
+		}
+		return strconv.AppendUint(text, value.Uint(), 10), nil
+	case reflect.Float32, reflect.Float64:
+		return appendFloat(text, value.Float(), kind.Bits())
+	case reflect.String:
+		return appendString(text, value.String())
+	case reflect.Pointer, reflect.Interface:
+		if depth > 2*maxDepth {
+			return nil, tooDeep // pointers in a circle
+		}
+		return appendInner(text, value.Elem(), depth)
+	}
+	if depth == maxDepth {
+		return nil, tooDeep
+	}
+	switch value.Kind() {
+	case reflect.Slice:
+		if kind.Elem().Kind() == reflect.Uint8 {
+			return appendBytes(text, value.Bytes(), depth+1)
+		}
+		return appendItems(text, value, depth+1)
+	case reflect.Array:
+		return appendItems(text, value, depth+1)
+	case reflect.Map:
+		return appendMap(text, value, depth+1)
+	case reflect.Struct:
+		return appendStruct(text, value, depth+1)
+	}
+	return nil, refuse("a %s", kind)
+}
+
+// appendInner takes the fast ways for a value inside another, where it can.
+func appendInner(text []byte, value reflect.Value, depth int) ([]byte, error) {
+	switch value.Kind() {
+	case reflect.Interface, reflect.Map, reflect.Slice:
+		if value.CanInterface() {
+			return appendValue(text, value.Interface(), depth)
+		}
+	}
+	return appendReflected(text, value, depth)
+}
+
+func isNil(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice:
+		return value.IsNil()
+	}
+	return false
+}
+
+// IsNil says whether a value is nil, or a typed nil.
+func IsNil(value any) bool {
+	switch value := value.(type) {
+	case nil:
+		return true
+	case string, int64, int, float64, bool, Null:
+		return false
+	case map[string]any:
+		return value == nil
+	case []any:
+		return value == nil
+	}
+	return isNil(reflect.ValueOf(value))
+}
+
+// appendMarshaled reads what the type's own method wrote, so that it is checked as everything else is.
+func appendMarshaled(text []byte, value reflect.Value, depth int) ([]byte, error) {
+	switch own := value.Interface().(type) {
+	case json.Marshaler:
+		written, err := own.MarshalJSON()
+		if err != nil {
+			return nil, &Error{err.Error()}
+		}
+		decoded, err := Decode(written)
+		if err != nil {
+			return nil, err
+		}
+		return appendValue(text, decoded, depth)
+	case encoding.TextMarshaler:
+		written, err := own.MarshalText()
+		if err != nil {
+			return nil, &Error{err.Error()}
+		}
+		return appendString(text, string(written))
+	}
+	return nil, refuse("a %s", value.Type())
+}
+
+func appendItems(text []byte, items reflect.Value, depth int) ([]byte, error) {
+	text = append(text, '[')
+	var err error
+	for i := 0; i < items.Len(); i++ {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if text, err = appendInner(text, items.Index(i), depth); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, ']'), nil
+}
+
+func appendMap(text []byte, object reflect.Value, depth int) ([]byte, error) {
+	names := make([]string, 0, object.Len())
+	values := make(map[string]reflect.Value, object.Len())
+	for each := object.MapRange(); each.Next(); {
+		name, err := keyText(each.Key())
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+		values[name] = each.Value()
+	}
+	sort.Strings(names)
+	text = append(text, '{')
+	var err error
+	for i, name := range names {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if text, err = appendKey(text, name, len(names)); err != nil {
+			return nil, err
+		}
+		if text, err = appendInner(text, values[name], depth); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, '}'), nil
+}
+
+func keyText(key reflect.Value) (string, error) {
+	if own, ok := key.Interface().(encoding.TextMarshaler); ok && key.Kind() != reflect.String {
+		text, err := own.MarshalText()
+		return string(text), err
+	}
+	switch key.Kind() {
+	case reflect.String:
+		return key.String(), nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.FormatInt(key.Int(), 10), nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return strconv.FormatUint(key.Uint(), 10), nil
+	}
+	return "", refuse("a map with %s keys", key.Type())
+}
+
+func appendStruct(text []byte, value reflect.Value, depth int) ([]byte, error) {
+	all := membersOf(value.Type())
+	text = append(text, '{')
+	first := true
+	for _, member := range all {
+		field, err := value.FieldByIndexErr(member.index)
+		if err != nil || member.omitEmpty && isEmpty(field) {
+			continue // an embedded pointer that is nil has no fields
+		}
+		if !first {
+			text = append(text, ',')
+		}
+		first = false
+		if text, err = appendKey(text, member.name, len(all)); err != nil {
+			return nil, err
+		}
+		if member.isQuoted && isScalar(field.Kind()) {
+			inner, err := appendReflected(nil, field, depth)
+			if err != nil {
+				return nil, err
+			}
+			if text, err = appendString(text, string(inner)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if text, err = appendInner(text, field, depth); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, '}'), nil
+}
+
+func isScalar(kind reflect.Kind) bool { return kind >= reflect.Bool && kind <= reflect.Float64 }
+
+func isEmpty(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Array, reflect.String:
+		return value.Len() == 0
+	case reflect.Struct:
+		return false
+	}
+	return value.IsZero()
+}

@@ -1,0 +1,230 @@
+package flow
+
+import (
+	"time"
+
+	"flow/internal/data"
+)
+
+const (
+	closeTime       = time.Second
+	maxProduced     = 1024
+	maxWaitingSends = 1024
+)
+
+// produced is a finished turn of a source, or what was done outside any turn: it waits for the engine to hand it on.
+type produced struct {
+	context *Context // ended
+	undos   []undo   // its changes are in the store already
+	pulled  int
+	busy    time.Duration
+	err     error
+	isLast  bool // the source has ended
+	source  *source
+}
+
+// source advances a Source in a goroutine of its own while its slot has credit.
+type source struct {
+	slot    *slot
+	next    Source
+	context *Context // the one that the module's Start got
+	number  uint64
+
+	// Under engine.mutex:
+	isStopping bool
+	closed     func() // to be run by the engine when it is known to yield no more
+	pending    int    // turns in the inbox
+}
+
+func newSource(c *Context, next Source, number uint64) *source {
+	s := &source{slot: c.slot, next: next, context: c, number: number}
+	go s.run()
+	return s
+}
+
+// stop lets the source yield no more. `closed` is run once by the engine: when Source has returned, or does not come back.
+func (s *source) stop(closed func()) {
+	e := s.slot.engine
+	isDone := false
+	once := func() {
+		if !isDone {
+			isDone = true
+			closed()
+		}
+	}
+	e.mutex.Lock()
+	s.isStopping, s.closed = true, once
+	e.mutex.Unlock()
+	s.context.mutex.Lock()
+	s.context.finish()
+	s.context.mutex.Unlock()
+	s.slot.wanted.Broadcast()
+	time.AfterFunc(closeTime, func() { e.post(once) })
+}
+
+func (s *source) run() {
+	e := s.slot.engine
+	for {
+		if !s.wait() {
+			break
+		}
+		turn := s.turn()
+		e.mutex.Lock()
+		for s.slot.credit <= 0 && !s.isStopping && !turn.isLast { // a recall took it back meanwhile
+			s.slot.wanted.Wait()
+		}
+		if s.isStopping {
+			e.mutex.Unlock()
+			break
+		}
+		if !turn.isLast {
+			s.slot.credit--
+			turn.pulled = 1
+		}
+		s.number++
+		s.pending++
+		turn.apply()
+		isFirst := len(e.inbox) == 0
+		e.inbox = append(e.inbox, turn)
+		e.mutex.Unlock()
+		if isFirst {
+			e.wake()
+		}
+		if turn.isLast {
+			return
+		}
+	}
+	e.mutex.Lock()
+	closed := s.closed
+	e.mutex.Unlock()
+	e.post(closed)
+}
+
+// wait waits for credit and room; false when the source is to stop.
+func (s *source) wait() bool {
+	mutex := &s.slot.engine.mutex
+	mutex.Lock()
+	defer mutex.Unlock()
+	for (s.slot.credit <= 0 || s.pending >= maxProduced) && !s.isStopping {
+		s.slot.wanted.Wait()
+	}
+	return !s.isStopping
+}
+
+// turn asks for one value. What it did moves from the context that the module holds to one of the turn's own.
+func (s *source) turn() *produced {
+	c, start := s.context, clock()
+	own := s.slot.named("start", "start", s.number)
+	c.mutex.Lock()
+	c.number, c.id, c.port = own.number, own.id, own.port
+	c.outputs, c.changes, c.arena = own.one[:0], nil, own.arena
+	c.count, c.sent, c.unwired, c.bytes = 0, 0, 0, 0
+	c.isLive = true
+	c.mutex.Unlock()
+	value, more, err := s.ask()
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if err == nil && more {
+		err = c.yield(value)
+	}
+	c.isLive = false
+	own.outputs, own.changes = c.outputs, c.changes
+	own.count, own.sent, own.unwired, own.bytes = c.count, c.sent, c.unwired, c.bytes
+	c.outputs, c.changes = nil, nil
+	if own.isQuiet = !more; err != nil || !more {
+		c.finish()
+	}
+	return &produced{context: own, busy: clock() - start, err: err, isLast: err != nil || !more, source: s}
+}
+
+func (s *source) ask() (value any, more bool, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = caught(value)
+		}
+	}()
+	return s.next()
+}
+
+// apply changes the store at once, so that the source reads its own writes before the engine hands the turn on.
+func (p *produced) apply() {
+	if p.err != nil {
+		return
+	}
+	store := &p.context.slot.store
+	for _, each := range p.context.changes {
+		p.undos = append(p.undos, undo{store, each.key, each.entry, store.put(each.key, each.entry)})
+	}
+}
+
+// adopt hands on what was produced: a turn as any other.
+func (e *engine) adopt(p *produced) {
+	c := p.context
+	s := c.slot
+	if e.slots[s.number] != s {
+		return
+	}
+	c.rewire()
+	e.arm()
+	e.turn.reset(c)
+	e.turn.undos = append(e.turn.undos, p.undos...)
+	if p.err != nil {
+		e.turn.fail(c, p.err, int64(p.busy))
+	} else if e.turn.take(c, int64(p.busy), true) {
+		e.spread(c)
+	}
+	e.endTurn(false)
+	s.pulled += p.pulled
+	if p.source == nil {
+		return
+	}
+	e.mutex.Lock()
+	p.source.pending--
+	e.mutex.Unlock()
+	s.wanted.Broadcast()
+	if p.isLast && s.source == p.source {
+		s.source = nil
+		e.commit()
+		body := []byte(`{"ok":true}`)
+		if p.err != nil {
+			body = []byte(`{"ok":false}`)
+		}
+		e.link.writeFrame(frame{kind: kindFinished, slot: s.number, body: body})
+	}
+}
+
+// rewire gives outputs to the wires that are now: they may be others than when the module sent.
+func (c *Context) rewire() {
+	sent := c.outputs
+	for i := range sent {
+		if c.slot.wiring()[sent[i].port] != sent[i].out {
+			c.outputs, c.sent, c.bytes = nil, 0, 0
+			for _, each := range sent {
+				c.resend(each)
+			}
+			for _, each := range c.changes {
+				c.bytes += weight(each.key, each.entry)
+			}
+			return
+		}
+	}
+}
+
+func (c *Context) resend(each output) {
+	value := each.native
+	if each.out.hasChannel {
+		value, _ = data.Decode(each.json)
+	}
+	if value == nil {
+		value = Null
+	}
+	var headers []map[string]string
+	if each.own {
+		headers = []map[string]string{each.headers}
+		if each.headers == nil {
+			headers[0] = map[string]string{}
+		}
+	}
+	c.count = each.index
+	_ = c.output(each.port, value, true, headers) // it was sent once: nothing here can be refused
+}

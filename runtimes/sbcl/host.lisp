@@ -1,0 +1,36 @@
+;;;; The sbcl host: `sbcl --core host.core INPUT OUTPUT` runs the modules of one runtime for a runner (../PROTOCOL.md).
+
+(in-package :flow-host)
+(declaim (optimize (speed 1) (safety 1) (debug 1)))
+
+(defconstant +o-rdonly+ 0)
+(defconstant +o-wronly+ 1)
+(defconstant +cloexec+ #o2000000)
+(defconstant +nonblock+ #o4000)
+
+(defun open-pipe (path flags)
+  (let ((fd (c-open path (logior flags +cloexec+))))
+    (when (minusp fd) (error "cannot open ~a: ~a" path (sb-int:strerror (sb-alien:get-errno))))
+    fd))
+
+(defun main ()
+  (destructuring-bind (input output) (last sb-ext:*posix-argv* 2)
+    (with-internal-errors ()
+      (let ((in (open-pipe input +o-rdonly+)))
+        (setf *output* (make-output (open-pipe output +o-wronly+))
+              *transaction* (make-transaction *output*)
+              *wake-fd* (c-eventfd 0 (logior +cloexec+ +nonblock+))
+              *random-state* (make-random-state t)
+              sb-ext:*invoke-debugger-hook* #'no-debugger
+              *read-default-float-format* 'double-float)
+        (dolist (signal (list sb-unix:sigterm sb-unix:sigint)) ; the end, at once
+          (sb-sys:enable-interrupt signal :default))
+        (install-prints)
+        (hello)
+        (run-engine (make-input in))))))
+
+(defun hello ()
+  (send-frame *output* +hello+
+              :parts (list (encode (object "protocol" 1 "runtime" "sbcl" "version" (lisp-implementation-version)
+                                           "pid" (sb-unix:unix-getpid)))))
+  (flush *output*))

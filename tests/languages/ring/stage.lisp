@@ -1,0 +1,8 @@
+(lambda (message context)
+  (let ((count (1+ (context-get context "count" 0)))
+        (total (+ (context-get context "total" 0) (gethash "magnitude" message))))
+    (context-set context "count" count)
+    (context-set context "total" total)
+    (setf (gethash "trail" message)
+          (concatenate 'vector (gethash "trail" message) (list (vector count total))))
+    message))

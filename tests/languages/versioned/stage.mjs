@@ -1,0 +1,5 @@
+export default (message, context) => {
+  const count = context.get('count', 0) + 1
+  context.set('count', count)
+  return [message.n, 1001, count]
+}
