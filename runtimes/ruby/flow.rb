@@ -59,12 +59,13 @@ module Flow
 
   class Context
     attr_reader :slot, :port, :message_id, :number, :fused, :redelivered, :sends, :changes, :size, :own_headers
-    attr_accessor :message, :error, :busy_us
+    attr_reader :outputs, :busy_us
+    attr_accessor :message, :error
 
     def initialize(slot, port, id, number, headers = nil, message = nil, fused: false, redelivered: false)
       @slot, @port, @message_id, @number, @own_headers = slot, port, id, number, headers.to_h
       @message, @fused, @redelivered, @open = message, fused, redelivered, true
-      @sends, @changes, @undo, @size, @grown = [], {}, {}, 0, 0
+      @sends, @changes, @undo, @outputs, @size, @grown = [], {}, {}, [], 0, 0
     end
 
     def config = @slot.load["config"]
@@ -87,10 +88,9 @@ module Flow
       @sends << [port, grow(Flow.encode(value)), headers.to_h]
     end
 
-    def apply = @changes.each { |key, data| @undo[key] = @slot.put(key, data) }
+    def apply = @changes.each { |key, data| @undo[key] = @slot.put(key, data) } && self
     def undo = @undo.each { |key, data| @slot.put(key, data) }
-    def close = @open = false
-    def id_of(index) = "#{@message_id}/#{module_id}.#{index}"
+    def close(busy_us) = (@open, @busy_us = false, busy_us)
 
     private
 

@@ -4,7 +4,7 @@ require "stringio"
 
 class Printed < StringIO # what modules print
   def initialize(host) = super().tap { @host = host }
-  def write(*parts) = parts.join.tap { |text| text.each_line(chomp: true) { |line| @host.log("info", line) unless line.empty? } }.size
+  def write(*parts) = parts.join.tap { |s| s.each_line(chomp: true) { |l| @host.log("info", l) unless l.empty? } }.size
 end
 
 class Host
@@ -40,7 +40,7 @@ class Host
     @out.flush
   end
 
-  def look
+  def look # at the input; waits for it when there is nothing to do
     @looked = clock
     while (data = @in.read_nonblock(256 << 10, exception: false)) == :wait_readable
       return unless @todo.empty?
@@ -60,13 +60,13 @@ class Host
     @buffer = @buffer.byteslice(at..) if at.positive?
   end
 
-  def take(kind, body, flags, number, skip, count, first)
+  def take(kind, body, flags, number, skip, count, first) # everything but DATA is done at once, between two turns
     slot = @slots[number]
     case kind
     when 1 then result(number, first, load(number, Flow.decode(body, 1000)))
     when 2 then pause([@slots.delete(number)]) && result(number, first, ok: true)
     when 3 then slot.wires = Flow.decode(body)
-    when DATA then queue(body, flags, number, skip, count, first)
+    when DATA then queue(body, flags, number.to_s, skip, count, first)
     when 6 then pause(slot ? [slot] : @slots.values) && frame(PAUSED, number, "", 0, 0, 0, first)
     when 7 then result(number, first, call(slot, Flow.decode(body, 1000)))
     when 8 then commit && exit!(0)
@@ -77,8 +77,7 @@ class Host
   def result(number, request, body) = commit && frame(RESULT, number, JSON.generate(body), 0, 0, 0, request)
 
   def load(number, body)
-    slot = Slot.new(self, @current = number, body)
-    @slots[number] = slot
+    @slots[@current = number] = slot = Slot.new(self, number, body)
     { ok: true, hooks: %w[start stop migrate].select { |hook| slot.code.respond_to?(hook) } }
   rescue Exception => error
     { ok: false, error: describe(error, body["name"]) }
@@ -105,33 +104,30 @@ class Host
   end
 
   def queue(body, flags, channel, skip, count, first)
-    slot = @slots.each_value.find { |one| one.wires["in"].key?(channel.to_s) }
+    slot = @slots.each_value.find { |one| one.wires["in"].key?(channel) }
     return if slot.held
-    if flags & HEADERS != 0
-      cut = body.index(",\n\n")
-      headers, body = Flow.decode(body[1...cut])[skip, count], body[cut + 3...-1]
-    end
+    cut = body.index(",\n\n") if flags & HEADERS != 0
+    headers, body = Flow.decode(body[1...cut])[skip, count], body[cut + 3...-1] if cut
     begin
       messages = Flow.decode(body, Flow::DEPTH + 1)[skip, count].map { |value| value.nil? ? Flow::NULL : value }
     rescue Flow::DataError # each for itself
       messages = body[1...-1].split(",\n", -1)[skip, count].map { |text| Flow.message(text) rescue $! }
     end
-    @todo << Batch.new(slot, *slot.wires["in"][channel.to_s], messages, headers || [], flags, first, 0)
+    @todo << Batch.new(slot, *slot.wires["in"][channel], messages, headers || [], flags, first, 0)
   end
 
   def step(batch)
-    slot, at = batch.slot, batch.done
-    headers, number = batch.headers[at].to_h, batch.first + at
-    id = headers.delete("id") || "#{batch.wire}##{number}"
-    root = Flow::Context.new(slot, batch.port, id, number, headers, batch.messages[at],
-                             redelivered: batch.flags & REDELIVERED != 0)
-    commit && frame(TURN, slot.number, "", 0, 0, 0, number) if batch.flags & ANNOUNCE != 0
+    slot, headers, number = batch.slot, batch.headers[batch.done].to_h, batch.first + batch.done
+    root = Flow::Context.new(slot, batch.port, headers.delete("id") || "#{batch.wire}##{number}", number, headers,
+                             batch.messages[batch.done], redelivered: batch.flags & REDELIVERED != 0)
+    announce = batch.flags & ANNOUNCE != 0
+    commit && frame(TURN, slot.number, "", 0, 0, 0, number) if announce
     @todo.shift if (batch.done += 1) == batch.messages.size
     done = turn(root) { handle(root) }
     slot.held = slot.load["retry"] && !root.error.nil?
     keep(done, slot.held ? 0 : 1, 1)
-    pause([]) && @todo.reject! { |other| other.slot == slot } if slot.held
-    commit if batch.flags & ANNOUNCE != 0
+    @todo.reject! { |other| other.slot == slot } if slot.held
+    commit if announce || slot.held
   end
 
   def handle(call)
@@ -141,7 +137,7 @@ class Host
     value.is_a?(Enumerator) ? value.each { |item| call.send("out", item) } : call.send("out", value)
   end
 
-  # The root, then everything fused behind it, depth-first. Returns the calls that stand; of a failed one, the error.
+  # The root, then everything fused behind it, depth-first. Returns the calls that stand; of a failed one, its error.
   def turn(root)
     stack, done, size = [root], [], 0
     @begun ||= clock
@@ -150,67 +146,50 @@ class Host
       begin
         call.equal?(root) ? yield : handle(call)
         raise Flow::TurnTooLarge, "with what is fused" if (size += call.size) > root.slot.load["max_turn_bytes"]
-        call.apply
-        stack.concat(fused(call).reverse)
+        stack.concat(stand(call).reverse)
       rescue Exception => error
         raise if error.is_a?(SignalException)
-        if error.is_a?(Flow::TurnTooLarge)
-          done.reverse_each(&:undo)
-          stack, done, call = [], [], root
-        end
+        done, stack, call = done.reverse_each(&:undo).clear, [], root if error.is_a?(Flow::TurnTooLarge)
         call.error = error
       end
-      call.close
-      call.busy_us = clock - started
+      call.close(clock - started)
       done << call
     end
     done
   end
 
-  def out(call, port) = call.slot.wires["out"][port]
-
-  def fused(call)
-    call.sends.each_with_index.flat_map do |(port, data, headers), index|
-      (out(call, port) || { "fused" => [] })["fused"].map do |number, target, _|
-        Flow::Context.new(@slots[number], target, id(call, index), call.number, headers, data, fused: true)
+  def stand(call) # applies its changes, sorts its sends; returns the calls fused behind
+    call.apply.sends.each_with_index.flat_map do |(port, data, headers), index|
+      id, out = "#{call.message_id}/#{call.module_id}.#{index}", call.slot.wires["out"][port]
+      call.outputs << [out && (out["channel"] || true), data, out && out["ids"] ? headers.merge("id" => id) : headers]
+      out.to_h.fetch("fused", []).map do |number, target, _|
+        Flow::Context.new(@slots[number], target, id, call.number, headers, data, fused: true)
       end
     end
   end
 
-  def id(call, index) = "#{call.message_id}/#{call.slot.load["module"]}.#{index}"
-
-  def row(slot) = @rows[slot.number] ||= [slot.number] + [0] * 8
-
-  def keep(done, consumed, handled)
+  def keep(done, consumed, handled) # in the transaction
     done.each do |call|
-      row = row(call.slot)
-      row[2] += call.fused ? 1 : handled
-      row[7] += call.busy_us
-      row[8] += 1 if call.fused
-      call.error ? keep_error(call, row, consumed) : keep_outputs(call, row)
+      row = @rows[call.slot.number] ||= [call.slot.number] + [0] * 8
+      [[2, call.fused ? 1 : handled], [7, call.busy_us], [8, call.fused ? 1 : 0]].each { |at, n| row[at] += n }
       @size += call.size
+      next keep_error(call, row) if call.error
+      call.changes.each { |key, data| @changes[[call.slot.number, key]] = data }
+      call.outputs.each do |channel, data, headers|
+        row[channel ? 5 : 6] += 1
+        (@outputs[channel] ||= []) << [data, headers.empty? ? "null" : JSON.generate(headers)] if channel.is_a?(Integer)
+      end
     end
-    row(done[0].slot)[1] += consumed
+    @rows[done[0].slot.number][1] += consumed
   end
 
-  def keep_error(call, row, consumed)
+  def keep_error(call, row)
     row[3] += 1
     info = JSON.generate(error: describe(call.error, call.slot.load["name"]), port: call.port, id: call.message_id,
                          headers: call.own_headers.empty? ? nil : call.own_headers)
     message = call.fused ? (Flow.encode(call.message) rescue "null") : ""
-    @errors << [ERROR, call.slot.number, info + message, call.slot.held ? HELD : 0, info.bytesize,
-                call.fused ? NO_INDEX : row[1], call.number]
-  end
-
-  def keep_outputs(call, row)
-    call.changes.each { |key, data| @changes[[call.slot.number, key]] = data }
-    call.sends.each_with_index do |(port, data, headers), index|
-      out = out(call, port)
-      row[out ? 5 : 6] += 1
-      next unless out && out["channel"]
-      headers = headers.merge("id" => id(call, index)) if out["ids"]
-      (@outputs[out["channel"]] ||= []) << [data, headers.empty? ? "null" : JSON.generate(headers)]
-    end
+    place = call.fused ? NO_INDEX : row[1]
+    @errors << [ERROR, row[0], info + message, call.slot.held ? HELD : 0, info.bytesize, place, call.number]
   end
 
   def commit
@@ -227,8 +206,8 @@ class Host
   end
 
   def describe(error, file)
-    place = error.backtrace_locations&.find { |location| location.path == file }
-    line = error.is_a?(SyntaxError) ? error.message[/\A[^\n]*?:(\d+): /, 1]&.to_i : place&.lineno
+    line = error.backtrace_locations&.find { |location| location.path == file }&.lineno
+    line = error.message[/\A[^\n]*?:(\d+): /, 1]&.to_i if error.is_a?(SyntaxError)
     type = error.is_a?(Flow::DataError) ? "DataError" : error.class.name.split("::").last
     { type: type, message: error.message.scrub, file: line && file, line: line,
       stack: error.backtrace&.first(20)&.join("\n")&.scrub }.compact
