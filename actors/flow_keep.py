@@ -35,7 +35,7 @@ class FlowKeep(FlowUpdate):
     def keeping(self, record: FlowRecord) -> Steps:
         """Stop a flow and write it down; after that it is not here any more. Returns why it could not be kept."""
         yield from self.stopping(record)
-        if self.kept_folder is None:
+        if self.kept_folder is None or self.flows.get(record.flow.id) is not record:  # told twice
             return None
         states = yield from self.take_states(record)
         del self.flows[record.flow.id]  # whoever sends to it from now on is told so

@@ -19,7 +19,7 @@ from actors.load import failure_sentence
 from actors.messages.preparation_to_runner import Prepared
 from actors.messages.runner_to_preparation import Prepare
 from actors.operation import Expect, Steps
-from runtimes.environments import Recipe, Unit, build_recipe, environment_recipe
+from runtimes.environments import Recipe, Unit, about_of, build_recipe, environment_recipe
 from runtimes.manifest import Runtime, find_version
 
 Errors = tuple[str, ...]
@@ -93,6 +93,15 @@ class FlowPrepare(BaseActor):
     def unit_id(self, module: Module) -> str | None:
         """What LOAD says of a module that is compiled."""
         return unit_of(module).id if self.runtimes[module.runtime].build else None
+
+    def not_compiled(self, runtime: Runtime) -> str | None:
+        """Why a compiled runtime cannot be used at once: the first time, its library takes long to compile."""
+        if not runtime.build or not runtime.environment_always:
+            return None
+        recipe = environment_recipe(self.cache, runtime, find_version(runtime).version or "", ())
+        if recipe is None or about_of(recipe.place) is not None:
+            return None
+        return f"the host of {runtime.name} is not compiled yet; do it with: runner deps install {runtime.id}"
 
     def _cannot(self, flow: Flow, runtime: Runtime, modules: list[Module]) -> str | None:
         """Why nothing can be prepared for these modules."""

@@ -9,14 +9,14 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from runtimes.making import launched
 
 PIPE_BYTES = 256 << 10
 FOLDER_VARIABLE = "RUNNER_HOST_FOLDER"  # marks every process of the host, so that a later runner can sweep it
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-_LAUNCHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch_host.py")))
 
 
 class HostProcess:
@@ -45,7 +45,7 @@ class HostProcess:
             variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             try:
                 self._process = subprocess.Popen(
-                    [*_LAUNCHER, str(os.getpid()), str(niceness), *command, *map(str, self._fifos)],
+                    launched([*command, *map(str, self._fifos)], niceness),
                     stdin=subprocess.DEVNULL, stdout=log_end, stderr=log_end,
                     cwd=temp, env=variables | {"TMPDIR": str(temp), FOLDER_VARIABLE: str(folder)} | env,
                     start_new_session=True,

@@ -36,7 +36,8 @@ class PreparationActor(EnvironmentKeeper):
         """Remove what dead runners have left."""
         self.cache = message.cache
         self.commands: dict[int, tuple[Command, Job | None]] = {}  # by each of their descriptors
-        self.closing: ActorAddress | None = None
+        self.closed = False
+        self.closers: list[ActorAddress] = []  # those who wait for the end of all commands
         with contextlib.suppress(OSError):  # a cache that is not ours, to be read only
             self.delete(leftovers(self.cache))
 
@@ -51,7 +52,7 @@ class PreparationActor(EnvironmentKeeper):
             recipe = request.left[0]
             held = hold(recipe.place)
             if held is None:
-                if self.closing is not None:
+                if self.closed:
                     self._refuse(request, recipe, Failure(reason=CANCELLED))
                     return
                 job = self.jobs.get(recipe.place)
@@ -78,7 +79,8 @@ class PreparationActor(EnvironmentKeeper):
 
     def receiveMsg_ClosePreparation(self, _message: from_runner.ClosePreparation, sender: ActorAddress) -> None:
         """The runner ends; answered when no process is left."""
-        self.closing = sender
+        self.closed = True
+        self.closers.append(sender)
         for job in list(self.jobs.values()):
             for request in job.waiting:
                 self._refuse(request, job.recipe, Failure(reason=CANCELLED))
@@ -89,8 +91,10 @@ class PreparationActor(EnvironmentKeeper):
         self._say_closed()
 
     def _say_closed(self) -> None:
-        if self.closing is not None and not self.commands:
-            self.send(self.closing, PreparationClosed())
+        if not self.commands:
+            for closer in self.closers:
+                self.send(closer, PreparationClosed())
+            self.closers.clear()
 
     def _abandon(self, job: Job) -> None:
         """Nobody waits for it any more. Whoever asks from now on begins anew."""
@@ -211,5 +215,5 @@ class PreparationActor(EnvironmentKeeper):
 
     def delete(self, folders: list[Path]) -> None:
         """Delete folders by a child process: they may be large."""
-        if folders and self.closing is None:  # else the next runner does it
+        if folders and not self.closed:  # else the next runner does it
             self._watch(Command.of(["rm", "-rf", *map(str, folders)]), None)

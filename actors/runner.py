@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from actors.flow_record import (
 )
 from actors.flow_tap import FlowTap
 from actors.flows import graph
-from actors.flows.model import Flow, FlowError
+from actors.flows.model import Flow, FlowError, Module
 from actors.flows.validation import check_flow
 from actors.messages import bridge_to_runner as from_bridge
 from actors.messages import client_to_runner as api
@@ -82,6 +83,7 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
         offered = runtimes if message.runtimes is None else message.runtimes
         self.runtimes = {id: runtime for id, runtime in runtimes.items() if id in offered}
         self._gatherings: dict[str, Gathering] = {}
+        self._closers: deque[Callable[[Any], None]] = deque()  # of ShutDowns
         self._replays: dict[str, tuple[FlowRecord, DeadLetter, api.ReplayDeadLetter, ActorAddress]] = {}
         self._count = 0
         self.ending = False
@@ -191,7 +193,7 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
     def _leave_out(self, flow: Flow) -> tuple[Flow, dict[str, str]]:
         missing = {
             name: reason for name, module in flow.modules.items()
-            if (reason := missing_runtime(self.runtimes[module.runtime])) is not None
+            if (reason := self._missing(module)) is not None
         }  # fmt: skip
         needed = [f"modules.{name}: {reason}" for name, reason in missing.items() if not flow.modules[name].optional]
         needed += [
@@ -202,6 +204,10 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
         if needed:
             raise FlowError(needed)
         return (graph.without_modules(flow, missing.keys()) if missing else flow), missing
+
+    def _missing(self, module: Module) -> str | None:
+        runtime = self.runtimes[module.runtime]
+        return missing_runtime(runtime) or (self.not_compiled(runtime) if module.optional else None)
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
         """Stop and forget; removing what is not there is fine."""
@@ -242,8 +248,8 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
             )  # fmt: skip
 
     def _cancel_start(self, record: FlowRecord | None) -> None:
-        """A flow that is to stop needs no environment any more."""
-        if record is not None and record.state == "starting":
+        """A flow that is to stop needs no environment any more, and neither does its update."""
+        if record is not None and (record.state == "starting" or record.phase == "trying"):
             self.send(self.preparation, CancelPreparation(flow=record.flow.id))
 
     def receiveMsg_LastReceipt(self, message: api.LastReceipt, sender: ActorAddress) -> None:
@@ -554,7 +560,7 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
             if not left:
                 self.reply(message, sender, data=errors)
 
-        self._closed = done
+        self._closers.append(done)
         self.send(self.preparation, ClosePreparation())
         for record in list(self.flows.values()):
             self.enqueue(record, lambda record=record: self.keeping(record), done)  # type: ignore[misc]
@@ -568,7 +574,7 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
 
     def receiveMsg_PreparationClosed(self, _message: PreparationClosed, _sender: ActorAddress) -> None:
         """Of a runner that ends."""
-        self._closed(None)
+        self._closers.popleft()(None)
 
 
 def _listed(record: FlowRecord) -> dict[str, Any]:

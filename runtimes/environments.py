@@ -18,7 +18,7 @@ from typing import Any
 from runtimes.manifest import Runtime
 
 ABOUT, LOCK = "about.json", "lock.json"
-_NOT_HASHED = ("__pycache__", "node_modules")
+_NOT_HASHED = ("__pycache__", "node_modules", "starter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

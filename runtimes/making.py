@@ -8,16 +8,16 @@ killed runner has left is found: its lock is free. Also: who uses what, and taki
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,7 @@ NICENESS = 10
 MAKING = "making"
 FOLDER_VARIABLE = "RUNNER_MAKING_FOLDER"  # marks every process of a command, so that a later runner can sweep it
 STDERR_LINES = 40
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+_LAUNCHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")))
 
 
 class InUseError(Exception):
@@ -64,8 +63,8 @@ class Making:
         """Start the command in a process group of its own; raises OSError."""
         with (self.folder / "request").open("rb") as request:
             process = subprocess.Popen(
-                self.recipe.command, stdin=request, stdout=stdout, stderr=stderr, cwd=self.result,
-                env=self._variables, start_new_session=True, preexec_fn=_in_child,  # noqa: PLW1509  one thread only
+                launched(self.recipe.command, NICENESS), stdin=request, stdout=stdout, stderr=stderr, cwd=self.result,
+                env=self._variables, start_new_session=True,
             )  # fmt: skip
         (self.folder / "pid").write_text(str(process.pid))
         return process
@@ -137,10 +136,9 @@ def failure_of(status: int, last_line: list[str], stderr: list[str]) -> Failure:
     return Failure(reason=reason)
 
 
-def _in_child() -> None:
-    """Die with the runner, step back behind everything that runs. Runs between fork and exec."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    os.nice(NICENESS)
+def launched(command: Sequence[str], niceness: int) -> list[str]:
+    """The command as it is to be started: it dies with this process and gains no privileges."""
+    return [*_LAUNCHER, str(os.getpid()), str(niceness), *command]
 
 
 def kill_group(pid: int) -> None:

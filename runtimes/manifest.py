@@ -138,6 +138,7 @@ def read_manifest(path: Path) -> Runtime:
             raise ManifestError(f"{path}: environment.always: must be true or false")
     if build is not None:
         _check_fields(path, "build.", build, {"command"})
+        _words(path, "build.command", build["command"])
         if content["hot_load"]:
             raise ManifestError(f"{path}: hot_load: must be false for a runtime with build")
     identifier = _text(path, "id", content["id"])

@@ -311,6 +311,7 @@ def test_two_versions_of_a_system_in_two_environments(tmp_path: Path) -> None:
         folder = tmp_path / f"environment{version}"
         done = prepared(folder, [f"greet @ {system(tmp_path / f'greet{version}', version)}"])
         assert done.returncode == 0, done.stderr
+        assert "WARNING" not in done.stdout + done.stderr  # of the host's own files
         assert json.loads((folder / "lock.json").read_text()) == {"locked": [f"greet=={version}.0"]}
         assert sorted(path.name for path in folder.iterdir()) == ["host.core", "lock.json"]
         command = [word.replace("{environment}", str(folder)) for word in RUNTIME.host]

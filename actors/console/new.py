@@ -20,7 +20,7 @@ def new(options: argparse.Namespace) -> int:
         raise UserError(f"there is no starter for {options.runtime!r}; there are: {', '.join(with_starter)}")
     if not ID_PATTERN.fullmatch(options.name):
         raise UserError(f"{options.name!r} is no module id: it must match {ID_PATTERN.pattern}", usage=True)
-    starters = sorted((runtimes[options.runtime].folder / "starter").iterdir())
+    starters = sorted(file for file in (runtimes[options.runtime].folder / "starter").iterdir() if file.is_file())
     files = {Path(file.name.replace(PLACEHOLDER, options.name)): file.read_text() for file in starters}
     for path in files:
         if path.exists():

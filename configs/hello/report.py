@@ -1,8 +1,8 @@
-"""One line a message, for people. Three wires end here, at a port each."""
+"""One line a message, for people. Every wire ends here at a port of its own."""
 
 
 def run(message, context):
-    line = {"in": reading, "trend": trend, "peak": peak}[context.port](message)
+    line = {"in": reading, "trend": trend, "peak": peak, "swing": swing, "bands": bands}[context.port](message)
     context.log("info", line)
     return line
 
@@ -20,3 +20,11 @@ def trend(m):
 
 def peak(m):
     return f"#{m['n']}  cpu is at its peak: {m['peak']:.1f} %, before {m['before']:.1f} %"
+
+
+def swing(m):
+    return f"#{m['n']:.0f}  cpu jumps by {m['points']:+.1f} points"
+
+
+def bands(m):
+    return f"#{m['n']:.0f}  readings so far: " + ", ".join(f"{count} {band}" for band, count in m["bands"].items())

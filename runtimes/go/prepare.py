@@ -16,17 +16,7 @@ from typing import Any
 from runtimes.go.tools import go_variables
 
 HERE = Path(__file__).parent
-SAMPLE = """package module
-
-import (
-	"flow"
-	_ "net/http" // and with it most of the standard library that modules use
-	_ "regexp"
-	_ "text/template"
-)
-
-func Run(c *flow.Context, m any) (any, error) { return m, nil }
-"""
+SAMPLE = 'package module\n\nimport "flow"\n\nfunc Run(c *flow.Context, m any) (any, error) { return m, nil }\n'
 
 
 class Failed(Exception):

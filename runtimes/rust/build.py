@@ -1,7 +1,7 @@
 """Builds a host: each unit becomes a library, then all of them one program with `flow`.
 
-Run by the runner (docs/decisions/004) in the folder that becomes the build. A unit that was compiled before, with the same
-libraries, is taken from the cache. It knows rustc, not cargo: prepare.py has made the libraries.
+Run by the runner (docs/decisions/004) in the folder that becomes the build. A unit that was compiled before, with the
+same libraries, is taken from the cache. It knows rustc, not cargo: prepare.py has made the libraries.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from prepare import tools
-from rustc import CompileError, rustc
-from scan import NAMES, functions
+from runtimes.rust.prepare import tools
+from runtimes.rust.rustc import CompileError, rustc
+from runtimes.rust.scan import NAMES, functions
 
 OPTIONS = ("--crate-type=rlib", "-Copt-level=2", "-Ccodegen-units=1", "-Cembed-bitcode=no", "-Awarnings")
 KEPT_S = 14 * 86400.0  # how long a compiled unit stays that nobody asks for

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 FOLDER = Path(__file__).parent
@@ -22,8 +23,20 @@ DEBIAN_SOURCE = (
     *("--config", f'source.debian.directory="{DEBIAN_CRATES}"'),
     "--offline",
 )
+HEAD = """[package]
+name = "environment"
+version = "0.0.0"
+edition = "2021"
+
+[lib]
+path = "lib.rs"
+
+[workspace]
+
+[dependencies]
+"""
 OWN = {"serde": 'serde = {version = "1", features = ["derive"]}', "serde_json": 'serde_json = {version = "1"}'}
-SPEC = re.compile(r"([A-Za-z0-9_-]+)(?:\[([a-z0-9_, -]+)\])?(?:[@=](.+))?", re.IGNORECASE)
+SPEC = re.compile(r"([A-Za-z0-9_-]+)(?:\[([a-z0-9_, -]+)\])?(?:[@=]([-0-9A-Za-z.+*<>=~^, ]+))?", re.IGNORECASE)
 SHOWN_LINES = 30
 
 
@@ -61,8 +74,7 @@ def manifest(dependencies: list[str]) -> str:
         name, line = dependency(spec)
         lines[name] = line
     flow = f"flow = {{path = {json.dumps(str(FOLDER))}}}"
-    head = '[package]\nname = "environment"\nversion = "0.0.0"\nedition = "2021"\n\n[lib]\npath = "lib.rs"\n\n[workspace]\n'
-    return f"{head}\n[dependencies]\n" + "\n".join([flow, *lines.values()]) + "\n"
+    return HEAD + "\n".join([flow, *lines.values()]) + "\n"
 
 
 def dependency(spec: str) -> tuple[str, str]:
@@ -101,7 +113,9 @@ def compile_all(tries: list[tuple[str, ...]]) -> tuple[tuple[str, ...], list[dic
 
 def tools() -> Path:
     """The folder for the compiler's own caches."""
-    cache = os.environ.get("RUNNER_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "runner"
+    cache = (
+        os.environ.get("RUNNER_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "runner"
+    )
     return Path(cache) / "tools" / "rust"
 
 
@@ -110,8 +124,6 @@ def cargo(arguments: list[str]) -> str:
     with subprocess.Popen(
         ["cargo", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        from threading import Thread
-
         lines: list[str] = []
 
         def show() -> None:
@@ -132,11 +144,12 @@ def keep(artifacts: list[dict[str, Any]], resolved: dict[str, Any]) -> None:
     """Copy the compiled libraries to lib/ and write down which of them modules may name."""
     lib = Path("lib")
     lib.mkdir()
+    check_features(resolved)
     files: dict[str, str] = {}
     for artifact in artifacts:
         for name in artifact["filenames"]:
             if name.endswith((".rlib", ".so")):
-                files[artifact["package_id"]] = shutil.copy2(name, lib)
+                files[artifact["package_id"]] = shutil.copy2(name, str(lib))
     root = next(node for node in resolved["resolve"]["nodes"] if node["id"] == resolved["resolve"]["root"])
     externs = {needed["name"]: files[needed["pkg"]] for needed in root["deps"] if needed["pkg"] in files}
     digest = hashlib.sha256()
@@ -145,6 +158,13 @@ def keep(artifacts: list[dict[str, Any]], resolved: dict[str, Any]) -> None:
     version = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
     content = {"version": version, "externs": externs, "digest": digest.hexdigest()[:16]}
     Path("externs.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def check_features(resolved: dict[str, Any]) -> None:
+    """Refuse crates that make serde_json read numbers as something else than numbers, for all."""
+    for node in resolved["resolve"]["nodes"]:
+        if "arbitrary_precision" in node["features"] and "serde_json" in node["id"]:
+            raise PrepareError("a dependency needs the feature arbitrary_precision of serde_json, which flow cannot use")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def first_error(output: str) -> CompileError:
         if error.file is not None:
             return error
         found = found or error
-    return found or CompileError(f"rustc failed: {output.strip()[-1000:]}", output[-MAX_RENDERED_CHARACTERS:], None, 0, 0)
+    return found or CompileError(f"rustc failed: {output.strip()[-1000:]}", "", None, 0, 0)
 
 
 def error_of(diagnostic: dict[str, object]) -> CompileError:

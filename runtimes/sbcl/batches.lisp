@@ -72,9 +72,13 @@
          (start (batch-start batch))
          (end (position 93 body :from-end t :end (if (batch-headers batch) (1- (length body)) (length body))))
          (parts '()))
-    (loop for cut = (search #(44 10) body :start2 start :end2 end)
-          do (push (cons start (or cut end)) parts)
-             (if cut (setf start (+ cut 2)) (return)))
+    (loop for feed = (position 10 body :start (1+ start) :end end)
+            then (and feed (position 10 body :start (1+ feed) :end end))
+          while feed
+          do (when (= (aref body (1- feed)) 44)
+               (push (cons start (1- feed)) parts)
+               (setf start (1+ feed))))
+    (push (cons start end) parts)
     (setf (batch-parts batch) (coerce (nreverse parts) 'simple-vector))))
 
 (defun ends-p (batch at)

@@ -18,7 +18,7 @@
     (with-internal-errors ()
       (let ((in (open-pipe input +o-rdonly+)))
         (setf *output* (make-output (open-pipe output +o-wronly+))
-              *transaction* (make-transaction *output*)
+              *transaction* (make-transaction)
               *wake-fd* (c-eventfd 0 (logior +cloexec+ +nonblock+))
               *random-state* (make-random-state t)
               sb-ext:*invoke-debugger-hook* #'no-debugger

@@ -15,8 +15,6 @@
 (defun base-name (name)
   (subseq name (1+ (or (position #\/ name :from-end t) -1))))
 
-(defun json-null-p (value) (eq value :null))
-
 ;;; ---------------------------------------------------------------- load
 
 (defun load-slot (number request spec)
@@ -32,14 +30,11 @@
                             :log (lambda (text) (log-text slot "warning" text))))
            (failure nil) (hooks '()))
       (setf (slot-code slot) code
-            failure (handler-case
-                        (guarded (slot)
-                          (set-context slot (field "context"))
-                          (handler-bind ((load-failed
-                                           (lambda (condition)
-                                             (return-from guarded (load-failure condition)))))
-                            (setf (values (slot-handler slot) hooks) (load-code code))))
-                      (load-failed (condition) (load-failure condition))))
+            failure (guarded (slot)
+                      (set-context slot (field "context"))
+                      (handler-bind ((load-failed
+                                       (lambda (condition) (return-from guarded (load-failure condition)))))
+                        (setf (values (slot-handler slot) hooks) (load-code code)))))
       (cond (failure (unload-code code)
                      (answer number request (refusal failure)))
             (t (setf (slot-hooks slot) hooks
@@ -65,6 +60,7 @@
   (maphash (lambda (channel input) (when (eq (first input) slot) (remhash channel *channels*))) *channels*))
 
 (defun wire-slot (slot spec)
+  (commit) ; what was sent was sent by the old wires
   (forget-channels slot)
   (maphash (lambda (channel input)
              (setf (gethash (parse-integer channel) *channels*) (list slot (svref input 0) (svref input 1))))
@@ -73,7 +69,7 @@
     (maphash (lambda (name wired)
                (let ((channel (gethash "channel" wired)))
                  (setf (gethash name out)
-                       (make-port :name name :channel (if (json-null-p channel) nil channel)
+                       (make-port :name name :channel (if (eq channel :null) nil channel)
                                   :ids (gethash "ids" wired)
                                   :targets (map 'list
                                                 (lambda (target)

@@ -39,7 +39,7 @@
   (let* ((text (encode value)) (size (length text)))
     (when (> size +max-value-bytes+)
       (refuse 'context-error "the value of ~a has ~d bytes, at most ~d are allowed" key size +max-value-bytes+))
-    (make-entry text (+ size (length key)) (if (typep value '(or number symbol)) value 'in-text))))
+    (make-entry text (+ size (length key)) (if (typep value '(or integer double-float symbol)) value 'in-text))))
 
 (defun entry-now (entry)
   (let ((value (entry-value entry)))

@@ -7,8 +7,7 @@
 (defconstant +commit-us+ 10000)
 (defconstant +frame-octets+ (ash 32 20))
 
-(defstruct (transaction (:constructor make-transaction (output)))
-  (output nil :type output)
+(defstruct transaction
   (slots '() :type list)
   (ports '() :type list)
   (errors '() :type list)

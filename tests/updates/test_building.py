@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -196,3 +197,21 @@ def test_an_environment_that_cannot_be_made_is_a_sentence(toys: Harness) -> None
     assert not reply.ok
     assert "(missing=numpi) could not be prepared: there is no package numpi" in reply.error
     assert toys.record("f").state == "stopped"
+
+
+def test_an_optional_module_waits_for_no_library(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of a compiled runtime whose library was never compiled is left out; once it was, it joins."""
+    folder = tmp_path / "runtimes" / "slow"
+    shutil.copytree(TOYS / "toy", folder)
+    text = (folder / "runtime.yaml").read_text().replace("id: toy", "id: slow").replace("name: Toy", "name: Slow")
+    (folder / "runtime.yaml").write_text(text.replace('prepare.py"]}', 'prepare.py"], always: true}'))
+    monkeypatch.setenv("RUNNER_RUNTIMES", f"{TOYS}:{folder.parent}")
+    modules = {"a": toy(ECHO), "b": {"runtime": "slow", "code": ECHO, "optional": True}}
+    why = "the host of Slow is not compiled yet; do it with: runner deps install slow"
+    with running(tmp_path / "state") as home:
+        reply = home.call(api.AddOrUpdateFlow, flow={"id": "f", "modules": modules})
+        assert reply.data == {"leftOut": {"b": why}}
+        home.ok(api.InstallDependencies, runtime_id="slow", dependencies=[])
+        reply = home.call(api.AddOrUpdateFlow, flow={"id": "g", "modules": modules})
+        assert reply.data == {"leftOut": {}}
+    assert len(finished(cache, "environments")) == 1

@@ -41,16 +41,6 @@ type Context struct {
 	one         [1]output // most calls have one: no allocation of its own
 }
 
-type output struct {
-	port    string
-	out     *out
-	json    []byte // for the channel
-	native  any    // for fused targets
-	headers map[string]string
-	own     bool // the headers are not the inherited ones
-	index   int
-}
-
 type change struct {
 	key   string
 	entry *entry
@@ -192,94 +182,6 @@ func (c *Context) Send(port string, value any, headers ...map[string]string) err
 	return c.slot.sendOutside(port, value, headers)
 }
 
-// output keeps an output of the running handler. `isShared`: the module may change the value afterwards.
-func (c *Context) output(port string, value any, isShared bool, headers []map[string]string) error {
-	index := c.count
-	c.count++
-	out := c.slot.wiring()[port]
-	if out == nil {
-		if c.slot.ports != nil && !c.slot.ports[port] {
-			return newError("PortError", "%s declares no out-port %q", c.slot.module, port)
-		}
-		c.unwired++
-		return nil
-	}
-	made := output{port: port, out: out, index: index}
-	if len(headers) > 0 && headers[0] != nil {
-		if err := checkHeaders(headers[0]); err != nil {
-			return err
-		}
-		made.headers, made.own = copyHeaders(headers[0]), true
-	}
-	if out.hasChannel {
-		start := len(*c.arena)
-		text, err := data.Append(*c.arena, value)
-		if err != nil {
-			return dataError(err)
-		}
-		*c.arena = text
-		made.json = text[start:len(text):len(text)]
-		c.bytes += len(made.json)
-		if c.bytes > c.slot.maxTurnBytes || len(made.json) > maxBodyBytes/2 {
-			return c.slot.tooLarge()
-		}
-	}
-	if len(out.fused) > 0 {
-		native, err := handOver(value, isShared)
-		if err != nil {
-			return err
-		}
-		made.native = native
-	}
-	if c.outputs == nil {
-		c.outputs = c.one[:0]
-	}
-	c.outputs = append(c.outputs, made)
-	c.sent++
-	return nil
-}
-
-// handOver is the value that a fused target gets: the same, or what would have arrived over a wire.
-func handOver(value any, isShared bool) (any, error) {
-	if value == any(Null) {
-		return Null, nil
-	}
-	if !isShared {
-		if plain, err := data.IsPlain(value); plain || err != nil {
-			return value, dataError(err)
-		}
-	}
-	copied, err := data.Copy(value)
-	if copied == nil && err == nil {
-		return Null, nil
-	}
-	return copied, dataError(err)
-}
-
-func checkHeaders(headers map[string]string) error {
-	for name := range headers {
-		if name != "client" && name != "traceparent" && (len(name) < 2 || name[:2] != "x-") {
-			return newError("HeaderError", "header %q: only client, traceparent and x-* exist", name)
-		}
-	}
-	text, err := data.Append(nil, headers)
-	if err == nil && len(text) > maxHeaderBytes {
-		return newError("HeaderError", "headers exceed %d bytes", maxHeaderBytes)
-	}
-	return dataError(err)
-}
-
-func copyHeaders(headers map[string]string) map[string]string {
-	if len(headers) == 0 {
-		return nil
-	}
-	result := make(map[string]string, len(headers))
-	for name, value := range headers {
-		result[name] = value
-	}
-	return result
-}
-
 // Config is the module's config, the same value in every call: do not change it.
 func (c *Context) Config() any { return c.slot.config }
 
@@ -339,14 +241,6 @@ func (c *Context) Done() <-chan struct{} {
 	return c.done
 }
 
-// yield is a source's value: the module may go on using it.
-func (c *Context) yield(value any) error {
-	if data.IsNil(value) {
-		return nil
-	}
-	return c.output("out", value, true, nil)
-}
-
 // begin and pause say whether what is done belongs to the running call.
 func (c *Context) begin() {
 	c.mutex.Lock()
@@ -374,8 +268,4 @@ func (c *Context) finish() {
 		close(c.done)
 	}
 	c.isOver = true
-}
-
-func (c *Context) outputID(index int) string {
-	return c.MessageID() + "/" + c.slot.module + "." + strconv.Itoa(index)
 }

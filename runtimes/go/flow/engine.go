@@ -51,11 +51,11 @@ func clock() time.Duration { return time.Since(epoch) }
 func (e *engine) run() error {
 	for {
 		e.work()
-		if len(e.slotsTouched()) > 0 && (e.bytes >= commitBytes || e.now >= e.deadline) {
+		if e.hasTurns() && (e.bytes >= commitBytes || e.now >= e.deadline) {
 			e.commit()
 		}
 		isBusy := len(e.ready) > 0
-		if isBusy || (len(e.slotsTouched()) > 0 && !e.link.isDrained) || e.hasInbox() {
+		if isBusy || (e.hasTurns() && !e.link.isDrained) || e.hasInbox() {
 			if err := e.look(false); err != nil {
 				return err
 			}
@@ -72,8 +72,6 @@ func (e *engine) run() error {
 		}
 	}
 }
-
-func (e *engine) slotsTouched() []*slot { return e.transaction.slots }
 
 // look takes what came: frames, and what is in the inbox. With `wait` it waits for one of them.
 func (e *engine) look(wait bool) error {
@@ -109,7 +107,7 @@ func (e *engine) handleAll() error {
 
 // arm sets the deadline when a transaction begins.
 func (e *engine) arm() {
-	if len(e.slotsTouched()) == 0 {
+	if !e.hasTurns() {
 		e.now = clock()
 		e.deadline = e.now + workTime
 	}
@@ -159,7 +157,7 @@ func (s *slot) shift() {
 }
 
 func (e *engine) commit() {
-	if len(e.slotsTouched()) == 0 {
+	if !e.hasTurns() {
 		return
 	}
 	e.frames = e.transaction.take(e.frames[:0])
@@ -297,60 +295,6 @@ func (e *engine) endTurn(isData bool) {
 		return
 	}
 	e.transaction.merge(&e.turn, isData)
-}
-
-// post leaves something in the inbox; from any goroutine.
-func (e *engine) post(item any) {
-	e.mutex.Lock()
-	isFirst := len(e.inbox) == 0
-	e.inbox = append(e.inbox, item)
-	e.mutex.Unlock()
-	if isFirst {
-		e.wake()
-	}
-}
-
-// wake tells the engine that the inbox is no longer empty.
-func (e *engine) wake() {
-	e.arrived.Signal()
-	e.link.wake()
-}
-
-func (e *engine) hasInbox() bool {
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
-	return len(e.inbox) > 0
-}
-
-// hasSourceTurn says whether a source was the first to fill the inbox.
-func (e *engine) hasSourceTurn() bool {
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
-	if len(e.inbox) == 0 {
-		return false
-	}
-	made, is := e.inbox[0].(*produced)
-	return is && made.source != nil
-}
-
-// drain takes what is in the inbox.
-func (e *engine) drain() {
-	e.mutex.Lock()
-	items := e.inbox
-	e.inbox = nil
-	e.mutex.Unlock()
-	for _, item := range items {
-		switch item := item.(type) {
-		case *produced:
-			e.adopt(item)
-			if e.bytes >= commitBytes || e.now >= e.deadline {
-				e.commit()
-			}
-		case func():
-			item()
-		}
-	}
-	e.drained = clock()
 }
 
 func (e *engine) log(slot uint16, level, text string) {

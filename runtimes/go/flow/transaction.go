@@ -14,6 +14,8 @@ type transaction struct {
 	bytes  int
 }
 
+func (x *transaction) hasTurns() bool { return len(x.slots) > 0 }
+
 func (x *transaction) touch(s *slot) {
 	if !s.isTouched {
 		s.isTouched = true

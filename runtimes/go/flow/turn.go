@@ -121,22 +121,3 @@ func encoded(value any) []byte {
 	}
 	return text
 }
-
-// headersText is the JSON of an output's headers, nil for none.
-func (c *Context) headersText(o *output) []byte {
-	headers := c.headers
-	if o.own {
-		headers = o.headers
-	}
-	if o.out.ids {
-		all := map[string]any{"id": c.outputID(o.index)}
-		for name, value := range headers {
-			all[name] = value
-		}
-		return encoded(all)
-	}
-	if len(headers) == 0 {
-		return nil
-	}
-	return encoded(headers)
-}

@@ -19,6 +19,9 @@ pub struct Inlet {
     pub wire: Arc<str>,
 }
 
+/// Headers and id of a message.
+type Head = (Option<Arc<Headers>>, Option<Arc<str>>);
+
 pub struct Batch {
     inlet: Inlet,
     pub announce: bool,
@@ -26,7 +29,7 @@ pub struct Batch {
     first: u64, // the number of `parts[0]`
     body: Vec<u8>,
     parts: Vec<Range<usize>>, // of what is meant
-    headers: Vec<(Option<Arc<Headers>>, Option<Arc<str>>)>, // headers and id; empty if there are none
+    headers: Vec<Head>,       // empty if there are none
     at: usize,
     skip: usize,
     is_rewritten: bool,
@@ -57,7 +60,9 @@ impl Batch {
     /// The headers come first, then a comma and two line feeds; what stays in `body` is the array of messages.
     fn take_headers(&mut self, count: usize) {
         let (columns, messages) = match self.body.windows(3).position(|three| three == b",\n\n") {
-            Some(middle) => (decode_control(&self.body[1..middle]), self.body[middle + 3..self.body.len() - 1].to_vec()),
+            Some(middle) => {
+                (decode_control(&self.body[1..middle]), self.body[middle + 3..self.body.len() - 1].to_vec())
+            }
             None => match decode_control(&self.body) {
                 Ok(Value::Array(mut pair)) if pair.len() == 2 => {
                     let messages = rewritten(pair.pop().as_ref()).0;
@@ -75,9 +80,11 @@ impl Batch {
         let is_array = self.body.first() == Some(&b'[') && self.body.last() == Some(&b']') && self.body.len() > 2;
         if is_array {
             self.parts = parts_of(&self.body, self.skip + count);
-            let skips_well = self.parts.iter().take(self.skip).all(|part| {
-                serde_json::from_slice::<IgnoredAny>(&self.body[part.clone()]).is_ok()
-            });
+            let skips_well = self
+                .parts
+                .iter()
+                .take(self.skip)
+                .all(|part| serde_json::from_slice::<IgnoredAny>(&self.body[part.clone()]).is_ok());
             if skips_well && self.parts.len() == self.skip + count {
                 self.parts.drain(..self.skip);
                 return;
@@ -180,8 +187,8 @@ fn rewritten(array: Option<&Value>) -> (Vec<u8>, Vec<Range<usize>>) {
     (body, parts)
 }
 
-/// Headers and id of a message; the id is not shown as a header.
-fn headers_of(headers: &Value) -> (Option<Arc<Headers>>, Option<Arc<str>>) {
+/// The id is not shown as a header.
+fn headers_of(headers: &Value) -> Head {
     let mut headers: Headers = serde_json::from_value(headers.clone()).unwrap_or_default();
     let id = headers.remove("id").map(Into::into);
     (Some(headers).filter(|headers| !headers.is_empty()).map(Arc::new), id)

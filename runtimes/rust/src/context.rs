@@ -22,6 +22,8 @@ use crate::store::{weight, Changes, Entry, Store, MAX_STORE_BYTES, MAX_VALUE_BYT
 pub type Headers = BTreeMap<String, String>;
 
 const MAX_HEADERS_BYTES: usize = 4096;
+/// Of a buffer that grew for one large message.
+pub const KEPT_BYTES: usize = 1 << 20;
 
 /// What the contexts of a module have in common.
 pub struct Core {
@@ -112,8 +114,8 @@ pub enum Port {
 /// One sent message.
 pub struct Sent {
     pub port: Port,
-    pub json: std::ops::Range<usize>, // in Work::bytes
-    pub value: Option<Value>,         // the native value, for the last fused target
+    pub json: std::ops::Range<usize>,          // in Work::bytes
+    pub value: Option<Value>,                  // the native value, for the last fused target
     pub headers: Option<Option<Arc<Headers>>>, // None: those of the input
     pub index: u32,
 }
@@ -136,6 +138,7 @@ impl Work {
     pub fn clear(&mut self) {
         self.sent.clear();
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
         self.changes.clear();
         self.count = 0;
         self.unwired = 0;
@@ -357,7 +360,8 @@ pub fn too_large(limit: usize) -> TurnTooLarge {
 }
 
 fn check_headers(headers: &Headers) -> Result<()> {
-    if let Some(name) = headers.keys().find(|name| *name != "client" && *name != "traceparent" && !name.starts_with("x-"))
+    if let Some(name) =
+        headers.keys().find(|name| *name != "client" && *name != "traceparent" && !name.starts_with("x-"))
     {
         return Err(HeaderError(format!("header {name:?}: only client, traceparent and x-* exist")).into());
     }

@@ -334,7 +334,7 @@ mod tests {
         String::from_utf8(encoded(value).unwrap()).unwrap()
     }
 
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     enum Shape {
         Unit,
         New(u8),

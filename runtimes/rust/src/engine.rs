@@ -24,7 +24,7 @@ pub struct Engine {
     sources: Vec<u16>,
     now: Instant, // after the latest handler: one clock reading a call
     committed: Instant,
-    turn: Turn,   // to use again
+    turn: Turn, // to use again
 }
 
 impl Engine {

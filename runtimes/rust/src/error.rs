@@ -100,7 +100,10 @@ pub fn describe(raised: &Raised) -> Value {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        message = format!("{message}: {inner}");
+        let inner_message = inner.to_string();
+        if !message.contains(&inner_message) {
+            message = format!("{message}: {inner_message}");
+        }
         cause = inner.source();
     }
     let mut described = json!({"type": kind, "message": shortened(message)});

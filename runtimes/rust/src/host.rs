@@ -11,7 +11,6 @@ use crate::unit::Unit;
 
 const PROTOCOL_VERSION: u32 = 1;
 
-
 /// Run these units for the runner, until it says STOP. `version` is that of the compiler.
 pub fn serve(units: Vec<Unit>, version: &str) -> ! {
     guard::install();

@@ -163,6 +163,8 @@ impl Input {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
+            self.buffer.truncate(READ_BYTES);
+            self.buffer.shrink_to_fit();
         } else if self.buffer.len() - self.end < READ_BYTES / 2 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;

@@ -28,7 +28,8 @@ pub struct Wires {
 impl Wires {
     /// From the `out` of WIRES.
     pub fn from_json(out: &Value) -> Self {
-        let ports: Vec<OutPort> = out.as_object().into_iter().flatten().map(|(name, port)| out_port(name, port)).collect();
+        let ports: Vec<OutPort> =
+            out.as_object().into_iter().flatten().map(|(name, port)| out_port(name, port)).collect();
         let out = ports.iter().position(|port| port.name == "out");
         Self { ports, out }
     }

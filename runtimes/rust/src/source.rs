@@ -92,14 +92,15 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn begin(source: Source, core: Arc<Core>, number: u64, has_targets: bool, waker: UnixStream) -> std::io::Result<Self> {
-        let state = State {
-            credit: 0,
-            produced: VecDeque::new(),
-            max_ahead: MAX_AHEAD,
-            is_stopping: false,
-            has_ended: false,
-        };
+    pub fn begin(
+        source: Source,
+        core: Arc<Core>,
+        number: u64,
+        has_targets: bool,
+        waker: UnixStream,
+    ) -> std::io::Result<Self> {
+        let state =
+            State { credit: 0, produced: VecDeque::new(), max_ahead: MAX_AHEAD, is_stopping: false, has_ended: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let running = Self { shared: shared.clone() };
         running.set_targets(has_targets);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::encode::encoded;
-use crate::error::{Failure};
+use crate::error::Failure;
 
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
 pub const MAX_STORE_BYTES: usize = 64 << 20;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::context::KEPT_BYTES;
 use crate::link::{self, Frame, COMMIT, CONTEXT, DATA, DELETED, ERROR, HEADERS};
 use crate::slot::{Counts, Slot, Slots};
 use crate::store::{weight, Entry};
@@ -101,7 +102,7 @@ impl Transaction {
         Frame { kind: COMMIT, ..Frame::default() }.put(&mut out, format!("[{}]", rows.join(",")).as_bytes());
         link::write(&out);
         self.size = 0;
-        if out.capacity() <= 4 * COMMIT_BYTES {
+        if out.capacity() <= KEPT_BYTES {
             out.clear();
             self.written = out;
         }
@@ -123,9 +124,10 @@ impl Column {
         out.push(b'[');
         out.extend_from_slice(&self.messages);
         out.extend_from_slice(if has_headers { b"]]" } else { b"]" });
-        self.messages.clear();
-        self.messages.shrink_to(4 * COMMIT_BYTES);
-        self.headers.clear();
+        for texts in [&mut self.messages, &mut self.headers] {
+            texts.clear();
+            texts.shrink_to(KEPT_BYTES);
+        }
         self.count = 0;
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::context::{Call, Context, Core, Headers, Origin, Port, Sent, Work};
+use crate::context::{Call, Context, Core, Headers, Origin, Port, Sent, Work, KEPT_BYTES};
 use crate::encode::encode;
 use crate::error::{describe, Raised};
 use crate::link::{Frame, HELD, NO_INDEX};
@@ -78,7 +78,7 @@ impl Turn {
 
     fn clear(&mut self) {
         self.bytes.clear();
-        self.bytes.shrink_to(1 << 20);
+        self.bytes.shrink_to(KEPT_BYTES);
         self.outputs.clear();
         self.rows.clear();
         self.changes.clear();

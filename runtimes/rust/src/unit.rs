@@ -86,7 +86,8 @@ impl Unit {
     }
 
     pub(crate) fn hooks(&self) -> Vec<&'static str> {
-        let hooks = [("start", self.start.is_some()), ("stop", self.stop.is_some()), ("migrate", self.migrate.is_some())];
+        let hooks =
+            [("start", self.start.is_some()), ("stop", self.stop.is_some()), ("migrate", self.migrate.is_some())];
         hooks.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect()
     }
 }

@@ -1,12 +1,10 @@
-;;; NAME: numbers the messages that come in.
+;;;; NAME: numbers the messages that come in.
 
-(defun object (&rest keys-and-values)
-  (let ((table (make-hash-table :test 'equal)))
-    (loop for (key value) on keys-and-values by #'cddr do (setf (gethash key table) value))
-    table))
-
-;;; Called for every message, one at a time; what it returns leaves by the port `out`, NIL sends nothing.
 (defun run (message context)
-  (let ((count (1+ (context-get context "count" 0))))
+  "Called for every message, one at a time; what it returns leaves by the port `out`."
+  (let ((count (1+ (context-get context "count" 0)))
+        (result (make-hash-table :test #'equal)))
     (context-set context "count" count)
-    (object "count" count "message" message)))
+    (setf (gethash "count" result) count
+          (gethash "message" result) message)
+    result))

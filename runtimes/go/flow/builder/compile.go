@@ -19,7 +19,7 @@ var (
 
 // compile runs the go command, without any network: what it needs is in the environment.
 func compile(asked request) (map[string]problem, error) {
-	command := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-w", "-o", filepath.Join("..", "host"), ".")
+	command := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join("..", "host"), ".")
 	command.Dir = "src"
 	command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off",
 		"GOMODCACHE="+filepath.Join(asked.Environment, "modules"))

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"go/ast"
 	"go/parser"
+	"go/printer"
 	"go/scanner"
 	"go/token"
-	"go/types"
 	"sort"
 	"strconv"
 	"strings"
@@ -26,6 +26,11 @@ func inspect(each unit) (string, *problem) {
 		}
 		if file.Name.Name != "module" {
 			return "", at(positions, file.Name.Pos(), "the package must be called module, not %s", file.Name.Name)
+		}
+		for _, imported := range file.Imports {
+			if imported.Path.Value == `"C"` {
+				return "", at(positions, imported.Pos(), "cgo is off: a module cannot import C")
+			}
 		}
 		for _, declared := range file.Decls {
 			if function, is := declared.(*ast.FuncDecl); is && function.Recv == nil {
@@ -54,7 +59,7 @@ func inspect(each unit) (string, *problem) {
 
 // sourcesOf are name and text of all Go files, the module's own first.
 func sourcesOf(each unit) [][2]string {
-	sources := [][2]string{{fileName(each), each.Code}}
+	sources := [][2]string{{fileName(each), textOf(each)}}
 	var names []string
 	for name := range each.Files {
 		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") && !strings.Contains(name, "/") {
@@ -114,10 +119,18 @@ func typesOf(fields *ast.FieldList) []string {
 	}
 	for _, field := range fields.List {
 		for i := 0; i < len(field.Names) || i == 0; i++ {
-			all = append(all, types.ExprString(field.Type))
+			all = append(all, textOfType(field.Type))
 		}
 	}
 	return all
+}
+
+func textOfType(expression ast.Expr) string {
+	var text strings.Builder
+	if err := printer.Fprint(&text, token.NewFileSet(), expression); err != nil {
+		return err.Error()
+	}
+	return text.String()
 }
 
 func (s shape) takes(more ...string) bool {

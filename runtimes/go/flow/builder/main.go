@@ -99,7 +99,7 @@ func folderOf(each unit) string { return filepath.Join("src", "units", each.Unit
 // directive gives it its name back.
 func write(each unit) error {
 	folder := folderOf(each)
-	files := map[string]string{each.Unit + ".go": "//line " + fileName(each) + ":1:1\n" + each.Code}
+	files := map[string]string{each.Unit + ".go": "//line " + fileName(each) + ":1:1\n" + textOf(each)}
 	for name, text := range each.Files {
 		if !strings.HasSuffix(name, "_test.go") {
 			files[name] = text
@@ -119,6 +119,9 @@ func write(each unit) error {
 	}
 	return nil
 }
+
+// textOf is the code without a byte order mark, which only the first bytes of a file may be.
+func textOf(each unit) string { return strings.TrimPrefix(each.Code, "\ufeff") }
 
 func fileName(each unit) string {
 	if strings.HasSuffix(each.Name, ".go") {

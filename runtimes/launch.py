@@ -1,4 +1,4 @@
-"""Between the runner and a host: `python -I -S launch_host.py RUNNER_PID NICENESS COMMAND...` becomes the command.
+"""Between the runner and a host or a compiler: `python -I -S launch.py RUNNER_PID NICENESS COMMAND...` becomes COMMAND.
 
 A program of its own, not a function between fork and exec: a process of the runner's size takes milliseconds to fork,
 in which no message moves, while vfork and exec take a tenth of one. Imports nothing of the runner.
@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 def main() -> None:
-    """Die with the runner, gain no privileges, become the host."""
+    """Die with the runner, gain no privileges, become the command."""
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -1,0 +1,137 @@
+package flow
+
+import (
+	"strconv"
+
+	"flow/internal/data"
+)
+
+// output is one value that a handler has sent.
+type output struct {
+	port    string
+	out     *out
+	json    []byte // for the channel
+	native  any    // for fused targets
+	headers map[string]string
+	own     bool // the headers are not the inherited ones
+	index   int
+}
+
+// output keeps an output of the running handler. `isShared`: the module may change the value afterwards.
+func (c *Context) output(port string, value any, isShared bool, headers []map[string]string) error {
+	index := c.count
+	c.count++
+	out := c.slot.wiring()[port]
+	if out == nil {
+		if c.slot.ports != nil && !c.slot.ports[port] {
+			return newError("PortError", "%s declares no out-port %q", c.slot.module, port)
+		}
+		c.unwired++
+		return nil
+	}
+	made := output{port: port, out: out, index: index}
+	if len(headers) > 0 && headers[0] != nil {
+		if err := checkHeaders(headers[0]); err != nil {
+			return err
+		}
+		made.headers, made.own = copyHeaders(headers[0]), true
+	}
+	if out.hasChannel {
+		start := len(*c.arena)
+		text, err := data.Append(*c.arena, value)
+		if err != nil {
+			return dataError(err)
+		}
+		*c.arena = text
+		made.json = text[start:len(text):len(text)]
+		c.bytes += len(made.json)
+		if c.bytes > c.slot.maxTurnBytes || len(made.json) > maxBodyBytes/2 {
+			return c.slot.tooLarge()
+		}
+	}
+	if len(out.fused) > 0 {
+		native, err := handOver(value, isShared)
+		if err != nil {
+			return err
+		}
+		made.native = native
+	}
+	if c.outputs == nil {
+		c.outputs = c.one[:0]
+	}
+	c.outputs = append(c.outputs, made)
+	c.sent++
+	return nil
+}
+
+// handOver is the value that a fused target gets: the same, or what would have arrived over a wire.
+func handOver(value any, isShared bool) (any, error) {
+	if value == any(Null) {
+		return Null, nil
+	}
+	if !isShared {
+		if plain, err := data.IsPlain(value); plain || err != nil {
+			return value, dataError(err)
+		}
+	}
+	copied, err := data.Copy(value)
+	if copied == nil && err == nil {
+		return Null, nil
+	}
+	return copied, dataError(err)
+}
+
+func checkHeaders(headers map[string]string) error {
+	for name := range headers {
+		if name != "client" && name != "traceparent" && (len(name) < 2 || name[:2] != "x-") {
+			return newError("HeaderError", "header %q: only client, traceparent and x-* exist", name)
+		}
+	}
+	text, err := data.Append(nil, headers)
+	if err == nil && len(text) > maxHeaderBytes {
+		return newError("HeaderError", "headers exceed %d bytes", maxHeaderBytes)
+	}
+	return dataError(err)
+}
+
+func copyHeaders(headers map[string]string) map[string]string {
+	if len(headers) == 0 {
+		return nil
+	}
+	result := make(map[string]string, len(headers))
+	for name, value := range headers {
+		result[name] = value
+	}
+	return result
+}
+
+// yield is a source's value: the module may go on using it.
+func (c *Context) yield(value any) error {
+	if data.IsNil(value) {
+		return nil
+	}
+	return c.output("out", value, true, nil)
+}
+
+// headersText is the JSON of an output's headers, nil for none.
+func (c *Context) headersText(o *output) []byte {
+	headers := c.headers
+	if o.own {
+		headers = o.headers
+	}
+	if o.out.ids {
+		all := map[string]any{"id": c.outputID(o.index)}
+		for name, value := range headers {
+			all[name] = value
+		}
+		return encoded(all)
+	}
+	if len(headers) == 0 {
+		return nil
+	}
+	return encoded(headers)
+}
+
+func (c *Context) outputID(index int) string {
+	return c.MessageID() + "/" + c.slot.module + "." + strconv.Itoa(index)
+}
