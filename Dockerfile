@@ -1,14 +1,41 @@
-# A first, small image: the runner with python3 and node. Built by: docker build -t polyglot-flow-runner .
-FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-venv nodejs tini && rm -rf /var/lib/apt/lists/*
-WORKDIR /opt/runner
+# The whole runner: every runtime of runtimes/, their compilers' caches warm, uid 10001, nothing written outside /var/lib/runner and /tmp.
+# Built and tested by scripts/container; docs/container.md says how to use it.
+ARG BASE=docker.io/library/debian:bookworm-slim
+
+# What apt has to install, from the runtimes' own manifests: a new runtime needs no change here.
+FROM ${BASE} AS manifests
+COPY runtimes /runtimes
+RUN sed -n 's/^install: apt-get install //p' /runtimes/*/runtime.yaml | tr ' ' '\n' | sort -u > /packages
+
+FROM ${BASE} AS toolchains
+COPY --from=manifests /packages /packages
+RUN apt-get update -q \
+    && apt-get install -y -q --no-install-recommends ca-certificates tini npm $(cat /packages) \
+    && rm -rf /var/lib/apt/lists/*
+RUN useradd --uid 10001 --home-dir /var/lib/runner --create-home --shell /usr/sbin/nologin runner
+ENV PATH=/opt/venv/bin:$PATH HOME=/var/lib/runner LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 GOTOOLCHAIN=local \
+    RUNNER_STATE=/var/lib/runner/state RUNNER_CACHE=/var/lib/runner/cache npm_config_cache=/var/lib/runner/cache/tools/npm
+
+FROM toolchains AS build
+RUN apt-get update -q && apt-get install -y -q --no-install-recommends python3-venv && rm -rf /var/lib/apt/lists/*
+ARG PIP_CERT
+WORKDIR /opt/source
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY actors actors
 COPY runtimes runtimes
-RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir .
-COPY configs configs
-RUN useradd --uid 10001 --create-home runner
+RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install -q --no-cache-dir . && /opt/venv/bin/python -m compileall -q /opt/venv
+COPY container/warm /opt/warm
 USER runner
-ENV PATH=/opt/venv/bin:$PATH RUNNER_STATE=/tmp/runner
-ENTRYPOINT ["tini", "--", "runner"]
-CMD ["run", "/opt/runner/configs/hello.yaml"]
+RUN /opt/warm
+
+FROM toolchains
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build --chown=runner /var/lib/runner/cache /opt/runner/cache
+COPY configs /opt/runner/configs
+COPY container/entry /opt/runner/entry
+USER runner
+WORKDIR /var/lib/runner
+VOLUME /var/lib/runner
+HEALTHCHECK --interval=10s --timeout=10s --start-period=120s --retries=3 CMD ["runner", "flows", "--json"]
+ENTRYPOINT ["tini", "--", "/opt/runner/entry"]
+CMD ["up", "/deployment/deployment.yaml"]

@@ -65,7 +65,7 @@ class DispatcherActor(OuterActor):
         """A runner and its flows; returns the errors."""
         job = self.job
         self.runner = self.createActor(OuterRunner)
-        self.send(self.runner, HostRunner(name=job.runner, state=job.state, runtimes=job.runtimes))
+        self.send(self.runner, HostRunner(name=job.runner, state=job.state, kept=job.kept, runtimes=job.runtimes))
         came = yield Expect(["hosted"], HOST_TIMEOUT_S)
         if "hosted" not in came:
             return (f"the runner {job.runner} has not started within {HOST_TIMEOUT_S:g} s",)
@@ -134,16 +134,20 @@ class DispatcherActor(OuterActor):
     def _end(self, answer: DeploymentDown | DeploymentFailed) -> None:
         if not self.stopping:
             self.stopping = True
-            self._begin(self._stopping(), lambda _: self._ended(answer))
+            self._begin(
+                self._stopping(), lambda errors: self._ended(DeploymentFailed(errors=errors) if errors else answer)
+            )  # fmt: skip
 
     def _stopping(self) -> Steps:
+        """Returns what could not be kept."""
         if self.runner is None:
-            return
+            return ()
         self.send(self.runner, StopRunner())
-        yield Expect(["stopped"], STOP_TIMEOUT_S)
+        stopped = (yield Expect(["stopped"], STOP_TIMEOUT_S)).get("stopped")
         if self.runner is not None:
             self.send(self.runner, ActorExitRequest())
             yield Expect(["exited"], STOP_TIMEOUT_S)
+        return stopped.errors if isinstance(stopped, RunnerStopped) else ()
 
     def _ended(self, answer: DeploymentDown | DeploymentFailed) -> None:
         if self.watched:

@@ -18,6 +18,7 @@ from actors.flow_prepare import FlowPrepare, HostCommand, release
 from actors.flow_record import Attachment, FlowRecord, Tables, lay_out_record, orphan_wires, tables
 from actors.flows.hosting import HostPlan, WireIn
 from actors.flows.model import Flow
+from actors.kept_flow import remove_kept
 from actors.messages import runner_to_bridge as to_bridge
 from actors.messages import runner_to_module as to_module
 from actors.messages.bridge_to_runner import HostFailed, LoadFailed, StartFailed
@@ -176,6 +177,7 @@ class FlowLife(FlowPrepare):
             yield from self._stop_hosts(record)
             record.state = "stopped"
             return errors
+        self._forget_kept(record)  # before the first message: nothing of it is ever done twice
         for module in record.modules.values():
             self.send(module, to_module.GoOn(reason="flow"))
         record.state = "running"
@@ -237,7 +239,7 @@ class FlowLife(FlowPrepare):
         self, record: FlowRecord, flow: Flow, left_out: dict[str, str], contexts: dict[str, dict[bytes, bytes]]
     ) -> Steps:
         """Give a flow that is not running another definition; `contexts` replace those of their modules."""
-        states = yield from self._take_states(record)
+        states = yield from self.take_states(record)
         for module in states.keys() - flow.modules.keys():
             self.drop_queue(record, module, states[module][0])
         for module, context in contexts.items():
@@ -245,7 +247,8 @@ class FlowLife(FlowPrepare):
         record.flow, record.left_out = flow, left_out
         self.build(record, states)
 
-    def _take_states(self, record: FlowRecord) -> Steps:
+    def take_states(self, record: FlowRecord) -> Steps:
+        """The state of every module; the actors of the flow are no more."""
         # Until this burst of messages has run, no descriptor is read: nobody sends to an actor that is leaving.
         self.system.ask_quiet_point(self.myAddress)
         yield Expect([("quiet", "")])
@@ -259,13 +262,19 @@ class FlowLife(FlowPrepare):
     def removing(self, record: FlowRecord) -> Steps:
         """Stop and forget a flow."""
         yield from self.stopping(record)
-        states = yield from self._take_states(record)
+        states = yield from self.take_states(record)
         for module, (state, _) in states.items():
             self.drop_queue(record, module, state)
         del self.flows[record.flow.id]
+        self._forget_kept(record)
         if record.watcher is not None:
             self.send(record.watcher, FlowEnded(flow=record.flow.id))
         return ()
+
+    def _forget_kept(self, record: FlowRecord) -> None:
+        if record.kept is not None:
+            remove_kept(record.kept)
+            record.kept = None
 
     def drop_queue(self, record: FlowRecord, module: str, state: ModuleState) -> None:
         """A removed module's queued messages become dead letters."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from thespian.actors import ActorAddress
@@ -105,6 +106,7 @@ class FlowRecord:
     phase: str = ""  # of the update under way
     receipt: dict[str, Any] | None = None
     operation: Operation | None = None
+    kept: Path | None = None  # the file it goes on from, until it has started
     waiting: deque[tuple[Callable[[], Steps], Callable[[Any], None]]] = field(default_factory=deque)
 
 

@@ -68,6 +68,7 @@ class OuterRunner(OuterActor):
         self.system: ActorSystem | None = None
         self.count = 0
         self.stopped = False
+        self.errors: tuple[str, ...] = ()
         self.stopper: ActorAddress | None = None
 
     def receiveMsg_HostRunner(self, message: HostRunner, sender: ActorAddress) -> None:
@@ -83,7 +84,10 @@ class OuterRunner(OuterActor):
         self.busy_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.watched = [self.system.base.fileno(), self.busy_fd, self.parent_fd]
         self.runner = self.system.createActor(RunnerActor)
-        self.system.tell(self.runner, ConfigureRunner(run_folder=self.folder.path, runtimes=message.runtimes))
+        configure = ConfigureRunner(
+            run_folder=self.folder.path, runtimes=message.runtimes, kept=Path(message.kept)
+        )  # fmt: skip
+        self.system.tell(self.runner, configure)
         self.porter = self.system.createActor(PorterActor)
         problem = open_door(self.system, self.runner, self.folder.path, message.name)
         self.send(sender, RunnerHosted(pid=os.getpid(), error=problem))
@@ -149,8 +153,8 @@ class OuterRunner(OuterActor):
             self._stop_now()
 
     def _shut_down(self) -> None:
-        def done(_: Reply) -> None:
-            self.stopped = True
+        def done(reply: Reply) -> None:
+            self.stopped, self.errors = True, tuple(reply.data or ())
 
         self._carry(ShutDown(request_id=""), done)
 
@@ -173,4 +177,4 @@ class OuterRunner(OuterActor):
         os.close(self.busy_fd)
         os.close(self.parent_fd)
         if self.stopper is not None:
-            self.send(self.stopper, RunnerStopped())
+            self.send(self.stopper, RunnerStopped(errors=self.errors))

@@ -15,6 +15,7 @@ from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.dependencies import Dependencies
 from actors.flow_debug import FlowDebug
+from actors.flow_keep import FlowKeep
 from actors.flow_life import missing_runtime
 from actors.flow_record import (
     MAX_DEAD_LETTER_BYTES,
@@ -24,7 +25,6 @@ from actors.flow_record import (
     FlowRecord,
 )
 from actors.flow_tap import FlowTap
-from actors.flow_update import FlowUpdate
 from actors.flows import graph
 from actors.flows.model import Flow, FlowError, Module
 from actors.flows.validation import check_flow
@@ -39,7 +39,7 @@ from actors.messages.runner_to_module import DescribeModule, SubmitMessage
 from actors.messages.runner_to_preparation import CancelPreparation, ClosePreparation, OpenCache
 from actors.messages.runner_to_session import Attached, FlowEnded
 from actors.messages.system_to_actor import QuietPoint
-from actors.operation import Operation
+from actors.operation import Operation, Steps
 from actors.preparation import PreparationActor
 from runtimes.environments import cache_folder
 from runtimes.frames import HEADERS, join
@@ -50,13 +50,14 @@ log = logging.getLogger("runner.flow")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigureRunner:
-    """First message: where hosts may have their folders, the cache of environments and builds, and which runtimes to
-    offer (None: all).
+    """First message: where hosts may have their folders, the cache of environments and builds, which runtimes to
+    offer (None: all), and where flows are kept when it ends (None: they are not).
     """
 
     run_folder: Path
     cache: Path = field(default_factory=cache_folder)
     runtimes: tuple[str, ...] | None = None
+    kept: Path | None = None
 
 
 @dataclass(slots=True)
@@ -68,13 +69,14 @@ class Gathering:
     done: Callable[[list[Any]], None]
 
 
-class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
+class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
     """One per runner: owns the flows, their module and bridge actors, and the dead letters."""
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
         """Read the runtimes' manifests."""
         self.run_folder = message.run_folder
         self.cache = message.cache
+        self.kept_folder = message.kept
         self.preparation = self.createActor(PreparationActor)
         self.send(self.preparation, OpenCache(cache=message.cache))
         runtimes = load_runtimes(runtime_folders())
@@ -84,6 +86,7 @@ class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
         self._closers: deque[Callable[[Any], None]] = deque()  # of ShutDowns
         self._replays: dict[str, tuple[FlowRecord, DeadLetter, api.ReplayDeadLetter, ActorAddress]] = {}
         self._count = 0
+        self.ending = False
         self._samples: dict[str, tuple[float, dict[str, tuple[int, int]]]] = {}
 
     # the API: flows ------------------------------------------------------------------------------------------------
@@ -124,13 +127,19 @@ class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
 
     def receiveMsg_AddOrUpdateFlow(self, message: api.AddOrUpdateFlow, sender: ActorAddress) -> None:
         """Check the flow; then add it, or replace the running one."""
+        kept = None
         try:
             flow = check_flow(message.flow, runtimes=self.runtimes)
             flow, left_out = self._leave_out(flow)
+            record = self.flows.get(flow.id)
+            if record is None and not message.plan and (path := self.kept_file(flow.id)) is not None:
+                record, kept = self.kept_record(path)
         except FlowError as error:
             self.refuse(message, sender, str(error), error.problems)
             return
-        record = self.flows.get(flow.id)
+        if self.ending:
+            self.refuse(message, sender, "the runner is about to end")
+            return
         if record is None:
             record = self.flows[flow.id] = FlowRecord(flow=flow, left_out=left_out)
             record.receipt = {"version": 1, "modules": {module: {"did": "added"} for module in flow.modules}}
@@ -141,12 +150,16 @@ class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
             value = record.receipt if message.plan else True
             self.reply(message, sender, value, receipt=record.receipt, data={"leftOut": left_out})
             return
-
+        if kept is not None:
+            self.flows[flow.id] = record
+            self._update(record, flow, left_out, message, sender, self.taking_up, kept=kept)
+            return
         self._update(record, flow, left_out, message, sender, plan_only=message.plan)
 
     def _update(
-        self, record: FlowRecord, flow: Flow, left_out: dict[str, str], request: Any, sender: ActorAddress, **how: Any
-    ) -> None:
+        self, record: FlowRecord, flow: Flow, left_out: dict[str, str], request: Any, sender: ActorAddress,
+        job: Callable[..., Steps] | None = None, **how: Any,
+    ) -> None:  # fmt: skip
         def done(result: tuple[tuple[str, ...], dict[str, Any]]) -> None:
             errors, receipt = result
             self.after_update(record)
@@ -157,7 +170,7 @@ class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
                 value = receipt if how.get("plan_only") else True
                 self.reply(request, sender, value, receipt=receipt, data={"leftOut": left_out})
 
-        self.enqueue(record, lambda: self.updating(record, flow, left_out, **how), done)
+        self.enqueue(record, lambda: (job or self.updating)(record, flow, left_out, **how), done)
 
     def receiveMsg_RollbackFlow(self, message: api.RollbackFlow, sender: ActorAddress) -> None:
         """Update to an earlier version."""
@@ -533,19 +546,24 @@ class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
             self.send(record.watcher, FlowEnded(flow=record.flow.id, errors=tuple(record.source_errors)))
 
     def receiveMsg_ShutDown(self, message: from_session.ShutDown, sender: ActorAddress) -> None:
-        """Stop every flow and what is being prepared, then answer."""
+        """Stop and keep every flow, stop what is being prepared, then answer."""
+        self.ending = True
         left = len(self.flows) + 1
+        errors: list[str] = []
 
-        def done(_: Any) -> None:
+        def done(error: str | None) -> None:
             nonlocal left
             left -= 1
+            if error is not None:
+                log.error("%s", error)
+                errors.append(error)
             if not left:
-                self.reply(message, sender)
+                self.reply(message, sender, data=errors)
 
         self._closers.append(done)
         self.send(self.preparation, ClosePreparation())
         for record in list(self.flows.values()):
-            self.enqueue(record, lambda record=record: self.stopping(record), done)  # type: ignore[misc]
+            self.enqueue(record, lambda record=record: self.keeping(record), done)  # type: ignore[misc]
 
     def receiveMsg_Prepared(self, message: Prepared, _sender: ActorAddress) -> None:
         """For a job of a flow, or for a client."""
@@ -554,9 +572,9 @@ class RunnerActor(FlowUpdate, FlowDebug, FlowTap, Dependencies):
         else:
             self.installed(message)
 
-    def receiveMsg_PreparationClosed(self, message: PreparationClosed, _sender: ActorAddress) -> None:
+    def receiveMsg_PreparationClosed(self, _message: PreparationClosed, _sender: ActorAddress) -> None:
         """Of a runner that ends."""
-        self._closers.popleft()(message)
+        self._closers.popleft()(None)
 
 
 def _listed(record: FlowRecord) -> dict[str, Any]:

@@ -67,12 +67,12 @@ class Collector(BaseActor):
 class Harness:
     """The runner and what the test asks of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: Path | None = None) -> None:
         self.folder = RunFolder(folder)
         self.system = ActorSystem()
         self.base = self.system.base
         self.runner = self.system.createActor(RunnerActor)
-        self.system.tell(self.runner, ConfigureRunner(run_folder=self.folder.path))
+        self.system.tell(self.runner, ConfigureRunner(run_folder=self.folder.path, kept=kept))
         self.count = self.turns = 0
         self.inbox = self.base.actorRegistry["System:ExternalRequester"].instance.__dict__.setdefault("responses", [])
 
@@ -191,9 +191,9 @@ class Harness:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Harness]:
+def running(folder: Path, kept: Path | None = None) -> Iterator[Harness]:
     """A harness that is closed properly, and audited if the test passed."""
-    harness = Harness(folder)
+    harness = Harness(folder, kept)
     try:
         yield harness
         harness.audit()

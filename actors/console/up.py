@@ -215,6 +215,7 @@ class _Watch:
         self.dispatcher = self.system.createActor(DispatcherActor, globalName="dispatcher")
         deploy = Deploy(
             up_pid=os.getpid(), runner=job.runner, runtimes=job.runtimes, state=str(state),
+            kept=str((job.state or state).resolve() / "kept" / job.name / job.runner),
             flows=tuple(source.document for source in job.flows), restart_times=job.restart_times,
             restart_period_s=float(job.restart_period_s),
         )  # fmt: skip

@@ -11,10 +11,14 @@ from actors.messages.client_to_runner import Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRunner:
-    """Be the runner called `name`, with its run folder in `state`; answered with RunnerHosted."""
+    """Be the runner called `name`, with its run folder in `state`; answered with RunnerHosted.
+
+    Flows wait in the folder `kept` while the runner is down.
+    """
 
     name: str
     state: str
+    kept: str
     runtimes: tuple[str, ...] | None
 
 

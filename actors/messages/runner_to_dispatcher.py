@@ -15,4 +15,6 @@ class RunnerHosted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerStopped:
-    """No flow is running, no host is left."""
+    """No flow is running, no host is left; `errors`: what could not be kept."""
+
+    errors: tuple[str, ...] = ()

@@ -41,6 +41,6 @@ class WatchFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShutDown:
-    """Stop every flow, end every host; answered with Reply."""
+    """Stop every flow, end every host; answered with Reply, whose `data` says what could not be kept."""
 
     request_id: str

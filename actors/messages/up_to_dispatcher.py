@@ -8,12 +8,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy:
-    """Start the runner and hand it these flows. Answered with DeploymentUp or DeploymentFailed."""
+    """Start the runner and hand it these flows. Answered with DeploymentUp or DeploymentFailed.
+
+    `kept`: the folder where flows wait while the deployment is down.
+    """
 
     up_pid: int
     runner: str
     runtimes: tuple[str, ...] | None
     state: str
+    kept: str
     flows: tuple[dict[str, Any], ...]
     restart_times: int
     restart_period_s: float

@@ -1,0 +1,1 @@
+def run(message, context) = "x" * message

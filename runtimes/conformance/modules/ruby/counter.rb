@@ -1,0 +1,5 @@
+def run(_message, context)
+  n = context.get("n", 0) + 1
+  context.set("n", n)
+  n
+end

@@ -1,0 +1,4 @@
+def run(message, context)
+  context.set("n", context.get("n", 0) + 1)
+  message
+end

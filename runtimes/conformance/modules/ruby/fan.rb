@@ -1,0 +1,6 @@
+def run(message, context)
+  context.send("a", [message, "a"])
+  context.send("b", [message, "b"])
+  context.send("a", [message, "a again"])
+  [message, "out"]
+end

@@ -1,0 +1,4 @@
+def run(message, context)
+  context.send("out", message["value"], message["headers"])
+  nil
+end

@@ -1,0 +1,1 @@
+def run(message, _context) = message.equal?(Flow::NULL)

@@ -1,0 +1,7 @@
+def self.prepare
+  raise "cannot load" # HERE
+end
+
+def run(message, _context) = message
+
+prepare

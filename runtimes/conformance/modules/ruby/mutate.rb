@@ -1,0 +1,5 @@
+def run(message, context)
+  message["marks"] << context.config
+  message["last"] = context.config
+  message
+end

@@ -1,0 +1,1 @@
+def other(message, _context) = message

@@ -1,0 +1,4 @@
+def run(_message, context)
+  context.send("out", Flow::NULL)
+  Flow::NULL
+end

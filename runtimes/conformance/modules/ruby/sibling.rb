@@ -1,0 +1,3 @@
+require_relative "helper"
+
+def run(message, _context) = [message, NAME]

@@ -1,0 +1,1 @@
+def run(_message, _context) = nil

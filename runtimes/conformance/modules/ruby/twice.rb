@@ -1,0 +1,1 @@
+def run(message, _context) = [message, message]

@@ -1,0 +1,8 @@
+# NAME: numbers the messages that come in.
+
+# Called for every message, one at a time; what it returns leaves by the port `out`.
+def run(message, context)
+  count = context.get("count", 0) + 1
+  context.set("count", count)
+  { count: count, message: message }
+end
