@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from actors.host_limits import HostLimits
+
 PIPE_BYTES = 256 << 10
 FOLDER_VARIABLE = "RUNNER_HOST_FOLDER"  # marks every process of the host, so that a later runner can sweep it
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
@@ -22,11 +24,13 @@ _LAUNCHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch_ho
 class HostProcess:
     """A started host. Descriptors: `input_fd` (write), `output_fd`, `log_fd` (stdout and stderr), `pid_fd`."""
 
-    def __init__(self, command: Sequence[str], folder: Path, env: dict[str, str], niceness: int = 0) -> None:
+    def __init__(
+        self, command: Sequence[str], folder: Path, env: dict[str, str], limits: HostLimits, niceness: int = 0
+    ) -> None:  # fmt: skip
         """Start `command INPUT OUTPUT`; raises OSError with nothing left behind."""
         self.folder = folder
-        temp = folder / "tmp"
-        temp.mkdir(parents=True, mode=0o700)
+        self.temp = folder / "tmp"
+        self.temp.mkdir(parents=True, mode=0o700)
         self._fifos = [folder / "in", folder / "out"]
         self._fds: list[int] = []
         self.cpu_s = 0.0
@@ -45,9 +49,9 @@ class HostProcess:
             variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             try:
                 self._process = subprocess.Popen(
-                    [*_LAUNCHER, str(os.getpid()), str(niceness), *command, *map(str, self._fifos)],
+                    [*_LAUNCHER, *self._launch(limits, niceness), "--", *command, *map(str, self._fifos)],
                     stdin=subprocess.DEVNULL, stdout=log_end, stderr=log_end,
-                    cwd=temp, env=variables | {"TMPDIR": str(temp), FOLDER_VARIABLE: str(folder)} | env,
+                    cwd=self.temp, env=variables | {"TMPDIR": str(self.temp), FOLDER_VARIABLE: str(folder)} | env,
                     start_new_session=True,
                 )  # fmt: skip
             finally:
@@ -58,6 +62,12 @@ class HostProcess:
         except BaseException:
             self.close()
             raise
+
+    def _launch(self, limits: HostLimits, niceness: int) -> list[str]:
+        """What the launcher is told."""
+        rlimits = ",".join(f"{number}:{value}" for number, value in limits.rlimits().items())
+        writable = [*map(str, [self.temp, *self._fifos]), *limits.writable_paths()]
+        return [str(os.getpid()), str(niceness), rlimits, *writable]
 
     def _own(self, fd: int) -> int:
         self._fds.append(fd)
