@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 OPEN_FILES = 4096
+HOST_FILES = 32  # what a host itself has open: node about 20
 TEMP_MB = 1024  # of a host with limits that does not say
 MORE_TASKS = 4096  # of the host's user, than all of the machine when it starts: a backstop against fork bombs
 _MIB = 1 << 20
@@ -35,7 +36,7 @@ class HostLimits:
 
     def rlimits(self) -> dict[int, int]:
         """What the kernel enforces by itself, per process."""
-        limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: self.open_files}
+        limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: self.open_files + HOST_FILES}
         if self.temp_mb is not None and not self.writable:  # a file elsewhere may be as large as it likes
             limits[resource.RLIMIT_FSIZE] = self.temp_mb * _MIB
         if self.memory_mb is not None and self.data_segment:
@@ -45,7 +46,7 @@ class HostLimits:
         return limits
 
     def writable_paths(self) -> list[str]:
-        """Where it may write besides its own folder. No quota covers shared memory: with limits it must be asked for."""
+        """Where it may write besides its own folder. No quota covers shared memory: with limits, on request only."""
         paths = [*_DEVICES, *self.writable, *(() if self.watched else (_SHARED_MEMORY,))]
         return [path for path in paths if Path(path).exists()]
 

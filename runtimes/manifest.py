@@ -24,6 +24,7 @@ VERSION_TIMEOUT_S = 10.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+|\d+")
 _FIELDS = {"id", "name", "version", "install", "extensions", "hot_load", "host"}
 _OPTIONAL = {"environment", "build", "memory"}  # docs/decisions/004-environments-and-builds.md, docs/security.md
+_MEMORY = "{memory}"
 ID_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
@@ -36,9 +37,9 @@ class Runtime:
     """One runtime as its manifest describes it. Commands may hold {python} and {folder}.
 
     `environment` and `build`: what prepares an environment and compiles modules, () if the runtime has none;
-    `environment_always`: an environment is also made of no dependencies. `memory_arguments` (behind the host's first
-    word), `memory_variables`: how a host learns `limits.memory_mb`, as {memory_mb} or {heap_mb}, three quarters of
-    it; `data_segment`: it copes with the kernel's refusal of memory, RLIMIT_DATA.
+    `environment_always`: an environment is also made of no dependencies. `memory_arguments` (in
+    place of the host's word {memory}), `memory_variables`: how a host learns `limits.memory_mb`, as {memory_mb} or
+    {heap_mb}, three quarters of it; `data_segment`: it copes with the kernel's refusal of memory, RLIMIT_DATA.
     """
 
     id: str
@@ -67,8 +68,9 @@ class Runtime:
         command = [self._filled(word) for word in self.host]
         for name, place in (("{environment}", environment), ("{build}", build)):
             command = [word.replace(name, str(place)) for word in command if place is not None or name not in word]
-        if memory_mb is not None:
-            command[1:1] = [_with_memory(word, memory_mb) for word in self.memory_arguments]
+        if _MEMORY in command:
+            at = command.index(_MEMORY)
+            command[at : at + 1] = [_with_memory(w, memory_mb) for w in self.memory_arguments] if memory_mb else []
         return command
 
     def host_variables(self, memory_mb: int | None) -> dict[str, str]:
@@ -159,6 +161,8 @@ def read_manifest(path: Path) -> Runtime:
     _check_fields(path, "memory.", memory, set(), {"arguments", "environment", "data_segment"})
     variables = memory.get("environment", {})
     _check_fields(path, "memory.environment.", variables, set(), variables)
+    if ("arguments" in memory) != (_MEMORY in content["host"]):
+        raise ManifestError(f"{path}: host: must have the word {_MEMORY} if there are memory.arguments, and only then")
     if not isinstance(memory.get("data_segment", False), bool):
         raise ManifestError(f"{path}: memory.data_segment: must be true or false")
     identifier = _text(path, "id", content["id"])
