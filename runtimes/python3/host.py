@@ -26,7 +26,7 @@ def main() -> None:
     link.write(link_module.frame(link_module.HELLO, body=hello.encode()))
     try:
         bytes(30 << 20)  # glibc then keeps freed blocks below this size; bytes, not bytearray: calloc touches no page
-    except MemoryError:  # noqa: SIM105  contextlib would be one more import before the first message
+    except MemoryError:
         pass  # a host with little memory does without
     if sys.argv[1].startswith("--environment="):
         from _flow_host import environment
