@@ -396,7 +396,11 @@ class BridgeActor(Probation):
             self.system.unwatch(fd)
         self.host = None
         status = host.reap()
-        self._host_ended(f"{self.killed_for} ({status})" if self.killed_for else status)
+        if self.killed_for:
+            status = f"{self.killed_for} ({status})"
+        elif self.watch is not None:
+            status += self.watch.seen
+        self._host_ended(status)
 
     def _host_ended(self, reason: str) -> None:
         life, self.life = self.life, Life.NONE

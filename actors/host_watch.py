@@ -70,6 +70,13 @@ class HostWatch:
         self._pid, self._temp, self._limits = pid, temp, limits
         self._commits = self._spent_s = self._cpu_s = 0.0
         self._then = self._next_sizing = time.monotonic()
+        self._memory_mb = 0
+
+    @property
+    def seen(self) -> str:
+        """For a host that ended by itself: its language's heap limit may have been the reason."""
+        limit = self._limits.memory_mb
+        return "" if limit is None else f"; it last used {self._memory_mb} MiB of memory, limits.memory_mb is {limit}"
 
     def check(self, *, working: bool, busy: bool, commits: int) -> str | None:
         """Why the host has to be killed. `working`: its time counts; `busy`: it has been given something to do."""
@@ -79,10 +86,10 @@ class HostWatch:
         )
 
     def _memory(self, used: Usage) -> str | None:
-        limit = self._limits.memory_mb
+        limit, self._memory_mb = self._limits.memory_mb, used.memory_bytes // _MIB
         if limit is None or used.memory_bytes <= limit * _MIB:
             return None
-        return f"it used {used.memory_bytes // _MIB} MiB of memory, limits.memory_mb is {limit}"
+        return f"it used {self._memory_mb} MiB of memory, limits.memory_mb is {limit}"
 
     def _processes(self, used: Usage) -> str | None:
         if used.processes <= MAX_PROCESSES:
