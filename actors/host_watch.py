@@ -33,10 +33,10 @@ class Usage(NamedTuple):
 
 
 def usage(pid: int) -> Usage:
-    """Of now; a process that has ended uses nothing."""
+    """Of now; a process that has ended uses nothing. No more than MAX_PROCESSES + 1 are looked at."""
     memory = ticks = processes = 0
     waiting = [pid]
-    while waiting:
+    while waiting and processes <= MAX_PROCESSES:
         process = Path("/proc", str(waiting.pop()))
         with suppress(OSError):
             fields = (process / "stat").read_text().rpartition(")")[2].split()
@@ -94,7 +94,7 @@ class HostWatch:
     def _processes(self, used: Usage) -> str | None:
         if used.processes <= MAX_PROCESSES:
             return None
-        return f"it had {used.processes} processes, a host with limits may have {MAX_PROCESSES}"
+        return f"it had more than {MAX_PROCESSES} processes, which is what a host with limits may have"
 
     def _processor(self, used: Usage, working: bool, busy: bool, commits: int) -> str | None:
         now = time.monotonic()
