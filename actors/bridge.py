@@ -15,6 +15,7 @@ from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
 from actors.host_link import Life, module_log
 from actors.host_process import HostProcess
+from actors.host_watch import HostWatch, Usage, usage
 from actors.load import failure_sentence
 from actors.messages import bridge_to_module as to_module
 from actors.messages import bridge_to_runner as to_runner
@@ -52,7 +53,7 @@ class BridgeActor(Probation):
         self.runner, self.flow, self.plan, self.command = sender, message.flow, message.plan, message.command
         self.members, self.names = dict(message.members), dict(message.plan.modules)
         self.outputs = dict(message.plan.outputs)
-        self.folder, self.env = message.folder, message.env
+        self.folder, self.env, self.limits = message.folder, message.env, message.limits
         self.life, self.muted = Life.NONE, message.mute_sources
         self.serving: frozenset[int] = frozenset()  # slots that work; the other members are loaded only
         self.owed = {"loaded"}  # what the runner waits for
@@ -82,7 +83,8 @@ class BridgeActor(Probation):
         self.retiring: frozenset[int] = frozenset()
         self.leaving: set[int] = set()  # slots that are being unloaded
         try:
-            self.host = HostProcess(self.command, self.folder / f"{self.plan.key}-{self.starts}", self.env)
+            folder = self.folder / f"{self.plan.key}-{self.starts}"
+            self.host = HostProcess(self.command, folder, self.env, self.limits)
         except OSError as error:
             self.host = None
             self._host_ended(f"it cannot be started: {error}")
@@ -90,6 +92,12 @@ class BridgeActor(Probation):
         for fd in (self.host.output_fd, self.host.pid_fd, self.host.log_fd):
             self.system.watch(fd, select.EPOLLIN, self.myAddress)
         self.wakeupAfter(HELLO_TIMEOUT_S, ("hello", self.starts))
+        self.watch_host(self.limits)
+
+    @property
+    def working(self) -> bool:
+        """Loading is no turn: what it takes does not count."""
+        return self.life in (Life.OPENING, Life.OPEN)
 
     def _hello(self, frame: Frame) -> None:
         assert self.host is not None
@@ -342,6 +350,7 @@ class BridgeActor(Probation):
         kind = frame.kind
         if kind == _COMMIT:
             self.unanswered = False
+            self.commits += 1
             if self.restarts:  # it works: whatever was wrong is over
                 self.restarts = 0
                 self.deaths.clear()
@@ -387,7 +396,11 @@ class BridgeActor(Probation):
             self.system.unwatch(fd)
         self.host = None
         status = host.reap()
-        self._host_ended(f"{self.killed_for} ({status})" if self.killed_for else status)
+        if self.killed_for:
+            status = f"{self.killed_for} ({status})"
+        elif self.watch is not None:
+            status += self.watch.seen
+        self._host_ended(status)
 
     def _host_ended(self, reason: str) -> None:
         life, self.life = self.life, Life.NONE
@@ -431,6 +444,9 @@ class BridgeActor(Probation):
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
         """A restart is due, or something took too long."""
+        if isinstance(message.payload, HostWatch):
+            self.check_host(message.payload)
+            return
         what, starts = message.payload
         if starts != self.starts:
             return
@@ -465,10 +481,12 @@ class BridgeActor(Probation):
     # others --------------------------------------------------------------------------------------------------------
 
     def receiveMsg_DescribeHost(self, message: from_runner.DescribeHost, sender: ActorAddress) -> None:
-        """Our figures."""
+        """Our figures; the host's memory and processor time are those of its process and all below it."""
+        used = usage(self.host.pid) if self.host else Usage(0, 0.0, 0)
         figures: dict[str, Any] = {
             "host": self.plan.key, "runtime": self.plan.runtime, "life": self.life.name.lower(), "starts": self.starts,
             "pid": self.host.pid if self.host else None, "modules": list(self.plan.modules.values()),
+            "memoryMb": round(used.memory_bytes / (1 << 20), 1), "cpuS": used.cpu_s,
         }  # fmt: skip
         self.send(sender, to_runner.HostDescribed(request_id=message.request_id, key=self.plan.key, figures=figures))
 

@@ -191,12 +191,11 @@ class FlowLife(FlowPrepare):
         """Start the host of a plan and load its modules."""
         members = {slot: actors[module] for slot, module in plan.modules.items()}
         self.count_hosts += 1
-        env = next(flow.modules[module].env for module in plan.modules.values())
         self.send(
             bridge,
             to_bridge.StartHost(
                 flow=flow.id, plan=plan, command=command.words, members=members,
-                folder=self.run_folder / flow.id / str(self.count_hosts), env=env,
+                folder=self.run_folder / flow.id / str(self.count_hosts), env=command.env, limits=command.limits,
                 mute_sources=record.mute_sources, barred=record.debug.barred,
             ),
         )  # fmt: skip

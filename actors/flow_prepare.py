@@ -15,6 +15,7 @@ from thespian.actors import ActorAddress
 from actors.base import BaseActor
 from actors.flows import graph
 from actors.flows.model import Flow, Module
+from actors.host_limits import HostLimits, limits_of
 from actors.load import failure_sentence
 from actors.messages.preparation_to_runner import Prepared
 from actors.messages.runner_to_preparation import Prepare
@@ -27,9 +28,11 @@ Errors = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class HostCommand:
-    """What starts a host, and the descriptors that keep what it needs from being removed."""
+    """What starts a host, what it may use, and the descriptors that keep what it needs from being removed."""
 
     words: tuple[str, ...]
+    env: dict[str, str]
+    limits: HostLimits
     holds: tuple[int, ...] = ()
 
     def release(self) -> None:
@@ -71,8 +74,12 @@ class FlowPrepare(BaseActor):
                 errors += _sentences(flow, members[key], answer)
                 continue
             places = {"build" if "units" in recipe.about else "environment": recipe.place for recipe in some}
-            runtime = self.runtimes[members[key][0].runtime]
-            commands[key] = HostCommand(tuple(runtime.host_command(**places)), answer.holds)
+            module = members[key][0]  # all of a host have the same environment variables and limits
+            runtime = self.runtimes[module.runtime]
+            limits = limits_of(module.limits, runtime.data_segment)
+            words = tuple(runtime.host_command(**places, memory_mb=limits.memory_mb))
+            env = runtime.host_variables(limits.memory_mb) | module.env
+            commands[key] = HostCommand(words, env, limits, answer.holds)
         if errors:
             release(commands)
             commands = {}
@@ -109,6 +116,9 @@ class FlowPrepare(BaseActor):
             found = find_version(runtime)
             if found.version is None:
                 return f"{flow.id}/{modules[0].id}: {found.reason}"
+        for path in modules[0].limits.get("writable", ()):
+            if not Path(path).exists():
+                return f"{flow.id}/{modules[0].id}: limits.writable: {path} does not exist"
         return None
 
 

@@ -212,15 +212,20 @@ class FlowUpdate(FlowLife):
                 )
             )
         for key, modules in trials.items():
-            first = new.modules[modules[0].module]
             trial = update.trials[key] = self.createActor(TrialActor)
             self.count_hosts += 1
             folder = self.run_folder / new.id / f"trial-{self.count_hosts}"
-            command = update.commands[key].words
+            command = update.commands[key]
             self.send(
                 trial,
                 to_trial.RunTrial(
-                    flow=new.id, key=key, command=command, folder=folder, env=first.env, modules=tuple(modules)
+                    flow=new.id,
+                    key=key,
+                    command=command.words,
+                    folder=folder,
+                    env=command.env,
+                    limits=command.limits,
+                    modules=tuple(modules),
                 ),
             )
         came = yield Expect(("tried", key) for key in trials)

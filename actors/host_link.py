@@ -16,7 +16,9 @@ from thespian.actors import ActorAddress
 
 from actors.base import BaseActor
 from actors.flows.hosting import HostPlan
+from actors.host_limits import HostLimits
 from actors.host_process import HostProcess
+from actors.host_watch import WATCH_S, HostWatch
 from actors.messages import module_to_bridge as from_module
 from actors.messages.system_to_actor import Ready
 from runtimes.frames import HEADER, Decoder, Frame, Kind, ProtocolError
@@ -57,6 +59,7 @@ class HostLink(BaseActor):
         super().__init__()
         self.life = Life.NONE
         self.host: HostProcess | None = None
+        self.watch: HostWatch | None = None  # of a host that has limits
         self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self.new_link()
 
@@ -67,6 +70,33 @@ class HostLink(BaseActor):
         self.decoder = Decoder()
         self.partial_log = b""
         self.killed_for: str | None = None
+        self.commits = 0
+
+    # limits --------------------------------------------------------------------------------------------------------
+
+    @property
+    def working(self) -> bool:
+        """Whether the processor time that the host uses counts."""
+        return False
+
+    def watch_host(self, limits: HostLimits) -> None:
+        """Look at what it uses from now on, if it has limits."""
+        assert self.host is not None
+        self.watch = HostWatch(self.host.pid, self.host.temp, limits) if limits.watched else None
+        if self.watch is not None:
+            self.wakeupAfter(WATCH_S, self.watch)
+
+    def check_host(self, watch: HostWatch) -> None:
+        """Time to look."""
+        if self.host is None or watch is not self.watch or self.killed_for is not None:
+            return
+        self.killed_for = watch.check(working=self.working, busy=self.unanswered, commits=self.commits)
+        if self.killed_for is None:
+            self.wakeupAfter(WATCH_S, watch)
+        else:
+            self.host.kill()
+
+    # the link ------------------------------------------------------------------------------------------------------
 
     def _take(self, frame: Frame) -> None:
         """A frame of the host."""

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from actors.host_limits import HostLimits
 from runtimes.making import launched
 
 PIPE_BYTES = 256 << 10
@@ -22,11 +23,13 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 class HostProcess:
     """A started host. Descriptors: `input_fd` (write), `output_fd`, `log_fd` (stdout and stderr), `pid_fd`."""
 
-    def __init__(self, command: Sequence[str], folder: Path, env: dict[str, str], niceness: int = 0) -> None:
+    def __init__(
+        self, command: Sequence[str], folder: Path, env: dict[str, str], limits: HostLimits, niceness: int = 0
+    ) -> None:  # fmt: skip
         """Start `command INPUT OUTPUT`; raises OSError with nothing left behind."""
         self.folder = folder
-        temp = folder / "tmp"
-        temp.mkdir(parents=True, mode=0o700)
+        self.temp = folder / "tmp"
+        self.temp.mkdir(parents=True, mode=0o700)
         self._fifos = [folder / "in", folder / "out"]
         self._fds: list[int] = []
         self.cpu_s = 0.0
@@ -45,9 +48,9 @@ class HostProcess:
             variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             try:
                 self._process = subprocess.Popen(
-                    launched([*command, *map(str, self._fifos)], niceness),
+                    launched([*command, *map(str, self._fifos)], niceness, self._confinement(limits)),
                     stdin=subprocess.DEVNULL, stdout=log_end, stderr=log_end,
-                    cwd=temp, env=variables | {"TMPDIR": str(temp), FOLDER_VARIABLE: str(folder)} | env,
+                    cwd=self.temp, env=variables | {"TMPDIR": str(self.temp), FOLDER_VARIABLE: str(folder)} | env,
                     start_new_session=True,
                 )  # fmt: skip
             finally:
@@ -58,6 +61,12 @@ class HostProcess:
         except BaseException:
             self.close()
             raise
+
+    def _confinement(self, limits: HostLimits) -> list[str]:
+        """What the kernel is to hold it to."""
+        rlimits = ",".join(f"{number}:{value}" for number, value in limits.rlimits().items())
+        writable = [*map(str, [self.temp, *self._fifos]), *limits.writable_paths()]
+        return [rlimits, *writable]
 
     def _own(self, fd: int) -> int:
         self._fds.append(fd)

@@ -403,6 +403,9 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
             modules = {a.module: a.figures for a in answers if isinstance(a, from_module.ModuleDescribed)}
             self._add_rates(record.flow.id, modules)
             hosts = {a.key: a.figures for a in answers if isinstance(a, from_bridge.HostDescribed)}
+            for key, figures in hosts.items():
+                for module in figures["modules"]:
+                    modules[module]["host"] = key
             value = {
                 "id": record.flow.id, "state": record.state, "debug": self.debug_view(record),
                 "errors": list(record.failed_for), "modules": modules,

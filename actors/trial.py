@@ -16,6 +16,7 @@ from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
 from actors.host_link import HostLink, Life
 from actors.host_process import HostProcess
+from actors.host_watch import HostWatch
 from actors.load import Context, encode_context, failure_sentence
 from actors.messages import runner_to_trial as from_runner
 from actors.messages import trial_to_runner as to_runner
@@ -41,13 +42,14 @@ class TrialActor(HostLink):
         self.cpu_ms = 0.0
         self.status = ""
         try:
-            self.host = HostProcess(message.command, message.folder, message.env, NICENESS)
+            self.host = HostProcess(message.command, message.folder, message.env, message.limits, NICENESS)
         except OSError as error:
             self._end_trial((f"{self.flow}: a host of {message.key} cannot be started: {error}",))
             return
         self.life = Life.STARTING
         for fd in (self.host.output_fd, self.host.pid_fd, self.host.log_fd):
             self.system.watch(fd, select.EPOLLIN, self.myAddress)
+        self.watch_host(message.limits)
         self._run(self._trying(message.modules), self._end_trial)
 
     def _run(self, steps: Steps, done: Any) -> None:
@@ -158,7 +160,10 @@ class TrialActor(HostLink):
                 self.changes[frame.slot][key] = value
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
-        """A step took too long."""
+        """A step took too long, or it is time to look at what the host uses."""
+        if isinstance(message.payload, HostWatch):
+            self.check_host(message.payload)
+            return
         operation, step = message.payload
         operation.time_up(step)
 

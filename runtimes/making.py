@@ -136,9 +136,9 @@ def failure_of(status: int, last_line: list[str], stderr: list[str]) -> Failure:
     return Failure(reason=reason)
 
 
-def launched(command: Sequence[str], niceness: int) -> list[str]:
-    """The command as it is to be started: it dies with this process and gains no privileges."""
-    return [*_LAUNCHER, str(os.getpid()), str(niceness), *command]
+def launched(command: Sequence[str], niceness: int, confinement: Sequence[str] = ()) -> list[str]:
+    """The command as launch.py is to start it: it dies with this process and gains no privileges."""
+    return [*_LAUNCHER, str(os.getpid()), str(niceness), *confinement, "--", *command]
 
 
 def kill_group(pid: int) -> None:

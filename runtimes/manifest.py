@@ -23,7 +23,8 @@ RUNTIMES_FOLDER = Path(__file__).parent
 VERSION_TIMEOUT_S = 10.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+|\d+")
 _FIELDS = {"id", "name", "version", "install", "extensions", "hot_load", "host"}
-_OPTIONAL = {"environment", "build"}  # docs/decisions/004-environments-and-builds.md
+_OPTIONAL = {"environment", "build", "memory"}  # docs/decisions/004-environments-and-builds.md, docs/security.md
+_MEMORY = "{memory}"
 ID_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
@@ -36,7 +37,9 @@ class Runtime:
     """One runtime as its manifest describes it. Commands may hold {python} and {folder}.
 
     `environment` and `build`: what prepares an environment and compiles modules, () if the runtime has none;
-    `environment_always`: an environment is also made of no dependencies.
+    `environment_always`: an environment is also made of no dependencies. `memory_arguments` (in
+    place of the host's word {memory}), `memory_variables`: how a host learns `limits.memory_mb`, as {memory_mb} or
+    {heap_mb}, three quarters of it; `data_segment`: it copes with the kernel's refusal of memory, RLIMIT_DATA.
     """
 
     id: str
@@ -51,8 +54,13 @@ class Runtime:
     environment: tuple[str, ...] = ()
     environment_always: bool = False
     build: tuple[str, ...] = ()
+    memory_arguments: tuple[str, ...] = ()
+    memory_variables: tuple[tuple[str, str], ...] = ()
+    data_segment: bool = False
 
-    def host_command(self, environment: Path | None = None, build: Path | None = None) -> list[str]:
+    def host_command(
+        self, environment: Path | None = None, build: Path | None = None, memory_mb: int | None = None
+    ) -> list[str]:
         """What starts the host; the paths of its two pipes come behind it.
 
         A word with the place of something that this host has not is left out.
@@ -60,7 +68,16 @@ class Runtime:
         command = [self._filled(word) for word in self.host]
         for name, place in (("{environment}", environment), ("{build}", build)):
             command = [word.replace(name, str(place)) for word in command if place is not None or name not in word]
+        if _MEMORY in command:
+            at = command.index(_MEMORY)
+            command[at : at + 1] = [_with_memory(w, memory_mb) for w in self.memory_arguments] if memory_mb else []
         return command
+
+    def host_variables(self, memory_mb: int | None) -> dict[str, str]:
+        """The environment variables of a host with this limit."""
+        if memory_mb is None:
+            return {}
+        return {name: _with_memory(value, memory_mb) for name, value in self.memory_variables}
 
     def environment_command(self) -> list[str]:
         """What prepares an environment."""
@@ -141,6 +158,14 @@ def read_manifest(path: Path) -> Runtime:
         _words(path, "build.command", build["command"])
         if content["hot_load"]:
             raise ManifestError(f"{path}: hot_load: must be false for a runtime with build")
+    memory = content.get("memory", {})
+    _check_fields(path, "memory.", memory, set(), {"arguments", "environment", "data_segment"})
+    variables = memory.get("environment", {})
+    _check_fields(path, "memory.environment.", variables, set(), variables)
+    if ("arguments" in memory) != (_MEMORY in content["host"]):
+        raise ManifestError(f"{path}: host: must have the word {_MEMORY} if there are memory.arguments, and only then")
+    if not isinstance(memory.get("data_segment", False), bool):
+        raise ManifestError(f"{path}: memory.data_segment: must be true or false")
     identifier = _text(path, "id", content["id"])
     if not ID_PATTERN.fullmatch(identifier):
         raise ManifestError(f"{path}: id: {identifier!r} must match {ID_PATTERN.pattern}")
@@ -162,6 +187,11 @@ def read_manifest(path: Path) -> Runtime:
         environment=_words(path, "environment.command", environment["command"]) if environment else (),
         environment_always=bool(environment and environment.get("always", False)),
         build=_words(path, "build.command", build["command"]) if build else (),
+        memory_arguments=_words(path, "memory.arguments", memory["arguments"]) if "arguments" in memory else (),
+        memory_variables=tuple(
+            (name, _text(path, f"memory.environment.{name}", variables[name])) for name in variables
+        ),
+        data_segment=memory.get("data_segment", False),
     )
 
 
@@ -185,6 +215,11 @@ def _words(path: Path, name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(word, str) and word for word in value):
         raise ManifestError(f"{path}: {name}: must be a list of words")
     return tuple(value)
+
+
+def _with_memory(text: str, memory_mb: int) -> str:
+    """The rest of the memory is for what the language's runtime itself needs."""
+    return text.replace("{memory_mb}", str(memory_mb)).replace("{heap_mb}", str(memory_mb * 3 // 4))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

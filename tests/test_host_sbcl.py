@@ -314,7 +314,7 @@ def test_two_versions_of_a_system_in_two_environments(tmp_path: Path) -> None:
         assert "WARNING" not in done.stdout + done.stderr  # of the host's own files
         assert json.loads((folder / "lock.json").read_text()) == {"locked": [f"greet=={version}.0"]}
         assert sorted(path.name for path in folder.iterdir()) == ["host.core", "lock.json"]
-        command = [word.replace("{environment}", str(folder)) for word in RUNTIME.host]
+        command = RUNTIME.host_command(folder)
         host = Lisp(Subject("sbcl", command))
         try:
             answers += host.module("(lambda (m c) (list m (greet:f)))").run(["hello"])

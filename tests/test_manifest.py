@@ -56,6 +56,16 @@ def test_places_are_filled_in_and_words_without_a_place_left_out(tmp_path: Path)
     assert (runtime.environment_command(), runtime.environment_always) == ([], False)
 
 
+def test_a_host_is_told_how_much_memory_it_has(tmp_path: Path) -> None:
+    text = GOOD.replace('"{folder}/host.py"', '"{memory}", x')
+    memory = "memory: {arguments: [--heap, '{heap_mb}'], environment: {LIMIT: '{memory_mb}MiB'}, data_segment: true}\n"
+    runtime = toy(tmp_path, text + memory)
+    assert runtime.host_command(memory_mb=100) == [sys.executable, "--heap", "75", "x"]
+    assert runtime.host_command() == [sys.executable, "x"]
+    assert (runtime.host_variables(100), runtime.host_variables(None)) == ({"LIMIT": "100MiB"}, {})
+    assert runtime.data_segment
+
+
 def test_more_folders_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNNER_RUNTIMES", f"{write(tmp_path / '1', GOOD)}:{tmp_path / 'none'}")
     assert load_runtimes(runtime_folders()).keys() >= {"python3", "node", "toy"}
@@ -95,6 +105,12 @@ def test_an_id_twice_is_refused(tmp_path: Path) -> None:
         ("id: toy", "id: toy\nenvironment: [x]", "environment: must be a mapping"),
         ("id: toy", "id: toy\nenvironment: {always: true}", "environment.command: missing"),
         ("id: toy", "id: toy\nenvironment: {command: [x], always: 1}", "environment.always: must be true or false"),
+        ("id: toy", "id: toy\nmemory: {heap: 1}", "memory.heap: unknown field"),
+        ("id: toy", "id: toy\nmemory: {arguments: [x]}", "host: must have the word {memory}"),
+        ("{folder}/host.py", "{memory}", "host: must have the word {memory}"),
+        ("id: toy", "id: toy\nmemory: {environment: {A: 1}}", "memory.environment.A: must be text"),
+        ("id: toy", "id: toy\nmemory: {environment: [A]}", "memory.environment: must be a mapping"),
+        ("id: toy", "id: toy\nmemory: {data_segment: 1}", "memory.data_segment: must be true or false"),
     ],
 )
 def test_a_bad_manifest_names_file_and_field(tmp_path: Path, old: str, new: str, problem: str) -> None:

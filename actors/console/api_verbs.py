@@ -60,6 +60,9 @@ def _state_text(found: dict[str, Any]) -> str:
         for name, m in found["modules"].items()
     ]  # fmt: skip
     lines = [f"{found['id']}: {found['state']}", *debug_lines(found["debug"], len(rows)), columns(head, rows)]
+    hosts = [(h["host"], str(h["pid"] or ""), h["starts"], h["memoryMb"], h["cpuS"]) for h in found["hosts"].values()]
+    if hosts:
+        lines.append(columns(("HOST", "PID", "STARTS", "MIB", "CPU S"), hosts))
     lines += [f"left out: {name}: {reason}" for name, reason in found["leftOut"].items()]
     return "\n".join([*lines, *found["errors"]])
 

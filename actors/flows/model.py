@@ -42,7 +42,7 @@ class Module:
     retry: Retry | None = None
     runner: str | None = None
     env: dict[str, str] = field(default_factory=dict)
-    limits: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
     state_version: int = 1
     on_queued: str = "drain"
     window: bool = False

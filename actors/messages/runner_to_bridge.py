@@ -8,6 +8,7 @@ from pathlib import Path
 from thespian.actors import ActorAddress
 
 from actors.flows.hosting import HostPlan
+from actors.host_limits import HostLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class StartHost:
     members: dict[int, ActorAddress]
     folder: Path
     env: dict[str, str]
+    limits: HostLimits
     mute_sources: bool
     barred: frozenset[str] | None = frozenset()
 

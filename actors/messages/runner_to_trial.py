@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.host_limits import HostLimits
+
 Context = dict[bytes, bytes]
 
 
@@ -30,6 +32,7 @@ class RunTrial:
     command: tuple[str, ...]
     folder: Path
     env: dict[str, str]
+    limits: HostLimits
     modules: tuple[TrialModule, ...]
 
 

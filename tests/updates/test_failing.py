@@ -132,13 +132,16 @@ def migrate(context, from_version):
         raise ValueError("the second time")
     open({str(flag)!r}, "w").close()
 """
-    runner.ok(api.AddOrUpdateFlow, flow=flow(COUNT + HOOKS))
+    first, second = flow(COUNT + HOOKS), flow(code, version=2)
+    for one in (first, second):
+        one["modules"]["a"]["limits"] = {"writable": [str(tmp_path)]}
+    runner.ok(api.AddOrUpdateFlow, flow=first)
     out = runner.collect("f", "b")
     runner.start("f")
     runner.send("f/a", 1)
     runner.wait(lambda: len(out.got) == 1)
     context = dict(runner.module("f", "a").state.context)
-    reply = runner.call(api.AddOrUpdateFlow, flow=flow(code, version=2))
+    reply = runner.call(api.AddOrUpdateFlow, flow=second)
     assert not reply.ok
     assert "the second time" in reply.error
     assert runner.module("f", "a").state.context == context
