@@ -117,8 +117,8 @@ class EnvironmentKeeper(BaseActor):
 
     def drop_builds(self) -> None:
         """Every change of a compiled module makes a build: those that nobody uses do not grow without bound."""
-        ids = finished(self.cache, "builds")
-        places = sorted((self.cache / "builds" / id for id in ids), key=lambda place: place.stat().st_mtime)
-        for place in places[:-MAX_UNUSED_BUILDS]:
-            with contextlib.suppress(InUseError, OSError):
-                self.delete([take_away(self.cache, place)])
+        with contextlib.suppress(OSError):  # another runner may do the same
+            places = [self.cache / "builds" / id for id in finished(self.cache, "builds")]
+            for place in sorted(places, key=lambda place: place.stat().st_mtime)[:-MAX_UNUSED_BUILDS]:
+                with contextlib.suppress(InUseError):
+                    self.delete([take_away(self.cache, place)])

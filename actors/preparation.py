@@ -129,14 +129,17 @@ class PreparationActor(EnvironmentKeeper):
     def _watch(self, command: Command, job: Job | None) -> None:
         if job is not None:
             job.command = command
-            self.wakeupAfter(MAX_COMMAND_S, command)
+            self.wakeupAfter(MAX_COMMAND_S, (command, job))
         for fd in command.fds:
             self.commands[fd] = command, job
             self.system.watch(fd, select.EPOLLIN, self.myAddress)
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
-        """A command has taken far too long."""
-        message.payload.kill()
+        """A command may have taken far too long."""
+        command, job = message.payload
+        if job.command is command:
+            job.stderr.append(f"it was killed: it took longer than {MAX_COMMAND_S:g} s")
+            command.kill()
 
     def receiveMsg_Ready(self, message: Ready, _sender: ActorAddress) -> None:
         """A command has printed something, or ended."""
@@ -201,8 +204,6 @@ class PreparationActor(EnvironmentKeeper):
             self.delete([job.making.folder])
         if failure is None:
             log.info("%s: prepared", job.recipe.id)
-            if not job.recipe.has_lock:
-                self.drop_builds()
         elif failure.reason != CANCELLED:
             log.info("%s: could not be prepared", job.recipe.id)
         for request in job.waiting:
@@ -210,6 +211,8 @@ class PreparationActor(EnvironmentKeeper):
                 self._go_on(request)
             else:
                 self._refuse(request, job.recipe, failure)
+        if failure is None and not job.recipe.has_lock:
+            self.drop_builds()
         self._begin_jobs()
         self._say_closed()
 

@@ -53,8 +53,12 @@ class Making:
             self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.result = self.folder / "result"
-        self.result.mkdir()
-        (self.folder / "request").write_text(json.dumps(recipe.request), "utf-8")
+        try:
+            self.result.mkdir()
+            (self.folder / "request").write_text(json.dumps(recipe.request), "utf-8")
+        except OSError:
+            self.release()
+            raise
         self._variables = {
             **os.environ, "RUNNER_CACHE": str(cache), FOLDER_VARIABLE: str(self.folder), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
@@ -75,6 +79,12 @@ class Making:
 
     def finish(self, size: str) -> Failure | None:
         """Give the result its name; `size` is what the size command printed."""
+        try:
+            return self._name(size)
+        except OSError as error:
+            return Failure(reason=f"{self.recipe.place}: {error.strerror}")
+
+    def _name(self, size: str) -> Failure | None:
         place, about = self.recipe.place, dict(self.recipe.about)
         if self.recipe.has_lock:
             try:
@@ -85,7 +95,7 @@ class Making:
         (self.result / ABOUT).write_text(json.dumps(about), "utf-8")
         place.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(2):
-            with contextlib.suppress(FileExistsError, OSError):
+            with contextlib.suppress(OSError):  # there is one already
                 self.result.rename(place)
                 break
             if about_of(place) is not None:  # another runner was faster
@@ -110,9 +120,10 @@ def make(cache: Path, recipe: Recipe) -> Failure | None:
         process = making.start(subprocess.PIPE, subprocess.PIPE)
         try:
             out, err = process.communicate()
-        finally:
+        except BaseException:  # Ctrl-C, say
             kill_group(process.pid)
             process.wait()
+            raise
         if process.returncode:
             lines = [part.decode(errors="replace").splitlines() for part in (out, err)]
             return failure_of(process.returncode, lines[0][-1:], lines[1][-STDERR_LINES:])
@@ -156,12 +167,9 @@ def hold(place: Path) -> int | None:
         fd = os.open(place / ABOUT, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        if about_of(place) is not None and _is_still(fd, place / ABOUT):
-            return fd
-    except BlockingIOError:
-        pass  # it is being removed
+    fcntl.flock(fd, fcntl.LOCK_SH)  # whoever looks whether it is used, or takes it away, needs a moment only
+    if about_of(place) is not None and _is_still(fd, place / ABOUT):
+        return fd
     os.close(fd)
     return None
 

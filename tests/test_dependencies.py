@@ -155,6 +155,39 @@ def test_what_does_not_exist_is_a_sentence(home: Harness, packages: Path, runtim
     )
 
 
+def counter(imports: str, version: str) -> str:
+    body = "    context.set('n', context.get('n', 0) + 1)\n"
+    return f"{imports}\n\ndef run(message, context):\n{body}    return [{version}, context.get('n')]\n"
+
+
+def test_an_update_brings_dependencies_and_a_bad_one_changes_nothing(home: Harness) -> None:
+    """The module moves to another host, with its context; a set that does not exist leaves it where it is."""
+    plain, packed = counter("", "'none'"), counter("import tinypack", "tinypack.VERSION")
+
+    def flow(code: str, *dependencies: str) -> dict[str, Any]:
+        return {"id": "f", "modules": {"a": {"runtime": "python3", "code": code, "dependencies": [*dependencies]}}}
+
+    home.ok(api.AddOrUpdateFlow, flow=flow(plain))
+    out = home.collect("f", "a")
+    home.start("f")
+    steps = [(flow(packed, "tinypack==1.0.0"), True), (flow(packed, "tinypack==9"), False),
+             (flow(packed, "tinypack==2.0.0"), True), (flow(packed), False), (flow(plain), True)]  # fmt: skip
+    for number, (wanted, good) in enumerate(steps, 1):
+        home.send("f/a", None)
+        home.wait(lambda number=number: len(out.got) == number)
+        reply = home.call(api.AddOrUpdateFlow, flow=wanted)
+        assert reply.ok is good, reply.error
+        if number == 2:
+            assert "(tinypack==9) could not be prepared" in reply.error
+        if number == 4:
+            assert "No module named 'tinypack'" in reply.error
+    home.send("f/a", None)
+    home.wait(lambda: len(out.got) == 6)
+    assert out.got == [["none", 1], ["1.0.0", 2], ["1.0.0", 3], ["2.0.0", 4], ["2.0.0", 5], ["none", 6]]
+    assert [e["usedBy"] for e in environments(home, "python3")] == [[], []]
+    assert len(home.ok(api.CollectDependencies)["removed"]) == 2  # no hold was left behind
+
+
 def reachable(host: str) -> None:
     try:
         socket.create_connection((host, 443), 5).close()

@@ -15,6 +15,7 @@ from typing import Any
 from actors.console.live_runners import live_runners, state_folder
 from actors.console.text import columns
 from actors.system import ActorSystem
+from runtimes.environments import cache_folder
 from runtimes.launch import ABI_SCOPE, landlock_abi
 from runtimes.manifest import find_version, load_runtimes, runtime_folders
 
@@ -55,6 +56,7 @@ def _checks(state: Path) -> Iterator[dict[str, Any]]:
         ok = True if found.version else False if runtime.id == "python3" else None
         yield _check(f"runtime {runtime.id}", ok, found.version or found.reason)
     yield _state_check(state)
+    yield _cache_check(cache_folder())
     yield _check("live runners", None, ", ".join(f"{r.name} ({r.pid})" for r in live_runners(state)) or "none")
     yield from _kernel_checks()
     yield from _isolation_checks()
@@ -84,6 +86,16 @@ def _isolation_checks() -> Iterator[dict[str, Any]]:
     user = "root, with few capabilities: RLIMIT_NPROC does not hold" if root else f"{os.getuid()}, the runner's own"
     yield _check("user of hosts", None, user)
     yield _check("cgroup", None, "not used: memory, processor time and processes are watched ten times a second")
+
+
+def _cache_check(cache: Path) -> dict[str, Any]:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache):
+            pass
+    except OSError as error:
+        return _check("cache folder", False, f"{cache}: {error.strerror}")
+    return _check("cache folder", True, cache)
 
 
 def _kernel_checks() -> Iterator[dict[str, Any]]:

@@ -215,3 +215,39 @@ def test_an_optional_module_waits_for_no_library(cache: Path, tmp_path: Path, mo
         reply = home.call(api.AddOrUpdateFlow, flow={"id": "g", "modules": modules})
         assert reply.data == {"leftOut": {}}
     assert len(finished(cache, "environments")) == 1
+
+
+def test_builds_that_nobody_uses_do_not_pile_up(toys: Harness, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two used last stay, and what a flow uses however old it is."""
+    monkeypatch.setattr("actors.environment_keeper.MAX_UNUSED_BUILDS", 2)
+    toys.add("old", {"a": toy(count(0))})
+    toys.start("old")
+    (in_use,) = finished(cache, "builds")
+    toys.ok(api.AddOrUpdateFlow, flow=flow(count(1)))
+    toys.start("f")
+    for version in range(2, 6):
+        toys.ok(api.AddOrUpdateFlow, flow=flow(count(version)))
+    left = finished(cache, "builds")
+    assert in_use in left
+    assert len(left) == 3
+    toys.ok(api.RollbackFlow, flow_id="f", version=1)  # it is compiled again
+
+
+def test_a_command_that_takes_too_long_is_killed(toys: Harness, gate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.preparation.MAX_COMMAND_S", 0.3)
+    toys.add("f", {"a": toy(count(1, f"# compile: read {gate}\n"))})
+    reply = toys.call(api.StartFlow, flow_id="f")
+    assert reply.error == "f: the modules of toy could not be compiled: it was killed: it took longer than 0.3 s"
+
+
+def test_stopping_a_flow_cancels_its_update_too(toys: Harness, tmp_path: Path, gate: Path) -> None:
+    toys.ok(api.AddOrUpdateFlow, flow=flow(count(1)))
+    toys.start("f")
+    slow = count(2, f"# compile: touch {tmp_path / 'compiled'}\n# compile: read {gate}\n")
+    toys.system.tell(toys.runner, api.AddOrUpdateFlow(request_id="update", flow=flow(slow)))
+    toys.wait(lambda: compiled(tmp_path), "the compiler")
+    toys.ok(api.StopFlow, flow_id="f")
+    reply = toys._take(lambda m: getattr(m, "request_id", "") == "update")
+    assert reply.error == "f: the modules of toy could not be compiled: it was cancelled"
+    assert toys.record("f").version == 1
+    toys.start("f")
