@@ -65,6 +65,47 @@ LOOK = {
     "python3": "    import os; return open(f'/proc/{os.getppid()}/environ').read()",
     "node": "  return require('fs').readFileSync(`/proc/${process.ppid}/environ`, 'latin1')",
 }
+WRITE_AND_EAT = {
+    "sbcl": """(lambda (message context)
+  (cond ((equal message "write")
+         (with-open-file (s "/tmp/runner-limits" :direction :output :if-exists :append :if-does-not-exist :create)
+           (write-line "x" s)))
+        ((equal message "eat")
+         (let ((kept '()))
+           (loop (push (make-array 100000 :element-type '(unsigned-byte 8) :initial-element 1) kept))))
+        (t message)))""",
+    "go": """package module
+
+import ("flow"; "os")
+
+var kept [][]byte
+
+func Run(c *flow.Context, m any) (any, error) {
+	if m == "write" { return nil, os.WriteFile("/tmp/runner-limits", []byte("x"), 0600) }
+	for m == "eat" {
+		block := make([]byte, 1<<20)
+		for i := range block { block[i] = 1 }
+		kept = append(kept, block)
+	}
+	return m, nil
+}
+""",
+    "rust": """use flow::prelude::*;
+pub fn run(message: Value, _context: &mut Context) -> Result<Option<Value>> {
+    if message == "write" { std::fs::write("/tmp/runner-limits", "x")?; }
+    let mut kept = Vec::new();
+    while message == "eat" { kept.push(vec![1u8; 1 << 20]); }
+    Ok(Some(message))
+}
+""",
+    "ruby": """def run(message, context)
+  File.write("/tmp/runner-limits", "x") if message == "write"
+  kept = []
+  kept << "x" * (1 << 20) while message == "eat"
+  message
+end
+""",
+}
 ENVIRON = {"python3": "    import os; return dict(os.environ)", "node": "  return { ...process.env }"}
 
 
@@ -182,6 +223,20 @@ def test_writing_elsewhere(runner: Harness, runtime: str, tmp_path: Path) -> Non
     error = misbehave(runner, runtime, WRITE, {"write": str(tmp_path / "file")})
     assert "ermission denied" in error["message"]
     assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.usefixtures("landlock")
+@pytest.mark.parametrize("runtime", WRITE_AND_EAT)
+def test_the_other_languages(runner: Harness, runtime: str) -> None:
+    need(runtime)
+    runner.add("f", {"a": {"runtime": runtime, "code": WRITE_AND_EAT[runtime], "limits": {"memory_mb": 192}}})
+    runner.start("f")
+    out = runner.collect("f", "a")
+    runner.send("f/a", 1, "write", "eat", 2)
+    runner.wait(lambda: out.got == [1, 2], timeout_s=60)
+    write, eat = runner.ok(api.DeadLetters, flow_id="f")
+    assert "permission denied" in write["error"]["message"].lower()
+    assert "MiB of memory, limits.memory_mb is 192" in eat["error"]["message"]
 
 
 @pytest.mark.usefixtures("landlock")

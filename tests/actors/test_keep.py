@@ -201,7 +201,7 @@ def test_every_message_once_over_clean_ends_of_a_deployment(tmp_path: Path) -> N
         "modules": {
             "relay": {"runtime": "node", "code": RELAY},
             "twice": module("def run(m, c):\n    c.send('out', m)\n    c.send('out', m)\n", isolated=True),
-            "write": module(SLOW_FILE, config=str(written)),
+            "write": module(SLOW_FILE, config=str(written), limits={"writable": [str(tmp_path)]}),
         },
         "wires": ["relay -> twice", "twice -> write"],
     }
