@@ -117,7 +117,8 @@ class Ready:
         self.lines, self.said = (os.open(pipe, os.O_RDWR | os.O_NONBLOCK) for pipe in self.pipes)
         self.heard = b""
         config = {pipe.name: str(pipe) for pipe in self.pipes}
-        self.source = {"runtime": self.runtime, "code": SOURCES[source], "config": config}
+        self.limits = {"writable": [str(self.pipes[1])]}  # of both: they share a host
+        self.source = {"runtime": self.runtime, "code": SOURCES[source], "config": config, "limits": self.limits}
         self.apply(1)
         self.out = runner.collect("f", "b")
         runner.start("f")
@@ -136,7 +137,8 @@ class Ready:
                 self.heard += os.read(self.said, 64)
 
     def apply(self, version: int, wires: tuple[str, ...] = ("s -> b",)) -> None:
-        self.runner.add("f", {"s": self.source, "b": echo(self.runtime, version)}, list(wires))
+        modules = {"s": self.source, "b": echo(self.runtime, version) | {"limits": self.limits}}
+        self.runner.add("f", modules, list(wires))
 
     def write(self, number: int) -> None:
         os.write(self.lines, b"%d\n" % number)
