@@ -47,14 +47,15 @@ class Container:
     def up(self) -> None:
         """The deployment, in the background, until it is healthy."""
         self.call("run", "-d", "--name", self.name, *self.options, self.image)
-        self.wait_until_healthy()
+        self.wait_until_up(1)
 
-    def wait_until_healthy(self) -> None:
-        """As an engine asks: by the image's own health check."""
+    def wait_until_up(self, times: int) -> None:
+        """Until it has said so for the n-th time, and the image's own health check passes."""
         test = json.loads(self.call("image", "inspect", self.image, "--format", "{{json .Config.Healthcheck}}").stdout)
         assert test["Test"][0] == "CMD", test
         until = time.monotonic() + 240
-        while self.call("exec", self.name, *test["Test"][1:], good=False).returncode:
+        is_up = lambda: self.logs().count("plant is up") == times  # noqa: E731
+        while not is_up() or self.call("exec", self.name, *test["Test"][1:], good=False).returncode:
             state = self.call("inspect", self.name, "--format", "{{.State.Status}}").stdout.strip()
             if state != "running" or time.monotonic() > until:
                 raise SystemExit(f"the container is {state} and not healthy:\n{self.logs()}")
@@ -142,7 +143,7 @@ def stopped_and_started(subject: Container, steps: int) -> None:
     check("a stop in the middle drains and keeps", status == 0 and len(kept) == 1, kept[-1:])
     check("messages were waiting", " 0 messages" not in kept[0])
     subject.call("start", subject.name)
-    subject.wait_until_healthy()
+    subject.wait_until_up(2)
     taken = [row for row in subject.logs().splitlines() if "goes on from where it was stopped" in row]
     check("the next start goes on", len(taken) == 1, taken[-1:])
     subject.inside("send", str(MESSAGES), str(MESSAGES + 100))
