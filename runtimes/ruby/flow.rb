@@ -1,4 +1,4 @@
-# What modules see: values (docs/data-contract.md), and the context, where a turn's sends and changes wait for its end.
+# What a module sees: values (docs/data-contract.md), and the context, where sends and changes wait for the turn's end.
 require "json"
 
 module Flow
@@ -14,8 +14,7 @@ module Flow
     text = data.dup.force_encoding("UTF-8")
     raise DataError, "it is not UTF-8" unless text.valid_encoding?
     strict = !text.match?(/[\/\\]/) || (text.match?(STRICT) && !text.gsub(PAIRS, "").match?(LONE))
-    raise DataError, "it is not JSON: a comment, a wrong escape, a lone surrogate" unless strict
-    value = JSON.parse(text, max_nesting: depth)
+    value = strict ? JSON.parse(text, max_nesting: depth) : raise(DataError, "a comment, escape or lone surrogate")
     text.match?(SPECIAL) ? native(value) : value
   end
 
@@ -37,6 +36,11 @@ module Flow
   def self.message(data) = (value = decode(data)).nil? ? NULL : value
   def self.encode(value) = JSON.generate(plain(value), max_nesting: DEPTH)
 
+  def self.key(key)
+    return key.name if key.is_a?(Symbol)
+    key.to_str.valid_encoding? ? key : raise(EncodingError, "it is not UTF-8")
+  end
+
   def self.plain(value)
     case value
     when nil, true, false, Float then value
@@ -46,26 +50,21 @@ module Flow
     when Array then value.map { |item| plain(item) }
     when Hash
       copy = value.to_h { |key, item| [key(key), plain(item)] }
-      name = copy.keys[0] if copy.size == 1
-      name&.end_with?("$bytes") && name.match?(BYTES) ? { "$#{name}" => copy[name] } : copy
+      copy.size == 1 && copy.keys[0].match?(BYTES) ? { "$#{copy.keys[0]}" => copy.values[0] } : copy
     else raise DataError, "#{value.class} is not JSON"
     end
-  end
-
-  def self.key(key)
-    return key.name if key.is_a?(Symbol)
-    key.is_a?(String) && key.valid_encoding? ? key : raise(DataError, "#{key.inspect} cannot be a key")
+  rescue EncodingError, NoMethodError => error
+    raise DataError, "a key is not a text: #{error.message.scrub}"
   end
 
   class Context
-    attr_reader :slot, :port, :message_id, :number, :fused, :redelivered, :sends, :changes, :size, :own_headers
-    attr_reader :outputs, :busy_us
-    attr_accessor :message, :error
+    attr_reader :slot, :port, :message_id, :number, :fused, :redelivered, :own_headers
+    attr_reader :sends, :changes, :outputs, :size
+    attr_accessor :message, :error, :busy_us
 
-    def initialize(slot, port, id, number, headers = nil, message = nil, fused: false, redelivered: false)
-      @slot, @port, @message_id, @number, @own_headers = slot, port, id, number, headers.to_h
-      @message, @fused, @redelivered, @open = message, fused, redelivered, true
-      @sends, @changes, @undo, @outputs, @size, @grown = [], {}, {}, [], 0, 0
+    def initialize(slot, port, id, number, headers = {}, message = nil, fused: false, redelivered: false)
+      @slot, @port, @message_id, @number, @own_headers, @message = slot, port, id, number, headers, message
+      @fused, @redelivered, @sends, @changes, @undo, @outputs, @size, @grown = fused, redelivered, [], {}, {}, [], 0, 0
     end
 
     def config = @slot.load["config"]
@@ -79,33 +78,59 @@ module Flow
     def delete(key) = stored(key) && change(key, nil)
 
     def send(port, value, headers = @own_headers)
-      return if value.nil?
-      raise CreditError, "a send outside of a turn" unless @open
-      ports = @slot.load["ports"]&.fetch("out")
-      raise PortError, "there is no out-port #{port}" unless ports.nil? || [*ports, "error"].include?(port)
-      good = headers.to_h.all? { |k, v| v.is_a?(String) && k.match?(/\A(client|traceparent|x-.*)\z/) }
-      raise HeaderError, "headers: client, traceparent, x-*" unless good && Flow.encode(headers).bytesize <= 4096
-      @sends << [port, grow(Flow.encode(value)), headers.to_h]
+      ports = @slot.load["ports"]&.fetch("out") || [port]
+      raise PortError, "there is no out-port #{port}" unless ports.include?(port) || port == "error"
+      good = headers.all? { |k, v| v.is_a?(String) && k.match?(/\A(client|traceparent|x-.*)\z/) }
+      raise HeaderError, "headers: client, traceparent, x-*" unless good && JSON.generate(headers).bytesize <= 4096
+      @sends << [port, grow(Flow.encode(value)), headers] unless value.nil?
     end
 
     def apply = @changes.each { |key, data| @undo[key] = @slot.put(key, data) } && self
     def undo = @undo.each { |key, data| @slot.put(key, data) }
-    def close(busy_us) = (@open, @busy_us = false, busy_us)
 
     private
 
     def stored(key) = @changes.fetch(key = Flow.key(key)) { @slot.store[key] }
 
     def grow(data)
+      raise CreditError, "the turn has ended" if @busy_us
       (@size += data.to_s.bytesize) <= @slot.load["max_turn_bytes"] ? data : raise(TurnTooLarge, "of one handler")
     end
 
     def change(key, data)
-      raise ContextError, "no turn is open, or turns may overlap" if !@open || @slot.load["concurrency"] > 1
+      raise ContextError, "the context is read-only: turns may overlap" if @slot.load["concurrency"] > 1
       @grown += data.to_s.bytesize - stored(key).to_s.bytesize
       too_large = data && (data.bytesize > 1 << 20 || @slot.bytes + @grown > 64 << 20)
-      raise ContextError, "a value has at most 1 MiB, a context 64 MiB" if too_large
-      @changes[Flow.key(key)] = grow(data)
+      too_large ? raise(ContextError, "1 MiB a value, 64 MiB in all") : @changes[Flow.key(key)] = grow(data)
+    end
+  end
+
+  class Slot # a loaded module, and its context as of the last turn that stands
+    attr_reader :host, :number, :load, :store, :bytes, :code
+    attr_accessor :wires, :held
+
+    def initialize(host, number, load)
+      @host, @number, @load, @wires = host, number, load, { "in" => {}, "out" => {} }
+      restore(load["context"])
+      space = Module.new # of its own: nobody else sees its constants and methods
+      space.define_singleton_method(:require_relative) do |name|
+        module_eval(load["files"].fetch(file = "#{name.delete_suffix(".rb")}.rb"), file, 1)
+      end
+      space.module_eval(load["code"], load["name"], 1)
+      @code = Object.new.extend(space)
+      raise LoadError, "it defines neither run nor start" unless @code.respond_to?(:run) || @code.respond_to?(:start)
+    end
+
+    def restore(context)
+      @store, @bytes = {}, 0
+      context.each { |key, value| put(key, Flow.encode(value)) }
+    end
+
+    def put(key, data)
+      old = @store.delete(key)
+      @store[key] = data if data
+      @bytes += data.to_s.bytesize - old.to_s.bytesize
+      old
     end
   end
 end

@@ -1,6 +1,6 @@
 # The host of Ruby modules (runtimes/PROTOCOL.md): one loop reads frames, runs turns and commits them.
 require "stringio"
-%w[flow slot].each { |name| require_relative name }
+require_relative "flow"
 
 class Printed < StringIO # what modules print
   def initialize(host) = super().tap { @host = host }
@@ -77,7 +77,7 @@ class Host
   def result(number, request, body) = commit && frame(RESULT, number, JSON.generate(body), 0, 0, 0, request)
 
   def load(number, body)
-    @slots[@current = number] = slot = Slot.new(self, number, body)
+    @slots[@current = number] = slot = Flow::Slot.new(self, number, body)
     { ok: true, hooks: %w[start stop migrate].select { |hook| slot.code.respond_to?(hook) } }
   rescue Exception => error
     { ok: false, error: describe(error, body["name"]) }
@@ -152,7 +152,7 @@ class Host
         done, stack, call = done.reverse_each(&:undo).clear, [], root if error.is_a?(Flow::TurnTooLarge)
         call.error = error
       end
-      call.close(clock - started)
+      call.busy_us = clock - started
       done << call
     end
     done

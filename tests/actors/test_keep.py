@@ -25,14 +25,17 @@ def run(message, context):
     return [message, context.get("n"), context.message_id]
 """
 RELAY = "(message, context) => { context.set('n', context.get('n', 0) + 1); return message }"
-SLOW_FILE = """
+# Every message has to be the next one: each number comes twice, and the wire's numbers have no gap.
+CHECK = """
 import time
 def run(message, context):
+    n = context.get("n", 0)
+    if message == "report":
+        return {"n": n, "wrong": context.get("wrong", [])}
     time.sleep(0.004)
-    n = context.get("n", 0) + 1
-    context.set("n", n)
-    with open(context.config, "a") as file:
-        print(message, n, context.message_id, file=file)
+    if message != n // 2 or context.message_id != f"twice.out->check.in#{n}":
+        context.set("wrong", [*context.get("wrong", []), [n, message, context.message_id]])
+    context.set("n", n + 1)
 """
 
 
@@ -192,44 +195,59 @@ def test_an_end_that_cannot_keep_says_so(tmp_path: Path) -> None:
         assert "echo: lost, with 0 messages" in said or "echo: lost, with 1 messages" in said
 
 
+def test_the_state_of_a_runner_may_have_a_place_of_its_own(tmp_path: Path) -> None:
+    with plant(tmp_path, runners={"edge": {"state": "./mine"}}) as up:
+        up.wait_until_up()
+        assert up.cli("send", "echo/a", "1").returncode == 0
+        assert up.cli("down").returncode == 0
+    assert (tmp_path / "mine" / "kept" / "plant" / "edge" / "echo.flow").exists()
+
+
 def test_every_message_once_over_clean_ends_of_a_deployment(tmp_path: Path) -> None:
     """A client sends numbers through three hosts as fast as it can; the deployment is ended in the middle, twice."""
     need("node")
-    written = tmp_path / "written"
     flow = {
         "id": "f",
         "modules": {
             "relay": {"runtime": "node", "code": RELAY},
             "twice": module("def run(m, c):\n    c.send('out', m)\n    c.send('out', m)\n", isolated=True),
-            "write": module(SLOW_FILE, config=str(written), limits={"writable": [str(tmp_path)]}),
+            "check": module(CHECK),
         },
-        "wires": ["relay -> twice", "twice -> write"],
+        "wires": ["relay -> twice", "twice -> check"],
     }
     (tmp_path / "f.json").write_text(json.dumps(flow))
     accepted = 0
     for number in (signal.SIGTERM, signal.SIGINT):
         with plant(tmp_path, flows=[{"file": "f.json"}]) as up:
             up.wait_until_up()
-            done_before = lines(written)
             with up.client() as client, ThreadPoolExecutor(1) as pool:
+                before = completed(client)
                 sending = pool.submit(send_until_refused, client, accepted)
-                while lines(written) == done_before:
+                while completed(client) <= before + 2:
                     assert up.process.poll() is None
                 os.kill(up.process.pid, number)
                 accepted = sending.result()
             assert up.process.wait(30) == 0
-            assert lines(written) < 2 * accepted  # it was in the middle
+            said = up.log.read_text()
+            assert "f: kept, with" in said and "f: kept, with 0 messages" not in said  # it was in the middle
     with plant(tmp_path, flows=[{"file": "f.json"}]) as up:
         up.wait_until_up()
         with up.client() as client:
-            while (state := client.flow_state("f")["modules"])["write"]["completed"] < 2 * accepted:
+            while completed(client) < 2 * accepted:
                 assert up.process.poll() is None
-        for name, times in (("relay", 1), ("twice", 1), ("write", 2)):
-            assert state[name]["accepted"] == state[name]["completed"] == times * accepted
-    rows = [line.split() for line in written.read_text().splitlines()]
-    assert [int(row[0]) for row in rows] == [n for n in range(accepted) for _ in range(2)]
-    assert [int(row[1]) for row in rows] == list(range(1, 2 * accepted + 1))
-    assert [row[2] for row in rows] == [f"twice.out->write.in#{n}" for n in range(2 * accepted)]
+            modules = client.flow_state("f")["modules"]
+            for name, times in (("relay", 1), ("twice", 1), ("check", 2)):
+                assert modules[name]["accepted"] == modules[name]["completed"] == times * accepted
+            tap = client.tap_port("f/check")
+            client.send_message("f/check", "in", "report")
+            (report,) = client.read_tap(tap)["messages"]
+            assert report["message"] == {"n": 2 * accepted, "wrong": []}
+
+
+def completed(client: RunnerClient) -> int:
+    """Messages that have come to their end in the last module."""
+    number: int = client.flow_state("f")["modules"]["check"]["completed"]
+    return number
 
 
 def send_until_refused(client: RunnerClient, first: int) -> int:
@@ -241,7 +259,3 @@ def send_until_refused(client: RunnerClient, first: int) -> int:
         except RunnerError:
             return number
     raise AssertionError("the deployment did not end")
-
-
-def lines(file: Path) -> int:
-    return file.read_bytes().count(b"\n") if file.exists() else 0
