@@ -117,6 +117,9 @@ class InProcessBase(ActorSystemBase):
         """Stop watching; call it before closing the descriptor."""
         if self._watchers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
+            # A Ready that still waits would be taken for whatever gets the number next.
+            for entry in [entry for entry in self._queue if type(entry[1]) is Ready and entry[1].fd == fd]:
+                self._queue.remove(entry)
 
     def ask_quiet_point(self, owner: ActorAddress) -> None:
         """Send QuietPoint to `owner` when no message is pending; no descriptor is read until its effects have run."""

@@ -126,6 +126,29 @@ def test_a_watched_descriptor_becomes_a_message(system: ActorSystem) -> None:
     os.close(writing)
 
 
+def test_what_a_descriptor_had_to_say_goes_with_it(system: ActorSystem) -> None:
+    """The number is given again at once: the next one is not ready because the one before was."""
+    reading, writing = os.pipe()
+    probe = system.createActor(Probe)
+    system.tell(probe, ("fd", reading))
+    system.base.turn()
+    os.write(writing, b"x")
+    system.base._poll(0)
+    system.base.unwatch(reading)
+    os.close(reading)
+    os.close(writing)
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    system.tell(probe, ("fd", reading))
+    system.base.turn()
+    assert system.base.failures == 0
+    os.write(writing, b"y")
+    assert system.listen(5) == b"y"
+    system.base.unwatch(reading)
+    os.close(reading)
+    os.close(writing)
+
+
 def test_a_busy_actor_starves_nobody(system: ActorSystem) -> None:
     """A slice ends after so many sends, and the epoll is looked at."""
     busy, other = system.createActor(Probe), system.createActor(Probe)

@@ -19,6 +19,7 @@ from actors.flows.places import Places
 from actors.flows.reading import read_flow_file
 from actors.flows.schema import flow_schema
 from actors.flows.validation import check_flow
+from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RUNTIMES = ("python3", "node", "browser")
@@ -260,7 +261,7 @@ def test_every_example_is_valid_as_a_file_and_as_a_document(path):
     VALIDATOR.validate(read_text(path.read_text("utf-8"), path.name)[0])
     source = read_flow_file(path)
     VALIDATOR.validate(source.document)
-    flow = check_flow(json.loads(json.dumps(source.document)), source.places, (*RUNTIMES, "sbcl"))
+    flow = check_flow(json.loads(json.dumps(source.document)), source.places, load_runtimes([RUNTIMES_FOLDER]))
     assert flow.id == path.stem
     assert flow.tests
     assert f"]({path.name})" in (CONFIGS / "README.md").read_text("utf-8")
