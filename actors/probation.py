@@ -85,10 +85,10 @@ class Probation(HostLink):
 
     def receiveMsg_BarFusing(self, message: from_runner.BarFusing, _sender: ActorAddress) -> None:
         """The debugger wants to see what comes over a wire, or does not any more. No turn is under way now."""
-        self.barred = message.modules
         if self.draining:
             self.draining.clear()
-            self._end_drain()
+            self._end_drain()  # of all that may have been told to run dry: before fewer may be fused
+        self.barred = message.modules
         if not self.fused <= self.fusable_wires:
             self.fused &= self.fusable_wires
             self.write_wires()

@@ -290,3 +290,20 @@ def test_a_release_during_an_update(runner: Harness, monkeypatch: pytest.MonkeyP
     assert runner.reply(asked[0]).ok
     runner.wait(lambda: pending(runner) == {"a": 1}, timeout_s=5)
     assert paused(runner)
+
+
+def test_stepping_ends_a_drain_that_was_to_fuse(runner: Harness) -> None:
+    """A module that was running dry on the wire, so that it could be fused, takes from its other wires again."""
+    chain(runner, "python3", "python3")
+    runner.ok(api.SetBreakPointAtModule, flow_module_id="f/b", scope="module")
+    runner.send("f/a", 1, 2)
+    runner.wait(lambda: pending(runner) == {"a": 0, "b": 2})
+    runner.wait(lambda: paused(runner))
+    runner.ok(api.RemoveBreakPointAtModule, flow_module_id="f/b")
+    runner.wait(lambda: runner.module("f", "b").state.draining)
+    runner.send("f/b", 3)
+    runner.ok(api.PauseFlow, flow_id="f")
+    taken = []
+    while wave := runner.ok(api.SingleStepFlow, flow_id="f"):
+        taken += [state["message"] for state in wave["f/b"]["inputStates"]]
+    assert taken == [1, 2, 3]
