@@ -1,10 +1,12 @@
 """The python3 host: `host.py [--environment=FOLDER] INPUT OUTPUT`. HELLO goes out before the rest is imported."""
 
+import gc
 import sys
 from types import ModuleType
 
 _FOLDER = __file__.rpartition("/")[0] or "."
 _PACKAGE = "_flow_host"  # no name that user code could mean
+GARBAGE_OBJECTS = 20_000  # Python's 700 are fewer than one batch has: the collector would walk each, in vain
 
 
 def main() -> None:
@@ -42,6 +44,8 @@ def main() -> None:
     out = streams.Stream(link.log, host.running_slot, "info", "<stdout>", 1)
     err = streams.Stream(link.log, host.running_slot, "error", "<stderr>", 2)
     sys.stdout, sys.stderr, host.streams = out, err, [out, err]
+    gc.freeze()  # what is here stays
+    gc.set_threshold(GARBAGE_OBJECTS)
     try:
         host.run()
         host.overlap.run()
