@@ -16,7 +16,9 @@ from typing import IO, Any
 
 from actors.flow_record import DeadLetter, FlowRecord
 from actors.flows.hosting import WireIn
-from actors.module_state import MAILBOX_HIGH_BYTES, MAILBOX_HIGH_MESSAGES, ModuleState, Segment
+from actors.mailbox import MAILBOX_HIGH_BYTES, MAILBOX_HIGH_MESSAGES
+from actors.module_state import ModuleState
+from actors.segment import Segment
 
 FORMAT = 1
 ACCOUNTS = (

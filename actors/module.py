@@ -10,6 +10,17 @@ from typing import Any
 import orjson
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.effects import (
+    BreakpointHit,
+    Drained,
+    Failed,
+    HoldsChanged,
+    Overrun,
+    Probed,
+    RetryLater,
+    SourceFailed,
+    Stopped,
+)
 from actors.flows.graph import module_version
 from actors.flows.hosting import WireIn
 from actors.latency import Latency
@@ -21,19 +32,7 @@ from actors.messages import runner_to_module as from_runner
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.runner_to_client import Reply
 from actors.module_debug import ModuleDebug, Step
-from actors.module_state import (
-    WINDOW_MESSAGES,
-    BreakpointHit,
-    Drained,
-    Failed,
-    HoldsChanged,
-    ModuleState,
-    Overrun,
-    Probed,
-    RetryLater,
-    SourceFailed,
-    Stopped,
-)
+from actors.module_state import WINDOW_MESSAGES, ModuleState
 from actors.tap import is_tap
 from runtimes.frames import HEADERS, join
 

@@ -15,11 +15,14 @@ import orjson
 from thespian.actors import ActorAddress
 
 from actors.base import BaseActor
+from actors.effects import BreakpointHit
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_runner as to_runner
 from actors.messages import runner_to_module as from_runner
 from actors.messages.runner_to_client import Reply
-from actors.module_state import BreakpointHit, Link, ModuleState, Segment
+from actors.module_state import ModuleState
+from actors.recall import Link
+from actors.segment import Segment
 from runtimes.frames import HEADERS, split
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actors.messages import client_to_runner as api
-from actors.module_state import Link
+from actors.recall import Link
 from actors.runner import RunnerActor
 from tests.harness import Harness, need
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors import module_state
+from actors import mailbox
 from actors.messages import client_to_runner as api
 from actors.messages.runner_to_module import GoOn
 from tests.harness import Harness, need
@@ -173,7 +173,7 @@ def test_back_pressure_reaches_the_source(runner: Harness) -> None:
     figures = runner.state("f")["modules"]
     queued = sum(module["queued"] for module in figures.values())
     assert not out.got
-    assert queued < 3 * (module_state.MAILBOX_HIGH_MESSAGES + 30_000)
+    assert queued < 3 * (mailbox.MAILBOX_HIGH_MESSAGES + 30_000)
     assert source_actor.state.sent < 200_000
     out.hold(False)
     runner.wait_idle("f")
@@ -181,7 +181,7 @@ def test_back_pressure_reaches_the_source(runner: Harness) -> None:
 
 
 def test_a_cycle_that_grows_stops_the_flow_and_names_the_wire(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module_state, "FEEDBACK_CAP_MESSAGES", 20_000)
+    monkeypatch.setattr(mailbox, "FEEDBACK_CAP_MESSAGES", 20_000)
     runner.add("f", {"a": py(ECHO), "b": js("function*(m) { yield m; yield m }")}, ["a -> b", "b -> a"])
     runner.start("f")
     runner.send("f/a", 1)
@@ -249,7 +249,7 @@ def test_an_update_keeps_mailboxes_and_contexts(runner: Harness) -> None:
 
 
 def test_a_full_mailbox_refuses_api_messages(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module_state, "MAILBOX_HIGH_MESSAGES", 5)
+    monkeypatch.setattr(mailbox, "MAILBOX_HIGH_MESSAGES", 5)
     runner.add("f", {"a": py(ECHO)})
     runner.send("f/a", *range(6))
     reply = runner.call(api.SendMessage, flow_module_id="f/a", message=6)
@@ -323,7 +323,7 @@ def test_a_dead_letter_that_cannot_be_replayed_stays(runner: Harness, monkeypatc
     runner.send("f/a", "bad")
     (letter,) = runner.wait(lambda: runner.ok(api.DeadLetters, flow_id="f"))
     runner.ok(api.StopFlow, flow_id="f")
-    monkeypatch.setattr(module_state, "MAILBOX_HIGH_MESSAGES", 2)
+    monkeypatch.setattr(mailbox, "MAILBOX_HIGH_MESSAGES", 2)
     runner.send("f/a", *range(3))
     reply = runner.call(api.ReplayDeadLetter, id=letter["id"])
     assert not reply.ok

@@ -9,18 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from actors import module_state
-from actors.module_state import (
-    Drained,
-    Failed,
-    HoldsChanged,
-    Link,
-    ModuleState,
-    Probed,
-    RetryLater,
-    Stopped,
-    WireIn,
-)
+from actors import mailbox
+from actors.effects import Drained, Failed, HoldsChanged, Probed, RetryLater, Stopped
+from actors.flows.hosting import WireIn
+from actors.module_state import ModuleState
+from actors.recall import Link
 from runtimes.frames import HELD, REDELIVERED, Frame, Kind, join
 
 WIRES = {"a": WireIn(0), "b": WireIn(1), "lossy": WireIn(2, lossy=True)}
@@ -30,11 +23,11 @@ NAMES = list(WIRES)
 class Host(RuleBasedStateMachine):
     """The other side: takes frames, commits prefixes, answers PAUSE, dies. Every message is [wire, number, good]."""
 
-    high_messages = module_state.MAILBOX_HIGH_MESSAGES
+    high_messages = mailbox.MAILBOX_HIGH_MESSAGES
 
     @initialize(retry=st.sampled_from([None, 0, 2]), announce=st.booleans())
     def begin(self, retry: int | None, announce: bool) -> None:
-        module_state.MAILBOX_HIGH_MESSAGES = 16  # reached in a few steps
+        mailbox.MAILBOX_HIGH_MESSAGES = 16  # reached in a few steps
         self.state = ModuleState()
         self.state.configure(
             slot=7, wires=WIRES, retry_times=retry, announce=announce, window_messages=1 if announce else 1024
@@ -252,7 +245,7 @@ class Host(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end everything comes through."""
-        module_state.MAILBOX_HIGH_MESSAGES = self.high_messages
+        mailbox.MAILBOX_HIGH_MESSAGES = self.high_messages
         if not hasattr(self, "state"):
             return
         state = self.state

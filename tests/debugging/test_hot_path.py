@@ -18,7 +18,7 @@ from tests.harness import Harness, need
 from tests.updates.feeder import feed
 
 DEBUGGER = {str(Path(str(module.__file__))) for module in (condition, flow_debug, module_debug)}
-OF_THE_STATE = {  # the debugger's part of module_state.py
+OF_THE_STATE = {  # the debugger's part of it
     method.__code__
     for method in (
         ModuleState._fill_single, ModuleState._passes, ModuleState._choose_pace, ModuleState.set_breakpoint,
@@ -101,5 +101,5 @@ def test_a_breakpoint_is_seen_by_this_test(flow: Harness) -> None:
     """Or it would count nothing."""
     flow.ok(api.SetBreakPointAtModule, flow_module_id="f/c", when="message.n < 0")
     profile = run(flow, last=200)
-    assert profile.debugger["ModuleState._passes"] >= 200
+    assert profile.debugger["Gate._passes"] >= 200
     assert profile.debugger["Condition.holds"] == 200
