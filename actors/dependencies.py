@@ -7,7 +7,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.flow_life import FlowLife
+from actors.flow_requests import FlowRequests
 from actors.messages import client_to_runner as api
 from actors.messages import runner_to_preparation as to_preparation
 from actors.messages.preparation_to_runner import Prepared
@@ -17,27 +17,12 @@ from runtimes.manifest import Runtime, find_version
 MAX_DEPENDENCIES = 1000
 
 
-class Dependencies(FlowLife):
+class Dependencies(FlowRequests):
     """The part of the Runner actor that lists, installs and removes environments."""
 
     def __init__(self) -> None:
         super().__init__()
         self.installs: dict[str, list[tuple[Any, ActorAddress]]] = {}  # environment id -> requests that wait for it
-
-    def reply(self, request: Any, sender: ActorAddress, value: Any = True, **more: Any) -> None:
-        """Answer a request."""
-        raise NotImplementedError
-
-    def refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
-        """Refuse a request."""
-        raise NotImplementedError
-
-    def find_runtime(self, request: Any, sender: ActorAddress, runtime_id: str) -> Runtime | None:
-        """The runtime, or a refusal."""
-        if runtime_id not in self.runtimes:
-            known = ", ".join(sorted(self.runtimes))
-            self.refuse(request, sender, f"there is no runtime {runtime_id!r}; there are {known}")
-        return self.runtimes.get(runtime_id)
 
     def receiveMsg_ListDependencies(self, message: api.ListDependencies, sender: ActorAddress) -> None:
         """The environments of a runtime."""

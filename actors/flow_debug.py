@@ -12,8 +12,8 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.condition import Breakpoint, ConditionError
-from actors.flow_life import FlowLife
 from actors.flow_record import FlowRecord
+from actors.flow_requests import FlowRequests
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages import runner_to_bridge as to_bridge
@@ -24,30 +24,8 @@ FALLBACK_TIMEOUT_S = 600.0
 log = logging.getLogger("runner.debug")
 
 
-class FlowDebug(FlowLife):
+class FlowDebug(FlowRequests):
     """The part of the Runner actor that debugs."""
-
-    # what the Runner actor has -------------------------------------------------------------------------------------
-
-    def reply(self, request: Any, sender: ActorAddress, value: Any = True, **more: Any) -> None:
-        """Answer a request."""
-        raise NotImplementedError
-
-    def refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
-        """Refuse a request."""
-        raise NotImplementedError
-
-    def find_flow(self, request: Any, sender: ActorAddress, flow_id: str) -> FlowRecord | None:
-        """The flow, or a refusal."""
-        raise NotImplementedError
-
-    def find_module(self, request: Any, sender: ActorAddress, flow_module_id: str) -> tuple[FlowRecord, str] | None:
-        """The flow and the module, or a refusal."""
-        raise NotImplementedError
-
-    def encode_message(self, request: Any, sender: ActorAddress, message: Any) -> bytes | None:
-        """The message as JSON, or a refusal."""
-        raise NotImplementedError
 
     # pause and resume ----------------------------------------------------------------------------------------------
 

@@ -224,6 +224,11 @@ class FlowLife(FlowPrepare):
         record.commands = {}
         return answers
 
+    def fail_flow(self, record: FlowRecord, *errors: str) -> None:
+        """A running flow cannot go on."""
+        if record.state == "running":
+            self.enqueue(record, lambda: self.failing(record, errors), lambda _: None)
+
     def failing(self, record: FlowRecord, errors: Errors) -> Steps:
         """Stop a flow that cannot go on; it says why."""
         for error in errors:

@@ -5,12 +5,10 @@ A tap is a sink of the flow as `-o` is one, but for actors/tap.py, which drops i
 
 from __future__ import annotations
 
-from typing import Any
-
 from thespian.actors import ActorAddress, ActorExitRequest
 
-from actors.flow_life import FlowLife
 from actors.flow_record import Attachment, FlowRecord
+from actors.flow_requests import FlowRequests
 from actors.flows import graph
 from actors.messages import client_to_runner as api
 from actors.messages import runner_to_bridge as to_bridge
@@ -20,27 +18,13 @@ from actors.operation import Expect, Steps
 from actors.tap import TapActor, tap_wire
 
 
-class FlowTap(FlowLife):
+class FlowTap(FlowRequests):
     """The part of the Runner actor that has the taps."""
 
     def __init__(self) -> None:
         super().__init__()
         self.taps: dict[str, tuple[FlowRecord, Attachment]] = {}
         self.count_taps = 0
-
-    # what the Runner actor has -------------------------------------------------------------------------------------
-
-    def reply(self, request: Any, sender: ActorAddress, value: Any = True, **more: Any) -> None:
-        """Answer a request."""
-        raise NotImplementedError
-
-    def refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
-        """Refuse a request."""
-        raise NotImplementedError
-
-    def find_module(self, request: Any, sender: ActorAddress, flow_module_id: str) -> tuple[FlowRecord, str] | None:
-        """The flow and the module, or a refusal."""
-        raise NotImplementedError
 
     # the API -------------------------------------------------------------------------------------------------------
 

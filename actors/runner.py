@@ -1,10 +1,8 @@
-"""The Runner actor: answers the Runner API. Its flows' lives are in flow_life.py; it never sees a message body."""
+"""The Runner actor: answers the Runner API. Most of it is mixed in, a noun each; it never sees a message body."""
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,16 +12,12 @@ from typing import Any
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.dependencies import Dependencies
-from actors.flow_debug import FlowDebug
+from actors.flow_ends import FlowEnds
+from actors.flow_figures import FlowFigures
 from actors.flow_keep import FlowKeep
 from actors.flow_life import missing_runtime
-from actors.flow_record import (
-    MAX_DEAD_LETTER_BYTES,
-    MAX_DEAD_LETTERS,
-    Attachment,
-    DeadLetter,
-    FlowRecord,
-)
+from actors.flow_messages import FlowMessages
+from actors.flow_record import FlowRecord
 from actors.flow_tap import FlowTap
 from actors.flows import graph
 from actors.flows.model import Flow, FlowError, Module
@@ -33,16 +27,12 @@ from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages import session_to_runner as from_session
 from actors.messages.preparation_to_runner import PreparationClosed, Prepared
-from actors.messages.runner_to_bridge import DescribeHost
 from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_module import DescribeModule, SubmitMessage
 from actors.messages.runner_to_preparation import CancelPreparation, ClosePreparation, OpenCache
-from actors.messages.runner_to_session import Attached, FlowEnded
 from actors.messages.system_to_actor import QuietPoint
 from actors.operation import Operation, Steps
 from actors.preparation import PreparationActor
 from runtimes.environments import cache_folder
-from runtimes.frames import HEADERS, join
 from runtimes.manifest import listed, load_runtimes, runtime_folders
 
 log = logging.getLogger("runner.flow")
@@ -60,16 +50,7 @@ class ConfigureRunner:
     kept: Path | None = None
 
 
-@dataclass(slots=True)
-class Gathering:
-    """Answers of several actors on their way to one reply."""
-
-    left: int
-    came: list[Any]
-    done: Callable[[list[Any]], None]
-
-
-class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
+class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Dependencies):
     """One per runner: owns the flows, their module and bridge actors, and the dead letters."""
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
@@ -82,30 +63,10 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
         runtimes = load_runtimes(runtime_folders())
         offered = runtimes if message.runtimes is None else message.runtimes
         self.runtimes = {id: runtime for id, runtime in runtimes.items() if id in offered}
-        self._gatherings: dict[str, Gathering] = {}
         self._closers: deque[Callable[[Any], None]] = deque()  # of ShutDowns
-        self._replays: dict[str, tuple[FlowRecord, DeadLetter, api.ReplayDeadLetter, ActorAddress]] = {}
-        self._count = 0
         self.ending = False
-        self._samples: dict[str, tuple[float, dict[str, tuple[int, int]]]] = {}
 
     # the API: flows ------------------------------------------------------------------------------------------------
-
-    def reply(self, request: Any, sender: ActorAddress, value: Any = True, **more: Any) -> None:
-        """Answer a request."""
-        self.send(sender, Reply(request_id=request.request_id, ok=True, value=value, **more))
-
-    def refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
-        """Refuse a request."""
-        self.send(sender, Reply(request_id=request.request_id, ok=False, value=False, error=error, data=data))
-
-    def find_flow(self, request: Any, sender: ActorAddress, flow_id: str) -> FlowRecord | None:
-        """The flow, or a refusal."""
-        record = self.flows.get(flow_id)
-        if record is None:
-            known = ", ".join(sorted(self.flows)) or "none"
-            self.refuse(request, sender, f"there is no flow {flow_id!r}; flows here: {known}")
-        return record
 
     def receiveMsg_ListRuntimes(self, message: api.ListRuntimes, sender: ActorAddress) -> None:
         """Every runtime with its version, or why it is not available."""
@@ -258,194 +219,12 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
         if record is not None:
             self.reply(message, sender, record.receipt)
 
-    # the API: messages ---------------------------------------------------------------------------------------------
-
-    def find_module(self, request: Any, sender: ActorAddress, flow_module_id: str) -> tuple[FlowRecord, str] | None:
-        """The flow and the module, or a refusal."""
-        flow_id, slash, module = flow_module_id.partition("/")
-        if not slash:
-            self.refuse(request, sender, f"{flow_module_id!r} is not of the form flow/module")
-            return None
-        record = self.find_flow(request, sender, flow_id)
-        if record is None:
-            return None
-        if module not in record.modules:
-            known = ", ".join(sorted(record.modules))
-            self.refuse(request, sender, f"the flow {flow_id!r} has no module {module!r}; it has {known}")
-            return None
-        return record, module
-
-    def receiveMsg_SendMessage(self, message: api.SendMessage, sender: ActorAddress) -> None:
-        """One message from outside."""
-        found = self.find_module(message, sender, message.flow_module_id)
-        if found is None:
-            return
-        record, module = found
-        ports = record.flow.modules[module].ports_in
-        if ports is not None and message.port not in ports:
-            self.refuse(message, sender, f"{module} has no in-port {message.port!r}; it has {', '.join(ports)}")
-            return
-        encoded = self.encode_message(message, sender, message.message)
-        if encoded is not None:
-            self._submit(record, module, message.port, join([encoded]), 0, "api", message.request_id, sender)
-
-    def encode_message(self, request: Any, sender: ActorAddress, message: Any) -> bytes | None:
-        """The message as JSON, or a refusal."""
-        try:
-            return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-        except (ValueError, TypeError, RecursionError) as error:
-            self.refuse(request, sender, f"the message is not JSON: {error}")
-            return None
-
-    def _submit(
-        self, record: FlowRecord, module: str, port: str, body: bytes, flags: int, origin: str, request_id: str,
-        client: ActorAddress,
-    ) -> None:  # fmt: skip
-        wire = f"{origin}->{module}.{port}"
-        self.input_wire(record, module, port, wire, None)
-        number = record.input_numbers.get(wire, 0)
-        record.input_numbers[wire] = number + 1
-        self.send(
-            record.modules[module],
-            SubmitMessage(request_id=request_id, client=client, wire=wire, body=body, flags=flags, number=number),
-        )
-
-    def receiveMsg_DeadLetters(self, message: api.DeadLetters, sender: ActorAddress) -> None:
-        """The dead letters of a flow, oldest first."""
-        record = self.find_flow(message, sender, message.flow_id)
-        if record is not None:
-            self.reply(message, sender, [letter_view(record.flow.id, letter) for letter in record.dead_letters])
-
-    def receiveMsg_ReplayDeadLetter(self, message: api.ReplayDeadLetter, sender: ActorAddress) -> None:
-        """Send it again and take it off the list."""
-        flow_id = message.id.partition("/")[0]
-        record = self.find_flow(message, sender, flow_id)
-        if record is None:
-            return
-        letter = next((letter for letter in record.dead_letters if letter.id == message.id), None)
-        if letter is None or letter.module not in record.modules:
-            self.refuse(message, sender, f"there is no dead letter {message.id!r} that could be replayed")
-            return
-        record.dead_letters.remove(letter)  # at once: nobody replays it twice; it comes back if it is not taken
-        record.dead_letter_bytes -= len(letter.message)
-        self._count += 1
-        request_id = f"replay-{self._count}"
-        self._replays[request_id] = (record, letter, message, sender)
-        body = join([letter.message], [letter.headers] if letter.headers else None)
-        flags = HEADERS if letter.headers else 0
-        self._submit(record, letter.module, letter.port, body, flags, "dead", request_id, self.address)
-
-    def _replayed(self, reply: Reply) -> None:
-        record, letter, request, client = self._replays.pop(reply.request_id)
-        if reply.ok:
-            self.reply(request, client)
-        else:
-            record.dead_letters.appendleft(letter)
-            record.dead_letter_bytes += len(letter.message)
-            self.refuse(request, client, reply.error or "the message was not taken")
-
-    def add_dead_letter(
-        self, record: FlowRecord, module: str, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]
-    ) -> None:
-        """Keep a dead letter; a full store stops the flow rather than lose one."""
-        record.dead_letter_count += 1
-        letter = DeadLetter(
-            f"{record.flow.id}/{record.dead_letter_count}", module, port, message, headers, error, time.time()
-        )
-        record.dead_letters.append(letter)
-        record.dead_letter_bytes += len(message)
-        log.error("%s/%s: dead letter %s: %s: %s", record.flow.id, module, letter.id, error["type"], error["message"])
-        if len(record.dead_letters) >= MAX_DEAD_LETTERS or record.dead_letter_bytes >= MAX_DEAD_LETTER_BYTES:
-            self._fail_flow(record, f"{record.flow.id}: {len(record.dead_letters)} dead letters: the flow is stopped")
-
-    # the API: figures ----------------------------------------------------------------------------------------------
-
-    def gather(self, record: FlowRecord, hosts: bool, done: Callable[[list[Any]], None]) -> None:
-        """Ask every module (and host) to describe itself; `done` gets all answers at once."""
-        self._count += 1
-        request_id = f"gather-{self._count}"
-        asked: list[tuple[Any, Any]] = [
-            (module, DescribeModule(request_id=request_id)) for module in record.modules.values()
-        ]
-        if hosts:
-            asked += [(bridge, DescribeHost(request_id=request_id)) for bridge in record.bridges.values()]
-        self._gatherings[request_id] = Gathering(len(asked), [], done)
-        for actor, question in asked:
-            self.send(actor, question)
-        if not asked:
-            self._gatherings.pop(request_id).done([])
-
-    def _gathered(self, message: Any, _sender: ActorAddress) -> None:
-        gathering = self._gatherings[message.request_id]
-        if not isinstance(message, Reply):  # a Reply says that the actor could not describe itself (it has logged why)
-            gathering.came.append(message)
-        gathering.left -= 1
-        if not gathering.left:
-            del self._gatherings[message.request_id]
-            gathering.done(gathering.came)
-
-    receiveMsg_ModuleDescribed = receiveMsg_HostDescribed = _gathered
-
     def receiveMsg_Reply(self, message: Reply, sender: ActorAddress) -> None:
         """Of a module: to a replay, or it could not describe itself."""
-        if message.request_id in self._replays:
-            self._replayed(message)
+        if message.request_id in self.replays:
+            self.replayed(message)
         else:
-            self._gathered(message, sender)
-
-    def receiveMsg_FlowState(self, message: api.FlowState, sender: ActorAddress) -> None:
-        """The figures of a flow; rates are those since the last call."""
-        record = self.find_flow(message, sender, message.flow_id)
-        if record is None:
-            return
-
-        def done(answers: list[Any]) -> None:
-            modules = {a.module: a.figures for a in answers if isinstance(a, from_module.ModuleDescribed)}
-            self._add_rates(record.flow.id, modules)
-            hosts = {a.key: a.figures for a in answers if isinstance(a, from_bridge.HostDescribed)}
-            for key, figures in hosts.items():
-                for module in figures["modules"]:
-                    modules[module]["host"] = key
-            value = {
-                "id": record.flow.id, "state": record.state, "debug": self.debug_view(record),
-                "errors": list(record.failed_for), "modules": modules,
-                "hosts": hosts, "leftOut": record.left_out, "deadLetters": len(record.dead_letters),
-            }  # fmt: skip
-            self.reply(message, sender, value)
-
-        self.gather(record, record.state != "stopped", done)  # a bridge that never started has no host
-
-    def _add_rates(self, flow_id: str, modules: dict[str, dict[str, Any]]) -> None:
-        now = time.monotonic()
-        then, before = self._samples.get(flow_id, (now, {}))
-        self._samples[flow_id] = (now, {name: (f["accepted"], f["sent"]) for name, f in modules.items()})
-        for name, figures in modules.items():
-            accepted, sent = before.get(name, (figures["accepted"], figures["sent"]))
-            seconds = max(now - then, 1e-9)
-            figures["inPerS"] = (figures["accepted"] - accepted) / seconds
-            figures["outPerS"] = (figures["sent"] - sent) / seconds
-
-    def receiveMsg_Audit(self, message: api.Audit, sender: ActorAddress) -> None:
-        """The accounts of every module."""
-        rows: dict[str, dict[str, Any]] = {}
-        records = list(self.flows.values())
-        left = len(records)
-
-        def done(record: FlowRecord, answers: list[Any]) -> None:
-            nonlocal left
-            for answer in answers:
-                names = ("accepted", "completed", "queued", "dropped", "deadLettered")
-                row = {name: answer.figures[name] for name in names}
-                row["balanced"] = row["accepted"] == sum(row[name] for name in names[1:])
-                rows[f"{record.flow.id}/{answer.module}"] = row
-            left -= 1
-            if not left:
-                self.reply(message, sender, rows)
-
-        for record in records:
-            self.gather(record, False, lambda answers, record=record: done(record, answers))  # type: ignore[misc]
-        if not records:
-            self.reply(message, sender, rows)
+            self.gathered(message, sender)
 
     # what modules and bridges say ----------------------------------------------------------------------------------
 
@@ -453,14 +232,9 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
         """While starting, or a host that is not in use yet: no. Else the flow cannot go on."""
         record = self.flows[message.flow]
         if record.state == "running" and any(bridge == sender for bridge in record.bridges.values()):
-            self._fail_flow(record, *message.errors)
+            self.fail_flow(record, *message.errors)
         self.resolve(message.flow, "loaded", message.key, message)
         self.resolve(message.flow, "started", message.key, message)
-
-    def receiveMsg_DeadLettered(self, message: from_module.DeadLettered, _sender: ActorAddress) -> None:
-        """A module has given up on a message."""
-        record = self.flows[message.flow]
-        self.add_dead_letter(record, message.module, message.port, message.message, message.headers, message.error)
 
     def receiveMsg_SourceRaised(self, message: from_module.SourceRaised, _sender: ActorAddress) -> None:
         """A source has ended with an error."""
@@ -472,15 +246,11 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
     def receiveMsg_MailboxOverrun(self, message: from_module.MailboxOverrun, _sender: ActorAddress) -> None:
         """A cycle grows without bound."""
         record = self.flows[message.flow]
-        self._fail_flow(
+        self.fail_flow(
             record,
             f"{message.flow}: the feedback wire {message.wire} has filled the mailbox of {message.module}: "
             f"the cycle makes more messages than it takes; the flow is stopped",
         )
-
-    def _fail_flow(self, record: FlowRecord, *errors: str) -> None:
-        if record.state == "running":
-            self.enqueue(record, lambda: self.failing(record, errors), lambda _: None)
 
     def receiveMsg_QuietPoint(self, message: QuietPoint, _sender: ActorAddress) -> None:
         """Handovers may happen now."""
@@ -496,57 +266,6 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
             self.fall_back(*which)
 
     # feeds, sinks and the embedded session -------------------------------------------------------------------------
-
-    def _attach(self, message: Any, sender: ActorAddress) -> FlowRecord | None:
-        record = self.flows[message.flow]
-        if message.module in record.modules:
-            return record
-        known = ", ".join(sorted(record.modules))
-        reason = record.left_out.get(message.module)
-        error = reason or f"the flow {record.flow.id!r} has no module {message.module!r}; it has {known}"
-        self.send(sender, Attached(wire=message.wire, error=error))
-        return None
-
-    def receiveMsg_AttachFeed(self, message: from_session.AttachFeed, sender: ActorAddress) -> None:
-        """Somebody outside sends into the flow."""
-        record = self._attach(message, sender)
-        if record is not None:
-            feed = Attachment(message.module, message.port, message.wire, sender)
-            record.feeds.append(feed)
-            self.connect_feed(record, feed)
-
-    def receiveMsg_AttachSink(self, message: from_session.AttachSink, sender: ActorAddress) -> None:
-        """Somebody outside receives from the flow."""
-        record = self._attach(message, sender)
-        if record is not None:
-            sink = Attachment(message.module, message.port, message.wire, sender)
-            record.sinks.append(sink)
-            self.connect_sink(record, sink)
-
-    def receiveMsg_MuteSources(self, message: from_session.MuteSources, _sender: ActorAddress) -> None:
-        """For flow tests."""
-        self.flows[message.flow].mute_sources = True
-
-    def receiveMsg_WatchFlow(self, message: from_session.WatchFlow, sender: ActorAddress) -> None:
-        """Say when it is over: at once, if it has failed or has nothing to do."""
-        record = self.flows[message.flow]
-        record.watcher = sender
-        if record.state == "failed":
-            self.send(sender, FlowEnded(flow=message.flow, errors=record.failed_for))
-        record.gauge.watched = True
-        if record.gauge.idle:
-            self._idle(record)
-
-    def receiveMsg_FlowIdle(self, message: from_module.FlowIdle, _sender: ActorAddress) -> None:
-        """A module found the gauge at zero."""
-        record = self.flows.get(message.flow)
-        if record is not None and record.gauge.idle:
-            self._idle(record)
-
-    def _idle(self, record: FlowRecord) -> None:
-        record.gauge.watched = False
-        if record.watcher is not None:
-            self.send(record.watcher, FlowEnded(flow=record.flow.id, errors=tuple(record.source_errors)))
 
     def receiveMsg_ShutDown(self, message: from_session.ShutDown, sender: ActorAddress) -> None:
         """Stop and keep every flow, stop what is being prepared, then answer."""
@@ -582,15 +301,6 @@ class RunnerActor(FlowKeep, FlowDebug, FlowTap, Dependencies):
 
 def _listed(record: FlowRecord) -> dict[str, Any]:
     return {**record.flow.document, "id": record.flow.id, "state": record.state}
-
-
-def letter_view(flow_id: str, letter: DeadLetter) -> dict[str, Any]:
-    """A dead letter as the API shows it; the message is decoded here, off the hot path."""
-    return {
-        "id": letter.id, "flowModuleId": f"{flow_id}/{letter.module}", "port": letter.port,
-        "message": json.loads(letter.message), "headers": json.loads(letter.headers) if letter.headers else None,
-        "error": letter.error, "time": letter.time,
-    }  # fmt: skip
 
 
 def _step(kind: str, name: str) -> Callable[[RunnerActor, Any, ActorAddress], None]:

@@ -1,0 +1,68 @@
+"""Who is outside a flow: its feeds, its sinks, and the session that waits for its end. Mixed into the Runner actor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.flow_life import FlowLife
+from actors.flow_record import Attachment, FlowRecord
+from actors.messages import module_to_runner as from_module
+from actors.messages import session_to_runner as from_session
+from actors.messages.runner_to_session import Attached, FlowEnded
+
+
+class FlowEnds(FlowLife):
+    """The part of the Runner actor that knows who is attached to a flow."""
+
+    def _attach(self, message: Any, sender: ActorAddress) -> FlowRecord | None:
+        record = self.flows[message.flow]
+        if message.module in record.modules:
+            return record
+        known = ", ".join(sorted(record.modules))
+        reason = record.left_out.get(message.module)
+        error = reason or f"the flow {record.flow.id!r} has no module {message.module!r}; it has {known}"
+        self.send(sender, Attached(wire=message.wire, error=error))
+        return None
+
+    def receiveMsg_AttachFeed(self, message: from_session.AttachFeed, sender: ActorAddress) -> None:
+        """Somebody outside sends into the flow."""
+        record = self._attach(message, sender)
+        if record is not None:
+            feed = Attachment(message.module, message.port, message.wire, sender)
+            record.feeds.append(feed)
+            self.connect_feed(record, feed)
+
+    def receiveMsg_AttachSink(self, message: from_session.AttachSink, sender: ActorAddress) -> None:
+        """Somebody outside receives from the flow."""
+        record = self._attach(message, sender)
+        if record is not None:
+            sink = Attachment(message.module, message.port, message.wire, sender)
+            record.sinks.append(sink)
+            self.connect_sink(record, sink)
+
+    def receiveMsg_MuteSources(self, message: from_session.MuteSources, _sender: ActorAddress) -> None:
+        """For flow tests."""
+        self.flows[message.flow].mute_sources = True
+
+    def receiveMsg_WatchFlow(self, message: from_session.WatchFlow, sender: ActorAddress) -> None:
+        """Say when it is over: at once, if it has failed or has nothing to do."""
+        record = self.flows[message.flow]
+        record.watcher = sender
+        if record.state == "failed":
+            self.send(sender, FlowEnded(flow=message.flow, errors=record.failed_for))
+        record.gauge.watched = True
+        if record.gauge.idle:
+            self._idle(record)
+
+    def receiveMsg_FlowIdle(self, message: from_module.FlowIdle, _sender: ActorAddress) -> None:
+        """A module found the gauge at zero."""
+        record = self.flows.get(message.flow)
+        if record is not None and record.gauge.idle:
+            self._idle(record)
+
+    def _idle(self, record: FlowRecord) -> None:
+        record.gauge.watched = False
+        if record.watcher is not None:
+            self.send(record.watcher, FlowEnded(flow=record.flow.id, errors=tuple(record.source_errors)))

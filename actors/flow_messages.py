@@ -1,0 +1,121 @@
+"""Messages from outside, and dead letters: kept, shown, replayed. Mixed into the Runner actor."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.flow_record import MAX_DEAD_LETTER_BYTES, MAX_DEAD_LETTERS, DeadLetter, FlowRecord
+from actors.flow_requests import FlowRequests
+from actors.messages import client_to_runner as api
+from actors.messages import module_to_runner as from_module
+from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_module import SubmitMessage
+from runtimes.frames import HEADERS, join
+
+log = logging.getLogger("runner.flow")
+
+
+class FlowMessages(FlowRequests):
+    """The part of the Runner actor that sends into flows and keeps what they could not handle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replays: dict[str, tuple[FlowRecord, DeadLetter, api.ReplayDeadLetter, ActorAddress]] = {}
+        self.count_replays = 0
+
+    def receiveMsg_SendMessage(self, message: api.SendMessage, sender: ActorAddress) -> None:
+        """One message from outside."""
+        found = self.find_module(message, sender, message.flow_module_id)
+        if found is None:
+            return
+        record, module = found
+        ports = record.flow.modules[module].ports_in
+        if ports is not None and message.port not in ports:
+            self.refuse(message, sender, f"{module} has no in-port {message.port!r}; it has {', '.join(ports)}")
+            return
+        encoded = self.encode_message(message, sender, message.message)
+        if encoded is not None:
+            self._submit(record, module, message.port, join([encoded]), 0, "api", message.request_id, sender)
+
+    def _submit(
+        self, record: FlowRecord, module: str, port: str, body: bytes, flags: int, origin: str, request_id: str,
+        client: ActorAddress,
+    ) -> None:  # fmt: skip
+        wire = f"{origin}->{module}.{port}"
+        self.input_wire(record, module, port, wire, None)
+        number = record.input_numbers.get(wire, 0)
+        record.input_numbers[wire] = number + 1
+        self.send(
+            record.modules[module],
+            SubmitMessage(request_id=request_id, client=client, wire=wire, body=body, flags=flags, number=number),
+        )
+
+    # dead letters --------------------------------------------------------------------------------------------------
+
+    def receiveMsg_DeadLettered(self, message: from_module.DeadLettered, _sender: ActorAddress) -> None:
+        """A module has given up on a message."""
+        record = self.flows[message.flow]
+        self.add_dead_letter(record, message.module, message.port, message.message, message.headers, message.error)
+
+    def add_dead_letter(
+        self, record: FlowRecord, module: str, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]
+    ) -> None:
+        """Keep a dead letter; a full store stops the flow rather than lose one."""
+        record.dead_letter_count += 1
+        letter = DeadLetter(
+            f"{record.flow.id}/{record.dead_letter_count}", module, port, message, headers, error, time.time()
+        )
+        record.dead_letters.append(letter)
+        record.dead_letter_bytes += len(message)
+        log.error("%s/%s: dead letter %s: %s: %s", record.flow.id, module, letter.id, error["type"], error["message"])
+        if len(record.dead_letters) >= MAX_DEAD_LETTERS or record.dead_letter_bytes >= MAX_DEAD_LETTER_BYTES:
+            self.fail_flow(record, f"{record.flow.id}: {len(record.dead_letters)} dead letters: the flow is stopped")
+
+    def receiveMsg_DeadLetters(self, message: api.DeadLetters, sender: ActorAddress) -> None:
+        """The dead letters of a flow, oldest first."""
+        record = self.find_flow(message, sender, message.flow_id)
+        if record is not None:
+            self.reply(message, sender, [letter_view(record.flow.id, letter) for letter in record.dead_letters])
+
+    def receiveMsg_ReplayDeadLetter(self, message: api.ReplayDeadLetter, sender: ActorAddress) -> None:
+        """Send it again and take it off the list."""
+        flow_id = message.id.partition("/")[0]
+        record = self.find_flow(message, sender, flow_id)
+        if record is None:
+            return
+        letter = next((letter for letter in record.dead_letters if letter.id == message.id), None)
+        if letter is None or letter.module not in record.modules:
+            self.refuse(message, sender, f"there is no dead letter {message.id!r} that could be replayed")
+            return
+        record.dead_letters.remove(letter)  # at once: nobody replays it twice; it comes back if it is not taken
+        record.dead_letter_bytes -= len(letter.message)
+        self.count_replays += 1
+        request_id = f"replay-{self.count_replays}"
+        self.replays[request_id] = (record, letter, message, sender)
+        body = join([letter.message], [letter.headers] if letter.headers else None)
+        flags = HEADERS if letter.headers else 0
+        self._submit(record, letter.module, letter.port, body, flags, "dead", request_id, self.address)
+
+    def replayed(self, reply: Reply) -> None:
+        """The module has taken the message, or not."""
+        record, letter, request, client = self.replays.pop(reply.request_id)
+        if reply.ok:
+            self.reply(request, client)
+        else:
+            record.dead_letters.appendleft(letter)
+            record.dead_letter_bytes += len(letter.message)
+            self.refuse(request, client, reply.error or "the message was not taken")
+
+
+def letter_view(flow_id: str, letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter as the API shows it; the message is decoded here, off the hot path."""
+    return {
+        "id": letter.id, "flowModuleId": f"{flow_id}/{letter.module}", "port": letter.port,
+        "message": json.loads(letter.message), "headers": json.loads(letter.headers) if letter.headers else None,
+        "error": letter.error, "time": letter.time,
+    }  # fmt: skip

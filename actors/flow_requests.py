@@ -1,0 +1,63 @@
+"""Requests of the Runner API: finding what they name, and answering them. Mixed into the Runner actor."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.flow_life import FlowLife
+from actors.flow_record import FlowRecord
+from actors.messages.runner_to_client import Reply
+from runtimes.manifest import Runtime
+
+
+class FlowRequests(FlowLife):
+    """The part of the Runner actor that knows how a client is answered."""
+
+    def reply(self, request: Any, sender: ActorAddress, value: Any = True, **more: Any) -> None:
+        """Answer a request."""
+        self.send(sender, Reply(request_id=request.request_id, ok=True, value=value, **more))
+
+    def refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
+        """Refuse a request."""
+        self.send(sender, Reply(request_id=request.request_id, ok=False, value=False, error=error, data=data))
+
+    def find_flow(self, request: Any, sender: ActorAddress, flow_id: str) -> FlowRecord | None:
+        """The flow, or a refusal."""
+        record = self.flows.get(flow_id)
+        if record is None:
+            known = ", ".join(sorted(self.flows)) or "none"
+            self.refuse(request, sender, f"there is no flow {flow_id!r}; flows here: {known}")
+        return record
+
+    def find_module(self, request: Any, sender: ActorAddress, flow_module_id: str) -> tuple[FlowRecord, str] | None:
+        """The flow and the module, or a refusal."""
+        flow_id, slash, module = flow_module_id.partition("/")
+        if not slash:
+            self.refuse(request, sender, f"{flow_module_id!r} is not of the form flow/module")
+            return None
+        record = self.find_flow(request, sender, flow_id)
+        if record is None:
+            return None
+        if module not in record.modules:
+            known = ", ".join(sorted(record.modules))
+            self.refuse(request, sender, f"the flow {flow_id!r} has no module {module!r}; it has {known}")
+            return None
+        return record, module
+
+    def find_runtime(self, request: Any, sender: ActorAddress, runtime_id: str) -> Runtime | None:
+        """The runtime, or a refusal."""
+        if runtime_id not in self.runtimes:
+            known = ", ".join(sorted(self.runtimes))
+            self.refuse(request, sender, f"there is no runtime {runtime_id!r}; there are {known}")
+        return self.runtimes.get(runtime_id)
+
+    def encode_message(self, request: Any, sender: ActorAddress, message: Any) -> bytes | None:
+        """The message as JSON, or a refusal."""
+        try:
+            return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        except (ValueError, TypeError, RecursionError) as error:
+            self.refuse(request, sender, f"the message is not JSON: {error}")
+            return None

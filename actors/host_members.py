@@ -1,0 +1,78 @@
+"""Updates, as a bridge sees them: modules come to its host, work no more, and leave. Mixed into the Bridge actor."""
+
+from __future__ import annotations
+
+from thespian.actors import ActorAddress
+
+from actors.host_link import Life
+from actors.host_service import RUNNING, Service
+from actors.messages import bridge_to_module as to_module
+from actors.messages import bridge_to_runner as to_runner
+from actors.messages import runner_to_bridge as from_runner
+from runtimes.frames import Kind
+
+
+class Members(Service):
+    """The part of the Bridge actor that changes who is on its host."""
+
+    def receiveMsg_AddMembers(self, message: from_runner.AddMembers, _sender: ActorAddress) -> None:
+        """Load them beside the others."""
+        self.members |= message.members
+        self.names |= message.names
+        self.owed.add("loaded")
+        if self.life in (Life.NONE, Life.STOPPING):
+            self._tell("loaded", to_runner.LoadFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
+        elif self.life in RUNNING:
+            for member in message.members.values():
+                self.send(member, to_module.HostUp())
+
+    def receiveMsg_RetireModules(self, message: from_runner.RetireModules, _sender: ActorAddress) -> None:
+        """These work no more: `stop`, unless their host is dead anyway."""
+        self.serving -= message.slots
+        self.retiring = message.slots
+        self.owed.add("retired")
+        if self.life is not Life.OPENING:  # else when their `start` has ended
+            self._retire()
+
+    def _retire(self) -> None:
+        retiring, self.retiring = self.retiring, frozenset()
+        for slot in retiring & self.started if self.life is Life.OPEN else ():
+            self.send(self.members[slot], to_module.Retired())
+            if "stop" in self.hooks[slot]:
+                self._request("retire", slot, Kind.CALL, b'{"hook":"stop"}')
+        self.started -= retiring
+        self.sources -= retiring
+        self.suspects.update(dict.fromkeys(retiring, 0))
+        if self.probing in retiring:
+            self.probe_next()
+        if all(what != "retire" for what, _ in self.requests.values()):
+            self._all_retired()
+
+    def _all_retired(self) -> None:
+        errors, self.stop_errors = self.stop_errors, []
+        self._tell("retired", to_runner.ModulesRetired, errors=tuple(errors))
+
+    def receiveMsg_RemoveMembers(self, message: from_runner.RemoveMembers, _sender: ActorAddress) -> None:
+        """Unload what works no more. What never worked has nothing to say: a stuck host need not answer for it."""
+        self.owed.add("removed")
+        running = self.life in RUNNING
+        self.leaving = {slot for slot in message.slots if running and slot in self.wired}
+        for slot in message.slots:
+            if running:
+                self._request("unload", slot, Kind.UNLOAD)
+            if slot not in self.leaving:
+                self._forget(slot)
+        self._all_unloaded()
+
+    def _forget(self, slot: int) -> None:
+        self.members.pop(slot, None)
+        for table in (self.names, self.hooks, self.broken, self.suspects, self.wired):
+            table.pop(slot, None)
+        for channel in [channel for channel, (owner, _) in self.outputs.items() if owner == slot]:
+            del self.outputs[channel]
+        self.leaving.discard(slot)
+
+    def _all_unloaded(self) -> None:
+        if not self.leaving:
+            self._tell("removed", to_runner.MembersRemoved)
+            self._all_loaded()

@@ -1,0 +1,203 @@
+"""What a bridge does so that the modules of its host work: LOAD, WIRES, `start`. Mixed into the Bridge actor.
+
+Whatever is asked of a host gets a number; it knows what has been asked, and which modules are to work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.host_link import Life
+from actors.messages import bridge_to_module as to_module
+from actors.messages import bridge_to_runner as to_runner
+from actors.messages import module_to_bridge as from_module
+from actors.messages import runner_to_bridge as from_runner
+from actors.probation import Probation
+from runtimes.frames import Frame, Kind
+
+log = logging.getLogger("runner.host")
+# What is started, loaded or working: a module can be loaded.
+RUNNING = (Life.LOADING, Life.LOADED, Life.OPENING, Life.OPEN)
+
+
+class Service(Probation):
+    """The part of the Bridge actor that lets modules work."""
+
+    names: dict[int, str]  # of all members
+    outputs: dict[int, tuple[int, str]]
+    muted: bool
+    owed: set[str]  # what the runner waits for
+    patient: bool
+    stop_errors: list[str]
+
+    def new_service(self) -> None:
+        """For a new host."""
+        self.requests: dict[int, tuple[str, int]] = {}
+        self.request_count = 0
+        self.hooks: dict[int, frozenset[str]] = {}
+        self.broken: dict[int, str] = {}  # slots that could not be loaded, and why
+        self.started: set[int] = set()
+        self.sources: set[int] = set()
+        self.errors: list[str] = []  # of hooks
+        self.entering: set[int] = set()  # slots whose StartModule is still to come
+        self.start_calls: dict[int, from_module.StartModule] = {}
+        self.retiring: frozenset[int] = frozenset()
+        self.leaving: set[int] = set()  # slots that are being unloaded
+
+    def receiveMsg_LoadModule(self, message: from_module.LoadModule, _sender: ActorAddress) -> None:
+        """A module's code and context, for the host."""
+        if self.life not in RUNNING or message.slot not in self.members or message.slot in self.leaving:
+            return  # the host has died meanwhile, or the module has gone
+        self.suspects[message.slot] = message.suspects
+        self._request("load", message.slot, Kind.LOAD, message.body)
+
+    def _request(self, what: str, slot: int, kind: Kind, body: bytes = b"") -> None:
+        self.request_count += 1
+        self.requests[self.request_count] = (what, slot)
+        self._write([Frame(kind, slot, body, first=self.request_count)])
+
+    def _all_loaded(self) -> None:
+        if self.life not in RUNNING or not self.hooks.keys() >= self.members.keys():
+            return  # the others' LOAD is still to come
+        if self.broken and (not self.serving or self.broken.keys() & self.serving):
+            self._fail(list(self.broken.values()))
+            return
+        if self.broken:
+            self._tell("loaded", to_runner.LoadFailed, errors=tuple(self.broken.values()))
+        else:
+            self._tell("loaded", to_runner.HostLoaded)
+        if self.life is Life.LOADING:
+            self.life = Life.LOADED
+            if self.serving:
+                self._start_modules()
+
+    def _tell(self, owed: str, answer: type[Any], **fields: Any) -> None:
+        if owed in self.owed:
+            self.owed.discard(owed)
+            self.send(self.runner, answer(flow=self.flow, key=self.plan.key, **fields))
+
+    def receiveMsg_ServeModules(self, message: from_runner.ServeModules, _sender: ActorAddress) -> None:
+        """Exactly these modules are to work from now on."""
+        self.plan, self.serving, self.patient = message.plan, frozenset(message.plan.modules), message.patient
+        self.outputs.update(message.plan.outputs)
+        self.owed.add("started")
+        if self.life is Life.LOADED:
+            self._start_modules()
+        elif self.life is Life.OPEN:
+            self._enter()
+        elif self.life in (Life.NONE, Life.STOPPING):
+            self._tell("started", to_runner.StartFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
+
+    def _start_modules(self) -> None:
+        """All of a host that has just been loaded."""
+        self.life = Life.OPENING
+        self.probation = any(self.suspects[slot] for slot in self.serving)
+        self._enter()
+
+    def _enter(self) -> None:
+        """Start what is to work and does not yet."""
+        entering = self.serving - self.started
+        if broken := [self.broken[slot] for slot in entering if slot in self.broken]:
+            self._tell("started", to_runner.StartFailed, errors=tuple(broken))
+            return
+        self.entering, self.start_calls = set(entering), {}
+        self.unfusable = set()
+        for slot in entering:
+            self.send(self.members[slot], to_module.EnterService())
+        if not entering:
+            self._call_starts()
+
+    def receiveMsg_StartModule(self, message: from_module.StartModule, _sender: ActorAddress) -> None:
+        """How a module that enters is to be started."""
+        if self.life in (Life.OPENING, Life.OPEN) and message.slot in self.entering:
+            self.entering.discard(message.slot)
+            self.start_calls[message.slot] = message
+            self.unfusable |= message.waiting
+            if not self.entering:
+                self._call_starts()
+
+    def _call_starts(self) -> None:
+        # A wire that was fused still is; one into a module that is new here may be if nothing waits for it there.
+        into = {wire for _, _, slot, _, wire in self.fusable if slot in self.start_calls}
+        fused = (self.fused | into - self.unfusable) & self.fusable_wires
+        self.fused = frozenset() if self.probation else fused
+        self.write_wires()
+        for slot in self.plan.modules:
+            call = self.start_calls.get(slot)
+            if call is None:
+                continue
+            if call.has_context or "start" in self.hooks[slot]:
+                self._request("start", slot, Kind.CALL, call.body)
+            else:
+                self.started.add(slot)
+        if all(what != "start" for what, _ in self.requests.values()):
+            self._all_started()
+
+    def _all_started(self) -> None:
+        if self.life is Life.OPENING:
+            self._open()
+        elif self.life is Life.OPEN:
+            for slot in self.serving - self.start_calls.keys():
+                self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
+            self._let_work(self.start_calls)
+            self._tell_started()
+
+    def _open(self) -> None:
+        if self.errors and "started" not in self.owed:
+            self._fail(self.errors)
+            return
+        self.life = Life.OPEN
+        self._let_work(self.serving)
+        if self.retiring:
+            self._retire()
+        if self.serving - self.started and not self.errors:
+            self._enter()
+        else:
+            self._tell_started()
+        if self.probation:
+            again = sum(self.suspects.values())
+            log.info("%s: %s: %d messages are delivered again, one at a time", self.flow, self.plan.key, again)
+            self.probe_next()
+        else:
+            self.drain_to_fuse()
+
+    def _let_work(self, slots: Iterable[int]) -> None:
+        for slot in slots:
+            if slot in self.started:
+                self.send(
+                    self.members[slot],
+                    to_module.HostOpen(
+                        source=slot in self.sources and not self.muted,
+                        muted=slot in self.sources and self.muted,
+                        probation=self.probation,
+                        fused=self.fused,
+                    ),
+                )
+
+    def _tell_started(self) -> None:
+        errors, self.errors = self.errors, []
+        if errors:
+            self._tell("started", to_runner.StartFailed, errors=tuple(errors))
+        else:
+            self._tell("started", to_runner.ModulesStarted)
+
+    def _fail(self, errors: list[str]) -> None:
+        """Give the host up for good; the runner stops the flow."""
+        self.life = Life.STOPPING
+        self.owed -= {"loaded", "started"}
+        self.send(self.runner, to_runner.HostFailed(flow=self.flow, key=self.plan.key, errors=tuple(errors)))
+        if self.host is not None:
+            self.host.kill()
+
+    def receiveMsg_ChangePlan(self, message: from_runner.ChangePlan, _sender: ActorAddress) -> None:
+        """An input or an output more; adding is safe at any time."""
+        if self.life is Life.NONE:
+            return  # StartHost brings the plan
+        self.plan = message.plan
+        self.outputs.update(self.plan.outputs)
+        if self.life in (Life.OPENING, Life.OPEN):
+            self.write_wires()
