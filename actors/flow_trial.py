@@ -1,4 +1,7 @@
-"""The trial of an update: what is new is loaded in a host of its own, nothing is touched. Mixed into the Runner actor."""
+"""The trial of an update: everything new is loaded in a host of its own, with nothing touched.
+
+Mixed into the Runner actor.
+"""
 
 from __future__ import annotations
 

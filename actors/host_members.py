@@ -1,4 +1,4 @@
-"""Updates, as a bridge sees them: modules come to its host, work no more, and leave. Mixed into the Bridge actor."""
+"""Who is on a host changes when a flow is updated: modules come and leave. Mixed into the Bridge actor."""
 
 from __future__ import annotations
 
@@ -25,32 +25,6 @@ class Members(Service):
         elif self.life in RUNNING:
             for member in message.members.values():
                 self.send(member, to_module.HostUp())
-
-    def receiveMsg_RetireModules(self, message: from_runner.RetireModules, _sender: ActorAddress) -> None:
-        """These work no more: `stop`, unless their host is dead anyway."""
-        self.serving -= message.slots
-        self.retiring = message.slots
-        self.owed.add("retired")
-        if self.life is not Life.OPENING:  # else when their `start` has ended
-            self._retire()
-
-    def _retire(self) -> None:
-        retiring, self.retiring = self.retiring, frozenset()
-        for slot in retiring & self.started if self.life is Life.OPEN else ():
-            self.send(self.members[slot], to_module.Retired())
-            if "stop" in self.hooks[slot]:
-                self._request("retire", slot, Kind.CALL, b'{"hook":"stop"}')
-        self.started -= retiring
-        self.sources -= retiring
-        self.suspects.update(dict.fromkeys(retiring, 0))
-        if self.probing in retiring:
-            self.probe_next()
-        if all(what != "retire" for what, _ in self.requests.values()):
-            self._all_retired()
-
-    def _all_retired(self) -> None:
-        errors, self.stop_errors = self.stop_errors, []
-        self._tell("retired", to_runner.ModulesRetired, errors=tuple(errors))
 
     def receiveMsg_RemoveMembers(self, message: from_runner.RemoveMembers, _sender: ActorAddress) -> None:
         """Unload what works no more. What never worked has nothing to say: a stuck host need not answer for it."""

@@ -1,4 +1,4 @@
-"""What a bridge does so that the modules of its host work: LOAD, WIRES, `start`. Mixed into the Bridge actor.
+"""What a bridge does so that the modules of its host work: LOAD, WIRES, `start`, `stop`. Mixed into the Bridge actor.
 
 Whatever is asked of a host gets a number; it knows what has been asked, and which modules are to work.
 """
@@ -184,6 +184,32 @@ class Service(Probation):
             self._tell("started", to_runner.StartFailed, errors=tuple(errors))
         else:
             self._tell("started", to_runner.ModulesStarted)
+
+    def receiveMsg_RetireModules(self, message: from_runner.RetireModules, _sender: ActorAddress) -> None:
+        """These work no more: `stop`, unless their host is dead anyway."""
+        self.serving -= message.slots
+        self.retiring = message.slots
+        self.owed.add("retired")
+        if self.life is not Life.OPENING:  # else when their `start` has ended
+            self._retire()
+
+    def _retire(self) -> None:
+        retiring, self.retiring = self.retiring, frozenset()
+        for slot in retiring & self.started if self.life is Life.OPEN else ():
+            self.send(self.members[slot], to_module.Retired())
+            if "stop" in self.hooks[slot]:
+                self._request("retire", slot, Kind.CALL, b'{"hook":"stop"}')
+        self.started -= retiring
+        self.sources -= retiring
+        self.suspects.update(dict.fromkeys(retiring, 0))
+        if self.probing in retiring:
+            self.probe_next()
+        if all(what != "retire" for what, _ in self.requests.values()):
+            self._all_retired()
+
+    def _all_retired(self) -> None:
+        errors, self.stop_errors = self.stop_errors, []
+        self._tell("retired", to_runner.ModulesRetired, errors=tuple(errors))
 
     def _fail(self, errors: list[str]) -> None:
         """Give the host up for good; the runner stops the flow."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import orjson
-from thespian.actors import ActorAddress, WakeupMessage
+from thespian.actors import ActorAddress
 
 from actors.effects import (
     BreakpointHit,
@@ -21,25 +19,22 @@ from actors.effects import (
     SourceFailed,
     Stopped,
 )
-from actors.flows.graph import module_version
 from actors.flows.hosting import WireIn
 from actors.latency import Latency
-from actors.load import encode_context, load_body
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_bridge as to_bridge
 from actors.messages import module_to_runner as to_runner
 from actors.messages import runner_to_module as from_runner
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.runner_to_client import Reply
-from actors.module_debug import ModuleDebug, Step
+from actors.module_debug import Step
 from actors.module_state import WINDOW_MESSAGES, ModuleState
+from actors.module_update import ModuleUpdate
 from actors.tap import is_tap
 from runtimes.frames import HEADERS, join
 
-log = logging.getLogger("runner.module")
 
-
-class ModuleActor(ModuleDebug):
+class ModuleActor(ModuleUpdate):
     """Owns mailbox, context and counters; its messages are the events of the ModuleState."""
 
     def receiveMsg_ConfigureModule(self, message: from_runner.ConfigureModule, sender: ActorAddress) -> None:
@@ -211,128 +206,6 @@ class ModuleActor(ModuleDebug):
                 self.send(feeder, HoldWire(wire=wire) if wire in wanted else ReleaseWire(wire=wire))
         self.holding = wanted
 
-    # the host ------------------------------------------------------------------------------------------------------
-
-    def receiveMsg_HostUp(self, _message: from_bridge.HostUp, sender: ActorAddress) -> None:
-        """Give the host our code and context."""
-        state = self.state
-        state.host_up()
-        self.loaded_state = state
-        body = load_body(self.flow, self.module, self.max_turn_bytes, state.context, self.unit)
-        self.send(
-            sender,
-            to_bridge.LoadModule(
-                slot=state.slot, body=body, suspects=state.suspects
-            ),
-        )  # fmt: skip
-
-    def receiveMsg_EnterService(self, _message: from_bridge.EnterService, sender: ActorAddress) -> None:
-        """Say how `start` is to be called: with the context, if the host has not got it at LOAD."""
-        state = self.state
-        body: dict[str, Any] = {"hook": "start", "turns": state.source_turns}
-        encoded = orjson.dumps(body)
-        has_context = self.loaded_state is not state
-        if has_context:
-            self.loaded_state = state
-            encoded = encoded[:-1] + b',"context":' + encode_context(state.context) + b"}"
-        self.send(
-            sender,
-            to_bridge.StartModule(
-                slot=state.slot, body=encoded, has_context=has_context, waiting=state.waiting_wires()
-            ),
-        )
-
-    def receiveMsg_HostOpen(self, message: from_bridge.HostOpen, _sender: ActorAddress) -> None:
-        """The host is ready for messages."""
-        self.state.host_open(message.probation)
-        self.state.pulls = not message.muted
-        self.fused = message.fused
-        if message.source and not self.source_live:
-            self.gauge.sources += 1
-        self.source_live = message.source
-        self._update_holds()
-        self._act()
-
-    def receiveMsg_Retired(self, _message: from_bridge.Retired, _sender: ActorAddress) -> None:
-        """Another version is to work in our place."""
-        self.state.retired()
-
-    def receiveMsg_HostDown(self, message: from_bridge.HostDown, _sender: ActorAddress) -> None:
-        """The host died; a message that killed it often enough, alone, becomes a dead letter."""
-        error = {
-            "type": "HostDied",
-            "message": f"the message killed its host: {message.reason}",
-            "stack": message.stderr,
-        }
-        self.fused = frozenset()
-        before = self.state.queued
-        self.state.host_down(orjson.dumps({"error": error}))
-        self._update_holds()
-        if self.state.effects:
-            self._perform()
-        self.gauge.pending -= before - self.state.queued
-        self._act()
-
-    def receiveMsg_SlotPaused(self, _message: from_bridge.SlotPaused, _sender: ActorAddress) -> None:
-        """What was not committed is ours again; a message that used up its retries leaves."""
-        before = self.state.queued
-        self.state.paused()
-        if self.state.effects:
-            self._perform()
-        self.gauge.pending -= before - self.state.queued
-        self._act()
-
-    def receiveMsg_SourceFinished(self, _message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
-        """Our source has ended."""
-        self._source_ended()
-        self._act()
-
-    def _source_ended(self) -> None:
-        if self.source_live:
-            self.source_live = False
-            self.gauge.sources -= 1
-
-    def receiveMsg_TurnBegun(self, message: from_bridge.TurnBegun, _sender: ActorAddress) -> None:
-        """An announced turn has begun; from here its time counts."""
-        self.state.turn()
-        if self.module.timeout_s is not None:
-            self.timed_turn = message.number + 1
-            self.wakeupAfter(self.module.timeout_s, self.timed_turn)
-
-    def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
-        """A retry is due, or a turn may have run out of time."""
-        if message.payload == "retry":
-            self.state.go_on("retry")
-            self._act()
-        elif self.timed_turn and message.payload == self.timed_turn:
-            self.timed_turn = 0
-            self.send(
-                self.bridge, to_bridge.KillHost(reason=f"a turn took longer than timeout_s {self.module.timeout_s}")
-            )
-
-    def receiveMsg_ProbeNext(self, _message: from_bridge.ProbeNext, _sender: ActorAddress) -> None:
-        """Our next suspect may go, alone."""
-        self.state.probe()
-        self._act()
-
-    def receiveMsg_ProbationOver(self, _message: from_bridge.ProbationOver, _sender: ActorAddress) -> None:
-        """Back to full windows."""
-        self.state.end_probation()
-        self._act()
-
-    def receiveMsg_DrainWires(self, message: from_bridge.DrainWires, _sender: ActorAddress) -> None:
-        """Run dry on these wires."""
-        self.state.drain(message.wires)
-        self._act()
-
-    def receiveMsg_EndDrain(self, message: from_bridge.EndDrain, _sender: ActorAddress) -> None:
-        """Go on, unless an update holds us as well."""
-        if self.state.drain_reason == "fuse":
-            self.state.end_drain()
-        self.fused = message.fused
-        self._update_holds()
-        self._act()
-
     # the runner ----------------------------------------------------------------------------------------------------
 
     def receiveMsg_StopModule(self, message: from_runner.StopModule, _sender: ActorAddress) -> None:
@@ -385,10 +258,6 @@ class ModuleActor(ModuleDebug):
             to_runner.ModuleDescribed(request_id=message.request_id, module=self.module.id, figures=self._figures()),
         )
 
-    def module_version(self) -> str:
-        """The short name of what runs here."""
-        return module_version(self.module)
-
     def _figures(self) -> dict[str, Any]:
         state = self.state
         return {
@@ -402,90 +271,3 @@ class ModuleActor(ModuleDebug):
             "latencyMs": {"p50": self.latency.percentile_ms(0.5), "p99": self.latency.percentile_ms(0.99)},
             "contextBytes": sum(len(key) + len(value) for key, value in state.context.items()),
         }  # fmt: skip
-
-    # updates -------------------------------------------------------------------------------------------------------
-
-    def receiveMsg_Quiesce(self, message: from_runner.Quiesce, _sender: ActorAddress) -> None:
-        """Run dry on some wires, hold the others."""
-        self.state.drain(EVERY_WIRE if message.wires is None else message.wires, "update")
-        self._act()
-
-    def receiveMsg_AskDry(self, _message: from_runner.AskDry, _sender: ActorAddress) -> None:
-        """Say when it is done."""
-        self.state.ask_drained()
-        self._act()
-
-    def receiveMsg_DescribeContext(self, _message: from_runner.DescribeContext, sender: ActorAddress) -> None:
-        """Our context as of the last commit."""
-        self.send(
-            sender,
-            to_runner.ContextDescribed(flow=self.flow, module=self.module.id, context=dict(self.state.context)),
-        )
-
-    def receiveMsg_HandOver(self, _message: from_runner.HandOver, sender: ActorAddress) -> None:
-        """The state goes to the other version; this one may get it back."""
-        state, self.state = self.state, ModuleState()
-        self.state.configure(slot=self.slot, wires={})
-        self.state.link = state.link
-        self.loaded_state = self.step = None
-        self.blocked.clear()
-        self.holding.clear()
-        self._source_ended()
-        self.handlers = _REPLACED
-        self.send(
-            sender,
-            to_runner.ModuleHandedOver(flow=self.flow, module=self.module.id, state=state, numbers=self.numbers),
-        )
-
-    def _fence(self, message: Any, _sender: ActorAddress) -> None:
-        """A replaced incarnation has no say: what its code still commits (from a timer, say) is not applied."""
-        what = type(message).__name__
-        log.warning("%s/%s: the replaced version still works: ignored: %s", self.flow, self.module.id, what)
-
-    def receiveMsg_TakeOver(self, message: from_runner.TakeOver, _sender: ActorAddress) -> None:
-        """Go on from the state of the other version."""
-        if "handlers" in vars(self):
-            del self.handlers
-        state = message.state
-        state.move_to(self.state)
-        if message.context is not None:
-            state.context = message.context
-        ends = message.ends
-        self.numbers, self.feeders, self.targets = message.numbers, ends.feeders, ends.targets
-        self._go_on_from(state, ends.wires_in)
-        self._drop(ends.drop)
-
-    def receiveMsg_Rewire(self, message: from_runner.Rewire, _sender: ActorAddress) -> None:
-        """Other wires or other actors; whoever is full says so again."""
-        state = self.state
-        kept = {wire for wire, feeder in self.feeders.items() if message.feeders.get(wire) == feeder}
-        self.holding &= kept
-        before = {(str(actor), wire) for targets in self.targets.values() for actor, wire in targets}
-        after = {(str(actor), wire) for targets in message.targets.values() for actor, wire in targets}
-        self.blocked &= {wire for _, wire in before & after}
-        self.feeders, self.targets = message.feeders, message.targets
-        state.wires = state.wires | message.wires_in
-        self._drop(message.drop)
-        if not self.blocked:
-            state.go_on("target")
-        self._update_holds()
-        self._act()
-
-    def _drop(self, wires: frozenset[str]) -> None:
-        letters = self.state.discard(wires) if wires else ()
-        error = {"type": "WireRemoved", "message": "the wire was removed while this message was queued"}
-        for port, body, headers in letters:
-            self._dead_letter(port, body, headers, error)
-        self.gauge.pending -= len(letters)
-
-
-class _EveryWire(frozenset[str]):
-    """Holds every wire, those to come too."""
-
-    def __contains__(self, _wire: object) -> bool:
-        return True
-
-
-EVERY_WIRE = _EveryWire()
-_IGNORED = (from_bridge.TurnsCommitted, from_bridge.SourceFinished, from_bridge.TurnBegun)
-_REPLACED: dict[type, Callable[..., None]] = {kind: ModuleActor._fence for kind in _IGNORED}

@@ -9,25 +9,22 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from thespian.actors import ActorAddress
 
-from actors.base import BaseActor
 from actors.effects import BreakpointHit
+from actors.flows.graph import module_version
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_runner as to_runner
 from actors.messages import runner_to_module as from_runner
 from actors.messages.runner_to_client import Reply
+from actors.module_host import ModuleHost
 from actors.module_state import ModuleState
 from actors.recall import Link
 from actors.segment import Segment
 from runtimes.frames import HEADERS, split
-
-if TYPE_CHECKING:
-    from actors.flows.model import Module
-    from actors.gauge import Gauge
 
 MAX_LISTED = 100
 SHOWN_BYTES = 200
@@ -86,37 +83,12 @@ class Step:
         }  # fmt: skip
 
 
-class ModuleDebug(BaseActor):
+class ModuleDebug(ModuleHost):
     """The part of the Module actor that only the debugger needs."""
 
-    runner: ActorAddress
-    flow: str
-    module: Module
-    gauge: Gauge
-    state: ModuleState
-    source_live: bool
-    step: Step | None
-
-    def _act(self) -> None:
-        raise NotImplementedError
+    step: Step | None  # while one is under way
 
     def receiveMsg_TurnsCommitted(self, message: from_bridge.TurnsCommitted, sender: ActorAddress) -> None:
-        """Of the Module actor."""
-        raise NotImplementedError
-
-    def receiveMsg_SourceFinished(self, message: from_bridge.SourceFinished, sender: ActorAddress) -> None:
-        """Of the Module actor."""
-        raise NotImplementedError
-
-    def receiveMsg_HostDown(self, message: from_bridge.HostDown, sender: ActorAddress) -> None:
-        """Of the Module actor."""
-        raise NotImplementedError
-
-    def receiveMsg_HostOpen(self, message: from_bridge.HostOpen, sender: ActorAddress) -> None:
-        """Of the Module actor."""
-        raise NotImplementedError
-
-    def receiveMsg_SlotPaused(self, message: from_bridge.SlotPaused, sender: ActorAddress) -> None:
         """Of the Module actor."""
         raise NotImplementedError
 
@@ -203,7 +175,7 @@ class ModuleDebug(BaseActor):
 
     def module_version(self) -> str:
         """The short name of what runs here."""
-        raise NotImplementedError
+        return module_version(self.module)
 
     # held messages -------------------------------------------------------------------------------------------------
 

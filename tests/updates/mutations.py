@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors import module
+from actors import module_update
 from actors.flow_update import FlowUpdate
 from actors.messages import bridge_to_module as to_module
 from actors.module_state import ModuleState
@@ -32,7 +32,7 @@ def enter_freely() -> None:
     drain = ModuleState.drain
 
     def drain_all(self: ModuleState, wires: Any, reason: str = "fuse") -> None:
-        drain(self, module.EVERY_WIRE if reason == "update" else wires, reason)
+        drain(self, module_update.EVERY_WIRE if reason == "update" else wires, reason)
 
     ModuleState.drain = drain_all  # type: ignore[method-assign]
 
@@ -79,7 +79,7 @@ def fuse_at_once() -> None:
 
 def fence_nobody() -> None:
     """A replaced version still has a say."""
-    module._REPLACED.clear()
+    module_update._REPLACED.clear()
 
 
 @dataclass(frozen=True)

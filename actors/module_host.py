@@ -1,0 +1,160 @@
+"""What a module actor does with its host: load, work, probation, fusing, its end. Mixed into the Module actor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from thespian.actors import ActorAddress, WakeupMessage
+
+from actors.base import BaseActor
+from actors.flows.model import Module
+from actors.gauge import Gauge
+from actors.load import encode_context, load_body
+from actors.messages import bridge_to_module as from_bridge
+from actors.messages import module_to_bridge as to_bridge
+from actors.module_state import ModuleState
+
+
+class ModuleHost(BaseActor):
+    """The part of the Module actor that listens to the bridge."""
+
+    runner: ActorAddress
+    bridge: ActorAddress
+    flow: str
+    module: Module
+    gauge: Gauge
+    state: ModuleState
+    loaded_state: ModuleState | None  # the one whose context the host has
+    fused: frozenset[str]
+    source_live: bool
+    timed_turn: int
+
+    def _act(self) -> None:
+        raise NotImplementedError
+
+    def _perform(self) -> None:
+        raise NotImplementedError
+
+    def _update_holds(self) -> None:
+        raise NotImplementedError
+
+    def receiveMsg_HostUp(self, _message: from_bridge.HostUp, sender: ActorAddress) -> None:
+        """Give the host our code and context."""
+        state = self.state
+        state.host_up()
+        self.loaded_state = state
+        body = load_body(self.flow, self.module, self.max_turn_bytes, state.context, self.unit)
+        self.send(
+            sender,
+            to_bridge.LoadModule(
+                slot=state.slot, body=body, suspects=state.suspects
+            ),
+        )  # fmt: skip
+
+    def receiveMsg_EnterService(self, _message: from_bridge.EnterService, sender: ActorAddress) -> None:
+        """Say how `start` is to be called: with the context, if the host has not got it at LOAD."""
+        state = self.state
+        body: dict[str, Any] = {"hook": "start", "turns": state.source_turns}
+        encoded = orjson.dumps(body)
+        has_context = self.loaded_state is not state
+        if has_context:
+            self.loaded_state = state
+            encoded = encoded[:-1] + b',"context":' + encode_context(state.context) + b"}"
+        self.send(
+            sender,
+            to_bridge.StartModule(
+                slot=state.slot, body=encoded, has_context=has_context, waiting=state.waiting_wires()
+            ),
+        )
+
+    def receiveMsg_HostOpen(self, message: from_bridge.HostOpen, _sender: ActorAddress) -> None:
+        """The host is ready for messages."""
+        self.state.host_open(message.probation)
+        self.state.pulls = not message.muted
+        self.fused = message.fused
+        if message.source and not self.source_live:
+            self.gauge.sources += 1
+        self.source_live = message.source
+        self._update_holds()
+        self._act()
+
+    def receiveMsg_Retired(self, _message: from_bridge.Retired, _sender: ActorAddress) -> None:
+        """Another version is to work in our place."""
+        self.state.retired()
+
+    def receiveMsg_HostDown(self, message: from_bridge.HostDown, _sender: ActorAddress) -> None:
+        """The host died; a message that killed it often enough, alone, becomes a dead letter."""
+        error = {
+            "type": "HostDied",
+            "message": f"the message killed its host: {message.reason}",
+            "stack": message.stderr,
+        }
+        self.fused = frozenset()
+        before = self.state.queued
+        self.state.host_down(orjson.dumps({"error": error}))
+        self._update_holds()
+        if self.state.effects:
+            self._perform()
+        self.gauge.pending -= before - self.state.queued
+        self._act()
+
+    def receiveMsg_SlotPaused(self, _message: from_bridge.SlotPaused, _sender: ActorAddress) -> None:
+        """What was not committed is ours again; a message that used up its retries leaves."""
+        before = self.state.queued
+        self.state.paused()
+        if self.state.effects:
+            self._perform()
+        self.gauge.pending -= before - self.state.queued
+        self._act()
+
+    def receiveMsg_SourceFinished(self, _message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
+        """Our source has ended."""
+        self._source_ended()
+        self._act()
+
+    def _source_ended(self) -> None:
+        if self.source_live:
+            self.source_live = False
+            self.gauge.sources -= 1
+
+    def receiveMsg_TurnBegun(self, message: from_bridge.TurnBegun, _sender: ActorAddress) -> None:
+        """An announced turn has begun; from here its time counts."""
+        self.state.turn()
+        if self.module.timeout_s is not None:
+            self.timed_turn = message.number + 1
+            self.wakeupAfter(self.module.timeout_s, self.timed_turn)
+
+    def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
+        """A retry is due, or a turn may have run out of time."""
+        if message.payload == "retry":
+            self.state.go_on("retry")
+            self._act()
+        elif self.timed_turn and message.payload == self.timed_turn:
+            self.timed_turn = 0
+            self.send(
+                self.bridge, to_bridge.KillHost(reason=f"a turn took longer than timeout_s {self.module.timeout_s}")
+            )
+
+    def receiveMsg_ProbeNext(self, _message: from_bridge.ProbeNext, _sender: ActorAddress) -> None:
+        """Our next suspect may go, alone."""
+        self.state.probe()
+        self._act()
+
+    def receiveMsg_ProbationOver(self, _message: from_bridge.ProbationOver, _sender: ActorAddress) -> None:
+        """Back to full windows."""
+        self.state.end_probation()
+        self._act()
+
+    def receiveMsg_DrainWires(self, message: from_bridge.DrainWires, _sender: ActorAddress) -> None:
+        """Run dry on these wires."""
+        self.state.drain(message.wires)
+        self._act()
+
+    def receiveMsg_EndDrain(self, message: from_bridge.EndDrain, _sender: ActorAddress) -> None:
+        """Go on, unless an update holds us as well."""
+        if self.state.drain_reason == "fuse":
+            self.state.end_drain()
+        self.fused = message.fused
+        self._update_holds()
+        self._act()
