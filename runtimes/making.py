@@ -176,14 +176,7 @@ def hold(place: Path) -> int | None:
 
 def is_used(place: Path) -> bool:
     """Whether any process holds it."""
-    try:
-        with (place / ABOUT).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return _is_locked(place / ABOUT)
 
 
 def take_away(cache: Path, place: Path) -> Path:

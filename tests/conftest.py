@@ -1,20 +1,38 @@
-"""What every test gets: a runner, and a check that no process, descriptor or FIFO is left behind."""
+"""What a test can have: a runner, the toy runtimes. What every test gets: a check that nothing is left behind."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.harness import Harness, running
+from tests.harness import TOYS, Harness, running
 
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Harness]:
     with running(tmp_path / "state") as harness:
         yield harness
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The toy runtimes, with a cache of their own."""
+    monkeypatch.setenv("RUNNER_RUNTIMES", str(TOYS))
+    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Path]:
+    """A toy compiler that reads it waits until somebody writes."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    yield path
+    path.unlink()
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ from runtimes.conformance.command import RUNTIMES
 from runtimes.conformance.corpus import corpus
 from runtimes.conformance.values import equal, is_compact, parse
 from runtimes.manifest import find_version, load_runtimes
+from tests.harness import TOYS
 from tests.hosts.problem_host import PROBLEMS
 
 PROBLEM_HOST = Path(__file__).parent / "hosts" / "problem_host.py"
-TOYS = Path(__file__).parent / "runtimes"
 FOUND = load_runtimes([RUNTIMES, TOYS])
 MODULES = {"toy": RUNTIMES / "conformance" / "modules" / "python3"}
 

@@ -16,9 +16,10 @@ from runtimes.conformance.case import bench_of
 from runtimes.conformance.host import Host
 from runtimes.conformance.slot import Slot
 from runtimes.conformance.subject import PreparedSubject
-from runtimes.environments import Unit, build_recipe, cache_folder, environment_recipe, read_locked
-from runtimes.making import Failure, make
+from runtimes.environments import cache_folder, environment_recipe, read_locked
+from runtimes.making import Failure
 from runtimes.manifest import Runtime, find_version, load_runtimes, runtime_folders
+from tests.compiling import compiled
 from tests.harness import Harness
 from tests.updates.feeder import feed
 
@@ -48,17 +49,7 @@ def start() -> Iterator[Callable[[], Host]]:
 
 
 def build(units: dict[str, tuple[str, dict[str, str]]], dependencies: tuple[str, ...] = ()) -> Failure | Path:
-    """Compile units, name -> code and files; the folder of the result, or what is wrong."""
-    version = find_version(go()).version or ""
-    environment = environment_recipe(cache_folder(), go(), version, dependencies)
-    assert environment is not None
-    failure = make(cache_folder(), environment)
-    if failure is not None:
-        return failure
-    made = [Unit(name=name, code=code, files=files) for name, (code, files) in units.items()]
-    recipe = build_recipe(cache_folder(), go(), version, dependencies, made)
-    assert recipe is not None
-    return make(cache_folder(), recipe) or recipe.place
+    return compiled(go(), units, dependencies)
 
 
 def places(failure: Failure | Path) -> list[tuple[str, str, int, str]]:

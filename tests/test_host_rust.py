@@ -14,12 +14,13 @@ from actors.messages import client_to_runner as api
 from runtimes.conformance.case import bench_of
 from runtimes.conformance.host import Host
 from runtimes.conformance.subject import PreparedSubject
-from runtimes.environments import Unit, build_recipe, cache_folder, environment_recipe, read_locked
+from runtimes.environments import cache_folder, environment_recipe, read_locked
 from runtimes.frames import Frame, Kind
-from runtimes.making import Failure, make
+from runtimes.making import Failure
 from runtimes.manifest import Runtime, find_version, load_runtimes, runtime_folders
 from runtimes.rust.prepare import PrepareError, dependency
 from runtimes.rust.scan import functions
+from tests.compiling import compiled
 from tests.harness import Harness
 
 pytestmark = [
@@ -48,17 +49,7 @@ def start() -> Iterator[Callable[[], Host]]:
 
 
 def build(units: dict[str, tuple[str, dict[str, str]]], dependencies: tuple[str, ...] = ()) -> Failure | Path:
-    """Compile units, name -> code and files; the folder of the result, or what is wrong."""
-    version = find_version(rust()).version or ""
-    environment = environment_recipe(cache_folder(), rust(), version, dependencies)
-    assert environment is not None
-    failure = make(cache_folder(), environment)
-    if failure is not None:
-        return failure
-    made = [Unit(name=name, code=code, files=files) for name, (code, files) in units.items()]
-    recipe = build_recipe(cache_folder(), rust(), version, dependencies, made)
-    assert recipe is not None
-    return make(cache_folder(), recipe) or recipe.place
+    return compiled(rust(), units, dependencies)
 
 
 def places(failure: Failure | Path) -> dict[tuple[str, int], str]:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,12 @@ from runtimes.environments import Unit, about_of, build_recipe, environment_reci
 from runtimes.making import Failure, InUseError, Making, hold, is_used, leftovers, make, take_away
 from runtimes.manifest import Runtime, load_runtimes
 from tests.deployments import gone
-
-TOYS = Path(__file__).parent / "runtimes"
+from tests.harness import TOYS
 
 
 @pytest.fixture
 def toy() -> Runtime:
     return load_runtimes([TOYS])["toy"]
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "gate"
-    os.mkfifo(path)
-    yield path
-    path.unlink()
 
 
 def environment(cache: Path, toy: Runtime, *dependencies: str) -> Any:

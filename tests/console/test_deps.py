@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,23 +14,7 @@ import pytest
 from runtimes.environments import finished
 from tests.deployments import RUNNER, TIMEOUT_S, Plant, cli, gone, plant
 
-TOYS = Path(__file__).parents[1] / "runtimes"
 LINES = ["  taking p", "  taking q"]
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("RUNNER_RUNTIMES", str(TOYS))
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "gate"
-    os.mkfifo(path)
-    yield path
-    path.unlink()
 
 
 @pytest.fixture(params=["no live runner", "a live runner"])

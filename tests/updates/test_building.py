@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,8 @@ from actors.flow_update import FlowUpdate
 from actors.messages import client_to_runner as api
 from actors.preparation import PreparationActor
 from runtimes.environments import finished
-from tests.harness import Harness, running
+from tests.harness import TOYS, Harness, running
 
-TOYS = Path(__file__).parents[1] / "runtimes"
 COUNT = """
 def run(message, context):
     context.set("n", context.get("n", 0) + 1)
@@ -26,26 +24,10 @@ ECHO = "def run(message, context):\n    return message\n"
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("RUNNER_RUNTIMES", str(TOYS))
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def toys(cache: Path, tmp_path: Path) -> Iterator[Harness]:
     assert not cache.exists()
     with running(tmp_path / "state") as harness:
         yield harness
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Path]:
-    """A compiler that reads it waits until somebody writes."""
-    path = tmp_path / "gate"
-    os.mkfifo(path)
-    yield path
-    path.unlink()
 
 
 def toy(code: str, **fields: Any) -> dict[str, Any]:
