@@ -253,15 +253,18 @@ class FlowLife(FlowPrepare):
 
     def take_states(self, record: FlowRecord) -> Steps:
         """The state of every module; the actors of the flow are no more."""
-        # Until this burst of messages has run, no descriptor is read: nobody sends to an actor that is leaving.
-        self.system.ask_quiet_point(self.myAddress)
-        yield Expect([("quiet", "")])
+        yield from self.quiet()
         for module in record.modules.values():
             self.send(module, to_module.HandOver())
         came = yield Expect(("handed", name) for name in record.modules)
         for actor in (*record.bridges.values(), *record.modules.values()):
             self.send(actor, ActorExitRequest())
         return {key[1]: (message.state, message.numbers) for key, message in came.items()}
+
+    def quiet(self) -> Steps:
+        """Until this burst of messages has run, no descriptor is read: nobody sends to an actor that is going."""
+        self.system.ask_quiet_point(self.myAddress)
+        yield Expect([("quiet", "")])
 
     def removing(self, record: FlowRecord) -> Steps:
         """Stop and forget a flow."""

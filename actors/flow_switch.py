@@ -34,7 +34,7 @@ class FlowSwitch(FlowTrial):
         self.enter_phase(record, "stopping")
         yield from self._retire(old)
         for attempt in range(MAX_MIGRATIONS + 1):
-            yield from self._quiet()
+            yield from self.quiet()
             old.contexts = yield from self._contexts(record, record.modules)
             final = {module: old.contexts[module] for module in update.migrating}
             if attempt == MAX_MIGRATIONS or final == update.new.contexts:
@@ -52,7 +52,7 @@ class FlowSwitch(FlowTrial):
         errors = yield from self._serve(old, new, patient=False)
         if errors:
             yield from self._retire(new)
-            yield from self._quiet()
+            yield from self.quiet()
             yield from self._hand_over(record, update, new, old)
             errors += yield from self._serve(new, old, patient=True)
         return errors
@@ -63,11 +63,6 @@ class FlowSwitch(FlowTrial):
         self.enter_phase(record, "migrating")
         update.new.contexts = yield from self._contexts(record, update.migrating)
         return (yield from self._migrate(update, update.new.contexts))
-
-    def _quiet(self) -> Steps:
-        # Until this burst of messages has run, no descriptor is read: nobody sends to an actor that is replaced.
-        self.system.ask_quiet_point(self.myAddress)
-        yield Expect([("quiet", "")])
 
     def _retire(self, side: Side) -> Steps:
         slots = side.own_slots()
@@ -127,7 +122,7 @@ class FlowSwitch(FlowTrial):
             self.send(side.bridges[key], to_bridge.StopHost())
         yield Expect([*waiting, *(("ended", key) for key in ending)])
         gone = side.own - (update.new.own if side is update.old else update.old.own)
-        yield from self._quiet()
+        yield from self.quiet()
         for module in gone:
             self.send(side.modules[module], to_module.HandOver())
         came = yield Expect(("handed", module) for module in gone)

@@ -91,8 +91,7 @@ class FlowTap(FlowRequests):
                 key, slot = record.places[sink.module]
                 record.plans[key] = record.plans[key].without_output(slot, sink.port)
                 self.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key]))
-        self.system.ask_quiet_point(self.myAddress)  # what is on its way to the tap comes first
-        yield Expect([("quiet", "")])
+        yield from self.quiet()  # what is on its way to the tap comes first
         self.send(sink.actor, ActorExitRequest())
 
     def _leaves_the_host(self, record: FlowRecord, sink: Attachment) -> bool:

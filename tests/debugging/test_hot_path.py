@@ -18,7 +18,7 @@ from tests.harness import Harness, need
 from tests.updates.feeder import feed
 
 DEBUGGER = {str(Path(str(module.__file__))) for module in (condition, flow_debug, module_debug)}
-OF_THE_STATE = {  # the debugger's part of it
+OF_THE_STATE = {  # the debugger's part of the module's state
     method.__code__
     for method in (
         ModuleState._fill_single, ModuleState._passes, ModuleState._choose_pace, ModuleState.set_breakpoint,
