@@ -25,12 +25,19 @@ class FlowRequests(FlowLife):
         self.send(sender, Reply(request_id=request.request_id, ok=False, value=False, error=error, data=data))
 
     def find_flow(self, request: Any, sender: ActorAddress, flow_id: str) -> FlowRecord | None:
-        """The flow, or a refusal."""
+        """The flow; None if the request is refused, or has to wait."""
         record = self.flows.get(flow_id)
         if record is None:
             known = ", ".join(sorted(self.flows)) or "none"
             self.refuse(request, sender, f"there is no flow {flow_id!r}; flows here: {known}")
-        return record
+        return None if self.comes_too_late(record, request, sender) else record
+
+    def comes_too_late(self, record: FlowRecord | None, request: Any, sender: ActorAddress) -> bool:
+        """Whether the flow is being removed: the request is then looked at when it is gone."""
+        if record is None or not record.leaving:
+            return False
+        record.late.append((request, sender))
+        return True
 
     def find_module(self, request: Any, sender: ActorAddress, flow_module_id: str) -> tuple[FlowRecord, str] | None:
         """The flow and the module, or a refusal."""

@@ -93,6 +93,8 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             flow = check_flow(message.flow, runtimes=self.runtimes)
             flow, left_out = self._leave_out(flow)
             record = self.flows.get(flow.id)
+            if self.comes_too_late(record, message, sender):
+                return
             if record is None and not message.plan and (path := self.kept_file(flow.id)) is not None:
                 record, kept = self.kept_record(path)
         except FlowError as error:
@@ -173,14 +175,19 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
         """Stop and forget; removing what is not there is fine."""
         record = self.flows.get(message.flow_id)
-        self._cancel_start(record)
         if record is None:
             self.reply(message, sender)
             return
+        if self.comes_too_late(record, message, sender):
+            return
+        self._cancel_start(record)
+        record.leaving = True
 
         def done(_: Any) -> None:
             self.forget_taps(record)
             self.reply(message, sender)
+            for request, client in record.late:
+                self.receiveMessage(request, client)
 
         self.enqueue(record, lambda: self.removing(record), done)
 

@@ -329,3 +329,22 @@ def test_a_dead_letter_that_cannot_be_replayed_stays(runner: Harness, monkeypatc
     assert not reply.ok
     assert "full" in reply.error
     assert [kept["id"] for kept in runner.ok(api.DeadLetters, flow_id="f")] == [letter["id"]]
+
+
+def test_requests_that_come_while_a_flow_is_removed(runner: Harness) -> None:
+    """They are looked at when it is gone: what needs it is refused, adding it adds it anew."""
+    modules = {"a": {"runtime": "python3", "code": "def run(m, c):\n    return m\n"}}
+    runner.add("f", modules)
+    runner.start("f")
+    removal = runner.post(api.RemoveFlow, flow_id="f")
+    again = runner.post(api.RemoveFlow, flow_id="f")
+    start = runner.post(api.StartFlow, flow_id="f")
+    message = runner.post(api.SendMessage, flow_module_id="f/a", port="in", message=1)
+    added = runner.post(api.AddOrUpdateFlow, flow={"id": "f", "modules": modules, "wires": []})
+    state = runner.post(api.FlowState, flow_id="f")
+    assert runner.reply(removal).ok
+    assert runner.reply(again).ok
+    assert "no flow 'f'" in str(runner.reply(start).error)
+    assert not runner.reply(message).ok
+    assert runner.reply(added).ok
+    assert runner.reply(state).value["state"] == "stopped"
