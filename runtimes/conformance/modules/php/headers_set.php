@@ -1,0 +1,2 @@
+<?php
+function run($message, $context) { $context->send("out", $message->value, $message->headers); }

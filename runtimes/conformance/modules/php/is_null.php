@@ -1,0 +1,2 @@
+<?php
+function run($message, $context) { return $message === Flow\Json::Null; }

@@ -1,0 +1,6 @@
+<?php
+function run($message, $context) {
+    $context->send("out", $message);
+    $message->marks[] = "after send";
+    return $message;
+}

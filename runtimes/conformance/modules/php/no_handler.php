@@ -1,0 +1,2 @@
+<?php
+function other($message, $context) { return $message; }

@@ -1,0 +1,4 @@
+<?php
+require "helper.php";
+
+function run($message, $context) { return [$message, NAME]; }
