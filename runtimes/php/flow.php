@@ -2,7 +2,6 @@
 declare(strict_types=1);
 namespace Flow;
 
-const DEPTH = 120;
 const STRICT = JSON_THROW_ON_ERROR | JSON_PRESERVE_ZERO_FRACTION | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES;
 const SPECIAL = '/\d{200}|[eE]\+?\d{3}|"(?:\$|\\\\u00[02][04])/'; // numbers out of range, keys with $ or U+0000
 const KEY = '/"(?:[^"\\\\]++|\\\\.)*+"(?!\s*:)(*SKIP)(*FAIL)|"((?:[^"\\\\]++|\\\\.)*+")/s'; // and no other text
@@ -10,21 +9,18 @@ const BYTES = '/^\$+bytes$/D';
 
 enum Json { case Null; } // a null at the top; PHP's own is "no value"
 final class Bytes { public function __construct(public readonly string $data) {} } // a string is a text
-final class Text { public function __construct(public readonly string $json) {} } // a message that is not decoded yet
-class PortError extends \Exception {}
-class HeaderError extends \Exception {}
-class ContextError extends \Exception {}
-class CreditError extends \Exception {}
-class TurnTooLarge extends \Exception {}
+final class Failure extends \Exception { // with a type of the protocol's
+    public function __construct(public readonly string $type, string $text) { parent::__construct($text); }
+}
 
-function decode(string $json, int $depth = DEPTH): mixed {
-    if (preg_match(SPECIAL, $json) === 0) return json_decode($json, false, $depth + 1, STRICT);
-    // json_decode refuses a key that begins with U+0000: let every key begin with # for the moment
-    return native(json_decode(preg_replace(KEY, '"#$1', $json), false, $depth + 1, STRICT));
+function decode(string $json, int $depth = 121): mixed { // the library counts what is inside the innermost [] as well
+    if (preg_match(SPECIAL, $json) === 0) return json_decode($json, false, $depth, STRICT);
+    // it refuses a key that begins with U+0000: let every key begin with # for the moment
+    return native(json_decode(preg_replace(KEY, '"#$1', $json), false, $depth, STRICT));
 }
 
 function native(mixed $value): mixed {
-    if ($value === INF || $value === -INF) throw new \JsonException('a number is over the largest double');
+    if ($value === INF || $value === -INF) throw new Failure('DataError', 'a number is over the largest double');
     if (is_array($value)) return array_map(native(...), $value);
     if (!is_object($value)) return $value;
     $pairs = [];
@@ -33,17 +29,17 @@ function native(mixed $value): mixed {
     if (count($pairs) !== 1 || !preg_match(BYTES, $key)) return (object) $pairs;
     if ($key !== '$bytes') return (object) [substr($key, 1) => $pairs[$key]]; // an object of the user's
     $data = is_string($pairs[$key]) ? base64_decode($pairs[$key], true) : false;
-    return $data !== false ? new Bytes($data) : throw new \JsonException('$bytes is not base64');
+    return $data !== false ? new Bytes($data) : throw new Failure('DataError', '$bytes is not base64');
 }
 
-function encode(mixed $value): string { return json_encode(plain($value, DEPTH), STRICT); }
+function encode(mixed $value): string { return json_encode(plain($value, 120), STRICT); }
 
 function plain(mixed $value, int $room): mixed { // json_encode would take any object, and leave out keys with U+0000
-    if ($value === Json::Null || is_scalar($value)) return $value === Json::Null ? null : $value;
     if ($value instanceof Bytes) return ['$bytes' => base64_encode($value->data)];
-    if (is_object($value) && !$value instanceof \stdClass) throw new \JsonException($value::class . ' is not JSON');
+    if ($value === Json::Null) return null;
     if (!is_array($value) && !is_object($value)) return $value;
-    if ($room === 0) throw new \JsonException('it is nested too deep');
+    if (is_object($value) && !$value instanceof \stdClass) throw new Failure('DataError', $value::class . ' is not JSON');
+    if ($room === 0) throw new Failure('DataError', 'it is nested too deep');
     $copy = array_map(fn ($item) => plain($item, $room - 1), (array) $value);
     if (count($copy) === 1 && preg_match(BYTES, (string) key($copy))) return ['$' . key($copy) => reset($copy)];
     return is_object($value) && array_is_list($copy) ? (object) $copy : $copy;
@@ -51,18 +47,19 @@ function plain(mixed $value, int $room): mixed { // json_encode would take any o
 
 final class Context {
     public array $sends = [], $before = []; // port, JSON and headers; what the changed keys had
-    public int $bytes = 0;
+    public int $bytes = 0, $consumed = 0;
     public ?int $microseconds = null; // set when it has ended
-    public bool $consumed = false;
+    public mixed $message = null;
     public ?\Throwable $error = null;
 
     public function __construct(
         public readonly object $slot, public readonly string $port, public readonly string $messageId, public readonly int $number,
-        public readonly array $headers = [], public mixed $message = null, public readonly ?Context $root = null,
-        public readonly bool $redelivered = false, public readonly bool $announced = false, public readonly string $hook = 'run',
+        public readonly string $json, public readonly array $headers = [], public readonly int $flags = 0,
+        public readonly ?Context $root = null, public readonly string $hook = 'run',
     ) {}
 
-    public function __get(string $name): mixed { // config, moduleId, flowId
+    public function __get(string $name): mixed {
+        if ($name === 'redelivered') return ($this->flags & REDELIVERED) > 0;
         return $this->slot->load->{['config' => 'config', 'moduleId' => 'module', 'flowId' => 'flow'][$name]};
     }
 
@@ -76,13 +73,18 @@ final class Context {
 
     public function send(string $port, mixed $value, array|object|null $headers = null): void {
         $ports = [...$this->slot->load->ports->out ?? [$port], 'error'];
-        if (!in_array($port, $ports, true)) throw new PortError("there is no out-port $port");
+        if (!in_array($port, $ports, true)) throw new Failure('PortError', "there is no out-port $port");
         $headers = (array) ($headers ?? $this->headers);
-        $strange = preg_grep('/^(client|traceparent|x-.*)$/D', array_keys($headers), PREG_GREP_INVERT);
-        if ($strange || array_filter($headers, is_string(...)) !== $headers || strlen(encode($headers)) > 4096) {
-            throw new HeaderError('headers are texts named client, traceparent or x-*, 4 KiB at most');
-        }
+        $bad = preg_grep('/^(client|traceparent|x-.*)$/D', array_keys($headers), PREG_GREP_INVERT)
+            || array_filter($headers, is_string(...)) !== $headers || strlen(encode($headers)) > 4096;
+        if ($bad) throw new Failure('HeaderError', 'headers are texts named client, traceparent or x-*, 4 KiB at most');
         if ($value !== null) $this->sends[] = [$port, $this->grow(encode($value)), $headers];
+    }
+
+    public function put(string|int $key, ?string $json): void { // into the store
+        $this->slot->bytes += strlen($json ?? '') - strlen($this->slot->store[$key] ?? '');
+        $this->slot->store[$key] = $json;
+        if ($json === null) unset($this->slot->store[$key]);
     }
 
     public function undo(\Throwable $error): void {
@@ -90,27 +92,22 @@ final class Context {
         [$this->error, $this->before, $this->sends] = [$error, [], []];
     }
 
-    public function put(string|int $key, ?string $json): void {
-        $this->slot->bytes += strlen($json ?? '') - strlen($this->slot->store[$key] ?? '');
-        $this->slot->store[$key] = $json;
-        if ($json === null) unset($this->slot->store[$key]);
-    }
+    public function isTooLarge(): bool { return $this->bytes > $this->slot->load->max_turn_bytes; }
 
     private function change(string $key, ?string $json): void {
         encode($key); // refuses what is not UTF-8
-        if ($this->slot->load->concurrency > 1) throw new ContextError('the context is read-only: turns may overlap');
         $old = $this->slot->store[$key] ?? null;
         $all = $this->slot->bytes + strlen($json ?? '') - strlen($old ?? '');
-        if ($json && (strlen($json) > 1 << 20 || $all > 64 << 20)) throw new ContextError('over 1 MiB, or 64 MiB in all');
-        $this->grow($json);
+        if ($this->slot->load->concurrency > 1) throw new Failure('ContextError', 'it is read-only: turns may overlap');
+        if ($json && (strlen($json) > 1 << 20 || $all > 64 << 20)) throw new Failure('ContextError', 'over 1 or 64 MiB');
+        $this->put($key, $this->grow($json));
         $this->before += [$key => $old];
-        $this->put($key, $json);
     }
 
     private function grow(?string $json): ?string {
-        if ($this->microseconds !== null) throw new CreditError('the turn has ended');
+        if ($this->microseconds !== null) throw new Failure('CreditError', 'the turn has ended');
         $root = $this->root ?? $this;
         $root->bytes += strlen($json ?? '');
-        return $root->bytes <= $root->slot->load->max_turn_bytes ? $json : throw new TurnTooLarge('max_turn_bytes');
+        return $root->isTooLarge() ? throw new Failure('TurnTooLarge', 'max_turn_bytes') : $json;
     }
 }

@@ -11,30 +11,22 @@ const SHOWN = STRICT | JSON_INVALID_UTF8_SUBSTITUTE; // what only people read
 function now(): int { return intdiv(hrtime(true), 1000); }
 
 final class Host {
-    private mixed $in, $out;
-    private \SplQueue $todo; // calls
-    private array $slots = [], $done = []; // modules; calls that are not committed
+    private array $slots = [], $todo = [], $done = []; // modules; calls; calls that are not committed
     private int $current = EVERY_SLOT, $bytes = 0, $looked = 0, $committed = 0, $loads = 0;
 
-    public function __construct(string $input, string $output) {
-        [$this->in, $this->out, $this->todo] = [fopen($input, 'rb'), fopen($output, 'wb'), new \SplQueue()];
-        stream_set_chunk_size($this->in, 64 << 10);
+    public function __construct(private mixed $in, private mixed $out) {
         ob_start(fn ($text) => $this->log('info', $text), 1, 0); // what modules print
         $this->frame(HELLO, 0, json_encode(['protocol' => 1, 'runtime' => 'php', 'version' => PHP_VERSION, 'pid' => getmypid()]));
-    }
-
-    public function run(): never {
         while (true) {
             if ($this->bytes >= 64 << 10 || now() - $this->committed >= 8_000) $this->commit();
-            if ($this->todo->isEmpty() || now() - $this->looked >= 5_000) $this->look();
-            if (!$this->todo->isEmpty()) $this->step($this->todo->dequeue());
+            if (!$this->todo || now() - $this->looked >= 5_000) $this->look();
+            if ($this->todo) $this->step(array_shift($this->todo));
         }
     }
 
     public function log(string $level, string $text): string {
-        $text = json_encode(['level' => $level, 'text' => rtrim($text)], SHOWN);
-        $this->frame(LOG, $this->current, $text);
-        return ''; // which is then printed
+        $this->frame(LOG, $this->current, json_encode(['level' => $level, 'text' => rtrim($text)], SHOWN));
+        return ''; // for PHP to print
     }
 
     private function frame(int $kind, int $slot, string $body = '', int $flags = 0, int $skip = 0, int $count = 0, int $first = 0): void {
@@ -42,24 +34,21 @@ final class Host {
     }
 
     private function look(): void { // takes all frames that are there; with nothing to do, waits for one
-        [$ready, $none] = [[$this->in], null];
-        while (($is = stream_select($ready, $none, $none, 0)) || $this->todo->isEmpty()) {
+        for ($none = null; $ready = [$this->in]; $this->take()) {
+            $is = stream_select($ready, $none, $none, 0);
+            if (!$is && $this->todo) break;
             if (!$is) $this->commit();
-            $this->take();
-            $ready = [$this->in];
         }
         $this->looked = now();
     }
 
-    private function read(int $size): string {
-        $data = $size > 0 ? stream_get_contents($this->in, $size) : '';
-        return strlen($data) === $size ? $data : exit(1);
-    }
-
     private function take(): void { // everything but DATA is done at once, which is between two turns
-        extract(unpack('Vsize/Ckind/Cflags/vnumber/Vskip/Vcount/Pfirst', $this->read(24)));
+        $header = stream_get_contents($this->in, 24);
+        if (strlen($header) < 24) exit(1);
+        extract(unpack('Vsize/Ckind/Cflags/vnumber/Vskip/Vcount/Pfirst', $header));
         if ($size > 64 << 20) exit(3);
-        [$body, $slot] = [$this->read($size), $this->slots[$number] ?? null];
+        [$body, $slot] = [stream_get_contents($this->in, $size), $this->slots[$number] ?? null];
+        if ($kind !== DATA && $kind !== 9) $this->commit();
         $answer = match ($kind) {
             1 => $this->load($number, decode($body, 1000)),
             2, 6 => $this->forget($slot ? [$slot] : $this->slots), // UNLOAD, PAUSE
@@ -67,24 +56,24 @@ final class Host {
             DATA => $this->queue($body, $flags, $number, $skip, $count, $first),
             5, 9 => null, // PULL (there are no sources), PING
             7 => $this->call($slot, decode($body, 1000)),
-            8 => exit($this->commit()),
+            8 => exit(0),
             default => exit(3),
         };
-        if ($kind !== DATA) $this->commit();
         $reply = [1 => RESULT, 2 => RESULT, 6 => PAUSED, 7 => RESULT, 9 => PONG][$kind] ?? null;
+        if ($kind === 7) $this->commit();
         if ($reply) $this->frame($reply, $number, $reply === RESULT ? json_encode($answer, SHOWN) : '', first: $first);
     }
 
     private function load(int $number, object $load): array {
         $space = 'Module' . ++$this->loads; // a namespace, and a folder: nobody else sees what is in it
-        $this->slots[$this->current = $number] = $slot = (object) ['host' => $this, 'number' => $number, 'load' => $load];
-        [$slot->space, $slot->held, $slot->wires] = [$space, false, []];
+        $slot = ['host' => $this, 'number' => $number, 'load' => $load, 'space' => $space, 'wires' => [], 'held' => false];
+        $this->slots[$this->current = $number] = $slot = (object) $slot;
         $this->restore($slot, $load->context);
         try {
             define("$space\\STDERR", fopen('php://output', 'w'));
-            $files = [$load->name => $load->code] + (array) $load->files;
-            $paths = array_map(fn ($name) => $this->place((string) $name, $space, $files[$name]), array_keys($files));
-            (static fn ($path) => require $path)($paths[0]);
+            mkdir(sys_get_temp_dir() . "/$space");
+            foreach ((array) $load->files as $name => $code) $this->place($space, $name, $code);
+            (static fn ($path) => require $path)($this->place($space, $load->name, $load->code));
             $slot->has = array_filter(['run', 'start', 'stop', 'migrate'], fn ($name) => function_exists("$space\\$name"));
             if (!array_intersect(['run', 'start'], $slot->has)) throw new \Exception('it defines neither run nor start');
             return ['ok' => true, 'hooks' => array_values(array_diff($slot->has, ['run']))];
@@ -93,27 +82,23 @@ final class Host {
         }
     }
 
-    private function place(string $name, string $space, string $code): string { // puts a file where it can be required
-        $path = sys_get_temp_dir() . "/$space/$name";
-        if (!is_dir(dirname($path))) mkdir(dirname($path), 0700, true);
+    private function place(string $space, string $name, string $code): string { // puts a file where it can be required
         $strict = str_contains($code, 'declare(strict_types=1);') ? 'declare(strict_types=1);' : ''; // has to be first
         $known = array_filter(get_declared_classes(), fn ($class) => preg_match('/^\w+$/', $class) && str_contains($code, $class));
-        $use = 'use ' . implode(', ', ['Flow', ...$known]) . ';';
-        file_put_contents($path, "<?php $strict namespace $space; $use" . preg_replace('/^<\?php\b/', '', str_replace($strict, '', $code)));
+        $head = "<?php $strict namespace $space; use Flow; " . implode(array_map(fn ($class) => "use $class; ", $known));
+        $path = sys_get_temp_dir() . "/$space/" . basename($name);
+        file_put_contents($path, $head . preg_replace('/^<\?php\b/', '', str_replace($strict, '', $code)));
         return $path;
     }
 
     private function restore(object $slot, object $context): void {
         [$slot->store, $slot->bytes] = [[], 0];
-        foreach ((array) $context as $key => $value) (new Context($slot, '', '', 0))->put($key, encode($value));
+        foreach ((array) $context as $key => $value) (new Context($slot, '', '', 0, ''))->put($key, encode($value));
     }
 
     private function forget(array $slots): array { // what they have not begun
-        $this->commit();
         foreach ($slots as $slot) $slot->held = false;
-        $todo = new \SplQueue();
-        foreach ($this->todo as $call) if (!in_array($call->slot, $slots, true)) $todo[] = $call;
-        $this->todo = $todo;
+        $this->todo = array_filter($this->todo, fn ($call) => !in_array($call->slot, $slots, true));
         return ['ok' => true];
     }
 
@@ -121,7 +106,7 @@ final class Host {
         if (isset($body->context)) $this->restore($slot, $body->context);
         if (!in_array($body->hook, $slot->has)) return ['ok' => true];
         $id = "{$slot->load->module}.$body->hook#0";
-        $this->turn($call = new Context($slot, $body->hook, $id, 0, message: $body->from_version ?? null, hook: $body->hook));
+        $this->turn($call = new Context($slot, $body->hook, $id, 0, (string) ($body->from_version ?? 'null'), hook: $body->hook));
         if (!$call->error) return ['ok' => true, 'source' => false];
         $this->done = []; // a hook that fails leaves nothing, also no ERROR
         return ['ok' => false, 'error' => $this->describe($call->error)];
@@ -130,98 +115,84 @@ final class Host {
     private function queue(string $body, int $flags, int $channel, int $skip, int $count, int $first): void {
         foreach ($this->slots as $slot) if (isset($slot->wires['in'][$channel])) break;
         if ($slot->held) return;
-        $cut = $flags & HEADERS ? strpos($body, ",\n\n") : 0;
-        $headers = $cut ? array_slice(json_decode(substr($body, 1, $cut - 1), true), $skip, $count) : [];
-        if ($cut) $body = substr($body, $cut + 3, -1);
-        try {
-            $messages = array_slice(decode($body, DEPTH + 1), $skip, $count);
-        } catch (\JsonException) { // each for itself, in its turn
-            $texts = array_slice(explode(",\n", substr($body, 1, -1)), $skip, $count);
-            $messages = array_map(fn ($json) => new Text($json), $texts);
-        }
         [$port, $wire] = $slot->wires['in'][$channel];
-        foreach ($messages as $i => $message) {
-            [$own, $id] = [$headers[$i] ?? [], $headers[$i]['id'] ?? "$wire#" . $first + $i];
-            unset($own['id']);
-            $this->todo[] = new Context($slot, $port, $id, $first + $i, $own, $message,
-                redelivered: ($flags & REDELIVERED) > 0, announced: ($flags & ANNOUNCE) > 0);
+        $cut = $flags & HEADERS ? strpos($body, ",\n\n") : 0;
+        $headers = $cut ? json_decode(substr($body, 1, $cut - 1), true) : [];
+        if ($cut) $body = substr($body, $cut + 3, -1);
+        $texts = explode(",\n", substr($body, 1, -1));
+        if (count($texts) < $skip + $count) $texts = array_map(encode(...), decode($body, 122)); // with other white space
+        for ($i = $skip; $i < $skip + $count; $i++, $first++) {
+            $id = $headers[$i]['id'] ?? "$wire#$first";
+            $own = array_diff_key($headers[$i] ?? [], ['id' => 0]);
+            $this->todo[] = new Context($slot, $port, $id, $first, $texts[$i], $own, $flags);
         }
     }
 
     private function step(Context $call): void {
-        if ($call->announced) $this->commit();
-        if ($call->announced) $this->frame(TURN, $call->slot->number, first: $call->number);
+        if ($call->flags & ANNOUNCE) $this->commit();
+        if ($call->flags & ANNOUNCE) $this->frame(TURN, $call->slot->number, first: $call->number);
         $this->turn($call);
-        $call->slot->held = $held = $call->slot->load->retry && $call->error;
-        $call->consumed = !$held;
+        $held = $call->slot->load->retry && $call->error;
+        $call->consumed = (int) !$held;
         $this->bytes += $call->bytes;
         if ($held) $this->forget([$call->slot]);
-        $call->slot->held = $held; // also what comes later, until PAUSE
-        if ($call->announced) $this->commit();
+        $call->slot->held = $held; // also what comes later is forgotten, until PAUSE
+        if ($held || $call->flags & ANNOUNCE) $this->commit();
     }
 
-    // The call, then everything fused behind it, depth-first.
     private function turn(Context $root): void {
-        [$stack, $done] = [[$root], []];
-        while ($call = array_pop($stack)) {
-            [$started, $this->current] = [now(), $call->slot->number];
-            try {
-                $this->handle($call);
-                array_push($stack, ...array_reverse($this->behind($call, $root)));
-            } catch (TurnTooLarge $error) { // nothing of the turn stands
-                foreach ([$call, ...array_reverse($done)] as $one) $one->undo($error);
-                [$call, $stack, $done] = [$root, [], []];
-            } catch (\Throwable $error) {
-                $call->undo($error);
-            }
-            $call->microseconds = now() - $started;
-            $done[] = $call;
+        $begin = count($this->done);
+        $this->run($root, $root);
+        if (!$root->isTooLarge()) return;
+        $done = array_splice($this->done, $begin); // nothing of it stands
+        foreach (array_reverse($done) as $call) $call->undo(end($done)->error);
+        $this->done[] = $root;
+    }
+
+    private function run(Context $call, Context $root): void { // a call, then everything fused behind it, depth-first
+        [$started, $this->current, $this->done[]] = [now(), $call->slot->number, $call];
+        try {
+            $call->message = decode($call->json) ?? Json::Null;
+            $arguments = $call->hook === 'run' ? [$call->message, $call] : [$call, $call->message];
+            $value = "{$call->slot->space}\\$call->hook"(...$arguments);
+            if ($call->hook === 'start' && $value instanceof \Generator) throw new \Exception('PHP modules cannot be sources');
+            if ($call->hook !== 'run') $value = null;
+            foreach ($value instanceof \Generator ? $value : [$value] as $item) $call->send('out', $item);
+        } catch (\Throwable $error) {
+            $call->undo($error);
         }
-        array_push($this->done, ...$done);
-    }
-
-    private function handle(Context $call): void {
-        if ($call->message instanceof Text) $call->message = decode($call->message->json);
-        $message = $call->message ?? Json::Null;
-        $function = "{$call->slot->space}\\$call->hook";
-        $value = $call->hook === 'run' ? $function($message, $call) : $function($call, $call->message);
-        if ($call->hook === 'start' && $value instanceof \Generator) throw new \LogicException('PHP modules cannot be sources');
-        if ($call->hook === 'run') foreach ($value instanceof \Generator ? $value : [$value] as $item) $call->send('out', $item);
-    }
-
-    private function behind(Context $call, Context $root): array {
-        $behind = [];
+        $call->microseconds = now() - $started;
         foreach ($call->sends as $i => [$port, $json, $headers]) {
             foreach ($call->slot->wires['out'][$port]['fused'] ?? [] as [$number, $target]) {
-                $id = "$call->messageId/$call->moduleId.$i";
-                $behind[] = new Context($this->slots[$number], $target, $id, $call->number, $headers, new Text($json), $root);
+                $behind = [$target, "$call->messageId/$call->moduleId.$i", $call->number, $json, $headers, 0, $root];
+                if (!$root->isTooLarge()) $this->run(new Context($this->slots[$number], ...$behind), $root);
             }
         }
-        return $behind;
     }
 
     private function commit(): void { // what is done, as one transaction
         [$rows, $sent, $changed] = [[], [], []];
         foreach ($this->done as $call) {
-            $slot = $call->slot;
-            $row = &$rows[$slot->number];
-            $row ??= [$slot->number, 0, 0, 0, 0, 0, 0, 0, 0];
+            [$number, $out] = [$call->slot->number, $call->slot->wires['out'] ?? []];
+            $row = $rows[$number] ?? [$number, 0, 0, 0, 0, 0, 0, 0, 0];
             if ($call->error) $this->fail($call, $row[1]);
-            foreach ([1 => $call->consumed, 2 => $call->hook === 'run', 3 => $call->error !== null] as $at => $is) $row[$at] += (int) $is;
-            [$row[7], $row[8]] = [$row[7] + $call->microseconds, $row[8] + (int) ($call->root !== null)];
+            $counts = [0, $call->consumed, $call->hook === 'run', $call->error !== null, 0, 0, 0, $call->microseconds, $call->root !== null];
+            foreach ($counts as $at => $count) $row[$at] += $count;
+            foreach ($call->before as $key => $_) $changed["$number $key"] = [$call->slot, (string) $key];
             foreach ($call->sends as $i => [$port, $json, $headers]) {
-                $out = $slot->wires['out'][$port] ?? null;
-                $row[$out ? 5 : 6]++;
-                if ($out['ids'] ?? false) $headers['id'] = "$call->messageId/$call->moduleId.$i";
-                if (isset($out['channel'])) $sent[$out['channel']][] = [$json, $headers ? json_encode($headers, STRICT) : 'null'];
+                $row[isset($out[$port]) ? 5 : 6]++;
+                if ($out[$port]['ids'] ?? false) $headers['id'] = "$call->messageId/$call->moduleId.$i";
+                $sent[$out[$port]['channel'] ?? ''][] = [$json, $headers ? json_encode($headers, STRICT) : 'null'];
             }
-            foreach ($call->before as $key => $_) $changed["$slot->number $key"] = [$slot, (string) $key];
+            $rows[$number] = $row;
         }
+        unset($sent['']); // fused only, or without a wire
         foreach ($sent as $channel => $messages) {
-            [$texts, $headers] = [array_column($messages, 0), array_column($messages, 1)];
+            $body = '[' . implode(",\n", array_column($messages, 0)) . ']';
+            $headers = array_column($messages, 1);
             $with = array_unique($headers) !== ['null'];
-            $body = ($with ? '[[' . implode(",\n", $headers) . "],\n\n[" : '[') . implode(",\n", $texts) . ($with ? ']]' : ']');
-            $this->frame(DATA, $channel, $body, $with ? HEADERS : 0, count: count($texts));
+            if ($with) $body = '[[' . implode(",\n", $headers) . "],\n\n$body]";
+            $this->frame(DATA, $channel, $body, $with ? HEADERS : 0, 0, count($messages));
         }
         foreach ($changed as [$slot, $key]) {
             $json = $slot->store[$key] ?? null;
@@ -234,16 +205,15 @@ final class Host {
     private function fail(Context $call, int $index): void {
         $info = ['error' => $this->describe($call->error), 'port' => $call->port, 'id' => $call->messageId];
         $info = json_encode($info + ['headers' => $call->headers ?: null], SHOWN);
-        $message = $call->root ? encode($call->message) : '';
-        $flags = $call->slot->held ? HELD : 0;
-        $this->frame(ERROR, $call->slot->number, $info . $message, $flags, strlen($info), $call->root ? NO_INDEX : $index, $call->number);
+        $place = [$call->slot->held ? HELD : 0, strlen($info), $call->root ? NO_INDEX : $index, $call->number];
+        $this->frame(ERROR, $call->slot->number, $info . ($call->root ? encode($call->message) : ''), ...$place);
     }
 
     private function describe(\Throwable $error): array {
-        $type = $error instanceof \JsonException ? 'DataError' : (new \ReflectionClass($error))->getShortName();
+        $type = $error instanceof \JsonException ? 'DataError' : $error->type ?? (new \ReflectionClass($error))->getShortName();
         $shown = ['type' => $type, 'message' => $error->getMessage(), 'stack' => $error->getTraceAsString()];
-        foreach ([['file' => $error->getFile(), 'line' => $error->getLine()], ...$error->getTrace()] as $frame) {
-            if (preg_match('~/Module\d+/(.+)~', $frame['file'] ?? '', $user)) return $shown + ['file' => $user[1], 'line' => $frame['line']];
+        foreach ([['file' => $error->getFile(), 'line' => $error->getLine()], ...$error->getTrace()] as $at) {
+            if (preg_match('~/Module\d+/(.+)~', $at['file'] ?? '', $own)) return $shown + ['file' => $own[1], 'line' => $at['line']];
         }
         return $shown;
     }
@@ -252,4 +222,4 @@ final class Host {
 set_error_handler(function (int $level, string $text, string $file, int $line) {
     return error_reporting() & $level ? throw new \ErrorException($text, 0, $level, $file, $line) : false;
 }, E_ALL & ~E_DEPRECATED & ~E_USER_DEPRECATED);
-(new Host(...array_slice($argv, -2)))->run();
+new Host(fopen($argv[$argc - 2], 'rb'), fopen($argv[$argc - 1], 'wb'));
