@@ -36,8 +36,7 @@ function encode(mixed $value): string { return json_encode(plain($value, 120), S
 
 function plain(mixed $value, int $room): mixed { // json_encode would take any object, and leave out keys with U+0000
     if ($value instanceof Bytes) return ['$bytes' => base64_encode($value->data)];
-    if ($value === Json::Null) return null;
-    if (!is_array($value) && !is_object($value)) return $value;
+    if (!is_array($value) && !is_object($value) || $value === Json::Null) return $value === Json::Null ? null : $value;
     if (is_object($value) && !$value instanceof \stdClass) throw new Failure('DataError', $value::class . ' is not JSON');
     if ($room === 0) throw new Failure('DataError', 'it is nested too deep');
     $copy = array_map(fn ($item) => plain($item, $room - 1), (array) $value);
@@ -47,10 +46,8 @@ function plain(mixed $value, int $room): mixed { // json_encode would take any o
 
 final class Context {
     public array $sends = [], $before = []; // port, JSON and headers; what the changed keys had
+    public mixed $message = null, $error = null, $microseconds = null; // the last is set when it has ended
     public int $bytes = 0, $consumed = 0;
-    public ?int $microseconds = null; // set when it has ended
-    public mixed $message = null;
-    public ?\Throwable $error = null;
 
     public function __construct(
         public readonly object $slot, public readonly string $port, public readonly string $messageId, public readonly int $number,
@@ -59,8 +56,8 @@ final class Context {
     ) {}
 
     public function __get(string $name): mixed {
-        if ($name === 'redelivered') return ($this->flags & REDELIVERED) > 0;
-        return $this->slot->load->{['config' => 'config', 'moduleId' => 'module', 'flowId' => 'flow'][$name]};
+        $load = ['redelivered' => ($this->flags & REDELIVERED) > 0] + (array) $this->slot->load;
+        return $load[['moduleId' => 'module', 'flowId' => 'flow'][$name] ?? $name];
     }
 
     public function log(string $level, string $text): void { $this->slot->host->log($level, $text); }

@@ -12,15 +12,18 @@ function now(): int { return intdiv(hrtime(true), 1000); }
 
 final class Host {
     private array $slots = [], $todo = [], $done = []; // modules; calls; calls that are not committed
-    private int $current = EVERY_SLOT, $bytes = 0, $looked = 0, $committed = 0, $loads = 0;
+    private int $current = EVERY_SLOT, $bytes = 0, $committed = 0, $loads = 0;
 
     public function __construct(private mixed $in, private mixed $out) {
         ob_start(fn ($text) => $this->log('info', $text), 1, 0); // what modules print
         $this->frame(HELLO, 0, json_encode(['protocol' => 1, 'runtime' => 'php', 'version' => PHP_VERSION, 'pid' => getmypid()]));
-        while (true) {
+        for ($looked = 0, $none = null; $ready = [$this->in];) {
             if ($this->bytes >= 64 << 10 || now() - $this->committed >= 8_000) $this->commit();
-            if (!$this->todo || now() - $this->looked >= 5_000) $this->look();
-            if ($this->todo) $this->step(array_shift($this->todo));
+            $look = !$this->todo || now() - $looked >= 5_000;
+            $is = $look && stream_select($ready, $none, $none, 0);
+            if (!$is && !$this->todo) $this->commit(); // and wait for a frame
+            if ($look && !$is) $looked = now();
+            $is || !$this->todo ? $this->take() : $this->step(array_shift($this->todo));
         }
     }
 
@@ -33,15 +36,6 @@ final class Host {
         fwrite($this->out, pack('VCCvVVP', strlen($body), $kind, $flags, $slot, $skip, $count, $first) . $body);
     }
 
-    private function look(): void { // takes all frames that are there; with nothing to do, waits for one
-        for ($none = null; $ready = [$this->in]; $this->take()) {
-            $is = stream_select($ready, $none, $none, 0);
-            if (!$is && $this->todo) break;
-            if (!$is) $this->commit();
-        }
-        $this->looked = now();
-    }
-
     private function take(): void { // everything but DATA is done at once, which is between two turns
         $header = stream_get_contents($this->in, 24);
         if (strlen($header) < 24) exit(1);
@@ -51,7 +45,8 @@ final class Host {
         if ($kind !== DATA && $kind !== 9) $this->commit();
         $answer = match ($kind) {
             1 => $this->load($number, decode($body, 1000)),
-            2, 6 => $this->forget($slot ? [$slot] : $this->slots), // UNLOAD, PAUSE
+            2 => $this->unload($slot),
+            6 => $this->forget($slot ? [$slot] : $this->slots), // PAUSE
             3 => $slot->wires = json_decode($body, true),
             DATA => $this->queue($body, $flags, $number, $skip, $count, $first),
             5, 9 => null, // PULL (there are no sources), PING
@@ -71,7 +66,6 @@ final class Host {
         $this->restore($slot, $load->context);
         try {
             define("$space\\STDERR", fopen('php://output', 'w'));
-            mkdir(sys_get_temp_dir() . "/$space");
             foreach ((array) $load->files as $name => $code) $this->place($space, $name, $code);
             (static fn ($path) => require $path)($this->place($space, $load->name, $load->code));
             $slot->has = array_filter(['run', 'start', 'stop', 'migrate'], fn ($name) => function_exists("$space\\$name"));
@@ -86,7 +80,8 @@ final class Host {
         $strict = str_contains($code, 'declare(strict_types=1);') ? 'declare(strict_types=1);' : ''; // has to be first
         $known = array_filter(get_declared_classes(), fn ($class) => preg_match('/^\w+$/', $class) && str_contains($code, $class));
         $head = "<?php $strict namespace $space; use Flow; " . implode(array_map(fn ($class) => "use $class; ", $known));
-        $path = sys_get_temp_dir() . "/$space/" . basename($name);
+        $path = sys_get_temp_dir() . "/$space/$name";
+        if (!is_dir(dirname($path))) mkdir(dirname($path), 0700, true);
         file_put_contents($path, $head . preg_replace('/^<\?php\b/', '', str_replace($strict, '', $code)));
         return $path;
     }
@@ -94,6 +89,13 @@ final class Host {
     private function restore(object $slot, object $context): void {
         [$slot->store, $slot->bytes] = [[], 0];
         foreach ((array) $context as $key => $value) (new Context($slot, '', '', 0, ''))->put($key, encode($value));
+    }
+
+    private function unload(object $slot): array {
+        unset($this->slots[$slot->number]);
+        $files = [$slot->load->name, ...array_keys((array) $slot->load->files)];
+        foreach ($files as $name) @unlink(sys_get_temp_dir() . "/$slot->space/$name");
+        return $this->forget([$slot]);
     }
 
     private function forget(array $slots): array { // what they have not begun
@@ -129,8 +131,10 @@ final class Host {
     }
 
     private function step(Context $call): void {
-        if ($call->flags & ANNOUNCE) $this->commit();
-        if ($call->flags & ANNOUNCE) $this->frame(TURN, $call->slot->number, first: $call->number);
+        if ($call->flags & ANNOUNCE) {
+            $this->commit();
+            $this->frame(TURN, $call->slot->number, first: $call->number);
+        }
         $this->turn($call);
         $held = $call->slot->load->retry && $call->error;
         $call->consumed = (int) !$held;
@@ -144,8 +148,8 @@ final class Host {
         $begin = count($this->done);
         $this->run($root, $root);
         if (!$root->isTooLarge()) return;
-        $done = array_splice($this->done, $begin); // nothing of it stands
-        foreach (array_reverse($done) as $call) $call->undo(end($done)->error);
+        $error = new Failure('TurnTooLarge', "over {$root->slot->load->max_turn_bytes} bytes"); // nothing of it stands
+        foreach (array_reverse(array_splice($this->done, $begin)) as $call) $call->undo($error);
         $this->done[] = $root;
     }
 
@@ -153,11 +157,11 @@ final class Host {
         [$started, $this->current, $this->done[]] = [now(), $call->slot->number, $call];
         try {
             $call->message = decode($call->json) ?? Json::Null;
-            $arguments = $call->hook === 'run' ? [$call->message, $call] : [$call, $call->message];
-            $value = "{$call->slot->space}\\$call->hook"(...$arguments);
-            if ($call->hook === 'start' && $value instanceof \Generator) throw new \Exception('PHP modules cannot be sources');
-            if ($call->hook !== 'run') $value = null;
-            foreach ($value instanceof \Generator ? $value : [$value] as $item) $call->send('out', $item);
+            $isRun = $call->hook === 'run';
+            $value = "{$call->slot->space}\\$call->hook"(...($isRun ? [$call->message, $call] : [$call, $call->message]));
+            $isMany = $value instanceof \Generator;
+            if ($isMany && !$isRun) throw new \Exception('PHP modules cannot be sources');
+            if ($isRun) foreach ($isMany ? $value : [$value] as $item) $call->send('out', $item);
         } catch (\Throwable $error) {
             $call->undo($error);
         }
@@ -182,11 +186,11 @@ final class Host {
             foreach ($call->sends as $i => [$port, $json, $headers]) {
                 $row[isset($out[$port]) ? 5 : 6]++;
                 if ($out[$port]['ids'] ?? false) $headers['id'] = "$call->messageId/$call->moduleId.$i";
-                $sent[$out[$port]['channel'] ?? ''][] = [$json, $headers ? json_encode($headers, STRICT) : 'null'];
+                $message = [$json, $headers ? json_encode($headers, STRICT) : 'null'];
+                if (isset($out[$port]['channel'])) $sent[$out[$port]['channel']][] = $message;
             }
             $rows[$number] = $row;
         }
-        unset($sent['']); // fused only, or without a wire
         foreach ($sent as $channel => $messages) {
             $body = '[' . implode(",\n", array_column($messages, 0)) . ']';
             $headers = array_column($messages, 1);
