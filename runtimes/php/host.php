@@ -15,7 +15,7 @@ final class Host {
     private int $current = EVERY_SLOT, $bytes = 0, $committed = 0, $loads = 0;
 
     public function __construct(private mixed $in, private mixed $out) {
-        ob_start(fn ($text) => $this->log('info', $text), 1, 0); // what modules print
+        ob_start(fn ($text) => $this->log('info', $text), 64 << 10, PHP_OUTPUT_HANDLER_FLUSHABLE); // what modules print
         $this->frame(HELLO, 0, json_encode(['protocol' => 1, 'runtime' => 'php', 'version' => PHP_VERSION, 'pid' => getmypid()]));
         for ($looked = 0, $none = null; $ready = [$this->in];) {
             if ($this->bytes >= 64 << 10 || now() - $this->committed >= 8_000) $this->commit();
@@ -28,7 +28,8 @@ final class Host {
     }
 
     public function log(string $level, string $text): string {
-        $this->frame(LOG, $this->current, json_encode(['level' => $level, 'text' => rtrim($text)], SHOWN));
+        $body = json_encode(['level' => $level, 'text' => rtrim($text)], SHOWN);
+        if (trim($text) !== '') $this->frame(LOG, $this->current, $body);
         return ''; // for PHP to print
     }
 
@@ -78,8 +79,9 @@ final class Host {
 
     private function place(string $space, string $name, string $code): string { // puts a file where it can be required
         $strict = str_contains($code, 'declare(strict_types=1);') ? 'declare(strict_types=1);' : ''; // has to be first
-        $known = array_filter(get_declared_classes(), fn ($class) => preg_match('/^\w+$/', $class) && str_contains($code, $class));
-        $head = "<?php $strict namespace $space; use Flow; " . implode(array_map(fn ($class) => "use $class; ", $known));
+        $known = preg_grep('/^\w+$/', [...get_declared_classes(), ...get_declared_interfaces()]); // seen as if in no namespace
+        $known = array_filter($known, fn ($name) => preg_match("/\b$name\b/", $code) && !preg_match("/^use $name;/m", $code));
+        $head = "<?php $strict namespace $space; use Flow; " . implode(array_map(fn ($name) => "use $name; ", $known));
         $path = sys_get_temp_dir() . "/$space/$name";
         if (!is_dir(dirname($path))) mkdir(dirname($path), 0700, true);
         file_put_contents($path, $head . preg_replace('/^<\?php\b/', '', str_replace($strict, '', $code)));
@@ -165,6 +167,7 @@ final class Host {
         } catch (\Throwable $error) {
             $call->undo($error);
         }
+        ob_flush();
         $call->microseconds = now() - $started;
         foreach ($call->sends as $i => [$port, $json, $headers]) {
             foreach ($call->slot->wires['out'][$port]['fused'] ?? [] as [$number, $target]) {
@@ -210,7 +213,7 @@ final class Host {
         $info = ['error' => $this->describe($call->error), 'port' => $call->port, 'id' => $call->messageId];
         $info = json_encode($info + ['headers' => $call->headers ?: null], SHOWN);
         $place = [$call->slot->held ? HELD : 0, strlen($info), $call->root ? NO_INDEX : $index, $call->number];
-        $this->frame(ERROR, $call->slot->number, $info . ($call->root ? encode($call->message) : ''), ...$place);
+        $this->frame(ERROR, $call->slot->number, $info . ($call->root ? $call->json : ''), ...$place);
     }
 
     private function describe(\Throwable $error): array {
