@@ -105,6 +105,13 @@ pub fn run(message: Value, _context: &mut Context) -> Result<Option<Value>> {
   message
 end
 """,
+    "php": """<?php
+function run($message, $context) {
+    if ($message === "write") file_put_contents("/tmp/runner-limits", "x");
+    for ($kept = []; $message === "eat";) $kept[] = str_repeat("x", 1 << 20);
+    return $message;
+}
+""",
 }
 ENVIRON = {"python3": "    import os; return dict(os.environ)", "node": "  return { ...process.env }"}
 

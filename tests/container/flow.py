@@ -10,6 +10,7 @@ ADD = {
     "python3": "def run(m, c):\n    m['n'] += 1\n    m['by'].append('python3')\n    return m\n",
     "node": "(m, c) => ({n: m.n + 1, by: [...m.by, 'node']})",
     "ruby": "def run(m, c) = { n: m['n'] + 1, by: [*m['by'], 'ruby'] }\n",
+    "php": "<?php function run($m, $c) { return ['n' => $m->n + 1, 'by' => [...$m->by, 'php']]; }",
     "sbcl": """
 (lambda (m c)
   (declare (ignore c))
