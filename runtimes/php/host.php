@@ -46,8 +46,7 @@ final class Host {
         if ($kind !== DATA && $kind !== 9) $this->commit();
         $answer = match ($kind) {
             1 => $this->load($number, decode($body, 1000)),
-            2 => $this->unload($slot),
-            6 => $this->forget($slot ? [$slot] : $this->slots), // PAUSE
+            2, 6 => $this->forget($slot ? [$slot] : $this->slots), // UNLOAD, PAUSE
             3 => $slot->wires = json_decode($body, true),
             DATA => $this->queue($body, $flags, $number, $skip, $count, $first),
             5, 9 => null, // PULL (there are no sources), PING
@@ -56,6 +55,7 @@ final class Host {
             default => exit(3),
         };
         $reply = [1 => RESULT, 2 => RESULT, 6 => PAUSED, 7 => RESULT, 9 => PONG][$kind] ?? null;
+        if ($kind === 2) unset($this->slots[$number]);
         if ($kind === 7) $this->commit();
         if ($reply) $this->frame($reply, $number, $reply === RESULT ? json_encode($answer, SHOWN) : '', first: $first);
     }
@@ -91,13 +91,6 @@ final class Host {
     private function restore(object $slot, object $context): void {
         [$slot->store, $slot->bytes] = [[], 0];
         foreach ((array) $context as $key => $value) (new Context($slot, '', '', 0, ''))->put($key, encode($value));
-    }
-
-    private function unload(object $slot): array {
-        unset($this->slots[$slot->number]);
-        $files = [$slot->load->name, ...array_keys((array) $slot->load->files)];
-        foreach ($files as $name) @unlink(sys_get_temp_dir() . "/$slot->space/$name");
-        return $this->forget([$slot]);
     }
 
     private function forget(array $slots): array { // what they have not begun
