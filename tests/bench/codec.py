@@ -95,6 +95,7 @@ COMMANDS = {
     "python3": lambda _: [sys.executable, str(FOLDER / "codec.py")],
     "node": lambda _: ["node", str(FOLDER / "codec.js")],
     "ruby": lambda _: ["ruby", "--disable-gems", str(FOLDER / "codec.rb")],
+    "php": lambda _: ["php", str(FOLDER / "codec.php")],
     "sbcl": lambda _: ["sbcl", "--script", str(FOLDER / "codec.lisp"), str(RUNTIMES_FOLDER / "sbcl")],
     "go": _go,
     "rust": _rust,
