@@ -49,6 +49,7 @@ class BridgeActor(Members):
     def receiveMsg_StartHost(self, message: from_runner.StartHost, sender: ActorAddress) -> None:
         """Start the host and load every module, nothing more."""
         self.runner, self.flow, self.plan, self.command = sender, message.flow, message.plan, message.command
+        self.key = message.plan.key
         self.members, self.names = dict(message.members), dict(message.plan.modules)
         self.outputs = dict(message.plan.outputs)
         self.folder, self.env, self.limits = message.folder, message.env, message.limits

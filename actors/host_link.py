@@ -15,7 +15,6 @@ import orjson
 from thespian.actors import ActorAddress
 
 from actors.base import BaseActor
-from actors.flows.hosting import HostPlan
 from actors.host_limits import HostLimits
 from actors.host_process import HostProcess
 from actors.host_watch import WATCH_S, HostWatch
@@ -53,7 +52,7 @@ class HostLink(BaseActor):
     """The half of the Bridge actor that moves bytes."""
 
     flow: str
-    plan: HostPlan
+    key: str  # of the host, for people
 
     def __init__(self) -> None:
         super().__init__()
@@ -195,7 +194,7 @@ class HostLink(BaseActor):
                 take(frame)
         except (ProtocolError, orjson.JSONDecodeError, KeyError, IndexError) as error:
             self.killed_for = f"it broke the link protocol: {error}"
-            log.error("%s: %s %s", self.flow, self.plan.key, self.killed_for)
+            log.error("%s: %s %s", self.flow, self.key, self.killed_for)
             self.system.unwatch(host.output_fd)
             host.kill()
             return False
@@ -213,5 +212,5 @@ class HostLink(BaseActor):
         for line in lines:
             text = line.decode(errors="replace")
             self.stderr.append(text)
-            module_log.warning("%s/%s: %s", self.flow, self.plan.key, text)
+            module_log.warning("%s/%s: %s", self.flow, self.key, text)
         return True

@@ -313,3 +313,14 @@ def run(m, c):
     runner.wait(lambda: len(out.got) == 21)
     assert out.got[1:] == [1] * 20
     assert runner.module("f", "a").state.context == {b"n": b"1"}
+
+
+def test_a_new_version_may_print_what_the_host_does_not_see(runner: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    """Also where it is tried: straight to the descriptor."""
+    runner.add("f", {"a": ECHO})
+    runner.start("f")
+    with caplog.at_level("WARNING", "runner.module.log"):
+        runner.add("f", {"a": {"runtime": "python3", "code": "import os\nos.write(2, b'loaded\\n')\n" + ECHO["code"]}})
+        runner.wait(
+            lambda: len([r for r in caplog.records if "loaded" in r.getMessage()]) == 2
+        )  # the trial and the host
