@@ -8,8 +8,6 @@ import re
 import sys
 from pathlib import Path
 
-HOST = Path(__file__).parents[3] / "runtimes" / "python3" / "host.py"
-
 
 def main() -> int:
     """Compile what stdin says."""
@@ -34,8 +32,8 @@ def main() -> int:
         return 1
     units = {unit["unit"]: [unit["name"], unit["code"], unit["files"]] for unit in request["units"]}
     template = (Path(__file__).parent / "host_template.py").read_text()
-    text = template.replace('"UNITS"', repr(units)).replace('"HOST"', repr(str(HOST)))
-    Path("host.py").write_text(text.replace('"ENVIRONMENT"', repr(request["environment"])))
+    text = template.replace('"UNITS"', repr(units)).replace('"ENVIRONMENT"', repr(request["environment"]))
+    Path("host.py").write_text(text)
     return 0
 
 

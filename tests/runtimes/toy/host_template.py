@@ -4,8 +4,10 @@ import sys
 import types
 from pathlib import Path
 
+import runtimes
+
 UNITS = "UNITS"
-HOST = "HOST"
+HOST = f"{runtimes.__path__[0]}/python3/host.py"  # looked up when it starts: the build is kept, the checkout may move
 ENVIRONMENT = "ENVIRONMENT"
 
 
