@@ -396,6 +396,28 @@ def test_what_cannot_be_sent_is_refused(both: Host) -> None:
     assert both.until(len(REFUSED)).types() == ["DataError"] * len(REFUSED)
 
 
+IMPORT_LATE = """
+import pickle, sys
+def run(m, c):
+    if m == 'text': return 'a-b-c-d-e-f'
+    if m == 'pickled': return [pickle.loads(PICKLED)]
+    import uuid, orjson
+    return orjson.dumps(uuid.UUID(int=1)).decode() if m == 'own' else uuid.UUID(int=1)
+PICKLED = b'cuuid\\nUUID\\n)\\x81}X\\x03\\x00\\x00\\x00intK\\x01sb.'
+"""
+
+
+@pytest.mark.parametrize("first", ["imported", "pickled"])
+def test_a_uuid_is_refused_from_the_first_one_on(host: Host, first: str) -> None:
+    """The host begins to look for UUIDs when a module imports `uuid`; which orjson then knows as ever."""
+    host.start(0, IMPORT_LATE)
+    host.data(0, "text", first, "text", "imported", "own")
+    done = host.until(5)
+    assert done.types() == ["DataError"] * 2
+    assert [frame.first for frame, _, _ in done.errors] == [1, 3]
+    assert done.outputs[0] == ["a-b-c-d-e-f", "a-b-c-d-e-f", '"00000000-0000-0000-0000-000000000001"']
+
+
 def test_subclasses_count_as_their_base(both: Host) -> None:
     both.start(0, MAKE)
     cases = [

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 
+from . import uuids
 from .flow import NULL, DataError
 
 TYPE_CHECKING = False
@@ -31,6 +32,7 @@ orjson: Any = None
 if os.environ.get("RUNNER_HOST_JSON") != "stdlib":
     with contextlib.suppress(ImportError):
         orjson = __import__("orjson")
+        uuids.watch()
 
 if orjson is not None:
     DecodeError: type[Exception] = orjson.JSONDecodeError
@@ -95,7 +97,7 @@ def encode(value: Any) -> bytes:
     if (
         36 in data
         or len(data) >= MIN_DEEP_BYTES
-        or (45 in data and data.count(b"-") > 3)
+        or (uuids.known and 45 in data and data.count(b"-") > 3)
         or data.replace(b"null", b"") is not data
     ):
         return encode_suspect(value, data)
@@ -107,7 +109,7 @@ def encode_suspect(value: Any, data: bytes) -> bytes:
     if (
         data.replace(b"null", b"") is not data
         or (36 in data and b'bytes"' in data)
-        or (45 in data and data.count(b"-") > 3 and _has_uuid_shape(data))
+        or (uuids.known and _has_uuid_shape(data))
         or (len(data) >= MIN_DEEP_BYTES and openings(data) > MAX_DEPTH)
     ):
         return encode_checked(value)

@@ -181,6 +181,12 @@ class Context:
         self._wire, self._base = batch.wire, batch.base
         self.port, self.redelivered = batch.port, bool(batch.flags & REDELIVERED)
 
+    def aim_source(self, number: int) -> None:
+        """The next turn is this one of the slot's source; the source counts `_number`."""
+        self._call = None
+        self._live, self._thread = True, get_ident()
+        self._wire, self._base, self._number = f"{self.module_id}.start", 0, number
+
     def _change(self, key: str, entry: Any) -> None:
         if type(key) is not str:
             raise ContextError(f"a key is a string, not {type(key).__name__}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from time import perf_counter_ns as clock
 from types import GeneratorType
 
+from . import uuids
 from .codec import FAST, MIN_DEEP_BYTES, encode, encode_checked, encode_suspect, fast_dumps, is_wide, loads
 from .context import weight
 from .control import Control
@@ -78,7 +79,7 @@ class Plain(Control):
                         if (
                             36 in data
                             or length >= MIN_DEEP_BYTES
-                            or (45 in data and data.count(b"-") > 3)
+                            or (uuids.known and 45 in data and data.count(b"-") > 3)
                             or data.replace(b"null", b"") is not data
                         ):
                             data = encode_suspect(value, data)

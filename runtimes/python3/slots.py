@@ -166,7 +166,7 @@ class Slot:
     def __init__(self, host: Engine, number: int, load: Mapping[str, Any]) -> None:
         self.host, self.number = host, number
         self.flow_id, self.module_id, self.config = load["flow"], load["module"], load["config"]
-        self.plain = False
+        self.plain = self.streams = False
         self.kind = 0
         self.concurrency: int = load["concurrency"]
         self.retry: bool = load["retry"]
@@ -231,6 +231,7 @@ class Slot:
         allowed = self.out_ports is None or "out" in self.out_ports if out is None else out.channel is not None
         simple = allowed and not any(wiring.fused or wiring.ids for wiring in self.out.values())
         self.plain = simple and self.kind in (0, GENERATOR) and self.overlap is None
+        self.streams = self.plain and out is not None  # and a source's, too
 
     def counts(self) -> bytes:
         """This slot's array of COMMIT; starts to count anew."""
