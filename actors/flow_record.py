@@ -105,8 +105,8 @@ class FlowRecord:
     waves: int = 0  # single steps so far
     phase: str = ""  # of the update under way
     receipt: dict[str, Any] | None = None
-    leaving: bool = False  # it is being removed
-    late: list[tuple[Any, ActorAddress]] = field(default_factory=list)  # requests that wait for the end of that
+    unsettled: bool = False  # it is being removed, or taken up again
+    early: list[tuple[Any, ActorAddress]] = field(default_factory=list)  # requests that wait for the end of that
     operation: Operation | None = None
     kept: Path | None = None  # the file it goes on from, until it has started
     waiting: deque[tuple[Callable[[], Steps], Callable[[Any], None]]] = field(default_factory=deque)

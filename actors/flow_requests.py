@@ -30,13 +30,13 @@ class FlowRequests(FlowLife):
         if record is None:
             known = ", ".join(sorted(self.flows)) or "none"
             self.refuse(request, sender, f"there is no flow {flow_id!r}; flows here: {known}")
-        return None if self.comes_too_late(record, request, sender) else record
+        return None if self.comes_too_early(record, request, sender) else record
 
-    def comes_too_late(self, record: FlowRecord | None, request: Any, sender: ActorAddress) -> bool:
-        """Whether the flow is being removed: the request is then looked at when it is gone."""
-        if record is None or not record.leaving:
+    def comes_too_early(self, record: FlowRecord | None, request: Any, sender: ActorAddress) -> bool:
+        """Whether the flow is being removed or taken up again: the request is then looked at when that is done."""
+        if record is None or not record.unsettled:
             return False
-        record.late.append((request, sender))
+        record.early.append((request, sender))
         return True
 
     def find_module(self, request: Any, sender: ActorAddress, flow_module_id: str) -> tuple[FlowRecord, str] | None:

@@ -93,7 +93,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             flow = check_flow(message.flow, runtimes=self.runtimes)
             flow, left_out = self._leave_out(flow)
             record = self.flows.get(flow.id)
-            if self.comes_too_late(record, message, sender):
+            if self.comes_too_early(record, message, sender):
                 return
             if record is None and not message.plan and (path := self.kept_file(flow.id)) is not None:
                 record, kept = self.kept_record(path)
@@ -115,6 +115,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             return
         if kept is not None:
             self.flows[flow.id] = record
+            record.unsettled = True
             self._update(record, flow, left_out, message, sender, self.taking_up, kept=kept)
             return
         self._update(record, flow, left_out, message, sender, plan_only=message.plan)
@@ -132,6 +133,8 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             else:
                 value = receipt if how.get("plan_only") else True
                 self.reply(request, sender, value, receipt=receipt, data={"leftOut": left_out})
+            if job is not None:
+                self._settle(record)
 
         self.enqueue(record, lambda: (job or self.updating)(record, flow, left_out, **how), done)
 
@@ -178,18 +181,22 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         if record is None:
             self.reply(message, sender)
             return
-        if self.comes_too_late(record, message, sender):
+        if self.comes_too_early(record, message, sender):
             return
         self._cancel_start(record)
-        record.leaving = True
+        record.unsettled = True
 
         def done(_: Any) -> None:
             self.forget_taps(record)
             self.reply(message, sender)
-            for request, client in record.late:
-                self.receiveMessage(request, client)
+            self._settle(record)
 
         self.enqueue(record, lambda: self.removing(record), done)
+
+    def _settle(self, record: FlowRecord) -> None:
+        record.unsettled, early, record.early = False, record.early, []
+        for request, client in early:
+            self.receiveMessage(request, client)
 
     def receiveMsg_StartFlow(self, message: api.StartFlow, sender: ActorAddress) -> None:
         """Start; starting a running flow is fine."""

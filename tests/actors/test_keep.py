@@ -168,6 +168,25 @@ def test_a_context_that_cannot_be_migrated_is_refused_and_stays(life: Life) -> N
         assert figures(two, "a")["queued"] == 1
 
 
+@pytest.mark.parametrize("version", [1, 2], ids=["taken up", "refused"])
+def test_requests_that_come_while_a_flow_is_taken_up(life: Life, version: int) -> None:
+    """All get their answers, whether it goes on or not."""
+    with life.runner() as one:
+        one.add("f", {"a": module(COUNT)})
+        one.send("f/a", 1)
+    flow = {"id": "f", "modules": {"a": module(COUNT, state_version=version)}}
+    with life.runner() as two:
+        names = [
+            two.post(api.AddOrUpdateFlow, flow=flow), two.post(api.StartFlow, flow_id="f"),
+            two.post(api.SendMessage, flow_module_id="f/a", port="in", message=2), two.post(api.StopFlow, flow_id="f"),
+            two.post(api.RemoveFlow, flow_id="f"), two.post(api.AddOrUpdateFlow, flow={**flow, "modules": {}}),
+        ]  # fmt: skip
+        replies = [two.reply(name) for name in names]
+        expected = [True] * 6 if version == 1 else [False] * 4 + [True] * 2
+        assert [reply.ok for reply in replies] == expected, [reply.error for reply in replies]
+        assert version == 1 or "there is no flow 'f'" in replies[1].error
+
+
 def test_a_damaged_file_is_refused_and_stays(life: Life) -> None:
     with life.runner() as one:
         one.add("f", {"a": module(COUNT)})
