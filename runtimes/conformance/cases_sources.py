@@ -117,6 +117,22 @@ def recall_forgets_credit(bench: Bench) -> None:
 
 
 @case
+def recalled_before_a_slow_one(bench: Bench) -> str:
+    """A source with much credit is not far ahead of a slow module fused behind it: PAUSE answers within 50 ms."""
+    host = bench.start()
+    slot, slow = host.load("source", config={"n": 1_000_000_000}), host.load("slow", config={"ms": 5})
+    slot.wire(fused={"out": [(slow, "in", "w")]})
+    slot.call("start", turns=0)
+    slot.pull(1_000_000_000)
+    has(slow, 10)
+    took = host.pause(slot.number)
+    done = len(slow.out())
+    require(took < 0.05 + MARGIN_S, f"PAUSED took {took * 1000:.0f} ms, {done} messages were sent by then")
+    expect([slow.out(), slot.context_value("i")], [list(range(1, done + 1)), done], "sent, context i")
+    return f"answered after {took * 1000:.1f} ms"
+
+
+@case
 def stopped(bench: Bench) -> None:
     """After `stop` a source yields no more, and no FINISHED comes."""
     host = bench.start()

@@ -225,6 +225,8 @@ class Engine(Plain):
         slot = item.call.slot
         turn.commit(self.transaction, False)
         slot.pulled += item.pulled
+        if item.source is not None:
+            item.source.concluded()
         if item.finished is not None:
             slot.source = None
             self.commit()

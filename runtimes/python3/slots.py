@@ -136,13 +136,14 @@ class Call:
 class Produced:
     """A finished turn of a source, or a send outside any turn: waits for the main loop to hand it on."""
 
-    __slots__ = ("busy_ns", "call", "error", "finished", "outcome", "pulled", "undo")
+    __slots__ = ("busy_ns", "call", "error", "finished", "outcome", "pulled", "source", "undo")
 
     def __init__(self, call: Call, outcome: Outcome, pulled: int, busy_ns: int = 0) -> None:
         self.call, self.outcome, self.pulled, self.busy_ns = call, outcome, pulled, busy_ns
         self.error: BaseException | None = None
         self.finished: bool | None = None  # the source ended: well, or with `error`
         self.undo: list[tuple[Slot, str, Any, Any]] = []
+        self.source: Any = None  # that wants to know when it is over
 
     def apply(self) -> None:
         """Change the store at once (under the engine's lock): the source reads its own writes before the commit."""

@@ -9,6 +9,7 @@ from time import perf_counter_ns as clock
 
 from .codec import encode
 from .context import weight
+from .plain import WORK_NS
 from .slots import Call, Produced
 from .turns import Burst
 
@@ -31,6 +32,8 @@ class ThreadSource:
         self._engine, self.slot, self._generator, self._number = engine, slot, generator, number
         self.burst: Burst | None = None  # in the inbox, and still open
         self._begun_ns = clock()  # a turn, and what follows it in its burst
+        self._ahead = self._most_ahead = 0  # turns in the inbox that took the long way; as many as may be there
+        self._concluded_ns = 0
         self._context = context
         self._condition = threading.Condition(engine.lock)
         self._stopping = False
@@ -62,6 +65,16 @@ class ThreadSource:
         timer = threading.Timer(CLOSE_TIMEOUT_S, self._engine.post, (once,))
         timer.daemon = True
         timer.start()
+
+    def concluded(self) -> None:
+        """A turn that took the long way is over. At most a recall's time of such turns waits: PAUSE waits for them."""
+        now = clock()
+        with self._condition:
+            self._ahead -= 1
+            self._most_ahead = WORK_NS // (now - self._concluded_ns + 1)
+            if self._ahead <= self._most_ahead // 2:
+                self._condition.notify()
+        self._concluded_ns = now
 
     def _run(self) -> None:
         self._engine.thread_slots[get_ident()] = self.slot.number
@@ -122,12 +135,14 @@ class ThreadSource:
         if value is not None:
             context._output("out", value, True)
         turn = self._produced(1)
+        turn.source = self
         with self._condition:
-            while slot.credit <= 0 and not self._stopping:  # a recall took it back meanwhile
-                self._condition.wait()
+            while (slot.credit <= 0 or self._ahead > self._most_ahead) and not self._stopping:
+                self._condition.wait()  # a recall took the credit back meanwhile, or the main loop is slower
             if self._stopping:
                 return False
             slot.credit -= 1
+            self._ahead += 1
             first = not engine.inbox
             engine.inbox.append(turn)
             self.burst = None

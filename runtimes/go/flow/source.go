@@ -8,7 +8,6 @@ import (
 
 const (
 	closeTime       = time.Second
-	maxProduced     = 1024
 	maxWaitingSends = 1024
 )
 
@@ -31,10 +30,12 @@ type source struct {
 	number  uint64
 
 	// Under engine.mutex:
-	isStopping bool
-	hasEnded   bool   // by itself: its last turn is in the inbox
-	closed     func() // to be run by the engine when it is known to yield no more
-	pending    int    // turns in the inbox
+	isStopping  bool
+	hasEnded    bool          // by itself: its last turn is in the inbox
+	closed      func()        // to be run by the engine when it is known to yield no more
+	pending     int           // turns in the inbox
+	mostPending int           // about as many as may be there
+	adopted     time.Duration // when the engine was done with the latest
 }
 
 func newSource(c *Context, next Source, number uint64) *source {
@@ -112,7 +113,7 @@ func (s *source) wait() bool {
 	mutex := &s.slot.engine.mutex
 	mutex.Lock()
 	defer mutex.Unlock()
-	for (s.slot.credit <= 0 || s.pending >= maxProduced) && !s.isStopping {
+	for (s.slot.credit <= 0 || s.pending > s.mostPending) && !s.isStopping {
 		s.slot.wanted.Wait()
 	}
 	return !s.isStopping
@@ -185,10 +186,7 @@ func (e *engine) adopt(p *produced) {
 	if p.source == nil {
 		return
 	}
-	e.mutex.Lock()
-	p.source.pending--
-	e.mutex.Unlock()
-	s.wanted.Broadcast()
+	p.source.wasAdopted()
 	if p.isLast && s.source == p.source {
 		s.source = nil
 		e.commit()
@@ -197,6 +195,21 @@ func (e *engine) adopt(p *produced) {
 			body = []byte(`{"ok":false}`)
 		}
 		e.link.writeFrame(frame{kind: kindFinished, slot: s.number, body: body})
+	}
+}
+
+// wasAdopted lets the source make more. At most a recall's time of turns waits in the inbox: PAUSE waits for them.
+func (s *source) wasAdopted() {
+	now := clock()
+	e := s.slot.engine
+	e.mutex.Lock()
+	s.pending--
+	s.mostPending = int(workTime / (now - s.adopted + 1))
+	s.adopted = now
+	hasRoom := s.pending <= s.mostPending/2
+	e.mutex.Unlock()
+	if hasRoom {
+		s.slot.wanted.Broadcast()
 	}
 }
 
