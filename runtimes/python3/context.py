@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Output = tuple[Out, bytes | None, Any, Mapping[str, str] | None, int]
     Outcome = tuple[list[Output], dict[str, Any], int, int]
+    Change = tuple[Slot, str, Any, Any]
+    """Slot, key, what was there, what is there now."""
 
 MAX_VALUE_BYTES = 1 << 20
 MAX_STORE_BYTES = 64 << 20
@@ -75,8 +77,8 @@ class Context:
     """The context of a module, as INTERFACES names it."""
 
     __slots__ = (
-        "_base", "_bytes", "_call", "_changes", "_index", "_live", "_number", "_sent", "_slot", "_thread", "_token",
-        "_unwired", "_wire", "config", "flow_id", "module_id", "port", "redelivered",
+        "_base", "_bytes", "_call", "_changes", "_index", "_live", "_number", "_root", "_sent", "_slot", "_thread",
+        "_token", "_unwired", "_wire", "config", "flow_id", "module_id", "port", "redelivered",
     )  # fmt: skip
 
     def __init__(self, slot: Slot, thread: int | None = None, token: ContextVar[Any] | None = None) -> None:
@@ -86,6 +88,7 @@ class Context:
         self._live: Any = False  # or the running Call; True in the engine's short way
         self._call: Call | None = None
         self._wire, self._base, self._number = "", 0, 0
+        self._root: Context | None = None
         self._sent: list[Output] = []
         self._changes: dict[str, Any] = {}
         self._index = self._unwired = self._bytes = 0
@@ -97,7 +100,11 @@ class Context:
     @property
     def message_id(self) -> str:
         """The id of the message; stable over redeliveries."""
-        return self._call.id if self._call is not None else f"{self._wire}#{self._base + self._number}"
+        if self._call is not None:
+            return self._call.id
+        if self._root is not None:
+            return self._root.message_id + self._wire
+        return f"{self._wire}#{self._base + self._number}"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -177,9 +184,15 @@ class Context:
 
     def aim(self, batch: Batch) -> None:
         """The next turns are messages of this batch, without headers; the host counts `_number`."""
-        self._call = None
+        self._call = self._root = None
         self._wire, self._base = batch.wire, batch.base
         self.port, self.redelivered = batch.port, bool(batch.flags & REDELIVERED)
+
+    def aim_behind(self, root: Context, trail: str, port: str) -> None:
+        """The next turns are what came to `root`, by way of the modules that the trail names."""
+        self._call = None
+        self._root, self._wire = root, trail
+        self.port, self.redelivered = port, root.redelivered
 
     def aim_source(self, number: int) -> None:
         """The next turn is this one of the slot's source; the source counts `_number`."""

@@ -41,6 +41,7 @@ class Control:
     streams: list[Any]  # set once by host.py
     current: int
     overlap: Overlap | None
+    lines: dict[Any, Any]
     thread_slots: dict[int, int]
     _main: int
     commit: Callable[[], None]
@@ -126,6 +127,7 @@ class Control:
             return
         self.current = wire.ALL_SLOTS
         self.slots[number] = slot
+        self.lines.clear()
         if slot.is_async and self.overlap is None:
             from .overlap import Overlap
 
@@ -137,6 +139,7 @@ class Control:
     def _wire(self, slot: Slot, wires: Any) -> None:
         self._cut_channels(slot)
         slot.wire(wires)
+        self.lines.clear()
         for channel, (port, name) in slot.ins.items():
             self.channels[channel] = (slot, port, name)
         if self.overlap is not None:
@@ -153,6 +156,7 @@ class Control:
         if slot is None:
             return
         slot.queue.clear()
+        self.lines.clear()
         self._cut_channels(slot)
         if slot.source is not None:
             slot.source.stop(lambda: None)

@@ -14,7 +14,8 @@ from types import GeneratorType
 from . import link as wire
 from .bodies import Refused
 from .flow import NULL, TurnTooLarge
-from .plain import COMMIT_BYTES, WORK_NS, Plain, drain_generator
+from .lines import Line, Lines
+from .plain import COMMIT_BYTES, WORK_NS, drain_generator
 from .slots import Batch, Call, Produced, Slot
 from .turns import Burst, Transaction, Turn
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 NAP_S = 0.001
 
 
-class Engine(Plain):
+class Engine(Lines):
     """All slots of this host and the loop that serves them."""
 
     def __init__(self, link: wire.Link) -> None:
@@ -38,6 +39,7 @@ class Engine(Plain):
         self.channels: dict[int, tuple[Slot, str, str]] = {}
         self.ready: deque[Slot] = deque()  # a slot once per item of its queue
         self.transaction = Transaction()
+        self.lines: dict[tuple[Slot, bool], Line | None] = {}
         self.deadline = 0  # when the transaction is to be committed and the input looked at
         self.lock = allocate_lock()  # of inbox and credit
         self.inbox: list[Produced | Burst | Callable[[], None]] = []
@@ -125,12 +127,21 @@ class Engine(Plain):
         if self.transaction.touched:
             self.link.write(self.transaction.take())
 
+    def commit_if_due(self) -> None:
+        """Write the transaction if it is old or large enough."""
+        if clock() >= self.deadline or self.transaction.size >= COMMIT_BYTES:
+            self.commit()
+
     def _run_batch(self, slot: Slot, batch: Batch) -> None:
-        if slot.plain and not batch.flags & (wire.HEADERS | wire.TURN_FLAG):
+        line = None if slot.plain else self.line_of(slot)
+        if (slot.plain or line) and not batch.flags & (wire.HEADERS | wire.TURN_FLAG):
             if batch.messages is None:
                 batch.decode()
             if batch.plain:
-                self.run_plain(slot, batch)
+                if line is None:
+                    self.run_plain(slot, batch)
+                else:
+                    self.run_line(line, batch)
                 return
         announced = batch.flags & wire.TURN_FLAG
         while batch.position < batch.end:
@@ -226,7 +237,7 @@ class Engine(Plain):
         turn.commit(self.transaction, False)
         slot.pulled += item.pulled
         if item.source is not None:
-            item.source.concluded()
+            item.source.concluded(1)
         if item.finished is not None:
             slot.source = None
             self.commit()
@@ -245,16 +256,14 @@ class Engine(Plain):
                     item.source.burst = None
         for item in items:
             kind = type(item)
-            if kind is Produced or kind is Burst:
-                if kind is Produced:
-                    self.hand_on(item)  # type: ignore[arg-type]
-                elif self.slots.get(item.source.slot.number) is item.source.slot:  # type: ignore[union-attr]
-                    self.arm()
-                    item.hand_on(self.transaction)  # type: ignore[union-attr]
-                if clock() >= self.deadline or self.transaction.size >= COMMIT_BYTES:
-                    self.commit()
+            if kind is Produced:
+                self.hand_on(item)  # type: ignore[arg-type]
+            elif kind is Burst:
+                self.take_burst(item)  # type: ignore[arg-type]
             else:
                 item()  # type: ignore[operator]
+                continue
+            self.commit_if_due()
         self._drained_ns = clock()
 
     def post(self, item: Produced | Callable[[], None]) -> None:

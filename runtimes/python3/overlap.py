@@ -161,7 +161,7 @@ class Overlap:
         for number, slot in slots.items():
             if slot.overlap is None and find(number) in needed:
                 slot.overlap = Lane(self, slot)
-                slot.plain = False
+                slot.find_plain()
                 slot.context._token = self.running
                 slot.overlap.start()
             if slot.overlap is not None:

@@ -147,7 +147,7 @@ class Plain(Control):
         if message is None:
             message = NULL
         context = slot.context
-        context._call = None
+        context._call = context._root = None
         context._wire, context._base, context._number = name, first, 0
         context.port, context.redelivered = port, False
         self.current = slot.number

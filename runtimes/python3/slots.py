@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import deque
 
 from .bodies import decode_array, decode_each
-from .codec import decode, encode
+from .codec import copy_value, decode, encode
 from .context import Context, Store
 from .link import HEADERS, REDELIVERED
 from .loading import Namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
-    from .context import Outcome, Output
+    from .context import Change, Outcome, Output
     from .engine import Engine
 
 GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x20, 0x80, 0x200
@@ -23,27 +23,29 @@ HOOKS = ("start", "stop", "migrate")
 
 
 class Out:
-    """The wires of one out-port."""
+    """The wires of one out-port. `make` is what a value for them is made by, if they are of one kind."""
 
-    __slots__ = ("channel", "fused", "ids", "port")
+    __slots__ = ("channel", "fused", "ids", "make", "port")
 
     def __init__(self, port: str, wiring: Mapping[str, Any]) -> None:
         self.port = port
         self.channel: int | None = wiring["channel"]
         self.ids: bool = wiring["ids"]
         self.fused: list[tuple[int, str, str]] = [tuple(target) for target in wiring["fused"]]
+        self.make: Callable[[Any], Any] = copy_value if self.channel is None else encode
 
 
 class Batch:
     """A DATA frame, decoded when its first turn begins: a recall then costs nothing."""
 
-    __slots__ = ("base", "body", "end", "flags", "headers", "messages", "plain", "port", "position", "wire")
+    __slots__ = ("base", "body", "changes", "end", "flags", "headers", "messages", "plain", "port", "position", "wire")
 
     def __init__(self, port: str, wire: str, flags: int, skip: int, count: int, first: int, body: bytes) -> None:
         self.port, self.wire, self.flags, self.body = port, wire, flags, body
         self.position, self.end, self.base = skip, skip + count, first - skip
         self.messages: list[Any] | None = None
         self.headers: list[Any] | None = None
+        self.changes: dict[int, list[Change]] = {}  # of a source: what the turn at this position has changed
         self.plain = True
 
     def decode(self) -> list[Any]:
@@ -142,14 +144,12 @@ class Produced:
         self.call, self.outcome, self.pulled, self.busy_ns = call, outcome, pulled, busy_ns
         self.error: BaseException | None = None
         self.finished: bool | None = None  # the source ended: well, or with `error`
-        self.undo: list[tuple[Slot, str, Any, Any]] = []
+        self.undo: list[Change] = []
         self.source: Any = None  # that wants to know when it is over
 
     def apply(self) -> None:
         """Change the store at once (under the engine's lock): the source reads its own writes before the commit."""
-        slot = self.call.slot
-        for key, entry in self.outcome[1].items():
-            self.undo.append((slot, key, slot.store.put(key, entry), entry))
+        self.undo = self.call.slot.apply(self.outcome[1])
 
 
 class HookCall:
@@ -167,7 +167,8 @@ class Slot:
     def __init__(self, host: Engine, number: int, load: Mapping[str, Any]) -> None:
         self.host, self.number = host, number
         self.flow_id, self.module_id, self.config = load["flow"], load["module"], load["config"]
-        self.plain = self.streams = False
+        self.plain = False
+        self.short: Out | None = None
         self.kind = 0
         self.concurrency: int = load["concurrency"]
         self.retry: bool = load["retry"]
@@ -227,12 +228,18 @@ class Slot:
         return kept, changes, unwired, size
 
     def find_plain(self) -> None:
-        """Whether turns may take the short way: outputs go to pipes only and carry no ids."""
+        """Whether turns may take the short way: outputs go to pipes only and carry no ids; and a source's, to where."""
         out = self.out.get("out")
         allowed = self.out_ports is None or "out" in self.out_ports if out is None else out.channel is not None
         simple = allowed and not any(wiring.fused or wiring.ids for wiring in self.out.values())
         self.plain = simple and self.kind in (0, GENERATOR) and self.overlap is None
-        self.streams = self.plain and out is not None  # and a source's, too
+        one_kind = out is not None and not out.ids and (out.channel is None or not out.fused)
+        self.short = out if one_kind and self.overlap is None else None
+
+    def apply(self, changes: Mapping[str, Any]) -> list[Change]:
+        """Change the context. Returns what can undo it."""
+        put = self.store.put
+        return [(self, key, put(key, entry), entry) for key, entry in changes.items()]
 
     def counts(self) -> bytes:
         """This slot's array of COMMIT; starts to count anew."""

@@ -7,7 +7,6 @@ import threading
 from _thread import get_ident
 from time import perf_counter_ns as clock
 
-from .codec import encode
 from .context import weight
 from .plain import WORK_NS
 from .slots import Call, Produced
@@ -32,7 +31,7 @@ class ThreadSource:
         self._engine, self.slot, self._generator, self._number = engine, slot, generator, number
         self.burst: Burst | None = None  # in the inbox, and still open
         self._begun_ns = clock()  # a turn, and what follows it in its burst
-        self._ahead = self._most_ahead = 0  # turns in the inbox that took the long way; as many as may be there
+        self._ahead = self._most_ahead = 0  # turns in the inbox; about as many as may be there
         self._concluded_ns = 0
         self._context = context
         self._condition = threading.Condition(engine.lock)
@@ -66,12 +65,12 @@ class ThreadSource:
         timer.daemon = True
         timer.start()
 
-    def concluded(self) -> None:
-        """A turn that took the long way is over. At most a recall's time of such turns waits: PAUSE waits for them."""
+    def concluded(self, turns: int) -> None:
+        """So many turns are over. At most a recall's time of them is in the inbox: PAUSE waits for what was yielded."""
         now = clock()
         with self._condition:
-            self._ahead -= 1
-            self._most_ahead = WORK_NS // (now - self._concluded_ns + 1)
+            self._ahead -= turns
+            self._most_ahead = turns * WORK_NS // (now - self._concluded_ns + 1)
             if self._ahead <= self._most_ahead // 2:
                 self._condition.notify()
         self._concluded_ns = now
@@ -96,10 +95,10 @@ class ThreadSource:
         acquire, release = engine.lock.acquire, engine.lock.release  # `with` takes twice as long
         self._begun_ns = clock()
         for value in self._generator:
-            burst = None
-            if value is not None and slot.streams and not context._index:
-                data = encode(value)
-                size, changes = len(data), context._changes
+            out, burst = slot.short, None
+            if out is not None and value is not None and not context._index:
+                made, changes = out.make(value), context._changes
+                size = 0 if out.channel is None else len(made)
                 if changes:
                     size += sum(weight(key, entry) for key, entry in changes.items())
                 wake = False
@@ -107,15 +106,16 @@ class ThreadSource:
                 try:
                     if slot.credit > 0 and not self._stopping and size <= slot.max_turn_bytes:
                         burst = self.burst
-                        if burst is None:
-                            burst = self.burst = Burst(self, self._begun_ns)
+                        if burst is None or burst.out is not out:
+                            burst = self.burst = Burst(self, out, context._number, self._begun_ns)
                             wake = not engine.inbox
                             engine.inbox.append(burst)
-                        burst.outputs.append(data)
                         if changes:
-                            burst.change(slot, changes)
+                            burst.changes[len(burst.outputs)] = slot.apply(changes)
                             context._changes = {}
+                        burst.outputs.append(made)
                         slot.credit -= 1
+                        self._ahead += 1
                 finally:
                     release()
                 if wake:
@@ -123,7 +123,7 @@ class ThreadSource:
             if burst is None and not self._hand_over(value):
                 return False
             context._number += 1
-            if (slot.credit <= 0 or self._stopping) and not self._wait():
+            if (slot.credit <= 0 or self._ahead > self._most_ahead or self._stopping) and not self._wait():
                 return False
             if self.burst is None:
                 self._begun_ns = clock()
@@ -137,8 +137,8 @@ class ThreadSource:
         turn = self._produced(1)
         turn.source = self
         with self._condition:
-            while (slot.credit <= 0 or self._ahead > self._most_ahead) and not self._stopping:
-                self._condition.wait()  # a recall took the credit back meanwhile, or the main loop is slower
+            while slot.credit <= 0 and not self._stopping:  # a recall took it back meanwhile
+                self._condition.wait()
             if self._stopping:
                 return False
             slot.credit -= 1
@@ -159,7 +159,7 @@ class ThreadSource:
     def _wait(self) -> bool:
         """Wait for credit; False when stopped."""
         with self._condition:
-            while self.slot.credit <= 0 and not self._stopping:
+            while (self.slot.credit <= 0 or self._ahead > self._most_ahead) and not self._stopping:
                 self._condition.wait()
         return not self._stopping
 

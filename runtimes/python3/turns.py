@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from time import perf_counter_ns as clock
-
-from .codec import copy_value, encode
+from .codec import copy_value, decode, encode
 from .context import ABSENT, weight
 from .flow import DataError, TurnTooLarge
 from .link import COMMIT, CONTEXT, DATA, DELETED, ERROR, HEADERS, HELD, MAX_BODY_BYTES, NO_INDEX, PACK, frame
 from .loading import describe
-from .slots import Call
+from .slots import Batch, Call, Produced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
-    from .context import Outcome
-    from .slots import Slot
+    from .context import Change, Outcome, Output
+    from .slots import Out, Slot
 
 
 class Transaction:
@@ -75,34 +74,52 @@ class Transaction:
 
 
 class Burst:
-    """Finished turns of a source that only yielded and changed its context: the main loop takes them as one."""
+    """Finished turns of a source that have only yielded and changed the context: the main loop takes them as one.
 
-    __slots__ = ("begun_ns", "changes", "outputs", "size", "source")
+    `outputs` are JSON when the port `out` leads to a pipe, else values for what is fused behind; `changes` are those of
+    the turn with this index.
+    """
 
-    def __init__(self, source: Any, begun_ns: int) -> None:
-        self.source, self.begun_ns = source, begun_ns
-        self.outputs: list[bytes] = []
-        self.changes: dict[tuple[int, str], Any] = {}
-        self.size = 0  # of the changes
+    __slots__ = ("begun_ns", "changes", "number", "out", "outputs", "source")
 
-    def change(self, slot: Slot, changes: dict[str, Any]) -> None:
-        """Context changes of a turn, at once in the store: the source reads its own writes."""
-        for key, entry in changes.items():
-            slot.store.put(key, entry)
-            self.changes[slot.number, key] = entry
-            self.size += weight(key, entry)
+    def __init__(self, source: Any, out: Out, number: int, begun_ns: int) -> None:
+        self.source, self.out, self.number, self.begun_ns = source, out, number, begun_ns
+        self.outputs: list[Any] = []
+        self.changes: dict[int, list[Change]] = {}
 
     def hand_on(self, transaction: Transaction) -> None:
-        """Move it all to the transaction."""
+        """Move it all to the transaction, for the pipe."""
         slot, count = self.source.slot, len(self.outputs)
-        transaction.outputs.setdefault(slot.out["out"].channel, []).extend(self.outputs)
-        transaction.changes.update(self.changes)
-        transaction.size += self.size + sum(map(len, self.outputs))
+        transaction.outputs.setdefault(self.out.channel, []).extend(self.outputs)  # type: ignore[arg-type]
+        transaction.size += sum(map(len, self.outputs))
+        for changes in self.changes.values():
+            for _, key, _, entry in changes:
+                transaction.changes[slot.number, key] = entry
+                transaction.size += weight(key, entry)
         transaction.touched[slot.number] = slot
         slot.handled += count
         slot.sent += count
         slot.pulled += count
-        slot.busy_ns += clock() - self.begun_ns
+
+    def batch(self) -> Batch:
+        """As messages for a line."""
+        batch = Batch("start", f"{self.source.slot.module_id}.start", 0, 0, len(self.outputs), self.number, b"")
+        batch.messages, batch.changes = self.outputs, self.changes
+        return batch
+
+    def produced(self) -> Iterator[Produced]:
+        """As turns for the general way."""
+        slot, is_json = self.source.slot, self.out.channel is not None
+        for index, output in enumerate(self.outputs):
+            data, value = (output, decode(output)) if is_json else (None, output)
+            undo = self.changes.get(index, [])
+            changes = {key: entry for _, key, _, entry in undo}
+            sent: list[Output] = [(self.out, data, value, None, 0)]
+            produced = Produced(
+                Call.named(slot, "start", "start", self.number + index), (sent, changes, 0, len(data or b"")), 1
+            )
+            produced.undo = undo
+            yield produced
 
 
 def _data(parts: list[bytes], channel: int, messages: list[bytes], headers: list[bytes] | None) -> None:
@@ -153,7 +170,7 @@ class Turn:
         """Nothing happened yet."""
         self._size = 0
         self._outputs: list[tuple[int, bytes, bytes | None]] = []
-        self._undo: list[tuple[Slot, str, Any, Any]] = []
+        self._undo: list[Change] = []
         self._changes: list[tuple[int, str, Any]] = []
         self._errors: list[tuple[Call, dict[str, Any], bytes]] = []
         self._counts: list[tuple[Slot, int, int, int, int, int, int]] = []
@@ -187,16 +204,26 @@ class Turn:
         if self._size > self._limit:
             raise TurnTooLarge(f"outputs exceed {self._limit} bytes")
         self._outputs += outputs
-        for key, entry in changes.items():
-            if not applied:
-                self._undo.append((slot, key, slot.store.put(key, entry), entry))
-            self._changes.append((slot.number, key, entry))
+        if not applied:
+            self._undo += slot.apply(changes)
+        self._changes += [(slot.number, key, entry) for key, entry in changes.items()]
         self._counts.append((slot, handled, 0, len(sent), unwired, busy_ns, int(call.parent is not None)))
         stack.extend(reversed(calls))
 
-    def adopt(self, undo: list[tuple[Slot, str, Any, Any]]) -> None:
-        """Changes that are in the store already."""
+    def adopt(self, undo: list[Change]) -> None:
+        """Changes that are in the store already; `succeed` will tell of them."""
         self._undo += undo
+
+    def passed(self, call: Call) -> None:
+        """A module of a line has returned a value for the next."""
+        self._counts.append((call.slot, 1, 0, 1, 0, 0, int(call.parent is not None)))
+
+    def keep(self, changes: list[Change]) -> None:
+        """What modules of a line have changed; it is in the store already."""
+        self._undo += changes
+        for slot, key, _, entry in changes:
+            self._changes.append((slot.number, key, entry))
+            self._size += weight(key, entry)
 
     def fail(self, call: Call, error: BaseException, busy_ns: int) -> None:
         """A handler raised: only its ERROR stays."""

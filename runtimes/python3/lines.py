@@ -1,0 +1,226 @@
+"""Lines: plain functions fused one behind the other, whose turns run in one loop. Written for speed.
+
+A turn of a line makes no object. One that does anything but return values and change contexts (it sends, fails, returns
+a generator) is handed to the general way (engine.py, turns.py) at the module where that happens.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns as clock
+from types import GeneratorType
+
+from .codec import encode
+from .context import Context, weight
+from .flow import NULL, TurnTooLarge
+from .plain import COMMIT_BYTES, Plain, drain_generator
+from .slots import Batch, Call, Produced
+from .turns import Turn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .context import Change
+    from .slots import Out, Slot
+    from .turns import Burst
+
+
+class Line:
+    """Modules in a row, each the only target of the one before it, and the pipe behind the last, if there is one.
+
+    The first one's turns are messages, or (`is_source`) its source makes them and only those behind it are run.
+    """
+
+    def __init__(self, slots: list[Slot], ports: list[str], out: Out | None, is_source: bool) -> None:
+        self.slots, self.ports, self.out, self.is_source = slots, ports, out, is_source
+        self.start = int(is_source)
+        self.run = [(slot.handler, slot.context, slot) for slot in slots[self.start :]]
+        self.root = Context(slots[0]) if is_source else slots[0].context
+        self.turns = 0
+        self.ended = [0] * len(slots)  # of the turns, those that went no further than this module
+
+    def aim(self, batch: Batch) -> None:
+        """The next turns are messages of this batch; what is behind them is named after them."""
+        self.root.aim(batch)
+        trail = ""
+        for before, slot, port in zip(self.slots, self.slots[1:], self.ports[1:], strict=False):
+            trail += f"/{before.module_id}.0"
+            slot.context.aim_behind(self.root, trail, port)
+
+    def count(self) -> None:
+        """Give the modules what the turns since the last count were."""
+        first, turns = self.slots[0], self.turns
+        if self.is_source:
+            first.pulled += turns
+        else:
+            first.consumed += turns
+        for slot, ended in zip(self.slots, self.ended, strict=True):
+            slot.handled += turns
+            if slot is not first:
+                slot.fused += turns
+            turns -= ended
+            slot.sent += turns
+        if self.out is None:
+            slot.sent -= turns
+            slot.unwired += turns
+        self.turns = 0
+        self.ended = [0] * len(self.slots)
+
+    def turn_at(self, slots: dict[int, Slot], batch: Batch, position: int, at: int, given: Any) -> tuple[Turn, Call]:
+        """The turn of one message as the general way has it, when all modules before `at` have returned a value."""
+        message = batch.messages[position] if at else given  # type: ignore[index]
+        call = Call.at(self.slots[0], batch, position, message)
+        turn = Turn(slots, call)
+        for slot, port in zip(self.slots[1 : at + 1], self.ports[1:], strict=False):
+            turn.passed(call)
+            call = Call.fused(slot, port, given, None, call, 0)
+        return turn, call
+
+
+class Lines(Plain):
+    """The part of the engine that runs lines."""
+
+    run_turn: Callable[[Turn, list[Call]], None]
+    hand_on: Callable[[Produced], None]
+    commit_if_due: Callable[[], None]
+    lines: dict[tuple[Slot, bool], Line | None]  # those that were looked for since the wires have changed
+
+    def line_of(self, slot: Slot, is_source: bool = False) -> Line | None:
+        """The line that begins at a slot, or behind its source."""
+        if (slot, is_source) not in self.lines:
+            self.lines[slot, is_source] = self._find_line(slot, is_source)
+        return self.lines[slot, is_source]
+
+    def _find_line(self, first: Slot, is_source: bool) -> Line | None:
+        slots, ports = [first], ["start"]
+        while True:
+            slot = slots[-1]
+            if slot.overlap is not None or (slot.kind and not (is_source and slot is first)):
+                return None
+            out = slot.out.get("out")
+            if out is None and slot.out_ports is not None and "out" not in slot.out_ports:
+                return None
+            if out is None or not out.fused:
+                return None if len(slots) == 1 or (out and out.ids) else Line(slots, ports, out, is_source)
+            if len(out.fused) > 1 or out.channel is not None:
+                return None
+            slots.append(self.slots[out.fused[0][0]])
+            ports.append(out.fused[0][1])
+
+    def run_line(self, line: Line, batch: Batch) -> None:
+        """Turns of a batch through a line, until it is done or it is time to commit."""
+        transaction, root, run, out = self.transaction, line.root, line.run, line.out
+        first, reach = line.slots[0], len(line.slots)
+        outputs: list[bytes] = []
+        if out is not None:
+            outputs = transaction.outputs.setdefault(out.channel, [])  # type: ignore[arg-type]
+        transaction.touched.update((slot.number, slot) for slot in line.slots)
+        line.aim(batch)
+        start = stop = clock()
+        for message in batch.messages[batch.position : batch.end]:  # type: ignore[index]
+            value = given = NULL if message is None else message
+            root._number = position = batch.position
+            batch.position = position + 1
+            changes = batch.changes.pop(position) if position in batch.changes else None
+            at, size, data, error, is_plain = line.start, 0, b"", None, True
+            try:
+                for handler, context, slot in run:
+                    given = value
+                    self.current = slot.number
+                    context._live = True
+                    value = handler(given, context)
+                    context._live = False
+                    stop = clock()
+                    slot.busy_ns += stop - start
+                    start = stop
+                    if context._index or type(value) is GeneratorType:
+                        is_plain = False
+                        break
+                    if context._changes:
+                        changes = [*(changes or ()), *slot.apply(context._changes)]
+                        context._changes = {}
+                    if value is None:
+                        break
+                    at += 1
+                if at == reach and out is not None:
+                    data = encode(value)
+                    size = len(data)
+                if changes:
+                    size += sum([weight(key, entry) for _, key, _, entry in changes])
+                if size > first.max_turn_bytes:
+                    raise TurnTooLarge(f"outputs exceed {first.max_turn_bytes} bytes")
+            except BaseException as raised:
+                error = raised
+            if error is not None or not is_plain:
+                line.count()
+                self._leave_line(line, batch, position, min(at, reach - 1), given, value, error, changes or [])
+                if not line.is_source and not first.queue:
+                    return  # held
+                line.aim(batch)
+                start = stop = clock()
+            else:
+                line.turns += 1
+                if at < reach:
+                    line.ended[at] += 1
+                elif out is not None:
+                    outputs.append(data)
+                for slot, key, _, entry in changes or ():
+                    transaction.changes[slot.number, key] = entry
+                transaction.size += size
+            if stop >= self.deadline or transaction.size >= COMMIT_BYTES:
+                break
+        line.count()
+
+    def _leave_line(
+        self, line: Line, batch: Batch, position: int, at: int, given: Any, value: Any, error: BaseException | None,
+        changes: list[Change],
+    ) -> None:  # fmt: skip
+        """Finish a turn the general way: the module `at` got `given`; it returned `value`, or raised."""
+        turn, call = line.turn_at(self.slots, batch, position, at, given)
+        turn.keep(changes)
+        stack: list[Call] = []
+        context = call.slot.context
+        if error is None:
+            try:
+                if type(value) is GeneratorType:
+                    self.enter(context, call)
+                    drain_generator(value, context)
+                elif value is not None:
+                    context._output("out", value, False)
+                turn.succeed(call, context.take(), 0, stack)
+            except BaseException as raised:
+                error = raised
+        if error is not None:
+            context.take()
+            turn.fail(call, error, 0)
+        context._live = False
+        self.run_turn(turn, stack if error is None else [])
+        if line.is_source:
+            line.slots[0].pulled += 1
+        self.end_turn(turn, not line.is_source)
+
+    def take_burst(self, burst: Burst) -> None:
+        """Turns that a source has ended: to the pipe, or through what is fused behind."""
+        source, out = burst.source, burst.out
+        slot: Slot = source.slot
+        if self.slots.get(slot.number) is not slot:
+            return
+        self.arm()
+        slot.busy_ns += clock() - burst.begun_ns
+        line = None
+        if slot.out.get("out") is out:
+            line = self.line_of(slot, is_source=True)
+        if line is not None:
+            batch = burst.batch()
+            while batch.position < batch.end:
+                self.arm()
+                self.run_line(line, batch)
+                self.commit_if_due()
+        elif slot.out.get("out") is out and out.channel is not None:
+            burst.hand_on(self.transaction)
+        else:
+            for produced in burst.produced():
+                self.hand_on(produced)
+                self.commit_if_due()
+        source.concluded(len(burst.outputs))
