@@ -48,7 +48,7 @@ class Line:
             trail += f"/{before.module_id}.0"
             slot.context.aim_behind(self.root, trail, port)
 
-    def count(self) -> None:
+    def count(self, touched: dict[int, Slot]) -> None:
         """Give the modules what the turns since the last count were."""
         first, turns = self.slots[0], self.turns
         if self.is_source:
@@ -56,14 +56,17 @@ class Line:
         else:
             first.consumed += turns
         for slot, ended in zip(self.slots, self.ended, strict=True):
+            if not turns:
+                break
+            touched[slot.number] = slot
             slot.handled += turns
             if slot is not first:
                 slot.fused += turns
             turns -= ended
-            slot.sent += turns
-        if self.out is None:
-            slot.sent -= turns
-            slot.unwired += turns
+            if slot is self.slots[-1] and self.out is None:
+                slot.unwired += turns
+            else:
+                slot.sent += turns
         self.turns = 0
         self.ended = [0] * len(self.slots)
 
@@ -103,9 +106,10 @@ class Lines(Plain):
                 return None
             if out is None or not out.fused:
                 return None if len(slots) == 1 or (out and out.ids) else Line(slots, ports, out, is_source)
-            if len(out.fused) > 1 or out.channel is not None:
+            target = self.slots[out.fused[0][0]]
+            if len(out.fused) > 1 or out.channel is not None or target in slots:
                 return None
-            slots.append(self.slots[out.fused[0][0]])
+            slots.append(target)
             ports.append(out.fused[0][1])
 
     def run_line(self, line: Line, batch: Batch) -> None:
@@ -115,7 +119,6 @@ class Lines(Plain):
         outputs: list[bytes] = []
         if out is not None:
             outputs = transaction.outputs.setdefault(out.channel, [])  # type: ignore[arg-type]
-        transaction.touched.update((slot.number, slot) for slot in line.slots)
         line.aim(batch)
         start = stop = clock()
         for message in batch.messages[batch.position : batch.end]:  # type: ignore[index]
@@ -153,7 +156,7 @@ class Lines(Plain):
             except BaseException as raised:
                 error = raised
             if error is not None or not is_plain:
-                line.count()
+                line.count(transaction.touched)
                 self._leave_line(line, batch, position, min(at, reach - 1), given, value, error, changes or [])
                 if not line.is_source and not first.queue:
                     return  # held
@@ -170,7 +173,7 @@ class Lines(Plain):
                 transaction.size += size
             if stop >= self.deadline or transaction.size >= COMMIT_BYTES:
                 break
-        line.count()
+        line.count(transaction.touched)
 
     def _leave_line(
         self, line: Line, batch: Batch, position: int, at: int, given: Any, value: Any, error: BaseException | None,
@@ -178,7 +181,11 @@ class Lines(Plain):
     ) -> None:  # fmt: skip
         """Finish a turn the general way: the module `at` got `given`; it returned `value`, or raised."""
         turn, call = line.turn_at(self.slots, batch, position, at, given)
-        turn.keep(changes)
+        if error is not None:  # what was returned could not be encoded: the module's changes go, too
+            for slot, key, old, _ in reversed(changes):
+                if slot is call.slot:
+                    slot.store.put(key, old)
+        turn.keep([change for change in changes if error is None or change[0] is not call.slot])
         stack: list[Call] = []
         context = call.slot.context
         if error is None:
