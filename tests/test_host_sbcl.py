@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from runtimes.conformance import Subject, subject_of
@@ -303,6 +304,17 @@ def system(folder: Path, version: int) -> Path:
     (folder / "greet.asd").write_text(f'(defsystem "greet" :version "{version}.0" :components ((:file "greet")))')
     (folder / "greet.lisp").write_text(f"(defpackage :greet (:use :cl) (:export #:f))\n(defun greet:f () {version})")
     return folder
+
+
+def test_garbage_does_not_make_the_host_grow(host: Lisp) -> None:
+    def resident_mb() -> int:
+        return psutil.Process(host.link.pid).memory_info().rss >> 20
+
+    slot = host.module("(lambda (m c) (length (make-list 65536)))")  # a megabyte
+    slot.run([1])
+    before = resident_mb()
+    assert slot.run([1] * 60) == [65536] * 60
+    assert resident_mb() < before + 30
 
 
 def test_two_versions_of_a_system_in_two_environments(tmp_path: Path) -> None:

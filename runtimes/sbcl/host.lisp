@@ -15,10 +15,10 @@
     fd))
 
 (defun limit-nursery ()
-  "Collect after so much has been allocated, not after the twentieth of the heap that SBCL takes: what is collected is
-used again, while a fresh page costs a fault, more than all that a message writes there; and the memory is never given back."
+  "Collect when so much has been allocated, not when a twentieth of the heap has: a fresh page costs a fault, more than
+what messages write there; what a collection has freed is used again, without one."
   (setf (sb-ext:bytes-consed-between-gcs) (min (sb-ext:bytes-consed-between-gcs) +nursery-octets+))
-  (sb-ext:gc :gen 0)) ; it holds from the next collection on
+  (sb-ext:gc :gen 2)) ; the distance is measured from a collection, generation 1's, too: it begins with 2 MB
 
 (defun main ()
   (destructuring-bind (input output) (last sb-ext:*posix-argv* 2)
