@@ -318,6 +318,13 @@ def test_garbage_does_not_make_the_host_grow(host: Lisp) -> None:
     assert resident_mb() < before + 30
 
 
+def test_what_is_kept_makes_collections_rarer(host: Lisp) -> None:
+    code = "(defvar *kept* '())\n(lambda (m c) (push (make-list 65536) *kept*) (sb-ext:bytes-consed-between-gcs))"
+    distances = host.module(code).run([1] * 100)
+    assert distances[0] == 8 << 20
+    assert 16 << 20 < distances[-1] <= 2048 * (1 << 20) // 20
+
+
 def test_two_versions_of_a_system_in_two_environments(tmp_path: Path) -> None:
     answers = []
     for version in (1, 2):
