@@ -11,7 +11,7 @@
   (calls '() :type list) ; contexts that have ended, last first
   (errors '() :type list) ; last first
   (changes '() :type list) ; (slot key entry before), last first
-  (bytes 0 :type (integer 0))
+  (bytes 0 :type index)
   (number 0 :type (unsigned-byte 64))
   (data-p nil) ; begun by a message of the runner
   (quiet nil) ; a hook or the end of a source: no handler call
@@ -43,7 +43,7 @@
   (sent 0 :type index)
   (unwired 0 :type index)
   (failed nil)
-  (bytes 0 :type (integer 0))
+  (bytes 0 :type index)
   (changes nil :type (or null hash-table))
   (changed-bytes 0 :type fixnum))
 

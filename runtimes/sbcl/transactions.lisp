@@ -11,7 +11,7 @@
   (slots '() :type list)
   (ports '() :type list)
   (errors '() :type list)
-  (bytes 0 :type (integer 0))
+  (bytes 0 :type index)
   (begun-us 0 :type (unsigned-byte 60)))
 
 ;;; A handler call that raised, as its ERROR frame will say it.
@@ -26,6 +26,7 @@
 (declaim (inline transaction-empty-p))
 (defun transaction-empty-p () (null (transaction-slots *transaction*)))
 
+(declaim (inline touch))
 (defun touch (slot)
   (unless (slot-touched slot)
     (setf (slot-touched slot) t)

@@ -9,6 +9,7 @@
 
 (sb-ext:defglobal *spare* nil) ; a turn to use again
 
+(declaim (inline new-turn clear-turn tick))
 (defun new-turn (slot)
   (let ((turn (or (shiftf *spare* nil) (make-turn))))
     (setf (turn-slot turn) slot)
@@ -27,6 +28,7 @@
 
 ;;; ---------------------------------------------------------------- what a call leaves
 
+(declaim (inline take))
 (defun take (turn context)
   "A call that returned: its outputs and changes are the turn's now."
   (push context (turn-calls turn))
