@@ -4,6 +4,7 @@
 
 const { randomBytes } = require('node:crypto')
 const { DataError } = require('./errors')
+const { plainText } = require('./plain')
 
 const MAX_DEPTH = 120
 const BYTES_KEY = /^\$+bytes$/
@@ -119,6 +120,10 @@ function write(value) {
 
 /** The compact JSON text of a value, or DataError. */
 function encode(value) {
+  if (typeof value === 'object') {
+    const text = plainText(value)
+    if (text !== null) return text
+  }
   return scan(value, 0) === 0 ? JSON.stringify(value) : write(value)
 }
 
