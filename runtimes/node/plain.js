@@ -5,9 +5,7 @@
 const MAX_DEPTH = 120
 const LOOPED_CHARS = 40 // longer text is copied as a whole
 const ROOM_BYTES = 32 // for any number, literal or bracket, with a comma
-const FIRST_BYTES = 64 << 10
-const KEPT_BYTES = 1 << 20
-const MAX_BYTES = 64 << 20
+const MAX_BYTES = 256 << 10
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
 const NOT_PLAIN = -1
 const WAITED = 7 // values not tried after one that was not plain: its like may follow, and it was walked for nothing
@@ -16,9 +14,8 @@ const UNUSUAL = /["\\\x00-\x1f\u0100-\uffff]/
 const WIDE = /[^\x00-\xff]/
 const ESCAPES = { 8: 98, 9: 116, 10: 110, 12: 102, 13: 114, 34: 34, 92: 92 }
 
-const first = Buffer.allocUnsafeSlow(FIRST_BYTES)
 const NOTHING = {}
-let bytes = first
+const bytes = Buffer.allocUnsafeSlow(MAX_BYTES)
 let isWriting = false
 let waiting = 0
 
@@ -40,13 +37,12 @@ function plainText(value) {
     return bytes.latin1Slice(0, end)
   } finally {
     isWriting = false
-    if (bytes.length > KEPT_BYTES) bytes = first
   }
 }
 
 /** Writes a value at a place; returns the place behind it, or NOT_PLAIN. */
 function put(value, at, depth) {
-  if (at + ROOM_BYTES > bytes.length && !grow(at, ROOM_BYTES)) return NOT_PLAIN
+  if (at + ROOM_BYTES > MAX_BYTES) return NOT_PLAIN
   switch (typeof value) {
     case 'string': return putText(value, at)
     case 'number': return putNumber(value, at)
@@ -68,7 +64,7 @@ function putArray(array, at, depth) {
     at = put(array[i], at, depth + 1)
     if (at < 0) return NOT_PLAIN
   }
-  if (at + ROOM_BYTES > bytes.length && !grow(at, ROOM_BYTES)) return NOT_PLAIN
+  if (at + ROOM_BYTES > MAX_BYTES) return NOT_PLAIN
   bytes[at] = 93 // ]
   return at + 1
 }
@@ -125,7 +121,7 @@ function putAscii(text, at) {
 
 function putText(text, at) {
   const { length } = text
-  if (at + length * 2 + ROOM_BYTES > bytes.length && !grow(at, length * 2 + ROOM_BYTES)) return NOT_PLAIN
+  if (at + length * 2 + ROOM_BYTES > MAX_BYTES) return NOT_PLAIN
   if (length > LOOPED_CHARS) return putLongText(text, at)
   bytes[at++] = 34 // "
   for (let i = 0; i < length; i++) {
@@ -145,22 +141,13 @@ function putLongText(text, at) {
   if (UNUSUAL.test(text)) {
     if (WIDE.test(text)) return NOT_PLAIN
     const json = JSON.stringify(text)
-    if (at + json.length + ROOM_BYTES > bytes.length && !grow(at, json.length + ROOM_BYTES)) return NOT_PLAIN
+    if (at + json.length + ROOM_BYTES > MAX_BYTES) return NOT_PLAIN
     return at + bytes.latin1Write(json, at)
   }
   bytes[at] = 34
   const end = at + 1 + bytes.latin1Write(text, at + 1)
   bytes[end] = 34
   return end + 1
-}
-
-/** Makes room for more bytes behind a place. */
-function grow(at, size) {
-  if (at + size > MAX_BYTES) return false
-  const wider = Buffer.allocUnsafeSlow(Math.min(MAX_BYTES, Math.max(at + size, bytes.length * 2)))
-  bytes.copy(wider, 0, 0, at)
-  bytes = wider
-  return true
 }
 
 module.exports = { plainText }
