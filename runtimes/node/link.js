@@ -97,6 +97,17 @@ class FrameWriter {
     this._used += size
   }
 
+  /** A frame whose body is an array of values that are written already. */
+  array(kind, slot, count, values, start, end) {
+    const size = end - start + 2
+    if (this._used + HEADER_BYTES + size > this._buffer.length) this.flush()
+    this._header(size, kind, 0, slot, 0, count, 0)
+    this._buffer[this._used] = 91 // [
+    values.copy(this._buffer, this._used + 1, start, end)
+    this._used += size
+    this._buffer[this._used - 1] = 93 // ]
+  }
+
   _header(size, kind, flags, slot, skip, count, first) {
     const buffer = this._buffer
     const at = this._used
