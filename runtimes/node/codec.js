@@ -116,7 +116,7 @@ function encode(value) {
   return (typeof value === 'object' ? plainText(value) : null) ?? encodeAny(value)
 }
 
-/** As encode(), of a value that is not plain. */
+/** As encode(), for a value that is hardly plain. */
 function encodeAny(value) {
   return scan(value, 0) === 0 ? JSON.stringify(value) : write(value)
 }

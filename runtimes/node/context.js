@@ -119,7 +119,7 @@ class Context {
     this._keep(new Output(port, json, values, headers, index))
   }
 
-  /** The value that the handler returned: the last fused target gets the very value. `isNext`: this turn, if it is a root's, is merged at once. */
+  /** The value that the handler returned: the last fused target gets the very value. `isNext`: the turn is merged before any other. */
   _return(value, isNext) {
     const port = this._slot.outPort
     if (port === undefined) {
@@ -129,11 +129,10 @@ class Context {
     }
     const count = port.targets.length
     if (count === 0 && this._outputs === null) {
-      const size = isNext && this._parent === null ? writePlain(value) : 0
-      const json = size > 0 ? size : isNext ? encodeAny(value) : encode(value)
+      const size = isNext ? writePlain(value) : 0
+      this._json = size > 0 ? size : isNext ? encodeAny(value) : encode(value)
       this._sent = 1
-      this._json = json
-      this._grow(size > 0 ? size : json.length)
+      this._grow(size > 0 ? size : this._json.length)
       return
     }
     const json = port.channel === null ? null : encode(value)

@@ -72,7 +72,7 @@ class Turns {
             return this._handleLater(turn, context, message, result)
           }
           for (const value of result) if (value !== undefined) context._send('out', value, undefined)
-        } else context._return(result, slot.order.length === 0)
+        } else context._return(result, context._parent === null && slot.order.length === 0)
       }
       turn.take(context)
     } catch (error) {

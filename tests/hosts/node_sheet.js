@@ -4,8 +4,9 @@
 
 const { encodeAny } = require('../../runtimes/node/codec.js')
 const sheet = require('../../runtimes/node/sheet.js')
+
 const outcome = (write) => { try { return write() } catch (error) { return `${error.name}: ${error.message}` } }
-let seen = { plain: 0, left: 0, refused: 0 }
+const seen = { plain: 0, left: 0, refused: 0 }
 
 function compare(value) {
   const exact = outcome(() => encodeAny(value))
