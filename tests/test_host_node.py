@@ -716,6 +716,56 @@ def test_too_large_counts_bytes_of_fused_modules(host: Host) -> None:
     assert account.context == {}
 
 
+def test_outputs_keep_their_order_whatever_their_form(host: Host) -> None:
+    """Plain values go to a frame by another way than the others, those of async turns, those sent, and those with headers."""
+    code = """(m, c) => {
+      const out = { m, text: 'é"' }
+      if (m % 5 === 1) return { ...out, big: 2n ** 60n }
+      if (m % 7 === 2) return Promise.resolve(out)
+      if (m % 11 === 3) { c.send('out', out); c.send('odd', m); return undefined }
+      if (m % 13 === 4) { c.send('odd', m); return out }
+      if (m % 17 === 5) throw new Error('no')
+      if (m % 19 === 6) return { ...out, long: 'ü'.repeat(150000) }
+      if (m % 23 === 7) return new Proxy(out, { get: (of, key) => { c.log('info', key); return of[key] } })
+      if (m % 29 === 8) return { ...out, late: { get inner() { c.set('n', { m }); return 1 } } }
+      return out
+    }"""
+    forms = {"big": 5, "promise": 7, "sent": 11, "odd": 13, "fails": 17, "long": 19, "proxy": 23, "getter": 29}
+    names = list(forms)
+
+    def form(m: int) -> str:
+        return next((name for i, name in enumerate(names, 1) if m % forms[name] == i), "plain")
+
+    def output(m: int) -> Any:
+        more = {"big": {"big": 2**60}, "long": {"long": "ü" * 150000}, "getter": {"late": {"inner": 1}}}
+        return {"m": m, "text": 'é"'} | more.get(form(m), {})
+
+    count = 600
+    for slot in (0, 1):
+        host.module(code, slot, {"out": 100 + slot, "odd": 200 + slot})
+    headers = [b'{"client":"me"}' if 200 <= m < 300 else b"null" for m in range(count)]
+    for slot in (0, 1):
+        host.raw(frames.join([b"%d" % m for m in range(count)], headers), count, slot, flags=HEADERS)
+    account = Account()
+    while any(account.count(slot, "consumed") < count for slot in (0, 1)):
+        account.add(host.until(Kind.COMMIT))
+    assert {form(m) for m in range(count)} == {*forms, "plain"}
+    stay = [m for m in range(count) if form(m) != "fails"]
+    for slot in (0, 1):
+        assert account.outputs[100 + slot] == [output(m) for m in stay]
+        assert account.headers[100 + slot] == [{"client": "me"} if 200 <= m < 300 else None for m in stay]
+        assert account.outputs[200 + slot] == [m for m in stay if form(m) in ("sent", "odd")]
+        assert account.count(slot, "failed") == count - len(stay)
+        assert account.context[slot, "n"] == {"m": max(m for m in stay if form(m) == "getter")}
+
+
+def test_a_returned_value_over_the_limit_is_rolled_back(host: Host) -> None:
+    host.module("(m) => 'é'.repeat(m)", max_turn_bytes=10_000)
+    account = host.ask(1, 5100, 4990, 11_000, 2)
+    assert [len(text) for text in account.outputs[100]] == [1, 4990, 2]
+    assert [error["error"]["type"] for _, error, _ in account.errors] == ["TurnTooLarge"] * 2
+
+
 # ---------------------------------------------------------------- fused modules
 
 

@@ -4,9 +4,9 @@
 
 const { randomBytes } = require('node:crypto')
 const { DataError } = require('./errors')
+const { BYTES_KEY, plainText, wellFormed } = require('./sheet')
 
 const MAX_DEPTH = 120
-const BYTES_KEY = /^\$+bytes$/
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
@@ -15,12 +15,6 @@ const REFUSED = new Set(['Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Promise
   'SharedArrayBuffer', 'DataView', 'Generator', 'AsyncGenerator', 'Arguments', 'Map Iterator', 'Set Iterator',
   'Array Iterator', 'Int8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array',
   'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array'])
-
-const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
-const SURROGATE = /[\ud800-\udfff]/
-const wellFormed = String.prototype.isWellFormed
-  ? (text) => text.isWellFormed()
-  : (text) => !SURROGATE.test(text) || !LONE.test(text)
 
 // What scan() found; 0 is plain JSON data.
 const NATIVE = 1 // bytes, big integers, -0, escaped keys: JSON.stringify is wrong, a fused target may have it as it is
@@ -119,6 +113,11 @@ function write(value) {
 
 /** The compact JSON text of a value, or DataError. */
 function encode(value) {
+  return (typeof value === 'object' ? plainText(value) : null) ?? encodeAny(value)
+}
+
+/** As encode(), for a value that is hardly plain. */
+function encodeAny(value) {
   return scan(value, 0) === 0 ? JSON.stringify(value) : write(value)
 }
 
@@ -269,4 +268,4 @@ function decode(text, long = /\d{16}/.test(text)) {
   return special ? restore(value, 0) : check(value, 0)
 }
 
-module.exports = { encode, decode, handOver, copy, check, restore, isSpecial, markIntegers, hasLongInteger, wellFormed }
+module.exports = { encode, encodeAny, decode, handOver, copy, check, restore, isSpecial, markIntegers, hasLongInteger, wellFormed }

@@ -2,9 +2,10 @@
 // What a handler call sees as `context`. Names with an underscore are the engine's. What a call sends and changes stays
 // here until it has ended; a call that raises is forgotten by forgetting its Context.
 
-const { copy, decode, encode, handOver, wellFormed } = require('./codec')
+const { copy, decode, encode, encodeAny, handOver, wellFormed } = require('./codec')
 const { ContextError, DataError, HeaderError, PortError, TurnTooLarge } = require('./errors')
 const { prints } = require('./prints')
+const { writePlain } = require('./sheet')
 const { entry } = require('./slot')
 
 const MAX_HEADER_BYTES = 4096
@@ -35,7 +36,7 @@ class Context {
     this._over = false
     this._isHook = false
     this._outputs = null
-    this._json = null // the only output, to the channel of "out": the common case makes no Output
+    this._json = null // the only output, to the channel of "out", or its bytes on the sheet: the common case makes no Output
     this._count = 0
     this._sent = 0
     this._unwired = 0
@@ -118,22 +119,23 @@ class Context {
     this._keep(new Output(port, json, values, headers, index))
   }
 
-  /** The value that the handler returned: the last fused target gets the very value. */
-  _return(value) {
+  /** The value that the handler returned: the last fused target gets the very value. `isNext`: the turn is merged before any other. */
+  _return(value, isNext) {
     const port = this._slot.outPort
     if (port === undefined) {
       this._count++
       this._unwired++
       return
     }
-    const json = port.channel === null ? null : encode(value)
     const count = port.targets.length
     if (count === 0 && this._outputs === null) {
+      const size = isNext ? writePlain(value) : 0
+      this._json = size > 0 ? size : isNext ? encodeAny(value) : encode(value)
       this._sent = 1
-      this._json = json
-      this._grow(json.length)
+      this._grow(size > 0 ? size : this._json.length)
       return
     }
+    const json = port.channel === null ? null : encode(value)
     let values = null
     if (count === 1) values = [handOver(value)]
     else if (count > 1) {

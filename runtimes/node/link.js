@@ -7,6 +7,7 @@ const net = require('node:net')
 const HEADER_BYTES = 24
 const MAX_BODY_BYTES = 64 << 20
 const READ_BYTES = 256 << 10
+const HELD_BYTES = 2 * READ_BYTES
 const WRITE_BYTES = 512 << 10
 const NONE = 0xffff
 const NO_INDEX = 0xffffffff
@@ -20,20 +21,18 @@ const FLAG = { REDELIVERED: 1, HEADERS: 2, TURN: 4, DELETED: 8, HELD: 16 }
 class FrameReader {
   constructor(onFrame) {
     this._onFrame = onFrame
-    this._parts = []
-    this._held = 0
+    this._held = Buffer.allocUnsafeSlow(HELD_BYTES) // an unfinished frame, and what came with its end
+    this._size = 0 // of what is held
     this._needed = HEADER_BYTES
     this._header = { kind: 0, flags: 0, slot: 0, skip: 0, count: 0, first: 0 }
   }
 
   feed(chunk) {
-    if (this._held > 0) {
-      this._parts.push(Buffer.from(chunk))
-      this._held += chunk.length
-      if (this._held < this._needed) return
-      chunk = this._parts.length === 1 ? this._parts[0] : Buffer.concat(this._parts, this._held)
-      this._parts = []
-      this._held = 0
+    if (this._size > 0) {
+      this._hold(chunk)
+      if (this._size < this._needed) return
+      chunk = this._held.subarray(0, this._size)
+      this._size = 0
     }
     let at = 0
     this._needed = HEADER_BYTES
@@ -57,10 +56,20 @@ class FrameReader {
       at = start + size
       this._onFrame(header, chunk.subarray(start, at))
     }
-    if (at < chunk.length) {
-      this._parts.push(Buffer.from(chunk.subarray(at)))
-      this._held = chunk.length - at
+    if (this._held.length > HELD_BYTES && this._needed <= HELD_BYTES) this._held = Buffer.allocUnsafeSlow(HELD_BYTES)
+    if (at < chunk.length) this._hold(chunk.subarray(at))
+  }
+
+  /** Keeps bytes behind those that are held; they may be the held ones themselves. */
+  _hold(bytes) {
+    const size = this._size + bytes.length
+    if (size > this._held.length) {
+      const wider = Buffer.allocUnsafeSlow(Math.max(size, this._needed + READ_BYTES))
+      this._held.copy(wider, 0, 0, this._size)
+      this._held = wider
     }
+    bytes.copy(this._held, this._size)
+    this._size = size
   }
 }
 
@@ -86,6 +95,17 @@ class FrameWriter {
     const size = text === '' ? 0 : this._buffer.write(text, this._used + HEADER_BYTES, 'utf8')
     this._header(size, kind, flags, slot, skip, count, first)
     this._used += size
+  }
+
+  /** A frame whose body is an array of values that are written already. */
+  array(kind, slot, count, values, start, end) {
+    const size = end - start + 2
+    if (this._used + HEADER_BYTES + size > this._buffer.length) this.flush()
+    this._header(size, kind, 0, slot, 0, count, 0)
+    this._buffer[this._used] = 91 // [
+    values.copy(this._buffer, this._used + 1, start, end)
+    this._used += size
+    this._buffer[this._used - 1] = 93 // ]
   }
 
   _header(size, kind, flags, slot, skip, count, first) {

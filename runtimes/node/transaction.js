@@ -2,6 +2,7 @@
 // Finished turns since the last COMMIT, and how they are written (PROTOCOL.md section 7).
 
 const { FLAG, KIND, NO_INDEX } = require('./link')
+const sheet = require('./sheet')
 
 const COMMIT_CHARS = 64 << 10
 const MAX_FRAME_CHARS = 16 << 20 // of UTF-16: at most 48 MiB of UTF-8
@@ -59,15 +60,18 @@ class Transaction {
   }
 
   _append(port, json, headers) {
-    if (port.count === 0) {
-      this._ports.push(port)
-      port.text = json
-    } else if (port.text.length + json.length > MAX_FRAME_CHARS) {
-      this._writeData(port)
-      this._ports.push(port)
-      port.text = json
+    if (port.count === 0) this._ports.push(port)
+    if (typeof json === 'number') {
+      this._chars += json
+      this._appendKept(port, sheet.keep(json), json)
     } else {
-      port.text += ',\n' + json
+      this._chars += json.length
+      if (port.end > 0) this._copyKept(port)
+      if (port.text.length + json.length > MAX_FRAME_CHARS && port.text !== '') {
+        this._writeData(port)
+        this._ports.push(port)
+      }
+      port.text = port.text === '' ? json : `${port.text},\n${json}`
     }
     if (headers !== null || port.headers !== '') {
       // Messages before the first one with headers get their null now.
@@ -75,10 +79,30 @@ class Transaction {
       port.headers = before + (headers ?? 'null')
     }
     port.count++
-    this._chars += json.length
+  }
+
+  /** What follows the last on the sheet, as all do while one port is busy, needs no copy. */
+  _appendKept(port, start, size) {
+    if (port.end === 0 || port.end + 2 !== start) {
+      if (port.end > 0) this._copyKept(port)
+      port.start = start
+    }
+    port.end = start + size
+  }
+
+  _copyKept(port) {
+    const text = sheet.keptText(port.start, port.end)
+    port.text = port.text === '' ? text : `${port.text},\n${text}`
+    port.start = port.end = 0
   }
 
   _writeData(port) {
+    if (port.text === '' && port.headers === '') {
+      this._writer.array(KIND.DATA, port.channel, port.count, sheet.bytes, port.start, port.end)
+      port.start = port.end = port.count = 0
+      return
+    }
+    if (port.end > 0) this._copyKept(port)
     const flags = port.headers === '' ? 0 : FLAG.HEADERS
     const body = flags === 0 ? `[${port.text}]` : `[[${port.headers}],\n\n[${port.text}]]`
     this._writer.frame(KIND.DATA, flags, port.channel, 0, port.count, 0, body)
@@ -91,6 +115,7 @@ class Transaction {
     if (this._slots.length === 0) return
     const writer = this._writer
     for (const port of this._ports) if (port.count > 0) this._writeData(port)
+    sheet.clear()
     let counts = ''
     for (const slot of this._slots) {
       if (slot.dirty !== null) this._writeContext(slot)

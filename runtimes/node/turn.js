@@ -10,7 +10,7 @@ const { tooLarge } = require('./context')
 class Turn {
   constructor(slot) {
     this.calls = [] // six values a call: slot, handled, failed, sent, unwired, fused; arrays are reused, hence the counts
-    this.outputs = [] // three values an output: port, json, headers
+    this.outputs = [] // three values an output: port, json (or its bytes on the sheet), headers
     this.reset(slot)
   }
 
@@ -107,7 +107,7 @@ class Turn {
     if (this.tooLarge) return true
     if (this.chars * 3 <= limit) return false
     let bytes = 0
-    for (let i = 0; i < this.outputCount; i += 3) bytes += Buffer.byteLength(this.outputs[i + 1])
+    for (let i = 0; i < this.outputCount; i += 3) bytes += sizeOf(this.outputs[i + 1])
     if (this.changes !== null) for (const [, , stored] of this.changes) bytes += stored === undefined ? 0 : stored.bytes
     return bytes > limit
   }
@@ -120,6 +120,8 @@ class Turn {
     this.fail(this.context, undefined, tooLarge(this.slot))
   }
 }
+
+function sizeOf(json) { return typeof json === 'number' ? json : Buffer.byteLength(json) }
 
 /** A failed fused message as its handler left it; null if that is no message any more. */
 function leftover(message) {

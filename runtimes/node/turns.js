@@ -72,7 +72,7 @@ class Turns {
             return this._handleLater(turn, context, message, result)
           }
           for (const value of result) if (value !== undefined) context._send('out', value, undefined)
-        } else context._return(result)
+        } else context._return(result, context._parent === null && slot.order.length === 0)
       }
       turn.take(context)
     } catch (error) {
@@ -91,7 +91,7 @@ class Turns {
         for await (const value of result) if (value !== undefined) context._send('out', value, undefined)
       } else {
         const value = await result
-        if (value !== undefined) context._return(value)
+        if (value !== undefined) context._return(value, false)
       }
       turn.take(context)
     } catch (error) {
