@@ -2,6 +2,7 @@
 declare(strict_types=1);
 namespace Flow;
 
+use function is_array, is_object, count, strlen, in_array;
 const STRICT = JSON_THROW_ON_ERROR | JSON_PRESERVE_ZERO_FRACTION | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES;
 const NUMBER = '/(?<![^\s:,[])-?(?:\d{200}|\d[\d.]*[eE]\+?\d{3})/'; // it may be out of range
 const SPECIAL = '/"(?:\$|\\\\u00[02][04])(?:[^"\\\\]++|\\\\.)*+"\s*:/s'; // a key that begins with $ or U+0000
@@ -65,33 +66,25 @@ final class Context { // one a module, for all its calls: one runs at a time
     public array $store = []; // JSON by key
     public int $stored = 0; // bytes
     public bool $isHeld = false;
-    public array $headers = [], $sends = [], $before = []; // of the call: its own; what it sends; what changed keys had
-    public string $port = '', $wire = '';
-    public ?string $id = null; // if it is not made of wire and number
-    public int $number = 0, $flags = 0;
+    public array $input = ['', '', 0]; // of the call: in-port, wire, flags,
+    public int $number = 0; // its message's number
+    public array $carried = [], $sends = [], $before = []; // and headers with id; what it sends; what changed keys had
 
     public function __construct(private readonly Host $host, public readonly int $slot, public readonly object $load) {}
 
-    public function begin(string $port, string $wire, int $number, array $headers, int $flags): void {
-        $this->port = $port;
-        $this->wire = $wire;
-        $this->number = $number;
-        $this->flags = $flags;
-        $this->id = $headers['id'] ?? null;
-        if ($this->id !== null) unset($headers['id']);
-        $this->headers = $headers;
-    }
-
     public function __get(string $name): mixed {
         return match ($name) {
-            'messageId' => $this->id ?? "$this->wire#$this->number",
-            'redelivered' => ($this->flags & REDELIVERED) > 0,
+            'port' => $this->input[0],
+            'headers' => array_diff_key($this->carried, ['id' => '']),
+            'messageId' => $this->carried['id'] ?? "{$this->input[1]}#$this->number",
+            'redelivered' => ($this->input[2] & REDELIVERED) > 0,
             'moduleId' => $this->load->module,
             'flowId' => $this->load->flow,
             default => $this->load->$name,
         };
     }
 
+    public function outputId(int $index): string { return "$this->messageId/$this->moduleId.$index"; }
     public function log(string $level, string $text): void { $this->host->log($level, $text); }
     public function keys(): array { return array_map(strval(...), array_keys($this->store)); }
     public function set(string $key, mixed $value): void { $this->change($key, encode($value)); }
@@ -101,14 +94,14 @@ final class Context { // one a module, for all its calls: one runs at a time
     }
 
     public function send(string $port, mixed $value, array|object|null $headers = null): void {
-        $out = $this->load->ports?->out;
-        if ($out && $port !== 'error' && !in_array($port, $out, true)) throw new Failure('PortError', "there is no out-port $port");
+        $listed = $this->load->ports?->out;
+        if ($listed && !in_array($port, [...$listed, 'error'], true)) throw new Failure('PortError', "there is no out-port $port");
         if ($headers !== null) $headers = checked((array) $headers);
         if ($value === null) return;
         $json = $this->host->grow($this, encode($value));
         $out = $this->out[$port] ?? null;
-        $id = ($out['ids'] ?? false) || ($out['fused'] ?? []) ? "$this->messageId/$this->moduleId." . count($this->sends) : null;
-        $this->sends[] = [$out, $json, $headers ?? $this->headers, $id];
+        $id = ($out['ids'] ?? false) ? $this->outputId(count($this->sends)) : null;
+        $this->sends[] = [$out, $json, $headers ?? $this->carried, $id];
     }
 
     public function undo(array $before): void {

@@ -2,6 +2,7 @@
 declare(strict_types=1);
 namespace Flow;
 
+use function count, strlen, intdiv;
 require __DIR__ . '/flow.php';
 
 const DATA = 4, HELLO = 16, CONTEXT = 17, ERROR = 18, LOG = 19, TURN = 20, COMMIT = 21, PAUSED = 22, RESULT = 23, PONG = 25;
@@ -113,7 +114,7 @@ final class Host {
     private function call(Context $context, object $body): array {
         if (isset($body->context)) $this->restore($context, $body->context);
         if (!isset($context->hooks[$body->hook])) return ['ok' => true];
-        $context->begin('', '', 0, ['id' => "{$context->load->module}.$body->hook#0"], 0);
+        [$context->input, $context->number, $context->carried] = [['', "{$context->load->module}.$body->hook", 0], 0, []];
         $handler = static function ($argument, $context) use ($body) {
             $value = $context->hooks[$body->hook]($context, $argument);
             if ($value instanceof \Generator) throw new \Exception('PHP modules cannot be sources');
@@ -136,7 +137,7 @@ final class Host {
     }
 
     private function batch(Context $context, int $channel, string $body, int $flags, int $skip, int $count, int $first): \Generator {
-        [[$port, $wire], $handler] = [$context->in[$channel], $context->hooks['run']];
+        [$input, $handler] = [[...$context->in[$channel], $flags], $context->hooks['run']];
         $cut = $flags & HEADERS ? strpos($body, ",\n\n") : 0;
         $headers = $cut ? json_decode(substr($body, 1, $cut - 1), true) : [];
         if ($cut) $body = substr($body, $cut + 3, -1);
@@ -151,7 +152,9 @@ final class Host {
                 $this->commit();
                 $this->frame(TURN, $context->slot, first: $first);
             }
-            $context->begin($port, $wire, $first, $headers[$i] ?? [], $flags);
+            $context->input = $input;
+            $context->number = $first;
+            $context->carried = $headers[$i] ?? [];
             $error = $this->turn($context, $handler, MESSAGE, $messages[$i] ?? Json::Null, $texts[$i] ?? null);
             if ($error && $context->load->retry) {
                 $this->forget([$context]);
@@ -193,11 +196,12 @@ final class Host {
         $sends = $context->sends;
         $this->done[] = [$context, $kind, $sends, $context->before, $this->clock - $started, $failure];
         $context->before = $context->sends = [];
-        foreach ($sends as [$out, $json, $headers, $id]) {
-            foreach ($out['fused'] ?? [] as [$number, $port, $wire]) {
+        foreach ($sends as $i => [$out, $json, $headers]) {
+            foreach ($out['fused'] ?? [] as [$slot, $port, $wire]) {
                 if ($this->room < 0) break;
-                $target = $this->slots[$number];
-                $target->begin($port, $wire, $context->number, ['id' => $id] + $headers, 0);
+                $target = $this->slots[$slot];
+                [$target->input, $target->number] = [[$port, $wire, 0], $context->number];
+                $target->carried = ['id' => $context->outputId($i)] + $headers;
                 $this->run($target, $target->hooks['run'], FUSED, null, $json);
             }
         }
@@ -232,7 +236,8 @@ final class Host {
                 $row[$out ? 5 : 6]++;
                 if (!isset($out['channel'])) continue;
                 $sent[$out['channel']][] = $json;
-                if ($out['ids']) $headers['id'] = $id;
+                unset($headers['id']);
+                if ($id !== null) $headers['id'] = $id;
                 if ($headers) $own[$out['channel']][count($sent[$out['channel']]) - 1] = json_encode($headers, STRICT);
             }
         }
