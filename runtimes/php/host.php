@@ -14,21 +14,26 @@ final class Host {
     private array $slots = [], $todo = [], $done = []; // modules; batches with their module; calls that are not committed
     private ?Context $running = null;
     private int $room = 0, $bytes = 0; // left for the turn; not committed
-    private int $clock = 0, $looked = 0, $committed = 0, $loads = 0; // the first three in nanoseconds
+    private int $clock = 0, $due = 0, $loads = 0; // the first two in nanoseconds
 
     public function __construct(private mixed $in, private mixed $out) {
         stream_set_read_buffer($in, 0);
         ob_start(fn ($text) => $this->log('info', $text), 64 << 10, PHP_OUTPUT_HANDLER_FLUSHABLE); // what modules print
         $this->frame(HELLO, 0, json_encode(['protocol' => 1, 'runtime' => 'php', 'version' => PHP_VERSION, 'pid' => getmypid()]));
         for ($none = null; $ready = [$in];) {
-            if ($this->bytes >= 64 << 10 || $this->clock - $this->committed >= 8_000_000) $this->commit();
-            $look = !$this->todo || $this->clock - $this->looked >= 5_000_000;
-            $is = $look && stream_select($ready, $none, $none, 0);
-            if ($look && !$is) $this->looked = $this->clock;
-            if (!$is && !$this->todo) $this->commit(); // and wait for a frame
-            $is || !$this->todo ? $this->take() : $this->step();
+            if ($this->isDue()) $this->commit();
+            if (stream_select($ready, $none, $none, 0)) {
+                $this->take();
+            } elseif ($this->todo) {
+                $this->step();
+            } else {
+                $this->commit();
+                $this->take(); // waits
+            }
         }
     }
+
+    private function isDue(): bool { return $this->bytes >= 64 << 10 || $this->clock >= $this->due; } // a commit, and a look at the input
 
     public function log(string $level, string $text): string {
         $body = json_encode(['level' => $level, 'text' => rtrim($text)], SHOWN);
@@ -107,7 +112,7 @@ final class Host {
 
     private function forget(array $slots): array { // what they have not begun
         foreach ($slots as $slot) $slot->isHeld = false;
-        $this->todo = array_values(array_filter($this->todo, fn ($batch) => !in_array($batch[0], $slots, true)));
+        $this->todo = array_filter($this->todo, fn ($batch) => !in_array($batch[0], $slots, true));
         return ['ok' => true];
     }
 
@@ -131,12 +136,14 @@ final class Host {
     }
 
     private function step(): void {
-        $batch = $this->todo[0][1];
-        if ($batch->valid()) $batch->next();
-        else array_shift($this->todo);
+        $first = array_key_first($this->todo);
+        $batch = $this->todo[$first][1];
+        $batch->next();
+        if (!$batch->valid()) unset($this->todo[$first]);
     }
 
     private function batch(Context $context, int $channel, string $body, int $flags, int $skip, int $count, int $first): \Generator {
+        yield; // until it is its turn
         [$input, $handler] = [[...$context->in[$channel], $flags], $context->hooks['run']];
         $cut = $flags & HEADERS ? strpos($body, ",\n\n") : 0;
         $headers = $cut ? json_decode(substr($body, 1, $cut - 1), true) : [];
@@ -147,7 +154,7 @@ final class Host {
             $texts = explode(",\n", substr($body, 1, -1));
         }
         for ($i = $skip; $i < $skip + $count; $i++, $first++) {
-            yield;
+            if ($this->isDue()) yield;
             if ($flags & ANNOUNCE) {
                 $this->commit();
                 $this->frame(TURN, $context->slot, first: $first);
@@ -157,10 +164,12 @@ final class Host {
             $context->carried = $headers[$i] ?? [];
             $error = $this->turn($context, $handler, MESSAGE, $messages[$i] ?? Json::Null, $texts[$i] ?? null);
             if ($error && $context->load->retry) {
+                $this->commit();
                 $this->forget([$context]);
                 $context->isHeld = true; // also what comes later is forgotten, until PAUSE
+                return;
             }
-            if ($context->isHeld || $flags & ANNOUNCE) $this->commit();
+            if ($flags & ANNOUNCE) $this->commit();
         }
     }
 
@@ -254,7 +263,7 @@ final class Host {
         }
         foreach ($rows as $slot => $row) $rows[$slot][7] = intdiv($row[7], 1000);
         if ($rows) $this->frame(COMMIT, 0, json_encode(array_values($rows)));
-        [$this->done, $this->bytes, $this->committed] = [[], 0, $this->clock];
+        [$this->done, $this->bytes, $this->due] = [[], 0, $this->clock + 5_000_000];
     }
 
     private function describe(\Throwable $error): array {
