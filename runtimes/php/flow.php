@@ -2,7 +2,8 @@
 declare(strict_types=1);
 namespace Flow;
 
-use function is_array, is_object, count, strlen, in_array;
+use function is_array, is_object, count, strlen, in_array; // PHP compiles these to one instruction, if it knows them
+
 const STRICT = JSON_THROW_ON_ERROR | JSON_PRESERVE_ZERO_FRACTION | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES;
 const NUMBER = '/(?<![^\s:,[])-?(?:\d{200}|\d[\d.]*[eE]\+?\d{3})/'; // it may be out of range
 const SPECIAL = '/"(?:\$|\\\\u00[02][04])(?:[^"\\\\]++|\\\\.)*+"\s*:/s'; // a key that begins with $ or U+0000
@@ -35,30 +36,28 @@ function native(mixed $value): mixed {
     return $data !== false ? new Bytes($data) : throw new Failure('DataError', '$bytes is not base64');
 }
 
-function encode(mixed $value): string { return json_encode(plain($value, 120), STRICT); }
+function encode(mixed $value): string {
+    return json_encode(is_array($value) || is_object($value) ? plain($value, 120) : $value, STRICT);
+}
 
-function plain(mixed $value, int $room): mixed { // json_encode would take any object, and leave out keys with U+0000
-    if (!is_array($value) && !is_object($value)) return $value;
-    if (!is_array($value) && !$value instanceof \stdClass) return special($value);
+function plain(array|object $value, int $room): array|object|null { // json_encode would take any object, and leave out keys with U+0000
+    if (is_object($value) && !$value instanceof \stdClass) {
+        if ($value === Json::Null) return null;
+        if ($value instanceof Bytes) return ['$bytes' => base64_encode($value->data)];
+        throw new Failure('DataError', $value::class . ' is not JSON');
+    }
     if ($room === 0) throw new Failure('DataError', 'it is nested too deep');
-    $items = $copy = (array) $value;
+    $items = $plain = (array) $value;
     $isSame = true;
     foreach ($items as $key => $item) {
         if (($key[0] ?? '') === "\0") $isSame = false;
         if (!is_array($item) && !is_object($item)) continue;
-        $plain = plain($item, $room - 1);
-        if ($plain === $item) continue;
-        $copy[$key] = $plain;
-        $isSame = false;
+        $new = plain($item, $room - 1);
+        if ($new !== $item) [$plain[$key], $isSame] = [$new, false];
     }
-    if (count($copy) === 1 && preg_match(BYTES, (string) key($copy))) return ['$' . key($copy) => reset($copy)];
+    if (count($plain) === 1 && preg_match(BYTES, (string) key($plain))) return ['$' . key($plain) => reset($plain)];
     if ($isSame) return $value;
-    return is_object($value) && array_is_list($copy) ? (object) $copy : $copy;
-}
-
-function special(object $value): ?array {
-    if ($value instanceof Bytes) return ['$bytes' => base64_encode($value->data)];
-    return $value === Json::Null ? null : throw new Failure('DataError', $value::class . ' is not JSON');
+    return is_object($value) && array_is_list($plain) ? (object) $plain : $plain;
 }
 
 final class Context { // one a module, for all its calls: one runs at a time
@@ -102,10 +101,6 @@ final class Context { // one a module, for all its calls: one runs at a time
         $out = $this->out[$port] ?? null;
         $id = ($out['ids'] ?? false) ? $this->outputId(count($this->sends)) : null;
         $this->sends[] = [$out, $json, $headers ?? $this->carried, $id];
-    }
-
-    public function undo(array $before): void {
-        foreach ($before as $key => $json) $this->put($key, $json);
     }
 
     public function put(string|int $key, ?string $json): void { // into the store

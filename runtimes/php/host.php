@@ -22,18 +22,11 @@ final class Host {
         $this->frame(HELLO, 0, json_encode(['protocol' => 1, 'runtime' => 'php', 'version' => PHP_VERSION, 'pid' => getmypid()]));
         for ($none = null; $ready = [$in];) {
             if ($this->isDue()) $this->commit();
-            if (stream_select($ready, $none, $none, 0)) {
-                $this->take();
-            } elseif ($this->todo) {
-                $this->step();
-            } else {
-                $this->commit();
-                $this->take(); // waits
-            }
+            $is = stream_select($ready, $none, $none, 0);
+            if (!$is && !$this->todo) $this->commit(); // and wait for a frame
+            $is || !$this->todo ? $this->take() : $this->step();
         }
     }
-
-    private function isDue(): bool { return $this->bytes >= 64 << 10 || $this->clock >= $this->due; } // a commit, and a look at the input
 
     public function log(string $level, string $text): string {
         $body = json_encode(['level' => $level, 'text' => rtrim($text)], SHOWN);
@@ -62,7 +55,7 @@ final class Host {
         $answer = match ($kind) {
             1 => $this->load($number, decode($body, 1000)),
             2, 6 => $this->forget($slot ? [$slot] : $this->slots), // UNLOAD, PAUSE
-            3 => $this->wire($slot, json_decode($body, true)),
+            3 => ['in' => $slot->in, 'out' => $slot->out] = json_decode($body, true),
             DATA => $this->queue($body, $flags, $number, $skip, $count, $first),
             5, 9 => null, // PULL (there are no sources), PING
             7 => $this->call($slot, decode($body, 1000)),
@@ -71,7 +64,6 @@ final class Host {
         };
         $reply = [1 => RESULT, 2 => RESULT, 6 => PAUSED, 7 => RESULT, 9 => PONG][$kind] ?? null;
         if ($kind === 2) unset($this->slots[$number]);
-        if ($kind === 7) $this->commit();
         if ($reply) $this->frame($reply, $number, $reply === RESULT ? json_encode($answer, SHOWN) : '', first: $first);
     }
 
@@ -89,6 +81,9 @@ final class Host {
             return ['ok' => true, 'hooks' => array_values(array_diff($hooks, ['run']))];
         } catch (\Throwable $error) {
             return ['ok' => false, 'error' => $this->describe($error)];
+        } finally {
+            ob_flush();
+            $this->running = null;
         }
     }
 
@@ -108,8 +103,6 @@ final class Host {
         foreach ((array) $values as $key => $value) $context->put($key, encode($value));
     }
 
-    private function wire(Context $context, array $wires): void { ['in' => $context->in, 'out' => $context->out] = $wires; }
-
     private function forget(array $slots): array { // what they have not begun
         foreach ($slots as $slot) $slot->isHeld = false;
         $this->todo = array_filter($this->todo, fn ($batch) => !in_array($batch[0], $slots, true));
@@ -125,15 +118,17 @@ final class Host {
             if ($value instanceof \Generator) throw new \Exception('PHP modules cannot be sources');
         };
         $error = $this->turn($context, $handler, HOOK, $body->from_version ?? null, null);
-        if (!$error) return ['ok' => true, 'source' => false];
-        $this->done = []; // a hook that fails leaves nothing, also no ERROR
-        return ['ok' => false, 'error' => $this->describe($error)];
+        if ($error) $this->done = []; // a hook that fails leaves nothing, also no ERROR
+        $this->commit();
+        return $error ? ['ok' => false, 'error' => $this->describe($error)] : ['ok' => true, 'source' => false];
     }
 
     private function queue(string $body, int $flags, int $channel, int $skip, int $count, int $first): void {
         foreach ($this->slots as $context) if (isset($context->in[$channel])) break;
         if (!$context->isHeld) $this->todo[] = [$context, $this->batch($context, $channel, $body, $flags, $skip, $count, $first)];
     }
+
+    private function isDue(): bool { return $this->bytes >= 64 << 10 || $this->clock >= $this->due; } // a commit and a look
 
     private function step(): void {
         $first = array_key_first($this->todo);
@@ -179,7 +174,9 @@ final class Host {
         $error = $this->run($context, $handler, $kind, $message, $json);
         $this->bytes += $context->load->max_turn_bytes - $this->room;
         if ($this->room >= 0) return $error;
-        foreach (array_reverse(array_splice($this->done, $begin)) as $ended) $ended[0]->undo($ended[3]); // nothing of it stands
+        foreach (array_reverse(array_splice($this->done, $begin)) as [$ended, , , $before]) { // nothing of it stands
+            foreach ($before as $key => $old) $ended->put($key, $old);
+        }
         $error = new Failure('TurnTooLarge', "over {$context->load->max_turn_bytes} bytes");
         $this->done[] = [$context, $kind, [], [], 0, $this->failure($context, $error)];
         return $error;
@@ -195,9 +192,9 @@ final class Host {
             if ($value instanceof \Generator) foreach ($value as $item) $context->send('out', $item);
             else $context->send('out', $value);
         } catch (\Throwable $error) {
-            $context->undo($context->before);
+            foreach ($context->before as $key => $old) $context->put($key, $old);
             $context->before = $context->sends = [];
-            $failure = $this->failure($context, $error, $json);
+            $failure = $this->failure($context, $error, $kind === FUSED ? $json : '');
         }
         if (ob_get_length()) ob_flush();
         $this->running = null;
@@ -217,7 +214,7 @@ final class Host {
         return $error;
     }
 
-    private function failure(Context $context, \Throwable $error, ?string $json = null): array {
+    private function failure(Context $context, \Throwable $error, string $json = ''): array {
         $info = ['error' => $this->describe($error), 'port' => $context->port, 'id' => $context->messageId];
         return [json_encode($info + ['headers' => $context->headers ?: null], SHOWN), $context->number, $json];
     }
@@ -231,14 +228,14 @@ final class Host {
             if ($failure) {
                 [$info, $number, $json] = $failure;
                 $isHeld = $kind === MESSAGE && $context->load->retry;
-                $index = $kind === FUSED ? NO_INDEX : $row[1];
-                $this->frame(ERROR, $slot, $info . ($kind === FUSED ? $json : ''), $isHeld ? HELD : 0, strlen($info), $index, $number);
+                $place = [$isHeld ? HELD : 0, strlen($info), $kind === FUSED ? NO_INDEX : $row[1], $number];
+                $this->frame(ERROR, $slot, $info . $json, ...$place);
                 $row[1] -= (int) $isHeld;
                 $row[3]++;
             }
-            if ($kind === MESSAGE) $row[1]++;
-            if ($kind !== HOOK) $row[2]++;
-            if ($kind === FUSED) $row[8]++;
+            $row[1] += (int) ($kind === MESSAGE);
+            $row[2] += (int) ($kind !== HOOK);
+            $row[8] += (int) ($kind === FUSED);
             $row[7] += $nanoseconds;
             foreach ($before as $key => $_) $changed["$slot $key"] = [$context, (string) $key];
             foreach ($sends as [$out, $json, $headers, $id]) {
