@@ -109,6 +109,8 @@ final class Context { // one a module, for all its calls: one runs at a time
         if ($json === null) unset($this->store[$key]);
     }
 
+    public function undo(array $before): void { foreach ($before as $key => $json) $this->put($key, $json); }
+
     private function change(string $key, ?string $json): void {
         encode($key); // refuses what is not UTF-8
         $old = $this->store[$key] ?? null;

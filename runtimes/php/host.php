@@ -62,6 +62,8 @@ final class Host {
             8 => exit(0),
             default => exit(3),
         };
+        ob_flush(); // what was printed while it was loaded
+        $this->running = null;
         $reply = [1 => RESULT, 2 => RESULT, 6 => PAUSED, 7 => RESULT, 9 => PONG][$kind] ?? null;
         if ($kind === 2) unset($this->slots[$number]);
         if ($reply) $this->frame($reply, $number, $reply === RESULT ? json_encode($answer, SHOWN) : '', first: $first);
@@ -81,9 +83,6 @@ final class Host {
             return ['ok' => true, 'hooks' => array_values(array_diff($hooks, ['run']))];
         } catch (\Throwable $error) {
             return ['ok' => false, 'error' => $this->describe($error)];
-        } finally {
-            ob_flush();
-            $this->running = null;
         }
     }
 
@@ -174,9 +173,7 @@ final class Host {
         $error = $this->run($context, $handler, $kind, $message, $json);
         $this->bytes += $context->load->max_turn_bytes - $this->room;
         if ($this->room >= 0) return $error;
-        foreach (array_reverse(array_splice($this->done, $begin)) as [$ended, , , $before]) { // nothing of it stands
-            foreach ($before as $key => $old) $ended->put($key, $old);
-        }
+        foreach (array_reverse(array_splice($this->done, $begin)) as $call) $call[0]->undo($call[3]); // nothing of it stands
         $error = new Failure('TurnTooLarge', "over {$context->load->max_turn_bytes} bytes");
         $this->done[] = [$context, $kind, [], [], 0, $this->failure($context, $error)];
         return $error;
@@ -192,7 +189,7 @@ final class Host {
             if ($value instanceof \Generator) foreach ($value as $item) $context->send('out', $item);
             else $context->send('out', $value);
         } catch (\Throwable $error) {
-            foreach ($context->before as $key => $old) $context->put($key, $old);
+            $context->undo($context->before);
             $context->before = $context->sends = [];
             $failure = $this->failure($context, $error, $kind === FUSED ? $json : '');
         }
@@ -260,6 +257,7 @@ final class Host {
         }
         foreach ($rows as $slot => $row) $rows[$slot][7] = intdiv($row[7], 1000);
         if ($rows) $this->frame(COMMIT, 0, json_encode(array_values($rows)));
+        $this->clock = hrtime(true); // the time it took is no module's
         [$this->done, $this->bytes, $this->due] = [[], 0, $this->clock + 5_000_000];
     }
 
