@@ -40,16 +40,16 @@ function encode(mixed $value): string {
     return json_encode(is_array($value) || is_object($value) ? plain($value, 120) : $value, STRICT);
 }
 
-function plain(array|object $value, int $room): array|object|null { // json_encode would take any object, and leave out keys with U+0000
+function plain(array|object $value, int $room): mixed { // json_encode would take any object, and leave out keys with U+0000
     if (is_object($value) && !$value instanceof \stdClass) {
         if ($value === Json::Null) return null;
         if ($value instanceof Bytes) return ['$bytes' => base64_encode($value->data)];
         throw new Failure('DataError', $value::class . ' is not JSON');
     }
     if ($room === 0) throw new Failure('DataError', 'it is nested too deep');
-    $items = $plain = (array) $value;
+    $plain = (array) $value;
     $isSame = true;
-    foreach ($items as $key => $item) {
+    foreach ($plain as $key => $item) {
         if (($key[0] ?? '') === "\0") $isSame = false;
         if (!is_array($item) && !is_object($item)) continue;
         $new = plain($item, $room - 1);

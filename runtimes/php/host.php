@@ -21,7 +21,7 @@ final class Host {
         ob_start(fn ($text) => $this->log('info', $text), 64 << 10, PHP_OUTPUT_HANDLER_FLUSHABLE); // what modules print
         $this->frame(HELLO, 0, json_encode(['protocol' => 1, 'runtime' => 'php', 'version' => PHP_VERSION, 'pid' => getmypid()]));
         for ($none = null; $ready = [$in];) {
-            if ($this->isDue()) $this->commit();
+            if ($this->clock >= $this->due || $this->bytes >= 64 << 10) $this->commit();
             $is = stream_select($ready, $none, $none, 0);
             if (!$is && !$this->todo) $this->commit(); // and wait for a frame
             $is || !$this->todo ? $this->take() : $this->step();
@@ -127,8 +127,6 @@ final class Host {
         if (!$context->isHeld) $this->todo[] = [$context, $this->batch($context, $channel, $body, $flags, $skip, $count, $first)];
     }
 
-    private function isDue(): bool { return $this->bytes >= 64 << 10 || $this->clock >= $this->due; } // a commit and a look
-
     private function step(): void {
         $first = array_key_first($this->todo);
         $batch = $this->todo[$first][1];
@@ -148,7 +146,7 @@ final class Host {
             $texts = explode(",\n", substr($body, 1, -1));
         }
         for ($i = $skip; $i < $skip + $count; $i++, $first++) {
-            if ($this->isDue()) yield;
+            if ($this->clock >= $this->due || $this->bytes >= 64 << 10) yield; // a commit, and a look at the input
             if ($flags & ANNOUNCE) {
                 $this->commit();
                 $this->frame(TURN, $context->slot, first: $first);
