@@ -65,11 +65,16 @@ final class Context { // one a module, for all its calls: one runs at a time
     public array $store = []; // JSON by key
     public int $stored = 0; // bytes
     public bool $isHeld = false;
+    public int $limit; // bytes a turn
+    public ?array $ports; // that it may send to; null: any
     public array $input = ['', '', 0]; // of the call: in-port, wire, flags,
     public int $number = 0; // its message's number
     public array $carried = [], $sends = [], $before = []; // and headers with id; what it sends; what changed keys had
 
-    public function __construct(private readonly Host $host, public readonly int $slot, public readonly object $load) {}
+    public function __construct(private readonly Host $host, public readonly int $slot, public readonly object $load) {
+        $this->limit = $load->max_turn_bytes;
+        $this->ports = isset($load->ports) ? [...$load->ports->out, 'error'] : null;
+    }
 
     public function __get(string $name): mixed {
         return match ($name) {
@@ -93,8 +98,7 @@ final class Context { // one a module, for all its calls: one runs at a time
     }
 
     public function send(string $port, mixed $value, array|object|null $headers = null): void {
-        $listed = $this->load->ports?->out;
-        if ($listed && !in_array($port, [...$listed, 'error'], true)) throw new Failure('PortError', "there is no out-port $port");
+        if ($this->ports && !in_array($port, $this->ports, true)) throw new Failure('PortError', "there is no out-port $port");
         if ($headers !== null) $headers = checked((array) $headers);
         if ($value === null) return;
         $json = $this->host->grow($this, encode($value));

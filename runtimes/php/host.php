@@ -167,12 +167,12 @@ final class Host {
 
     private function turn(Context $context, \Closure $handler, int $kind, mixed $message, ?string $json): ?\Throwable {
         $begin = count($this->done);
-        $this->room = $context->load->max_turn_bytes;
+        $this->room = $context->limit;
         $error = $this->run($context, $handler, $kind, $message, $json);
-        $this->bytes += $context->load->max_turn_bytes - $this->room;
+        $this->bytes += $context->limit - $this->room;
         if ($this->room >= 0) return $error;
         foreach (array_reverse(array_splice($this->done, $begin)) as $call) $call[0]->undo($call[3]); // nothing of it stands
-        $error = new Failure('TurnTooLarge', "over {$context->load->max_turn_bytes} bytes");
+        $error = new Failure('TurnTooLarge', "over {$context->limit} bytes");
         $this->done[] = [$context, $kind, [], [], 0, $this->failure($context, $error)];
         return $error;
     }
