@@ -3,19 +3,20 @@ require "json"
 
 module Flow
   DataError = JSON::JSONError # so that whatever the json library refuses is one
-  %i[PortError HeaderError ContextError CreditError TurnTooLarge].each { |n| const_set(n, Class.new(StandardError)) }
+  PortError, HeaderError, ContextError, CreditError, TurnTooLarge = Array.new(5) { Class.new(StandardError) }
   NULL, DEPTH, INT64 = Object.new.freeze, 120, (-2**63..2**63 - 1) # NULL: a null at the top; nil is "no value"
-  # The library also takes comments and any escape: only a text with a slash or a backslash can have them.
-  STRICT = /\A(?:[^"\/]++|"(?:[^"\\]++|\\(?:["\\\/bfnrt]|u\h{4}))*+")*+\z/
+  GENERATOR = JSON::State.new(max_nesting: DEPTH) # made once: JSON.generate reads its options for every value
+  # The library also takes comments and any escape; only what is UNUSUAL is held against STRICT, which takes its time.
+  UNUSUAL, STRICT = /\\|\/[\/*]/, /\A(?:[^"\/]++|"(?:[^"\\]++|\\(?:["\\\/bfnrt]|u\h{4}))*+")*+\z/
   LONE, PAIRS = /\\u[dD][89a-fA-F]/, /\\[^u]|\\u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h/
-  SPECIAL, BYTES = /\d{19}|[eE]\+?0*\d{3}|"\$/, /\A\$+bytes\z/ # numbers out of range, native bytes
+  LARGE, BYTES = /\d(?:\d{18}|[eE]\+?0*\d{3})/, /\A\$+bytes\z/ # numbers that may be out of range, native bytes
 
   def self.decode(data, depth = DEPTH)
     text = data.dup.force_encoding("UTF-8")
     raise DataError, "it is not UTF-8" unless text.valid_encoding?
-    strict = !text.match?(/[\/\\]/) || (text.match?(STRICT) && !text.gsub(PAIRS, "").match?(LONE))
+    strict = !text.match?(UNUSUAL) || (text.match?(STRICT) && !text.gsub(PAIRS, "").match?(LONE))
     value = strict ? JSON.parse(text, max_nesting: depth) : raise(DataError, "a comment, escape or lone surrogate")
-    text.match?(SPECIAL) ? native(value) : value
+    text.include?('"$') || text.match?(LARGE) ? native(value) : value
   end
 
   def self.native(value)
@@ -33,77 +34,96 @@ module Flow
     raise DataError, "$bytes is not base64"
   end
 
-  def self.message(data) = (value = decode(data)).nil? ? NULL : value
-  def self.encode(value) = JSON.generate(plain(value), max_nesting: DEPTH)
-
-  def self.key(key)
-    return key.name if key.is_a?(Symbol)
-    key.to_str.valid_encoding? ? key : raise(EncodingError, "it is not UTF-8")
+  def self.encode(value)
+    GENERATOR.generate(plain(value))
+  rescue EncodingError, ArgumentError, SystemStackError => error # a bad key; it contains itself
+    raise DataError, error.message.scrub
+  ensure
+    GENERATOR.depth = 0 # it stays where an error left it
   end
 
   def self.plain(value)
     case value
-    when nil, true, false, Float then value
-    when NULL then nil
     when String then value.encoding == Encoding::BINARY ? { "$bytes" => [value].pack("m0") } : value
     when Integer then INT64.cover?(value) ? value : raise(DataError, "#{value} is beyond 64 bits")
+    when Float, nil, true, false then value
     when Array then value.map { |item| plain(item) }
     when Hash
-      copy = value.to_h { |key, item| [key(key), plain(item)] }
+      copy = value.transform_values { |item| plain(item) }
+      copy.each_key { |key| key.is_a?(String) || key(key) }
       copy.size == 1 && copy.keys[0].match?(BYTES) ? { "$#{copy.keys[0]}" => copy.values[0] } : copy
+    when NULL then nil
     else raise DataError, "#{value.class} is not JSON"
     end
-  rescue EncodingError, NoMethodError => error
-    raise DataError, "a key is not a text: #{error.message.scrub}"
   end
 
-  class Context
-    attr_reader :slot, :port, :message_id, :number, :fused, :redelivered, :own_headers
-    attr_reader :sends, :changes, :outputs, :size
-    attr_accessor :message, :error, :busy_us
+  def self.key(key)
+    key = key.name if key.is_a?(Symbol)
+    key.is_a?(String) && key.valid_encoding? ? key : raise(DataError, "a key is not a text")
+  end
 
-    def initialize(slot, port, id, number, headers = {}, message = nil, fused: false, redelivered: false)
-      @slot, @port, @message_id, @number, @own_headers, @message = slot, port, id, number, headers, message
-      @fused, @redelivered, @sends, @changes, @undo, @outputs, @size, @grown = fused, redelivered, [], {}, {}, [], 0, 0
+  # Messages for a port of a slot, of one origin: `counts` says what each is in COMMIT, [consumed, handled, fused].
+  Batch = Struct.new(:slot, :port, :counts, :wire, :messages, :ids, :headers, :first, :flags, :done)
+
+  class Context # of one message on its way through one handler
+    attr_reader :slot, :batch, :sends, :changes, :size, :error
+    attr_accessor :busy_us
+
+    def initialize(batch, index)
+      @batch, @index, @slot, @sends, @changes, @size, @grown = batch, index, batch.slot, [], {}, 0, 0
     end
 
     def config = @slot.load["config"]
     def module_id = @slot.load["module"]
     def flow_id = @slot.load["flow"]
-    def headers = @own_headers.dup
+    def port = @batch.port
+    def number = @batch.first + @index
+    def message = @batch.messages[@index]
+    def message_id = @batch.ids&.at(@index) || "#{@batch.wire}##{number}"
+    def headers = own_headers.dup
+    def redelivered = @batch.flags & 1 != 0
     def log(level, text) = @slot.host.log(level.to_s, text.to_s)
     def keys = @slot.store.merge(@changes).compact.keys
     def get(key, default = nil) = (data = stored(key)) ? Flow.decode(data) : default
     def set(key, value) = change(key, Flow.encode(value))
     def delete(key) = stored(key) && change(key, nil)
 
-    def send(port, value, headers = @own_headers)
-      ports = @slot.load["ports"]&.fetch("out") || [port]
-      raise PortError, "there is no out-port #{port}" unless ports.include?(port) || port == "error"
-      good = headers.all? { |k, v| v.is_a?(String) && k.match?(/\A(client|traceparent|x-.*)\z/) }
-      raise HeaderError, "headers: client, traceparent, x-*" unless good && JSON.generate(headers).bytesize <= 4096
-      @sends << [port, grow(Flow.encode(value)), headers] unless value.nil?
+    def send(port, value, headers = nil)
+      ports = @slot.load["ports"]
+      raise PortError, "there is no out-port #{port}" unless !ports || ports["out"].include?(port) || port == "error"
+      @sends << [port, grow(Flow.encode(value)), headers ? valid(headers) : own_headers, @sends.size] unless value.nil?
     end
 
-    def apply = @changes.each { |key, data| @undo[key] = @slot.put(key, data) } && self
-    def undo = @undo.each { |key, data| @slot.put(key, data) }
+    def output_id(index) = "#{message_id}/#{module_id}.#{index}"
+    def apply = @undo = @slot.put(@changes)
+    def undo = @undo && @slot.put(@undo)
+    def fail(error) = (@error, @sends, @changes, @size = error, [], {}, 0)
 
     private
 
+    def own_headers = @batch.headers&.at(@index) || NONE
     def stored(key) = @changes.fetch(key = Flow.key(key)) { @slot.store[key] }
+
+    def valid(headers)
+      good = headers.all? { |k, v| v.is_a?(String) && k.match?(/\A(client|traceparent|x-.*)\z/) }
+      good && JSON.generate(headers).bytesize <= 4096 ? headers : raise(HeaderError, "headers: client, traceparent, x-*")
+    end
 
     def grow(data)
       raise CreditError, "the turn has ended" if @busy_us
-      (@size += data.to_s.bytesize) <= @slot.load["max_turn_bytes"] ? data : raise(TurnTooLarge, "of one handler")
+      (@size += data.bytesize) <= @slot.load["max_turn_bytes"] ? data : raise(TurnTooLarge, "of one handler")
     end
 
     def change(key, data)
       raise ContextError, "the context is read-only: turns may overlap" if @slot.load["concurrency"] > 1
       @grown += data.to_s.bytesize - stored(key).to_s.bytesize
       too_large = data && (data.bytesize > 1 << 20 || @slot.bytes + @grown > 64 << 20)
-      too_large ? raise(ContextError, "1 MiB a value, 64 MiB in all") : @changes[Flow.key(key)] = grow(data)
+      raise ContextError, "1 MiB a value, 64 MiB in all" if too_large
+      grow(data.to_s)
+      @changes[Flow.key(key)] = data
     end
   end
+  NONE = {}.freeze
 
   class Slot # a loaded module, and its context as of the last turn that stands
     attr_reader :host, :number, :load, :store, :bytes, :code
@@ -123,14 +143,16 @@ module Flow
 
     def restore(context)
       @store, @bytes = {}, 0
-      context.each { |key, value| put(key, Flow.encode(value)) }
+      put(context.transform_values { |value| Flow.encode(value) })
     end
 
-    def put(key, data)
-      old = @store.delete(key)
-      @store[key] = data if data
-      @bytes += data.to_s.bytesize - old.to_s.bytesize
-      old
+    def put(changes) # returns what puts it back
+      changes.to_h do |key, data|
+        old = @store.delete(key)
+        @store[key] = data if data
+        @bytes += data.to_s.bytesize - old.to_s.bytesize
+        [key, old]
+      end
     end
   end
 end
