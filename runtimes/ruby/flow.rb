@@ -70,7 +70,8 @@ module Flow
     attr_accessor :busy_us
 
     def initialize(batch, index)
-      @batch, @index, @slot, @sends, @changes, @size, @grown = batch, index, batch.slot, [], {}, 0, 0
+      @batch, @index, @slot, @sends, @changes = batch, index, batch.slot, [], {}
+      @size = @grown = 0
     end
 
     def config = @slot.load["config"]
@@ -89,9 +90,9 @@ module Flow
     def delete(key) = stored(key) && change(key, nil)
 
     def send(port, value, headers = nil)
-      ports = @slot.load["ports"]
-      raise PortError, "there is no out-port #{port}" unless !ports || ports["out"].include?(port) || port == "error"
-      @sends << [port, grow(Flow.encode(value)), headers ? valid(headers) : own_headers, @sends.size] unless value.nil?
+      known = @slot.ports.nil? || @slot.ports["out"].include?(port) || port == "error"
+      raise PortError, "there is no out-port #{port}" unless known
+      @sends << [port, grow(Flow.encode(value)), headers ? valid(headers) : own_headers] unless value.nil?
     end
 
     def output_id(index) = "#{message_id}/#{module_id}.#{index}"
@@ -111,7 +112,7 @@ module Flow
 
     def grow(data)
       raise CreditError, "the turn has ended" if @busy_us
-      (@size += data.bytesize) <= @slot.load["max_turn_bytes"] ? data : raise(TurnTooLarge, "of one handler")
+      (@size += data.bytesize) <= @slot.max_turn_bytes ? data : raise(TurnTooLarge, "of one handler")
     end
 
     def change(key, data)
@@ -126,11 +127,13 @@ module Flow
   NONE = {}.freeze
 
   class Slot # a loaded module, and its context as of the last turn that stands
-    attr_reader :host, :number, :load, :store, :bytes, :code
-    attr_accessor :wires, :held
+    Out = Struct.new(:channel, :ids, :fused)
+    attr_reader :host, :number, :load, :ports, :max_turn_bytes, :retry, :store, :bytes, :code, :in, :out, :fuses
+    attr_accessor :held
 
     def initialize(host, number, load)
-      @host, @number, @load, @wires = host, number, load, { "in" => {}, "out" => {} }
+      @host, @number, @load, @in = host, number, load, {}
+      @ports, @max_turn_bytes, @retry = load.values_at("ports", "max_turn_bytes", "retry")
       restore(load["context"])
       space = Module.new # of its own: nobody else sees its constants and methods
       space.define_singleton_method(:require_relative) do |name|
@@ -139,6 +142,12 @@ module Flow
       space.module_eval(load["code"], load["name"], 1)
       @code = Object.new.extend(space)
       raise LoadError, "it defines neither run nor start" unless @code.respond_to?(:run) || @code.respond_to?(:start)
+    end
+
+    def wire(wires)
+      @in = wires["in"]
+      @out = wires["out"].transform_values { |out| Out.new(*out.values_at("channel", "ids", "fused")) }
+      @fuses = @out.each_value.any? { |out| out.fused.any? }
     end
 
     def restore(context)

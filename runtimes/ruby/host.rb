@@ -34,7 +34,11 @@ class Host
   private
 
   def clock = Process.clock_gettime(Process::CLOCK_MONOTONIC, :microsecond)
-  def clear = (@outputs, @changes, @errors, @rows, @size, @begun = {}, {}, [], {}, 0, @now = clock)
+
+  def clear
+    @outputs, @changes, @errors, @rows, @size = {}, {}, [], {}, 0
+    @begun = @now = clock
+  end
 
   def frame(kind, slot = 0, body = "", flags = 0, skip = 0, count = 0, first = 0)
     @out.write([body.bytesize, kind, flags, slot, skip, count, first].pack(HEADER), body)
@@ -54,7 +58,7 @@ class Host
     case kind
     when 1 then result(number, first, load(number, Flow.decode(body, 1000)))
     when 2 then pause([@slots.delete(number)]) && result(number, first, ok: true)
-    when 3 then slot.wires = Flow.decode(body)
+    when 3 then slot.wire(Flow.decode(body))
     when DATA then queue(body, flags, number.to_s, skip, count, first)
     when 6 then pause(slot ? [slot] : @slots.values) && frame(PAUSED, number, "", 0, 0, 0, first)
     when 7 then result(number, first, call(slot, Flow.decode(body, 1000)))
@@ -93,7 +97,7 @@ class Host
   end
 
   def queue(body, flags, channel, skip, count, first)
-    slot = @slots.each_value.find { |one| one.wires["in"].key?(channel) }
+    slot = @slots.each_value.find { |one| one.in.key?(channel) }
     return if slot.held
     if flags & HEADERS != 0
       cut = body.index(",\n\n")
@@ -105,7 +109,7 @@ class Host
     rescue Flow::DataError # each for itself
       messages = body[1...-1].split(",\n", -1)[skip, count].map { |text| Flow.decode(text) rescue $! }
     end
-    @todo << Flow::Batch.new(slot, slot.wires["in"][channel][0], CONSUMED, slot.wires["in"][channel][1], messages, ids, headers, first, flags, 0)
+    @todo << Flow::Batch.new(slot, slot.in[channel][0], CONSUMED, slot.in[channel][1], messages, ids, headers, first, flags, 0)
   end
 
   def step(batch)
@@ -114,7 +118,7 @@ class Host
     commit && frame(TURN, slot.number, "", 0, 0, 0, root.number) if announce
     @todo.shift if (batch.done += 1) == batch.messages.size
     done = turn(root) { handle(root) }
-    slot.held = slot.load["retry"] && !root.error.nil?
+    slot.held = slot.retry && !root.error.nil?
     done.each { |call| keep(call) }
     @todo.reject! { |other| other.slot == slot } if slot.held
     commit if announce || slot.held
@@ -134,9 +138,9 @@ class Host
       started, @current = clock, call.slot.number
       begin
         call.equal?(root) ? yield : handle(call)
-        raise Flow::TurnTooLarge, "with what is fused" if (size += call.size) > root.slot.load["max_turn_bytes"]
+        raise Flow::TurnTooLarge, "with what is fused" if (size += call.size) > root.slot.max_turn_bytes
         call.apply unless call.changes.empty?
-        stack.concat(fused(call).reverse)
+        stack.concat(fused(call).reverse) if call.slot.fuses
       rescue Exception => error
         raise if error.is_a?(SignalException)
         done, stack, call = done.reverse_each(&:undo).clear, [], root if error.is_a?(Flow::TurnTooLarge)
@@ -149,8 +153,8 @@ class Host
   end
 
   def fused(call) # the calls behind it
-    call.sends.flat_map do |port, data, headers, index|
-      call.slot.wires["out"].dig(port, "fused").to_a.map do |number, target, _|
+    call.sends.each_with_index.flat_map do |(port, data, headers), index|
+      (call.slot.out[port]&.fused || []).map do |number, target, _|
         message, id = Flow.decode(data), call.output_id(index)
         Flow::Context.new(Flow::Batch.new(@slots[number], target, FUSED, nil, [message], [id], [headers], call.number, 0), 0)
       end
@@ -168,12 +172,14 @@ class Host
     row[8] += fused
     @size += call.size
     call.changes.each { |key, data| @changes[[slot.number, key]] = data }
-    call.sends.each do |port, data, headers, index|
-      out = slot.wires["out"][port]
+    index = -1
+    call.sends.each do |send|
+      index += 1
+      out = slot.out[send[0]]
       row[out ? 5 : 6] += 1
-      next unless out && out["channel"]
-      headers = headers.merge("id" => call.output_id(index)) if out["ids"]
-      (@outputs[out["channel"]] ||= []) << [data, headers]
+      next unless out&.channel
+      send = [send[0], send[1], send[2].merge("id" => call.output_id(index))] if out.ids
+      (@outputs[out.channel] ||= []) << send
     end
   end
 
@@ -189,7 +195,7 @@ class Host
 
   def commit
     @outputs.each do |channel, messages|
-      texts, headers = messages.transpose
+      _, texts, headers = messages.transpose
       body = "[#{texts.join(",\n")}]"
       next frame(DATA, channel, body, 0, 0, texts.size) if headers.all?(&:empty?)
       headers.map! { |one| one.empty? ? "null" : JSON.generate(one) }
