@@ -35,11 +35,22 @@ module Flow
   end
 
   def self.encode(value)
-    GENERATOR.generate(plain(value))
+    GENERATOR.generate(special?(value) ? plain(value) : value)
   rescue EncodingError, ArgumentError, SystemStackError => error # a bad key; it contains itself
     raise DataError, error.message.scrub
   ensure
     GENERATOR.depth = 0 # it stays where an error left it
+  end
+
+  def self.special?(value)
+    case value
+    when String then value.encoding == Encoding::BINARY
+    when Integer then value.bit_length > 63
+    when Float, nil, true, false then false
+    when Array then value.any? { |item| special?(item) }
+    when Hash then value.size == 1 || value.any? { |key, item| !key.is_a?(String) || special?(item) }
+    else true
+    end
   end
 
   def self.plain(value)
