@@ -42,13 +42,14 @@ module Flow
     GENERATOR.depth = 0 # it stays where an error left it
   end
 
-  def self.special?(value)
+  def self.special?(value) # has something the library would write in its own way: most values have not
     case value
     when String then value.encoding == Encoding::BINARY
     when Integer then value.bit_length > 63
     when Float, nil, true, false then false
-    when Array then value.any? { |item| special?(item) }
-    when Hash then value.size == 1 || value.any? { |key, item| !key.is_a?(String) || special?(item) }
+    when Array then value.class != Array || value.any? { |item| special?(item) }
+    when Hash
+      value.size == 1 || value.class != Hash || value.any? { |key, item| !key.is_a?(String) || special?(item) }
     else true
     end
   end
@@ -76,12 +77,14 @@ module Flow
   # Messages for a port of a slot, of one origin: `counts` says what each is in COMMIT, [consumed, handled, fused].
   Batch = Struct.new(:slot, :port, :counts, :wire, :messages, :ids, :headers, :first, :flags, :done)
 
+  NONE = {}.freeze # most calls have no headers and change nothing
+
   class Context # of one message on its way through one handler
     attr_reader :slot, :batch, :sends, :changes, :size, :error
     attr_accessor :busy_us
 
     def initialize(batch, index)
-      @batch, @index, @slot, @sends, @changes = batch, index, batch.slot, [], {}
+      @batch, @index, @slot, @sends, @changes = batch, index, batch.slot, [], NONE
       @size = @grown = 0
     end
 
@@ -103,13 +106,15 @@ module Flow
     def send(port, value, headers = nil)
       known = @slot.ports.nil? || @slot.ports["out"].include?(port) || port == "error"
       raise PortError, "there is no out-port #{port}" unless known
-      @sends << [port, grow(Flow.encode(value)), headers ? valid(headers) : own_headers] unless value.nil?
+      headers = headers ? valid(headers) : own_headers
+      headers = headers.merge("id" => output_id) if @slot.out[port]&.ids
+      @sends << [port, grow(Flow.encode(value)), headers] unless value.nil?
     end
 
-    def output_id(index) = "#{message_id}/#{module_id}.#{index}"
+    def output_id(index = @sends.size) = "#{message_id}/#{module_id}.#{index}"
     def apply = @undo = @slot.put(@changes)
     def undo = @undo && @slot.put(@undo)
-    def fail(error) = (@error, @sends, @changes, @size = error, [], {}, 0)
+    def fail(error) = (@error, @sends, @changes, @size = error, [], NONE, 0)
 
     private
 
@@ -118,7 +123,8 @@ module Flow
 
     def valid(headers)
       good = headers.all? { |k, v| v.is_a?(String) && k.match?(/\A(client|traceparent|x-.*)\z/) }
-      good && JSON.generate(headers).bytesize <= 4096 ? headers : raise(HeaderError, "headers: client, traceparent, x-*")
+      raise HeaderError, "headers: client, traceparent, x-*" unless good && JSON.generate(headers).bytesize <= 4096
+      headers
     end
 
     def grow(data)
@@ -132,10 +138,10 @@ module Flow
       too_large = data && (data.bytesize > 1 << 20 || @slot.bytes + @grown > 64 << 20)
       raise ContextError, "1 MiB a value, 64 MiB in all" if too_large
       grow(data.to_s)
+      @changes = {} if @changes.equal?(NONE)
       @changes[Flow.key(key)] = data
     end
   end
-  NONE = {}.freeze
 
   class Slot # a loaded module, and its context as of the last turn that stands
     Out = Struct.new(:channel, :ids, :fused)
@@ -143,7 +149,7 @@ module Flow
     attr_accessor :held
 
     def initialize(host, number, load)
-      @host, @number, @load, @in = host, number, load, {}
+      @host, @number, @load, @in, @out = host, number, load, {}, {}
       @ports, @max_turn_bytes, @retry = load.values_at("ports", "max_turn_bytes", "retry")
       restore(load["context"])
       space = Module.new # of its own: nobody else sees its constants and methods

@@ -86,7 +86,8 @@ class Host
     commit
     slot.restore(body["context"]) if body.key?("context")
     return { ok: true } unless slot.code.respond_to?(hook = body["hook"])
-    root = Flow::Context.new(Flow::Batch.new(slot, hook, HOOK, "#{slot.load["module"]}.#{hook}", [nil], nil, nil, 0, 0), 0)
+    batch = Flow::Batch.new(slot, hook, HOOK, "#{slot.load["module"]}.#{hook}", [nil], nil, nil, 0, 0)
+    root = Flow::Context.new(batch, 0)
     done = turn(root) do
       value = slot.code.public_send(hook, root, *body["from_version"])
       raise NotImplementedError, "Ruby modules cannot be sources" if value.is_a?(Enumerator)
@@ -109,7 +110,8 @@ class Host
     rescue Flow::DataError # each for itself
       messages = body[1...-1].split(",\n", -1)[skip, count].map { |text| Flow.decode(text) rescue $! }
     end
-    @todo << Flow::Batch.new(slot, slot.in[channel][0], CONSUMED, slot.in[channel][1], messages, ids, headers, first, flags, 0)
+    port, wire = slot.in[channel]
+    @todo << Flow::Batch.new(slot, port, CONSUMED, wire, messages, ids, headers, first, flags, 0)
   end
 
   def step(batch)
@@ -117,7 +119,7 @@ class Host
     announce = batch.flags & ANNOUNCE != 0
     commit && frame(TURN, slot.number, "", 0, 0, 0, root.number) if announce
     @todo.shift if (batch.done += 1) == batch.messages.size
-    done = turn(root) { handle(root) }
+    done = turn(root)
     slot.held = slot.retry && !root.error.nil?
     done.each { |call| keep(call) }
     @todo.reject! { |other| other.slot == slot } if slot.held
@@ -137,7 +139,7 @@ class Host
     while (call = stack.pop)
       started, @current = clock, call.slot.number
       begin
-        call.equal?(root) ? yield : handle(call)
+        block_given? && call.equal?(root) ? yield : handle(call)
         raise Flow::TurnTooLarge, "with what is fused" if (size += call.size) > root.slot.max_turn_bytes
         call.apply unless call.changes.empty?
         stack.concat(fused(call).reverse) if call.slot.fuses
@@ -155,8 +157,8 @@ class Host
   def fused(call) # the calls behind it
     call.sends.each_with_index.flat_map do |(port, data, headers), index|
       (call.slot.out[port]&.fused || []).map do |number, target, _|
-        message, id = Flow.decode(data), call.output_id(index)
-        Flow::Context.new(Flow::Batch.new(@slots[number], target, FUSED, nil, [message], [id], [headers], call.number, 0), 0)
+        one = [[Flow.decode(data)], [call.output_id(index)], [headers.except("id")]]
+        Flow::Context.new(Flow::Batch.new(@slots[number], target, FUSED, nil, *one, call.number, 0), 0)
       end
     end
   end
@@ -172,20 +174,16 @@ class Host
     row[8] += fused
     @size += call.size
     call.changes.each { |key, data| @changes[[slot.number, key]] = data }
-    index = -1
     call.sends.each do |send|
-      index += 1
       out = slot.out[send[0]]
       row[out ? 5 : 6] += 1
-      next unless out&.channel
-      send = [send[0], send[1], send[2].merge("id" => call.output_id(index))] if out.ids
-      (@outputs[out.channel] ||= []) << send
+      (@outputs[out.channel] ||= []) << send if out&.channel
     end
   end
 
   def keep_error(call, row)
     row[3] += 1
-    fused, headers = call.batch.counts == FUSED, call.headers
+    fused, headers = call.batch.counts.equal?(FUSED), call.headers
     info = JSON.generate(error: describe(call.error, call.slot.load["name"]), port: call.port, id: call.message_id,
                          headers: headers.empty? ? nil : headers)
     message = fused ? (Flow.encode(call.message) rescue "null") : ""
