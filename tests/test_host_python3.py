@@ -418,6 +418,11 @@ def test_a_uuid_is_refused_from_the_first_one_on(host: Host, first: str) -> None
     assert done.outputs[0] == ["a-b-c-d-e-f", "a-b-c-d-e-f", '"00000000-0000-0000-0000-000000000001"']
 
 
+def test_who_imported_uuid_before_the_host_keeps_it() -> None:
+    code = "import sys, uuid; from runtimes.python3 import codec, uuids; assert uuids.known and sys.modules['uuid'] is uuid"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_subclasses_count_as_their_base(both: Host) -> None:
     both.start(0, MAKE)
     cases = [
@@ -913,6 +918,43 @@ def test_a_blocking_source_keeps_nobody_waiting(host: Host) -> None:
     assert host.transaction().context == {(0, "stopped"): 1}
     assert host.result()["ok"]
     assert time.monotonic() - start < 3
+
+
+AFTER_THE_SOURCE = """
+import threading
+seen = []
+def start(c):
+    seen.extend([c, threading.current_thread()])
+    yield 'first'
+def run(m, c):
+    seen[1].join()
+    sent = []
+    def later():
+        if threading.get_ident() == seen[1].ident:
+            seen[0].send('out', 'later')
+            sent.append(True)
+    for _ in range(100):
+        thread = threading.Thread(target=later)
+        thread.start()
+        thread.join()
+        if sent: return 'sent'
+    return 'no thread got that number'
+"""
+
+
+def test_a_thread_with_the_number_of_an_ended_source_sends_outside_any_turn(host: Host) -> None:
+    begin(host, AFTER_THE_SOURCE)
+    host.send(Kind.PULL, 0, count=5)
+    assert host.until(1).outputs[0] == ["first"]
+    host.transaction()
+    assert host.next().kind == Kind.FINISHED
+    host.data(0, "go")
+    done = host.until(1)
+    if done.outputs[0] == ["no thread got that number"]:
+        pytest.skip(done.outputs[0][0])
+    while len(done.outputs[0]) < 2:
+        done.add(host.transaction())
+    assert done.outputs[0] == ["sent", "later"]
 
 
 @pytest.mark.parametrize("prefix", ["", "async "])

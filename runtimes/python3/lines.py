@@ -215,16 +215,15 @@ class Lines(Plain):
             return
         self.arm()
         slot.busy_ns += clock() - burst.begun_ns
-        line = None
-        if slot.out.get("out") is out:
-            line = self.line_of(slot, is_source=True)
+        is_wired = slot.out.get("out") is out  # else the wires have changed since
+        line = self.line_of(slot, is_source=True) if is_wired else None
         if line is not None:
             batch = burst.batch()
             while batch.position < batch.end:
                 self.arm()
                 self.run_line(line, batch)
                 self.commit_if_due()
-        elif slot.out.get("out") is out and out.channel is not None:
+        elif is_wired and out.channel is not None:
             burst.hand_on(self.transaction)
         else:
             for produced in burst.produced():

@@ -82,15 +82,16 @@ class ThreadSource:
             ended = self._wait() and self._advance()
         except BaseException as error:
             self._end(error)
-            return
-        if ended:
-            self._end(None)
         else:
-            self._close()
-            self._engine.post(self._closed)
+            if ended:
+                self._end(None)
+            else:
+                self._close()
+                self._engine.post(self._closed)
+        self._context._live = False  # the next thread may get this one's number
 
     def _advance(self) -> bool:
-        """Turn after turn; False when stopped. One that only yields to a pipe goes a short way, into the open burst."""
+        """Turn after turn; False when stopped. One that only yields, and changes the context, goes into the open burst."""
         engine, slot, context = self._engine, self.slot, self._context
         acquire, release = engine.lock.acquire, engine.lock.release  # `with` takes twice as long
         self._begun_ns = clock()

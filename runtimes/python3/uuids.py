@@ -9,7 +9,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-known = "uuid" in sys.modules  # also False after a module was loaded that cannot have one
+known = "uuid" in sys.modules  # somebody was before us
 
 
 class _Watch:
@@ -38,6 +38,5 @@ class _Watch:
 
 def watch() -> None:
     """Forget that `uuid` was imported until somebody does again."""
-    module = sys.modules.pop("uuid", None)
-    if module is not None and not known:
-        sys.meta_path.insert(0, _Watch(module))
+    if not known and "uuid" in sys.modules:
+        sys.meta_path.insert(0, _Watch(sys.modules.pop("uuid")))
