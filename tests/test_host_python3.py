@@ -419,7 +419,8 @@ def test_a_uuid_is_refused_from_the_first_one_on(host: Host, first: str) -> None
 
 
 def test_who_imported_uuid_before_the_host_keeps_it() -> None:
-    code = "import sys, uuid; from runtimes.python3 import codec, uuids; assert uuids.known and sys.modules['uuid'] is uuid"
+    code = "import sys, uuid; from runtimes.python3 import codec, uuids"
+    code += "; assert uuids.known and sys.modules['uuid'] is uuid"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -35,7 +35,9 @@ class Line:
     def __init__(self, slots: list[Slot], ports: list[str], out: Out | None, is_source: bool) -> None:
         self.slots, self.ports, self.out, self.is_source = slots, ports, out, is_source
         self.start = int(is_source)
-        self.run = [(slot.handler, slot.context, slot) for slot in slots[self.start :]]
+        self.run = [
+            (slot.handler, slot.context, slot, out is not None and slot is slots[-1]) for slot in slots[self.start :]
+        ]
         self.root = Context(slots[0]) if is_source else slots[0].context
         self.turns = 0
         self.ended = [0] * len(slots)  # of the turns, those that went no further than this module
@@ -116,6 +118,7 @@ class Lines(Plain):
         """Turns of a batch through a line, until it is done or it is time to commit."""
         transaction, root, run, out = self.transaction, line.root, line.run, line.out
         first, reach = line.slots[0], len(line.slots)
+        limit = first.max_turn_bytes
         outputs: list[bytes] = []
         if out is not None:
             outputs = transaction.outputs.setdefault(out.channel, [])  # type: ignore[arg-type]
@@ -126,9 +129,10 @@ class Lines(Plain):
             root._number = position = batch.position
             batch.position = position + 1
             changes = batch.changes.pop(position) if position in batch.changes else None
-            at, size, data, error, is_plain = line.start, 0, b"", None, True
+            size = sum([weight(key, entry) for _, key, _, entry in changes]) if changes else 0
+            at, data, error, is_plain = line.start, b"", None, True
             try:
-                for handler, context, slot in run:
+                for handler, context, slot, leaves in run:
                     given = value
                     self.current = slot.number
                     context._live = True
@@ -140,24 +144,23 @@ class Lines(Plain):
                     if context._index or type(value) is GeneratorType:
                         is_plain = False
                         break
+                    if leaves and value is not None:
+                        data = encode(value)
+                        size += len(data)
                     if context._changes:
+                        size += sum([weight(key, entry) for key, entry in context._changes.items()])
                         changes = [*(changes or ()), *slot.apply(context._changes)]
                         context._changes = {}
+                    if size > limit:
+                        raise TurnTooLarge(f"outputs exceed {limit} bytes")
                     if value is None:
                         break
                     at += 1
-                if at == reach and out is not None:
-                    data = encode(value)
-                    size = len(data)
-                if changes:
-                    size += sum([weight(key, entry) for _, key, _, entry in changes])
-                if size > first.max_turn_bytes:
-                    raise TurnTooLarge(f"outputs exceed {first.max_turn_bytes} bytes")
             except BaseException as raised:
                 error = raised
             if error is not None or not is_plain:
                 line.count(transaction.touched)
-                self._leave_line(line, batch, position, min(at, reach - 1), given, value, error, changes or [])
+                self._leave_line(line, batch, position, at, given, value, error, changes or [])
                 if not line.is_source and not first.queue:
                     return  # held
                 line.aim(batch)
@@ -181,11 +184,7 @@ class Lines(Plain):
     ) -> None:  # fmt: skip
         """Finish a turn the general way: the module `at` got `given`; it returned `value`, or raised."""
         turn, call = line.turn_at(self.slots, batch, position, at, given)
-        if error is not None:  # what was returned could not be encoded: the module's changes go, too
-            for slot, key, old, _ in reversed(changes):
-                if slot is call.slot:
-                    slot.store.put(key, old)
-        turn.keep([change for change in changes if error is None or change[0] is not call.slot])
+        turn.keep(changes)
         stack: list[Call] = []
         context = call.slot.context
         if error is None:

@@ -91,7 +91,7 @@ class ThreadSource:
         self._context._live = False  # the next thread may get this one's number
 
     def _advance(self) -> bool:
-        """Turn after turn; False when stopped. One that only yields, and changes the context, goes into the open burst."""
+        """Turn after turn; False when stopped. What only yields and changes the context goes into the open burst."""
         engine, slot, context = self._engine, self.slot, self._context
         acquire, release = engine.lock.acquire, engine.lock.release  # `with` takes twice as long
         self._begun_ns = clock()
