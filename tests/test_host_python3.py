@@ -1091,6 +1091,47 @@ def test_recall_waits_for_async_turns(host: Host) -> None:
     assert host.quiet()
 
 
+HOLDS_MUCH = """
+import gc
+gc.disable()
+freed = []
+class Much:
+    def __del__(self): freed.append(1)
+def values():
+    much = Much()
+    yield 1
+    raise ValueError
+{prefix}def run(m, c):
+    if m == 'values': return values()
+    if m == 'bad':
+        much = Much()
+        raise ValueError
+    return len(freed)
+"""
+
+
+@pytest.mark.parametrize("bad", ["bad", "values"])
+@pytest.mark.parametrize("frames", ["one", "two"])
+@pytest.mark.parametrize("kind", ["alone", "fused", "async"])
+def test_what_a_failed_turn_held_is_freed_at_once(host: Host, kind: str, frames: str, bad: str) -> None:
+    """Not at the next collection: after a MemoryError the host would have none left."""
+    code = HOLDS_MUCH.replace("{prefix}", "async " if kind == "async" else "")
+    if kind == "async" and bad == "values":
+        code = code.replace("return values()", "return [value for value in values()]")
+    host.start(0, "def run(m, c):\n    return m" if kind == "fused" else code)
+    if kind == "fused":
+        host.start(1, code, {"out": 0})
+        host.wire(0, {"out": [None, False, [1]]})
+    if frames == "one":
+        host.data(0, bad, bad, "report")
+    else:
+        for message in (bad, bad, "report"):
+            host.data(0, message)
+    done = host.until(3)
+    assert done.types() == ["ValueError"] * 2
+    assert done.outputs[0] == [2]
+
+
 @pytest.mark.parametrize(("prefix", "concurrency"), [("", 1), ("async ", 1), ("async ", 3)])
 def test_retry_holds_the_message(both: Host, prefix: str, concurrency: int) -> None:
     both.start(

@@ -193,7 +193,7 @@ class Engine(Lines):
     def end_turn(self, turn: Turn, from_data: bool) -> None:
         """A root turn has ended: to the transaction with it, or hold its message."""
         slot = turn.root.slot
-        if from_data and turn.root_error is not None and slot.retry:
+        if from_data and turn.root_failed and slot.retry:
             turn.hold(self.transaction)
             self.forget(slot)
             slot.held = True

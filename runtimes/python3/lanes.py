@@ -154,7 +154,7 @@ class Lane:
         if generation == self._generation:  # else a turn before it is held, and this one was forgotten
             self._engine.arm()
             await self._run_fused(turn, stack)
-            if turn.root_error is not None and slot.retry:
+            if turn.root_failed and slot.retry:
                 self._generation += 1
             self._engine.end_turn(turn, True)
         done.set_result(None)

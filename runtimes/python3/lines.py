@@ -161,6 +161,7 @@ class Lines(Plain):
             if error is not None or not is_plain:
                 line.count(transaction.touched)
                 self._leave_line(line, batch, position, at, given, value, error, changes or [])
+                error = None  # it holds this frame
                 if not line.is_source and not first.queue:
                     return  # held
                 line.aim(batch)
@@ -200,8 +201,9 @@ class Lines(Plain):
         if error is not None:
             context.take()
             turn.fail(call, error, 0)
+            stack, error = [], None  # it may hold this frame
         context._live = False
-        self.run_turn(turn, stack if error is None else [])
+        self.run_turn(turn, stack)
         if line.is_source:
             line.slots[0].pulled += 1
         self.end_turn(turn, not line.is_source)

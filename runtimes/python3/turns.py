@@ -157,7 +157,7 @@ class Turn:
         "_slots",
         "_undo",
         "root",
-        "root_error",
+        "root_failed",
     )
 
     def __init__(self, slots: dict[int, Slot], root: Call) -> None:
@@ -174,7 +174,9 @@ class Turn:
         self._changes: list[tuple[int, str, Any]] = []
         self._errors: list[tuple[Call, dict[str, Any], bytes]] = []
         self._counts: list[tuple[Slot, int, int, int, int, int, int]] = []
-        self.root_error: BaseException | None = None
+        self.root_failed = (
+            False  # the error itself would hold the frames that hold this turn: a cycle, and all they hold
+        )
 
     def succeed(
         self, call: Call, outcome: Outcome, busy_ns: int, stack: list[Call], handled: int = 1, applied: bool = False
@@ -238,7 +240,7 @@ class Turn:
             except DataError:
                 message = b"null"
         else:
-            self.root_error = error
+            self.root_failed = True
         self._errors.append((call, error_info(call, error), message))
 
     def _roll_back(self) -> None:
