@@ -84,7 +84,7 @@ class FlowFigures(FlowDebug):
             }  # fmt: skip
             self.reply(message, sender, value)
 
-        self.gather(record, record.state != "stopped", done)  # a bridge that never started has no host
+        self.gather(record, bool(record.commands), done)  # a bridge that was never told to start one has no host
 
     def _add_rates(self, flow_id: str, modules: dict[str, dict[str, Any]]) -> None:
         now = time.monotonic()

@@ -143,6 +143,20 @@ def test_a_restarted_host_has_the_same_build(toys: Harness) -> None:
     assert out.got == [[2, 1, 1], [2, 2, 2]]
 
 
+def test_the_state_of_a_flow_that_waits_for_the_compiler(toys: Harness, tmp_path: Path, gate: Path) -> None:
+    code = count(1, f"# compile: touch {tmp_path / 'compiled'}\n# compile: read {gate}\n")
+    toys.add("f", {"a": toy(code)})
+    started = toys.post(api.StartFlow, flow_id="f")
+    toys.wait(lambda: compiled(tmp_path), "the compiler to begin")
+    state = toys.ok(api.FlowState, flow_id="f")
+    assert state["state"] == "starting"
+    assert state["hosts"] == {}
+    assert toys.base.failures == 0
+    gate.write_text("go")
+    assert toys.reply(started).ok
+    assert set(toys.ok(api.FlowState, flow_id="f")["hosts"]) == {"toy"}
+
+
 def test_stopping_a_flow_that_waits_for_the_compiler_kills_it(toys: Harness, tmp_path: Path, gate: Path) -> None:
     code = count(1, f"# compile: touch {tmp_path / 'compiled'}\n# compile: read {gate}\n")
     toys.add("f", {"a": toy(code)})
