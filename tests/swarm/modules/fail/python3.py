@@ -1,0 +1,8 @@
+def run(m, c):
+    g = c.config
+    c.set("seen", c.get("seen", 0) + 1)
+    if m["value"] % g["divisor"] == 0:
+        raise ValueError("no " + str(m["number"]))
+    m["path"] = m["path"] + "/" + g["id"]
+    m["versions"] = m["versions"] + g["version"]
+    return m

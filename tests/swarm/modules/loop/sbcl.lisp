@@ -1,0 +1,6 @@
+(defun run (m c)
+  (let ((g (context-config c)))
+    (setf (gethash "path" m) (concatenate 'string (gethash "path" m) "/" (gethash "id" g))
+          (gethash "versions" m) (concatenate 'string (gethash "versions" m) (gethash "version" g)))
+    (cond ((> (gethash "loops" m) 0) (decf (gethash "loops" m)) (context-send c "again" m) nil)
+          (t m))))
