@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -23,19 +24,16 @@ def main() -> int:
     options = parser.parse_args()
     bad = 0
     for seed in range(options.first, options.last + 1):
+        folder = options.folder / str(seed)
+        shutil.rmtree(folder, ignore_errors=True)
         result = run_seed(
-            seed, Path(tempfile.mkdtemp(dir=_made(options.folder), prefix=f"{seed}-")) / "run",
-            seconds=options.seconds, messages=options.messages, mode=options.mode, compiled=options.compiled,
+            seed, folder, seconds=options.seconds, messages=options.messages, mode=options.mode,
+            compiled=options.compiled,
         )  # fmt: skip
         bad += bool(result.problems)
         print(json.dumps(as_json(result)), flush=True)
     print(f"{options.last - options.first + 1} seeds, {bad} bad")
     return int(bad > 0)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 if __name__ == "__main__":

@@ -30,8 +30,10 @@ def settle(subject: Subject, expected: Expectation) -> list[str]:
         if time.monotonic() - since > STUCK_S:
             break
         time.sleep(0.1)
-    queued = {name: row for name, row in subject.audit().items() if row["queued"]}
-    return [f"it is not idle, and nothing has moved for {time.monotonic() - since:.0f} s: {queued}"]
+    rows = subject.audit()
+    left = {name: row for name, row in rows.items() if row["queued"] or row["accepted"] < expected.arrived.get(name, 0)}
+    wanted = {name: expected.arrived.get(name, 0) for name in left}
+    return [f"nothing has moved for {time.monotonic() - since:.0f} s: {left}, wanted accepted {wanted}"]
 
 
 class Check:

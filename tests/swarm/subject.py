@@ -40,7 +40,7 @@ class Subject:
     def document(self, version: Version) -> dict[str, Any]:
         document = version.document()
         if self.mode != "up":
-            document["modules"]["keeper"] = KEEPER
+            document["modules"]["keeper"] = dict(KEEPER)
         return document
 
     def write(self, version: Version) -> None:
