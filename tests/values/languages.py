@@ -1,0 +1,82 @@
+"""The languages whose hosts fuse wires, and the module of each that does what cases.py draws.
+
+To add one: write `modules/hostile.EXT`, which does what `modules/hostile.py` does in the language's own way, and an
+entry in LANGUAGES. `odd` are the values that only this language can make: those its host carries and those it refuses,
+subclasses, cycles, what has no JSON. What a module does may depend on its message and its config alone, for in one
+variant the host dies: it keeps values only to change them later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULES = Path(__file__).parent / "modules"
+
+
+@dataclass(frozen=True)
+class Language:
+    """`styles`: by name, the text behind the module's that makes `act` its handler; "source" makes it a source."""
+
+    runtime: str
+    file: str
+    odd: tuple[str, ...]
+    styles: dict[str, str]
+    words: tuple[str, ...] = ()  # what its module can do beyond cases.WORDS
+
+    def code(self, style: str) -> str:
+        """The text of a module."""
+        return (MODULES / self.file).read_text(encoding="utf-8") + self.styles[style]
+
+
+PYTHON_ODD = """
+    datetime date time delta decimal fraction complex set frozenset deque nan inf minus_inf minus_zero tiny
+    huge_float tenth wide_float int64 min_int64 uint64 below_int64 wide very_wide int54 surrogate surrogate_key nul
+    int_key none_key bool_key float_key tuple_key bytes_key mixed_keys text_key text_keys enum_key tuple
+    empty_tuple pair text number wide_number real real_nan row record failing ordered default counter chain
+    user_dict proxy namespace enum enum_tuple int_enum text_enum object liar data class function module ellipsis
+    iterator generator range error keys uuid path bytes no_bytes bytearray memory own_bytes own_bad_bytes
+    own_escaped null none null_in cyclic_list cyclic_dict deep deep_limit deep_over very_deep empty empty_key
+    big_text big_list long interned
+"""
+PYTHON_STYLES = {
+    "plain": """
+
+def run(message, context):
+    return act(message, context)
+""",
+    "generator": """
+
+def run(message, context):
+    value = act(message, context)
+    if isinstance(value, types.GeneratorType):
+        yield from value
+    else:
+        yield value
+        mutate(value)
+""",
+    "async": """
+
+import asyncio
+
+
+async def run(message, context):
+    await asyncio.sleep(0)
+    value = act(message, context)
+    KEPT.append(value)
+    return value
+""",
+    "source": """
+
+def start(context):
+    for number in range(context.get("number", 0), context.config["count"]):
+        context.set("number", number + 1)
+        yield act(wrapped(str(number), None), context)
+""",
+}
+LANGUAGES = {
+    language.runtime: language
+    for language in (
+        Language("python3", "hostile.py", tuple(PYTHON_ODD.split()), PYTHON_STYLES, ("tuple", "yields")),
+    )
+}  # fmt: skip

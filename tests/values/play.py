@@ -1,0 +1,165 @@
+"""Plays a tree in a runner, in one of the ways a flow can run, and gathers everything that can be seen of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter, defaultdict
+from itertools import count
+from typing import Any
+
+import orjson
+from thespian.actors import ActorAddress
+
+from actors.base import BaseActor
+from actors.messages import client_to_runner as api
+from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.runner_to_session import Attached
+from actors.messages.session_to_runner import AttachFeed
+from runtimes.frames import HEADERS, join, split
+from tests.harness import Collector, Harness
+from tests.values.cases import Tree
+
+VARIANTS = ("isolated", "tapped", "stepped", "killed")  # each of them is compared with "fused"
+WAVES = 12  # of single steps, then the flow goes on by itself
+FIGURES = ("accepted", "completed", "queued", "dropped", "deadLettered", "errors")
+IDS = count()
+
+Seen = dict[str, Any]
+
+
+class Texts(Collector):
+    """Keeps messages as they came, with their headers."""
+
+    def take(self, message: Any) -> None:
+        messages, headers = split(message.body, message.flags)
+        for index in range(message.skip, message.skip + message.count):
+            self.got.append((messages[index].decode(), _users(headers[index]) if headers else None))
+
+
+def _users(headers: bytes) -> Any:
+    return {key: value for key, value in (orjson.loads(headers) or {}).items() if key != "id"} or None
+
+
+def play(runner: Harness, tree: Tree, variant: str, happened: Counter[str]) -> Seen:
+    """Run a tree to its end."""
+    flow_id = f"f{next(IDS)}"
+    runner.ok(api.AddOrUpdateFlow, flow=_flow(tree, flow_id, variant))
+    outs = {f"{module}.{port}": runner.collect(flow_id, f"{module}.{port}", Texts) for module, port in tree.outs}
+    if variant == "stepped":
+        runner.ok(api.PauseFlow, flow_id=flow_id)
+    runner.start(flow_id)
+    if variant == "tapped":
+        for module in tree.styles:
+            for port in ("out", "side"):
+                runner.ok(api.TapPort, flow_module_id=f"{flow_id}/{module}", port=port)
+    if not tree.has_source:
+        _feed(runner, flow_id, tree)
+    if variant == "stepped":
+        for _ in range(WAVES):
+            happened["waves"] += bool(runner.ok(api.SingleStepFlow, flow_id=flow_id))
+        runner.ok(api.ResumeFlow, flow_id=flow_id)
+    if variant == "killed" and tree.has_source:
+        _kill(runner, flow_id)
+    ended = runner.wait_idle(flow_id)
+    bridges = [runner.actor(bridge) for bridge in runner.record(flow_id).bridges.values()]
+    happened[f"{variant}: hosts with fused wires"] += sum(bool(bridge.fused) for bridge in bridges)
+    happened[f"{variant}: deaths"] += sum(len(bridge.deaths) for bridge in bridges)
+    seen = {**_contexts(runner, flow_id, tree), **{f"out {place}": out.got for place, out in outs.items()}}
+    seen |= _dead_letters(runner, flow_id) | _figures(runner, flow_id)
+    seen["errors"] = [error.removeprefix(flow_id) for error in ended.errors]
+    runner.ok(api.RemoveFlow, flow_id=flow_id)
+    return seen
+
+
+def _flow(tree: Tree, flow_id: str, variant: str) -> dict[str, Any]:
+    programs, deadly = tree.programs(), tree.deadly() if variant == "killed" else {}
+    modules = {
+        name: {
+            "runtime": tree.runtime, "code": tree.language.code(style), "name": tree.language.file,
+            "isolated": variant == "isolated",
+            "config": {
+                "programs": programs[name], "die": deadly.get(name, []), "count": tree.count,
+                "part": {"rows": [{"a": 1}, [2, "x"]], "name": name},
+            },
+        }
+        for name, style in tree.styles.items()
+    }  # fmt: skip
+    wires = [f"{module}.{port} -> {to}" for to, (module, port) in tree.feeders.items()]
+    limit = {"max_turn_bytes": tree.limit} if tree.limit else {}
+    return {"id": flow_id, "modules": modules, "wires": wires, **limit}
+
+
+class Batch(BaseActor):
+    """A feed that sends everything in two frames."""
+
+    def receiveMsg_AttachFeed(self, message: AttachFeed, _sender: ActorAddress) -> None:
+        self.module: ActorAddress | None = None
+        self.wire = message.wire
+        self.send(self.runner, message)
+
+    def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
+        assert message.error is None, message.error
+        self.module, self.gauge = message.module, message.gauge
+
+    def receiveMsg_HoldWire(self, _message: HoldWire, _sender: ActorAddress) -> None:
+        """There is no more."""
+
+    def receiveMsg_ReleaseWire(self, _message: ReleaseWire, _sender: ActorAddress) -> None:
+        """There is no more."""
+
+    def deliver(self, tree: Tree) -> None:
+        """All messages of a tree: the first alone, then the rest."""
+        messages = [json.dumps(message, separators=(",", ":")).encode() for message in tree.messages()]
+        headers = [b'{"x-h":"%d"}' % n if n % 3 else b"null" for n in range(len(messages))] if tree.headers else None
+        body, flags = join(messages, headers), HEADERS if headers else 0
+        self.gauge.pending += len(messages)
+        self.send(self.module, Deliver(self.wire, body, flags, 0, 1, 0))
+        if len(messages) > 1:
+            self.send(self.module, Deliver(self.wire, body, flags, 1, len(messages) - 1, 1))
+
+
+def _feed(runner: Harness, flow_id: str, tree: Tree) -> None:
+    address = runner.system.createActor(Batch)
+    feed = runner.actor(address)
+    feed.runner = runner.runner
+    runner.system.tell(address, AttachFeed(flow=flow_id, module="a", port="in", wire="test->a.in"))
+    runner.wait(lambda: getattr(feed, "module", None), "the feed")
+    feed.deliver(tree)
+
+
+def _kill(runner: Harness, flow_id: str) -> None:
+    """When its host has committed something, if it has not ended before."""
+    [bridge] = [runner.actor(bridge) for bridge in runner.record(flow_id).bridges.values()]
+    runner.wait(lambda: bridge.commits > 1, "a commit")
+    if bridge.host is not None:
+        os.kill(bridge.host.pid, signal.SIGKILL)
+
+
+def _contexts(runner: Harness, flow_id: str, tree: Tree) -> Seen:
+    return {
+        f"context {name}.{key.decode()}": value.decode()
+        for name in tree.styles
+        for key, value in runner.module(flow_id, name).state.context.items()
+    }
+
+
+def _dead_letters(runner: Harness, flow_id: str) -> Seen:
+    """By module, without what names the place of the error among the host's own frames."""
+    dead: dict[str, list[Any]] = defaultdict(list)
+    for letter in runner.record(flow_id).dead_letters:
+        error = {key: letter.error.get(key) for key in ("type", "message", "file", "line")}
+        dead[f"dead {letter.module}"].append(
+            (letter.port, error, letter.message.decode(), _users(letter.headers) if letter.headers else None)
+        )
+    return dead
+
+
+def _figures(runner: Harness, flow_id: str) -> Seen:
+    """The accounts. What is sent from a port without a wire is counted as `sent` while it is tapped."""
+    seen: Seen = {}
+    for name, figures in runner.state(flow_id)["modules"].items():
+        seen |= {f"figure {name}.{figure}": figures[figure] for figure in FIGURES}
+        seen[f"figure {name}.sent"] = figures["sent"] + figures["unwired"]
+    return seen
