@@ -20,7 +20,7 @@ from actors.flow_messages import FlowMessages
 from actors.flow_record import FlowRecord
 from actors.flow_tap import FlowTap
 from actors.flows import graph
-from actors.flows.model import Flow, FlowError, Module
+from actors.flows.model import Flow, FlowError
 from actors.flows.validation import check_flow
 from actors.messages import bridge_to_runner as from_bridge
 from actors.messages import client_to_runner as api
@@ -157,10 +157,14 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         self._update(record, version.flow, version.left_out, message, sender, contexts=contexts)
 
     def _leave_out(self, flow: Flow) -> tuple[Flow, dict[str, str]]:
-        missing = {
-            name: reason for name, module in flow.modules.items()
-            if (reason := self._missing(module)) is not None
-        }  # fmt: skip
+        reasons: dict[tuple[str, bool], str | None] = {}
+        missing: dict[str, str] = {}
+        for name, module in flow.modules.items():
+            kind = module.runtime, module.optional
+            if kind not in reasons:
+                reasons[kind] = self._missing(*kind)
+            if (reason := reasons[kind]) is not None:
+                missing[name] = reason
         needed = [f"modules.{name}: {reason}" for name, reason in missing.items() if not flow.modules[name].optional]
         needed += [
             f"modules.{name}.dependencies: modules of {self.runtimes[module.runtime].name} cannot have any"
@@ -171,9 +175,9 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             raise FlowError(needed)
         return (graph.without_modules(flow, missing.keys()) if missing else flow), missing
 
-    def _missing(self, module: Module) -> str | None:
-        runtime = self.runtimes[module.runtime]
-        return missing_runtime(runtime) or (self.not_compiled(runtime) if module.optional else None)
+    def _missing(self, runtime_id: str, optional: bool) -> str | None:
+        runtime = self.runtimes[runtime_id]
+        return missing_runtime(runtime) or (self.not_compiled(runtime) if optional else None)
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
         """Stop and forget; removing what is not there is fine."""

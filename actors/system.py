@@ -7,6 +7,7 @@ It knows nothing of flows. `ActorSystem` below is used alone (`run_until`) or in
 from __future__ import annotations
 
 import ctypes
+import gc
 import heapq
 import logging
 import math
@@ -24,6 +25,7 @@ from thespian.system.simpleSystemBase import ActorSystemBase, External
 from actors.messages.system_to_actor import QuietPoint, Ready
 
 MAX_SENDS_PER_SLICE = 1000
+GARBAGE_OBJECTS = 20_000  # Python's 700 are a third of a second of collections while 10,000 modules are loaded
 _TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 _CLOCK_MONOTONIC = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -81,6 +83,7 @@ class InProcessBase(ActorSystemBase):
         self._quiet: deque[ActorAddress] = deque()
         # glibc maps large buffers anew for each read until one larger than its threshold (at most 32 MiB) was freed.
         bytes(30 << 20)  # calloc: not bytearray, which would touch every page
+        gc.set_threshold(GARBAGE_OBJECTS)
         self.dead_messages = 0
         self.failures = 0
         system.capabilities["Thespian ActorSystem Name"] = "inProcess"

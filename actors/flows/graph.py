@@ -130,11 +130,10 @@ def module_version(module: Module) -> str:
 
 def host_groups(flow: Flow) -> dict[str, tuple[str, ...]]:
     """Host key -> the ids of its modules, both in the order of the file."""
-    groups: dict[str, tuple[str, ...]] = {}
+    groups: dict[str, list[str]] = {}
     for module in flow.modules.values():
-        key = host_key(module)
-        groups[key] = (*groups.get(key, ()), module.id)
-    return groups
+        groups.setdefault(host_key(module), []).append(module.id)
+    return {key: tuple(ids) for key, ids in groups.items()}
 
 
 def fusable_wires(flow: Flow, feedback: Collection[str]) -> frozenset[str]:

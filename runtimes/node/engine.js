@@ -23,6 +23,7 @@ class Engine extends Turns {
     this._sliceEnd = 0
     this._isScheduled = false
     this._isYielding = false // work is left, but the event loop has its turn
+    this._isRewired = false // since the slots were put into groups
     this._tick = () => {
       this._isScheduled = this._isYielding = false
       try {
@@ -49,6 +50,10 @@ class Engine extends Turns {
 
   /** Input has come. While yielding it is only taken in: more frames may be waiting to be read. */
   work() {
+    if (this._isRewired) {
+      this._isRewired = false
+      regroup([...this.slots.values()])
+    }
     if (!this._isYielding) this._work(false)
   }
 
@@ -161,7 +166,8 @@ class Engine extends Turns {
 
   // ---------------------------------------------------------------- from outside
 
-  regroup() { regroup([...this.slots.values()]) }
+  /** Wires have changed: once for all frames that came together, as many as there are slots. */
+  rewired() { this._isRewired = true }
 
   sendOutside(slot, port, value, headers) {
     if (this.slots.get(slot.number) !== slot) throw new CreditError(`${slot.module} is not loaded any more`)

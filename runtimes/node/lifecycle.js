@@ -63,20 +63,24 @@ class Lifecycle {
       slot.generator = null
       slot.sends.length = 0
       if (slot.source !== null) slot.source.remove()
-      engine.regroup()
+      engine.rewired()
     }
     this._result(number, request, { ok: true })
   }
 
   _cutChannels(slot) {
-    for (const [channel, input] of this.channels) if (input.slot === slot) this.channels.delete(channel)
+    for (const channel of slot.channels.splice(0)) if (this.channels.get(channel)?.slot === slot) this.channels.delete(channel)
   }
 
   wire(slot, wires) {
     const engine = this._engine
     engine.transaction.commit() // the old ports may hold messages
     this._cutChannels(slot)
-    for (const [channel, [port, wire]] of Object.entries(wires.in)) this.channels.set(Number(channel), { slot, port, wire })
+    slot.channels = Object.keys(wires.in).map(Number)
+    for (const channel of slot.channels) {
+      const [port, wire] = wires.in[channel]
+      this.channels.set(channel, { slot, port, wire })
+    }
     slot.out = new Map()
     for (const [name, { channel, ids, fused }] of Object.entries(wires.out)) {
       const targets = fused.map(([number, port]) => ({ slot: engine.slots.get(number), port }))
@@ -84,7 +88,7 @@ class Lifecycle {
       slot.out.set(name, new OutPort(name, channel, ids, targets))
     }
     slot.outPort = slot.out.get('out')
-    engine.regroup()
+    engine.rewired()
   }
 
   call(slot, request, { hook, turns, from_version: fromVersion, context }) {

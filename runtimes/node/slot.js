@@ -56,6 +56,7 @@ class Slot {
 
     this.setContext(spec.context || {})
 
+    this.channels = [] // of its input wires
     this.out = new Map()
     this.outPort = undefined // of "out", the port of what a handler returns
     this.group = new Group()

@@ -133,7 +133,7 @@ class Control:
 
             self.overlap = Overlap(self)  # type: ignore[arg-type]
         if self.overlap is not None:
-            self.overlap.regroup()
+            self.overlap.rewired = True
         self.result(number, request, {"ok": True, "hooks": list(slot.hooks)})
 
     def _wire(self, slot: Slot, wires: Any) -> None:
@@ -143,7 +143,7 @@ class Control:
         for channel, (port, name) in slot.ins.items():
             self.channels[channel] = (slot, port, name)
         if self.overlap is not None:
-            self.overlap.regroup()
+            self.overlap.rewired = True
 
     def _cut_channels(self, slot: Slot) -> None:
         for channel in slot.ins:

@@ -20,6 +20,7 @@ _ModuleSpec: Any = type(sys.__spec__)
 _real_import: Any = builtins.__import__
 _namespaces: dict[str, Namespace] = {}
 _sources: dict[str, tuple[Namespace, str]] = {}
+_namesakes: dict[str, int] = {}  # how many files of a name there have been
 _serial = 0
 
 
@@ -60,10 +61,8 @@ class Namespace:
                 linecache.cache.pop(filename, None)
 
     def _run(self, module: ModuleType, name: str, text: str) -> None:
-        filename, number = name, 1
-        while filename in _sources:  # equally named files of other modules: a traceback must not mix up their lines
-            number += 1
-            filename = f"{name} ({number})"
+        number = _namesakes[name] = _namesakes.get(name, 0) + 1
+        filename = name if number == 1 else f"{name} ({number})"  # a traceback must not mix up the lines of namesakes
         _sources[filename] = (self, name)
         self._filenames.append(filename)
         module.__file__ = filename

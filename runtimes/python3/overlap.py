@@ -52,6 +52,7 @@ class Overlap:
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.order: dict[int, int] = {}
+        self.rewired = False  # since the last regroup
         self._waiting: list[tuple[list[Slot], Callable[[], None]]] = []
         self._checking = False
         self._committed_ns = self._drained_ns = 0
@@ -60,6 +61,7 @@ class Overlap:
         """Serve for ever."""
         self.loop.add_reader(self.engine.link.input, self._on_input)
         self.loop.add_reader(self.engine.wake, self._on_wake)
+        self.regroup()
         self.check_soon()
         while True:
             try:
@@ -69,7 +71,11 @@ class Overlap:
 
     def _on_input(self) -> None:
         for frame in self.engine.link.read():
+            if self.rewired and frame[0] not in (wire.LOAD, wire.WIRES):  # once for as many as come together
+                self.regroup()
             self.engine.handle(*frame)
+        if self.rewired:
+            self.regroup()
         self._check()
 
     def _on_wake(self) -> None:
@@ -133,6 +139,7 @@ class Overlap:
 
     def regroup(self) -> None:
         """Give lanes to the slots that need one; find the order in which locks are taken."""
+        self.rewired = False
         slots = self.engine.slots
         group = {number: number for number in slots}
 

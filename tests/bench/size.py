@@ -1,4 +1,4 @@
-"""What 10, 100 and 1,000 modules cost: time from the request to running, memory of the runner and of the host.
+"""What 10, 100, 1,000 and 10,000 modules cost: time from the request to running, memory of the runner and of the host.
 
 `python -m tests.bench.size COUNT` does one run in a process of its own, whose memory is only its own.
 """
@@ -19,6 +19,8 @@ from tests.bench.embedded import Embedded, module
 from tests.bench.figures import Row
 
 COUNTS = (10, 100, 1000)
+MANY = 10_000
+MANY_RUNS = 3
 CHAIN = 10
 
 
@@ -34,6 +36,12 @@ def sizes(runs: int, quick: bool) -> Iterator[Row]:
             absolute=True, lower_is_better=True,
         )  # fmt: skip
     few, many = min(COUNTS), max(COUNTS)
+    rows = [(_run(many)["load_s"], _run(MANY)["load_s"]) for _ in range(min(runs, MANY_RUNS))]
+    yield Row(
+        name=f"modules.{MANY}", unit="s", what=f"addOrUpdateFlow + startFlow of {MANY} python3 modules",
+        values=[most_s for _, most_s in rows], limit=f"the same of {many} modules",
+        limits=[many_s for many_s, _ in rows], target=12.0, lower_is_better=True,
+    )  # fmt: skip
     for who, target in (("runner", 20.0), ("host", None)):
         yield Row(
             name=f"modules.{who}_memory", unit="kB", what=f"memory (USS) of the {who} a module, from {few} to {many}",
