@@ -162,12 +162,12 @@ class FlowUpdate(FlowSwitch):
         yield Expect(("held", key) for key in record.bridges)
         record.gauge.sources += 1  # the flow is not over while a source is between two incarnations
         update.begun = time.monotonic()
-        old, changed = update.old.flow, update.difference
+        inside, changed = update.cover.inside(update.old.flow), update.difference
         for module in update.cover.modules:
             if module in update.at_once:
                 self.send(record.modules[module], to_module.StopModule(reason="update"))
             else:
-                wires = None if module in changed.removed else update.cover.inside(old, module)
+                wires = None if module in changed.removed else inside[module]
                 if wires is not None:
                     wires -= update.dropped(module)
                 self.send(record.modules[module], to_module.Quiesce(wires=wires))

@@ -31,11 +31,11 @@ class Side:
 
     def own_slots(self) -> dict[str, frozenset[int]]:
         """Host key -> the slots of the modules that only this side has."""
-        slots: dict[str, frozenset[int]] = {}
+        slots: dict[str, set[int]] = {}
         for module in self.own:
             key, slot = self.places[module]
-            slots[key] = slots.get(key, frozenset()) | {slot}
-        return slots
+            slots.setdefault(key, set()).add(slot)
+        return {key: frozenset(some) for key, some in slots.items()}
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from actors.flows import graph
-from actors.flows.model import Flow, Wire
+from actors.flows.model import Flow
 
 Signature = dict[str, dict[str, tuple[str, bool, bool]]]
 
@@ -80,11 +80,13 @@ class Cover:
     modules: tuple[str, ...]
     cyclic: frozenset[str]
 
-    def inside(self, flow: Flow, module: str) -> frozenset[str]:
-        """The wires into a module of the cover that come from the cover: they run dry, all others are held."""
-        return frozenset(
-            wire.id for wire in flow.wires if wire.to_module == module and wire.from_module in self.modules
-        )
+    def inside(self, flow: Flow) -> dict[str, frozenset[str]]:
+        """The wires into each module of the cover that come from the cover: they run dry, all others are held."""
+        wires: dict[str, set[str]] = {module: set() for module in self.modules}
+        for wire in flow.wires:
+            if wire.from_module in wires and wire.to_module in wires:
+                wires[wire.to_module].add(wire.id)
+        return {module: frozenset(ids) for module, ids in wires.items()}
 
 
 def cover(flow: Flow, changed: Collection[str]) -> Cover:
@@ -112,12 +114,11 @@ def cover(flow: Flow, changed: Collection[str]) -> Cover:
             break
     return Cover(
         modules=tuple(module for module in graph.runner_order(flow) if module in members),
-        cyclic=frozenset(module for module in members if _on_cycle(flow.wires, module, component)),
-    )
-
-
-def _on_cycle(wires: tuple[Wire, ...], module: str, component: dict[str, int]) -> bool:
-    return any(wire.from_module == module and component[wire.to_module] == component[module] for wire in wires)
+        cyclic=frozenset(
+            wire.from_module for wire in flow.wires
+            if wire.from_module in members and component[wire.to_module] == component[wire.from_module]
+        ),
+    )  # fmt: skip
 
 
 def _reached(start: Collection[str], edges: list[tuple[str, str]]) -> set[str]:
