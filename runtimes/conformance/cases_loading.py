@@ -8,6 +8,7 @@ from runtimes.conformance.case import Bench, Skipped, case
 from runtimes.conformance.host import Host
 from runtimes.conformance.invariants import require
 from runtimes.conformance.slot import expect
+from runtimes.frames import Kind
 
 
 def check_place(bench: Bench, module: str, error: dict[str, Any]) -> str:
@@ -150,3 +151,17 @@ def unload_and_reuse(bench: Bench) -> None:
     expect(host.load("counter", slot=2).run([0]), [1])
     host.unload(host.slots[2])
     expect(host.load("double", slot=2).run([4]), [8])
+
+
+@case
+def unload_of_what_is_not_there(bench: Bench) -> None:
+    """UNLOAD of a slot whose LOAD has failed, or that is free, is no error and touches nobody else."""
+    host = bench.start()
+    other = host.load("slow", config={"ms": 5})
+    host.refuse_load("no_handler")
+    for n in range(4):
+        other.data([n] * 10)
+    for number in (1, 77):
+        result = host.result(host.ask(Kind.UNLOAD, number))
+        require(result.get("ok") is True, f"UNLOAD gave {result}")
+    expect(len(other.done().out()), 40, "messages")

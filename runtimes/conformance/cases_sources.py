@@ -161,6 +161,53 @@ def stopped_while_it_runs(bench: Bench) -> None:
 
 
 @case
+def stopped_without_a_hook(bench: Bench) -> None:
+    """`stop` ends the source of a module that has no such hook, too."""
+    host = bench.start()
+    slot = begin(host, "blocking_source", config={"ms": 1})
+    slot.pull(3)
+    has(slot, 3)
+    require(slot.call("stop").get("ok") is True, "RESULT of stop is not ok")
+    slot.pull(100)
+    other = host.load("identity")
+    expect(other.run([1]), [1])
+    host.ping(1)
+    expect([slot.out(), slot.finished], [[1, 2, 3], None], "sent, FINISHED")
+
+
+@case
+def started_again(bench: Bench) -> None:
+    """`start` called once more ends the source of before, and takes the context it comes with."""
+    host = bench.start()
+    slot = begin(host, config={"n": 1_000_000_000})
+    slot.pull(20)
+    has(slot, 20)
+    again = slot.call("start", turns=20, context={"i": 1000})
+    expect(again, {"ok": True, "source": True}, "RESULT of the second start")
+    slot.pull(20)
+    has(slot, 40)
+    host.ping(1)
+    expect(slot.out(), [*range(1, 21), *range(1001, 1021)])
+    expect(slot.context_value("i"), 1020, "context i")
+
+
+@case
+def started_again_while_it_blocks(bench: Bench) -> None:
+    """A source of before that is in its own code at the second `start` yields nothing when it comes back."""
+    host = bench.start()
+    slot = begin(host, "blocking_source", config={"ms": 20})
+    slot.pull(1_000_000_000)
+    has(slot, 2)
+    host.pause(slot.number)
+    before = len(slot.out())
+    expect(slot.call("start", turns=before), {"ok": True, "source": True}, "RESULT of the second start")
+    slot.pull(5)
+    has(slot, before + 5)
+    host.ping(1)
+    expect(slot.out(), [*range(1, before + 1), *range(1, 6)])
+
+
+@case
 def goes_on_after_kill(bench: Bench) -> str:
     """A host that is killed and a successor with the committed context neither lose nor repeat a message."""
     seed = random.SystemRandom().randrange(10**6)

@@ -93,8 +93,7 @@ class Lifecycle {
 
   call(slot, request, { hook, turns, from_version: fromVersion, context }) {
     slot.calls.push(() => {
-      if (context !== undefined) slot.setContext(context)
-      this._runHook(slot, hook, turns, fromVersion).then(
+      this._runHook(slot, hook, turns, fromVersion, context).then(
         (result) => this._answerCall(slot, request, result),
         (error) => this._answerCall(slot, request, { ok: false, error: describe(error, slot.source) }),
       ).catch(this._engine.fatal)
@@ -113,12 +112,13 @@ class Lifecycle {
     engine.schedule()
   }
 
-  async _runHook(slot, hook, turns, fromVersion) {
+  async _runHook(slot, hook, turns, fromVersion, given) {
     const engine = this._engine
     slot.hooking = true
     engine.running++
+    if (hook !== 'migrate' && slot.generator !== null) await slot.generator.close()
     if (hook === 'start') slot.turnNumber = turns || 0
-    if (hook === 'stop' && slot.generator !== null) await slot.generator.close()
+    if (given !== undefined) slot.setContext(given)
     const code = slot.hooks[hook]
     if (code === undefined) return { ok: true }
     // The user keeps `context`; what it has collected moves to the turn's own.

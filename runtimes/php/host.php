@@ -54,7 +54,7 @@ final class Host {
         if ($kind !== DATA && $kind !== 9) $this->commit();
         $answer = match ($kind) {
             1 => $this->load($number, decode($body, 1000)),
-            2, 6 => $this->forget($slot ? [$slot] : $this->slots), // UNLOAD, PAUSE
+            2, 6 => $this->forget($number === EVERY_SLOT ? $this->slots : array_filter([$slot])), // UNLOAD, PAUSE
             3 => ['in' => $slot->in, 'out' => $slot->out] = json_decode($body, true),
             DATA => $this->queue($body, $flags, $number, $skip, $count, $first),
             5, 9 => null, // PULL (there are no sources), PING

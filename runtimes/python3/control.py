@@ -229,12 +229,12 @@ class Control:
     def find_hook(self, slot: Slot, item: HookCall) -> Any:
         """The hook to run now; None when it has been answered, or waits for the slot's source to close."""
         name = item.arguments["hook"]
-        if "context" in item.arguments:
-            slot.store = Store(item.arguments.pop("context"))
-        if name == "stop" and slot.source is not None:
+        if name != "migrate" and slot.source is not None:
             source, slot.source = slot.source, None
             source.stop(lambda: self._queue(slot, item))
             return None
+        if "context" in item.arguments:
+            slot.store = Store(item.arguments.pop("context"))
         hook = slot.hooks.get(name)
         if hook is None:
             self.result(slot.number, item.request, {"ok": True, "source": False} if name == "start" else {"ok": True})

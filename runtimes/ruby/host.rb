@@ -57,10 +57,10 @@ class Host
     slot = @slots[number]
     case kind
     when 1 then result(number, first, load(number, Flow.decode(body, 1000)))
-    when 2 then pause([@slots.delete(number)]) && result(number, first, ok: true)
+    when 2 then pause([@slots.delete(number)].compact) && result(number, first, ok: true)
     when 3 then slot.wire(Flow.decode(body))
     when DATA then queue(body, flags, number.to_s, skip, count, first)
-    when 6 then pause(slot ? [slot] : @slots.values) && frame(PAUSED, number, "", 0, 0, 0, first)
+    when 6 then pause(number == ALL_SLOTS ? @slots.values : [slot].compact) && frame(PAUSED, number, "", 0, 0, 0, first)
     when 7 then result(number, first, call(slot, Flow.decode(body, 1000)))
     when 8 then commit && exit!(0)
     when 9 then frame(PONG, 0, "", 0, 0, 0, first)

@@ -85,10 +85,10 @@
 
 (defun run-call (slot request spec)
   (flet ((field (name) (gethash name spec)))
-    (when (hash-table-p (field "context")) (set-context slot (field "context")))
     (let ((hook (field "hook")))
+      (unless (string= hook "migrate") (end-source slot))
+      (when (hash-table-p (field "context")) (set-context slot (field "context")))
       (when (string= hook "start") (setf (slot-turn-number slot) (field "turns")))
-      (when (string= hook "stop") (end-source slot))
       (let ((function (cdr (assoc hook (slot-hooks slot) :test #'string=))))
         (multiple-value-bind (failure source)
             (and function (run-hook slot hook function (and (string= hook "migrate") (list (field "from_version")))))

@@ -11,18 +11,17 @@ func (e *engine) queueCall(f frame) {
 
 // runHook runs a hook, which is a transaction of its own, and answers.
 func (e *engine) runHook(s *slot, call *hookCall) {
+	if call.hook != "migrate" && s.source != nil {
+		running := s.source
+		s.source = nil
+		running.stop(func() { e.queue(s, call) })
+		return
+	}
 	if call.context != nil {
 		if err := s.store.fill(call.context); err != nil {
 			e.answer(s, call, map[string]any{"ok": false, "error": describe(err)})
 			return
 		}
-		call.context = nil
-	}
-	if call.hook == "stop" && s.source != nil {
-		running := s.source
-		s.source = nil
-		running.stop(func() { e.queue(s, call) })
-		return
 	}
 	hook := s.hookOf(call)
 	answer := map[string]any{"ok": true}
