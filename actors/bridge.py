@@ -57,7 +57,8 @@ class BridgeActor(Members):
         self.serving: frozenset[int] = frozenset()  # slots that work; the other members are loaded only
         self.owed = {"loaded"}  # what the runner waits for
         self.patient = True
-        self.fusing_held, self.barred = False, message.barred
+        self.fusing_held, self.barred = message.hold_fusing, message.barred
+        self.adding, self.died_adding = frozenset(), False
         self.deaths: deque[float] = deque()
         self.restarts = 0  # since the last COMMIT
         self.stderr.clear()
@@ -192,6 +193,7 @@ class BridgeActor(Members):
         if not self.patient:
             error = f"{self.flow}: the host {self.plan.key} died before everything was started: {reason}"
             self._tell("started", to_runner.StartFailed, errors=(error,))
+        self.give_up_adding(reason)
         blamed = self.turn_seen and (self.probing is not None or len(self.serving) == 1)
         idle = life is Life.OPEN and not self.unanswered
         self._restart_or_fail(reason, stderr, blamed, idle)
@@ -241,8 +243,7 @@ class BridgeActor(Members):
             self.host.kill()
             return
         for slot in self.started:
-            if "stop" in self.hooks[slot]:
-                self._request("stop", slot, Kind.CALL, b'{"hook":"stop"}')
+            self.call_stop("stop", slot)
         if not self.requests:
             self._all_stopped()
 

@@ -186,7 +186,7 @@ class FlowLife(FlowPrepare):
 
     def start_host(
         self, record: FlowRecord, flow: Flow, bridge: ActorAddress, plan: HostPlan, actors: dict[str, ActorAddress],
-        command: HostCommand,
+        command: HostCommand, hold_fusing: bool = False,
     ) -> None:  # fmt: skip
         """Start the host of a plan and load its modules."""
         members = {slot: actors[module] for slot, module in plan.modules.items()}
@@ -197,6 +197,7 @@ class FlowLife(FlowPrepare):
                 flow=flow.id, plan=plan, command=command.words, members=members,
                 folder=self.run_folder / flow.id / str(self.count_hosts), env=command.env, limits=command.limits,
                 mute_sources=record.mute_sources, barred=record.debug.barred,
+                hold_fusing=hold_fusing,
             ),
         )  # fmt: skip
 

@@ -42,7 +42,7 @@ class FlowSwitch(FlowTrial):
             update.new.contexts = final  # a `stop` hook has changed a context
             errors = yield from self._migrate(update, final)
             if errors:
-                return errors + (yield from self._serve(old, old, patient=True))
+                return errors + (yield from self._serve_again(record, old, old))
         new.contexts = {**update.contexts, **update.migrated}
         self.enter_phase(record, "handing")
         layout = self._laid_out(record, update)  # the API may have added wires since they were loaded
@@ -54,7 +54,14 @@ class FlowSwitch(FlowTrial):
             yield from self._retire(new)
             yield from self.quiet()
             yield from self._hand_over(record, update, new, old)
-            errors += yield from self._serve(new, old, patient=True)
+            errors += yield from self._serve_again(record, new, old)
+        return errors
+
+    def _serve_again(self, record: FlowRecord, before: Side, old: Side) -> Steps:
+        """The way back: the version of before is started again. A flow of which that fails has failed."""
+        errors = yield from self._serve(before, old, patient=True)
+        if errors:
+            self.fail_flow(record, f"{record.flow.id}: the version of before could not be started again", *errors)
         return errors
 
     def _migrating(self, record: FlowRecord, update: Update) -> Steps:
@@ -88,6 +95,7 @@ class FlowSwitch(FlowTrial):
             rewire = to_module.Rewire(
                 wires_in=wires_in[module], feeders=after.feeders[module], targets=after.targets[module],
                 drop=update.dropped(module) if taker is update.new else frozenset(),
+                provisional=taker is update.new and module in taker.own,
             )  # fmt: skip
             if ("handed", module) in came:
                 handed = came["handed", module]

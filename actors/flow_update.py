@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from actors.bridge import BridgeActor
@@ -17,6 +17,7 @@ from actors.flow_prepare import release
 from actors.flow_record import FlowRecord, Version
 from actors.flow_switch import FlowSwitch
 from actors.flows.model import Flow
+from actors.flows.plan import behind
 from actors.load import Context
 from actors.messages import runner_to_bridge as to_bridge
 from actors.messages import runner_to_module as to_module
@@ -121,7 +122,10 @@ class FlowUpdate(FlowSwitch):
                 members = {slot: new.modules[module] for slot, module in names.items()}
                 self.send(new.bridges[key], to_bridge.AddMembers(names=names, members=members))
             else:
-                self.start_host(record, new.flow, new.bridges[key], new.plans[key], new.modules, update.commands[key])
+                self.start_host(
+                    record, new.flow, new.bridges[key], new.plans[key], new.modules, update.commands[key],
+                    hold_fusing=True,
+                )  # fmt: skip
         came, late = yield from self._patiently(record, update, waiting)
         if late and update.new.flow.on_stuck != "kill":
             busy = sorted(module for module, (key, _) in update.old.places.items() if ("loaded", key) in late)
@@ -130,26 +134,23 @@ class FlowUpdate(FlowSwitch):
         return errors_of(came.values())
 
     def _patiently(self, record: FlowRecord, update: Update, keys: Iterable[tuple[str, str]]) -> Steps:
-        """Wait as long as anything is committed every `drain_timeout_s`; returns what came and what did not."""
+        """Wait as long as what is waited for gets on, every `drain_timeout_s`; returns what came and what did not."""
         missing = set(keys)
         all_came: dict[Any, Any] = {}
         before: Any = None
         while missing:
+            self.gather(record, False, lambda answers: self.resolve(record.flow.id, "figures", "", answers))
+            came = yield Expect([("figures", "")], also=missing)
+            figures = {a.module: a.figures for a in came.pop(("figures", "")) if isinstance(a, ModuleDescribed)}
+            all_came |= came
+            missing -= came.keys()
+            now = _progress(update, missing, figures)
+            if missing and now == before:
+                break
+            before = now
             came = yield Expect(missing, timeout_s=update.old.flow.drain_timeout_s)
             all_came |= came
             missing -= came.keys()
-            if missing:
-                self.gather(record, False, lambda answers: self.resolve(record.flow.id, "figures", "", answers))
-                came = yield Expect([("figures", "")], also=missing)
-                figures = [
-                    answer.figures for answer in came.pop(("figures", "")) if isinstance(answer, ModuleDescribed)
-                ]
-                all_came |= came
-                missing -= came.keys()
-                now = sum(figure["handled"] for figure in figures)
-                if now == before:
-                    break
-                before = now
         return all_came, frozenset(missing)
 
     # quiesce -------------------------------------------------------------------------------------------------------
@@ -217,3 +218,18 @@ class FlowUpdate(FlowSwitch):
         record.gauge.sources -= 1
         if record.gauge.idle:
             self.send(self.myAddress, FlowIdle(flow=record.flow.id))
+
+
+def _progress(update: Update, missing: Collection[tuple[str, str]], figures: dict[str, dict[str, Any]]) -> float:
+    """Another number than before if those that are waited for have done anything: modules that are to run dry (if a
+    full mailbox holds one, what comes behind it), and hosts that are to load. A new host has limits of its own.
+    """
+    old = update.old
+    hosts = {name for kind, name in missing if kind == "loaded"}
+    if hosts - update.kept:
+        return time.monotonic()
+    modules = {name for kind, name in missing if kind != "loaded"}
+    modules |= {module for module, (key, _) in old.places.items() if key in hosts}
+    held = {module for module in modules & figures.keys() if "target" in figures[module]["stops"]}
+    modules |= behind(old.flow, held)
+    return float(sum(figures[module]["handled"] for module in modules & figures.keys()))

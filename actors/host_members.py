@@ -15,16 +15,29 @@ from runtimes.frames import Kind
 class Members(Service):
     """The part of the Bridge actor that changes who is on its host."""
 
+    died_adding: bool
+
     def receiveMsg_AddMembers(self, message: from_runner.AddMembers, _sender: ActorAddress) -> None:
         """Load them beside the others."""
         self.members |= message.members
         self.names |= message.names
         self.owed.add("loaded")
+        self.adding, self.died_adding = frozenset(message.members), False
         if self.life in (Life.NONE, Life.STOPPING):
             self._tell("loaded", to_runner.LoadFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
         elif self.life in RUNNING:
             for member in message.members.values():
                 self.send(member, to_module.HostUp())
+
+    def give_up_adding(self, reason: str) -> None:
+        """The host has died. Twice while the same modules were loaded beside the others: they come no more."""
+        if self.adding and self.died_adding:
+            for slot in self.adding:
+                self._forget(slot)
+            self.adding = frozenset()
+            error = f"{self.flow}: the host {self.plan.key} died twice while the new versions were loaded: {reason}"
+            self._tell("loaded", to_runner.LoadFailed, errors=(error,))
+        self.died_adding = bool(self.adding)
 
     def receiveMsg_RemoveMembers(self, message: from_runner.RemoveMembers, _sender: ActorAddress) -> None:
         """Unload what works no more. What never worked has nothing to say: a stuck host need not answer for it."""
@@ -32,7 +45,7 @@ class Members(Service):
         running = self.life in RUNNING
         self.leaving = {slot for slot in message.slots if running and slot in self.wired}
         for slot in message.slots:
-            if running:
+            if running and slot in self.members:
                 self._request("unload", slot, Kind.UNLOAD)
             if slot not in self.leaving:
                 self._forget(slot)

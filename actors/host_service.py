@@ -33,6 +33,7 @@ class Service(Probation):
     owed: set[str]  # what the runner waits for
     patient: bool
     stop_errors: list[str]
+    adding: frozenset[int]  # slots that are loaded beside those that work, until the runner is told
 
     def new_service(self) -> None:
         """For a new host."""
@@ -76,6 +77,8 @@ class Service(Probation):
                 self._start_modules()
 
     def _tell(self, owed: str, answer: type[Any], **fields: Any) -> None:
+        if owed == "loaded":
+            self.adding = frozenset()
         if owed in self.owed:
             self.owed.discard(owed)
             self.send(self.runner, answer(flow=self.flow, key=self.plan.key, **fields))
@@ -121,9 +124,13 @@ class Service(Probation):
                 self._call_starts()
 
     def _call_starts(self) -> None:
-        # A wire that was fused still is; one into a module that is new here may be if nothing waits for it there.
+        # A wire that was fused still is; one into a module that is new here may be if nothing waits for it there. What
+        # the `start` of an update sends must not run anybody's handler before the update stands.
         into = {wire for _, _, slot, _, wire in self.fusable if slot in self.start_calls}
-        fused = (self.fused | into - self.unfusable) & self.fusable_wires
+        is_update = "started" in self.owed and not self.patient
+        sending = {slot for slot in self.start_calls if is_update and "start" in self.hooks[slot]}
+        early = {wire for slot, _, _, _, wire in self.fusable if slot in sending}
+        fused = (self.fused | into - self.unfusable) & self.fusable_wires - early
         self.fused = frozenset() if self.probation else fused
         self.write_wires()
         for slot in self.plan.modules:
@@ -197,8 +204,7 @@ class Service(Probation):
         retiring, self.retiring = self.retiring, frozenset()
         for slot in retiring & self.started if self.life is Life.OPEN else ():
             self.send(self.members[slot], to_module.Retired())
-            if "stop" in self.hooks[slot]:
-                self._request("retire", slot, Kind.CALL, b'{"hook":"stop"}')
+            self.call_stop("retire", slot)
         self.started -= retiring
         self.sources -= retiring
         self.suspects.update(dict.fromkeys(retiring, 0))
@@ -210,6 +216,11 @@ class Service(Probation):
     def _all_retired(self) -> None:
         errors, self.stop_errors = self.stop_errors, []
         self._tell("retired", to_runner.ModulesRetired, errors=tuple(errors))
+
+    def call_stop(self, what: str, slot: int) -> None:
+        """Ask for the end of a module's work: its generator is closed, its hook called."""
+        if "stop" in self.hooks[slot] or slot in self.sources:
+            self._request(what, slot, Kind.CALL, b'{"hook":"stop"}')
 
     def _fail(self, errors: list[str]) -> None:
         """Give the host up for good; the runner stops the flow."""

@@ -50,6 +50,7 @@ class ModuleActor(ModuleUpdate):
         self.source_live = False
         self.timed_turn = 0
         self.latency = Latency()
+        self.kept_back: list[from_bridge.TurnsCommitted] = []
         self.step: Step | None = None  # while one is under way
         self.loaded_state: ModuleState | None = None  # the one whose context the host has
         self._go_on_from(message.state or ModuleState(), message.wires_in)

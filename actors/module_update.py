@@ -27,6 +27,7 @@ class ModuleUpdate(ModuleDebug):
     numbers: dict[str, int]
     blocked: set[str]
     holding: set[str]
+    kept_back: list[from_bridge.TurnsCommitted]
 
     def _go_on_from(self, state: ModuleState, wires_in: dict[str, WireIn]) -> None:
         raise NotImplementedError
@@ -61,6 +62,7 @@ class ModuleUpdate(ModuleDebug):
         self.holding.clear()
         self._source_ended()
         self.handlers = _REPLACED
+        self.kept_back.clear()
         self.send(
             sender,
             to_runner.ModuleHandedOver(flow=self.flow, module=self.module.id, state=state, numbers=self.numbers),
@@ -83,6 +85,7 @@ class ModuleUpdate(ModuleDebug):
         self.numbers, self.feeders, self.targets = message.numbers, ends.feeders, ends.targets
         self._go_on_from(state, ends.wires_in)
         self._drop(ends.drop)
+        self._be_provisional(ends.provisional)
 
     def receiveMsg_Rewire(self, message: from_runner.Rewire, _sender: ActorAddress) -> None:
         """Other wires or other actors; whoever is full says so again."""
@@ -99,6 +102,28 @@ class ModuleUpdate(ModuleDebug):
             state.go_on("target")
         self._update_holds()
         self._act()
+        self._be_provisional(message.provisional)
+
+    # until the update stands, what a new version has done is not seen: a refusal leaves nothing of it -----------------
+
+    def _be_provisional(self, provisional: bool) -> None:
+        if provisional:
+            self.handlers = _PROVISIONAL
+
+    def _keep_back(self, message: from_bridge.TurnsCommitted, _sender: ActorAddress) -> None:
+        self.kept_back.append(message)
+
+    def _provisional_host_down(self, message: from_bridge.HostDown, sender: ActorAddress) -> None:
+        self.kept_back.clear()  # `start` is called again, or the update is refused
+        self.receiveMsg_HostDown(message, sender)
+
+    def _stand(self, message: from_runner.GoOn, sender: ActorAddress) -> None:
+        """The update has succeeded."""
+        del self.handlers
+        kept, self.kept_back = self.kept_back, []
+        for part in kept:
+            self.receiveMessage(part, self.bridge)
+        self.receiveMessage(message, sender)
 
     def _drop(self, wires: frozenset[str]) -> None:
         letters = self.state.discard(wires) if wires else ()
@@ -118,3 +143,8 @@ class _EveryWire(frozenset[str]):
 EVERY_WIRE = _EveryWire()
 _IGNORED = (from_bridge.TurnsCommitted, from_bridge.SourceFinished, from_bridge.TurnBegun)
 _REPLACED: dict[type, Callable[..., None]] = {kind: ModuleUpdate._fence for kind in _IGNORED}
+_PROVISIONAL: dict[type, Callable[..., None]] = {
+    from_bridge.TurnsCommitted: ModuleUpdate._keep_back,
+    from_bridge.HostDown: ModuleUpdate._provisional_host_down,
+    from_runner.GoOn: ModuleUpdate._stand,
+}

@@ -121,6 +121,11 @@ def cover(flow: Flow, changed: Collection[str]) -> Cover:
     )  # fmt: skip
 
 
+def behind(flow: Flow, modules: Collection[str]) -> set[str]:
+    """These modules and all that their messages lead to."""
+    return _reached(modules, [(wire.from_module, wire.to_module) for wire in flow.wires])
+
+
 def _reached(start: Collection[str], edges: list[tuple[str, str]]) -> set[str]:
     """`start` and everything its members lead to."""
     after: dict[str, list[str]] = {}

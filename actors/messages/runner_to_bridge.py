@@ -15,7 +15,8 @@ from actors.host_limits import HostLimits
 class StartHost:
     """Start the host and load its modules; then HostLoaded or HostFailed. `folder` is for FIFOs and temp files.
 
-    `members`: slot -> module actor, for every slot of the plan; `barred`: as in BarFusing.
+    `members`: slot -> module actor, for every slot of the plan; `barred`: as in BarFusing; `hold_fusing`: as after
+    HoldFusing(on=True).
     """
 
     flow: str
@@ -27,6 +28,7 @@ class StartHost:
     limits: HostLimits
     mute_sources: bool
     barred: frozenset[str] | None = frozenset()
+    hold_fusing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,13 +113,15 @@ class TakeOver:
 class Rewire:
     """Other wires, or other actors at their ends; the tables are as in ConfigureModule.
 
-    Waiting messages of the wires `drop` become dead letters.
+    Waiting messages of the wires `drop` become dead letters. `provisional`: until GoOn("update") nothing of what the
+    module's host commits is applied; a HandOver drops it.
     """
 
     wires_in: dict[str, WireIn]
     feeders: dict[str, ActorAddress]
     targets: dict[str, list[tuple[ActorAddress, str]]]
     drop: frozenset[str]
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

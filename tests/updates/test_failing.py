@@ -198,3 +198,49 @@ def test_a_stuck_handler_and_kill(runner: Harness) -> None:
     assert reply.ok, reply.error
     runner.wait(lambda: len(out.got) == 3)
     assert out.got == [["v1", 1], ["v2", "stuck"], ["v2", 2]]
+
+
+def test_a_version_that_cannot_be_started_again_fails_the_flow(runner: Harness) -> None:
+    """Both `start` hooks raise: the new version's, then the old one's. Nothing is lost, and nothing pretends to run."""
+    code = COUNT + "\ndef start(context):\n    assert context.get('n') is None, 'not twice'\n"
+    runner.ok(api.AddOrUpdateFlow, flow=flow(code))
+    out = runner.collect("f", "b")
+    runner.start("f")
+    runner.send("f/a", 1)
+    runner.wait(lambda: len(out.got) == 1)
+    reply = runner.call(api.AddOrUpdateFlow, flow=flow(code + "# 2\n"))
+    assert not reply.ok
+    state = runner.wait(lambda: (now := runner.state("f"))["state"] == "failed" and now)
+    assert any("could not be started again" in error for error in state["errors"])
+    runner.send("f/a", 2)
+    runner.ok(api.AddOrUpdateFlow, flow=flow(COUNT))
+    runner.start("f")
+    runner.wait(lambda: len(out.got) == 2)
+    assert out.got == [["v1", 1, 1], ["v1", 2, 2]]
+
+
+def test_a_version_whose_load_kills_only_the_live_host(runner: Harness, tmp_path: Any) -> None:
+    """The trial has shown nothing; the host that works is not killed for ever."""
+    flag = tmp_path / "flag"
+    bad = f"""
+import os
+if os.path.exists({str(flag)!r}):
+    os._exit(7)
+open({str(flag)!r}, "w").close()
+{COUNT.replace("v1", "v2")}
+"""
+    first, second = flow(COUNT), flow(bad)
+    for one in (first, second):
+        one["modules"]["a"]["limits"] = {"writable": [str(tmp_path)]}
+    runner.ok(api.AddOrUpdateFlow, flow=first)
+    out = runner.collect("f", "b")
+    runner.start("f")
+    runner.send("f/a", 1)
+    runner.wait(lambda: len(out.got) == 1)
+    reply = runner.call(api.AddOrUpdateFlow, flow=second)
+    assert not reply.ok
+    assert "died twice while the new versions were loaded" in reply.error
+    runner.send("f/a", 2)
+    runner.wait(lambda: len(out.got) == 2)
+    assert out.got == [["v1", 1, 1], ["v1", 2, 2]]
+    assert runner.state("f")["hosts"][runner.record("f").places["a"][0]]["starts"] == 3
