@@ -18,6 +18,7 @@ from runtimes.making import launched
 PIPE_BYTES = 256 << 10
 FOLDER_VARIABLE = "RUNNER_HOST_FOLDER"  # marks every process of the host, so that a later runner can sweep it
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+_LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")  # the first that is set decides
 
 
 class HostProcess:
@@ -45,7 +46,7 @@ class HostProcess:
             self.log_fd, log_end = os.pipe()
             self._own(self.log_fd)
             os.set_blocking(self.log_fd, False)
-            variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            variables = utf8({name: os.environ[name] for name in _PASSED_ON if name in os.environ})
             try:
                 self._process = subprocess.Popen(
                     launched([*command, *map(str, self._fifos)], niceness, self._confinement(limits)),
@@ -106,3 +107,12 @@ class HostProcess:
             os.close(fd)
         self._fds.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def utf8(variables: dict[str, str]) -> dict[str, str]:
+    """Environment variables with which text is UTF-8: a runner that a unit or cron has started has no such locale."""
+    name = next((name for name in _LOCALE if variables.get(name)), "LANG")
+    charset = variables.get(name, "").partition(".")[2].partition("@")[0]
+    if charset.lower().replace("-", "") == "utf8":
+        return variables
+    return variables | {"LC_ALL" if name == "LC_ALL" else "LC_CTYPE": "C.UTF-8"}

@@ -12,6 +12,7 @@ from runtimes.frames import HEADER, MAX_BODY_BYTES, PROTOCOL_VERSION, Frame, Kin
 
 EXIT_S = 5.0
 MARGIN_S = 0.25
+LOG_CHARACTERS = 70_000  # of a line that is cut
 
 
 @case
@@ -98,6 +99,28 @@ def prints_become_log(bench: Bench) -> None:
     host.wait(lambda: all(has(text) for _, text in texts), f"LOG of slot 4 with each of {[t for _, t in texts]}")
     levels = {body["level"] for _, body in host.logs if body["text"] == "to the log"}
     expect(sorted(levels), ["warning"], "level of context.log")
+
+
+@case
+def prints_of_any_kind(bench: Bench) -> None:
+    """Prints that are no UTF-8, have 3 MB, come from a thread or go elsewhere harm neither the turn nor the link."""
+    host = bench.start()
+    slot = host.load("prints_hard")
+    expect(slot.run([1, 2]), [1, 2])
+    host.wait(lambda: sum(body["text"] == "the last" for _, body in host.logs) == 2, "LOG of the last print")
+    longest = max(len(body["text"]) for _, body in host.logs)
+    require(longest <= LOG_CHARACTERS, f"a LOG of {longest} characters")
+
+
+@case
+def forked_child(bench: Bench) -> None:
+    """A forked child that comes back from the handler, prints and sends takes no part in the link."""
+    host = bench.start()
+    slot = host.load("forks")
+    expect(slot.run([1, 2, 3]), [1, 2, 3])
+    slot.counts(consumed=3, handled=3, failed=0, sent=3)
+    expect(slot.context_value("n"), 3, "context")
+    expect(host.stop(), 0, "exit status")
 
 
 @case

@@ -92,6 +92,16 @@ def siblings(bench: Bench) -> None:
 
 
 @case
+def data_files(bench: Bench) -> None:
+    """Files that are no source are beside the module, byte by byte, in folders too, while it loads and afterwards."""
+    host = bench.start()
+    texts = ["[1,\n2]\n", "<?php é \x00\r\n"]
+    for word in ("one", "two"):
+        slot = host.load("beside", files={"table.json": texts[0] + word, "deep/down/words.txt": texts[1] + word})
+        expect(slot.run([0]), [[texts[0] + word, texts[1] + word]], "what is read beside the module")
+
+
+@case
 def missing_sibling(bench: Bench) -> None:
     """A module whose sibling is not there is a load error."""
     bench.start().refuse_load("sibling")

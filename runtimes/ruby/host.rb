@@ -1,11 +1,9 @@
 # The host of Ruby modules (runtimes/PROTOCOL.md): one loop reads frames, runs turns and commits them.
-require "stringio"
-require_relative "flow"
+require_relative "slot"
+require_relative "failure"
+require_relative "prints"
 
-class Printed < StringIO # what modules print
-  def initialize(host) = super().tap { @host = host }
-  def write(*parts) = parts.join.tap { |s| s.each_line(chomp: true) { |l| @host.log("info", l) unless l.empty? } }.size
-end
+Encoding.default_external = Encoding::UTF_8 # whatever the locale
 
 class Host
   HEADER, BODY_BYTES, OUTPUT_BYTES, WORK_US = "L<CCS<L<L<Q<", 64 << 20, 64 << 10, 5_000
@@ -14,10 +12,10 @@ class Host
   CONSUMED, FUSED, HOOK = [1, 1, 0], [0, 1, 1], [0, 0, 0] # what a call counts as in COMMIT: consumed, handled, fused
 
   def initialize(input, output)
-    @in, @out, @slots, @todo = File.open(input, "rb"), File.open(output, "wb"), {}, []
+    @in, @out, @slots, @todo, @lock = File.open(input, "rb"), File.open(output, "wb"), {}, [], Mutex.new
     @out.sync = true
     clear
-    $stdout = $stderr = Printed.new(self)
+    $stdout, $stderr = @prints = [Prints.new(self, "info", STDOUT), Prints.new(self, "error", STDERR)]
     frame(HELLO, 0, JSON.generate(protocol: 1, runtime: "ruby", version: RUBY_VERSION, pid: $$))
   end
 
@@ -29,7 +27,22 @@ class Host
     end
   end
 
-  def log(level, text) = frame(LOG, @current || ALL_SLOTS, JSON.generate(level: level, text: text.scrub))
+  attr_reader :is_left # by a forked child, which keeps away from the link
+  attr_writer :is_unfinished # a line that was printed
+
+  def leave
+    [@in, @out].each(&:close)
+    $stdout, $stderr, @is_left = STDOUT, STDERR, true
+    STDOUT.sync = true
+  end
+
+  def log(level, text)
+    return STDERR.puts(Flow.shown(text)) if @is_left
+    body = JSON.generate(level: Flow.shown(level), text: Flow.shown(text))
+    Thread.handle_interrupt(Object => :never) { frame(LOG, @slots.key?(@current) ? @current : ALL_SLOTS, body) } # not even by Timeout
+  rescue ThreadError # in a signal handler
+    STDERR.puts(Flow.shown(text))
+  end
 
   private
 
@@ -41,7 +54,7 @@ class Host
   end
 
   def frame(kind, slot = 0, body = "", flags = 0, skip = 0, count = 0, first = 0)
-    @out.write([body.bytesize, kind, flags, slot, skip, count, first].pack(HEADER), body)
+    @lock.synchronize { @out.write([body.bytesize, kind, flags, slot, skip, count, first].pack(HEADER), body) }
   end
 
   def look # at the input; waits for it when there is nothing to do
@@ -57,7 +70,9 @@ class Host
     slot = @slots[number]
     case kind
     when 1 then result(number, first, load(number, Flow.decode(body, 1000)))
-    when 2 then pause([@slots.delete(number)].compact) && result(number, first, ok: true)
+    when 2
+      unload(slot)
+      result(number, first, ok: true)
     when 3 then slot.wire(Flow.decode(body))
     when DATA then queue(body, flags, number.to_s, skip, count, first)
     when 6 then pause(number == ALL_SLOTS ? @slots.values : [slot].compact) && frame(PAUSED, number, "", 0, 0, 0, first)
@@ -70,11 +85,18 @@ class Host
   def result(number, request, body) = commit && frame(RESULT, number, JSON.generate(body), 0, 0, 0, request)
 
   def load(number, body)
-    @slots[@current = number] = slot = Flow::Slot.new(self, number, body)
+    @current = number
+    slot = @slots[number] = Flow::Slot.new(self, number, body)
+    slot.run
     { ok: true, hooks: %w[start stop migrate].select { |hook| slot.code.respond_to?(hook) } }
   rescue Exception => error
-    { ok: false, error: describe(error, body["name"]) }
+    raise if fatal?(error)
+    finish_prints
+    @slots.delete(number)&.unload
+    { ok: false, error: Flow::Failure.of(error, slot) }
   end
+
+  def unload(slot) = pause([slot].compact) && (slot.nil? || @slots.delete(slot.number).unload)
 
   def pause(slots)
     slots.each { |slot| slot.held = false }
@@ -90,9 +112,9 @@ class Host
     root = Flow::Context.new(batch, 0)
     done = turn(root) do
       value = slot.code.public_send(hook, root, *body["from_version"])
-      raise NotImplementedError, "Ruby modules cannot be sources" if value.is_a?(Enumerator)
+      raise NotImplementedError, "Ruby modules cannot be sources" if Enumerator === value
     end
-    return { ok: false, error: describe(root.error, slot.load["name"]) } if root.error
+    return { ok: false, error: Flow::Failure.of(root.error, slot) } if root.error
     done.each { |one| keep(one) }
     { ok: true, source: false }
   end
@@ -130,7 +152,7 @@ class Host
     message = call.message
     raise message if message.is_a?(Flow::DataError)
     value = call.slot.code.run(message.nil? ? Flow::NULL : message, call)
-    value.is_a?(Enumerator) ? value.each { |item| call.send("out", item) } : call.send("out", value)
+    Enumerator === value ? value.each { |item| call.send("out", item) } : call.send("out", value)
   end
 
   # The root, then everything fused behind it, depth-first. Returns the calls that stand; of a failed one, its error.
@@ -140,14 +162,16 @@ class Host
       started, @current = clock, call.slot.number
       begin
         block_given? && call.equal?(root) ? yield : handle(call)
+        come_back if @is_left
         raise Flow::TurnTooLarge, "with what is fused" if (size += call.size) > root.slot.max_turn_bytes
         call.apply unless call.changes.empty?
         stack.concat(fused(call).reverse) if call.slot.fuses
       rescue Exception => error
-        raise if error.is_a?(SignalException)
+        raise if fatal?(error)
         done, stack, call = done.reverse_each(&:undo).clear, [], root if error.is_a?(Flow::TurnTooLarge)
         call.fail(error)
       end
+      finish_prints if @is_unfinished
       call.busy_us = (@now = clock) - started
       done << call
     end
@@ -158,7 +182,8 @@ class Host
     call.sends.each_with_index.flat_map do |(port, data, headers), index|
       (call.slot.out[port]&.fused || []).map do |number, target, _|
         one = [[Flow.decode(data)], [call.output_id(index)], [headers.except("id")]]
-        Flow::Context.new(Flow::Batch.new(@slots[number], target, FUSED, nil, *one, call.number, 0), 0)
+        batch = Flow::Batch.new(@slots[number], target, FUSED, nil, *one, call.number, call.batch.flags, 0, data)
+        Flow::Context.new(batch, 0)
       end
     end
   end
@@ -183,12 +208,11 @@ class Host
 
   def keep_error(call, row)
     row[3] += 1
-    fused, headers = call.batch.counts.equal?(FUSED), call.headers
-    info = JSON.generate(error: describe(call.error, call.slot.load["name"]), port: call.port, id: call.message_id,
+    text, headers = call.batch.text, call.headers # a fused message, as it was sent; the runner has the others
+    info = JSON.generate(error: Flow::Failure.of(call.error, call.slot), port: call.port, id: call.message_id,
                          headers: headers.empty? ? nil : headers)
-    message = fused ? (Flow.encode(call.message) rescue "null") : ""
-    place = fused ? NO_INDEX : row[1]
-    @errors << [ERROR, row[0], info + message, call.slot.held ? HELD : 0, info.bytesize, place, call.number]
+    place = text ? NO_INDEX : row[1]
+    @errors << [ERROR, row[0], "#{info}#{text}", call.slot.held ? HELD : 0, info.bytesize, place, call.number]
   end
 
   def commit
@@ -206,13 +230,19 @@ class Host
     true
   end
 
-  def describe(error, file)
-    line = error.backtrace_locations&.find { |location| location.path == file }&.lineno
-    line = error.message[/\A[^\n]*?:(\d+): /, 1]&.to_i if error.is_a?(SyntaxError)
-    type = error.is_a?(Flow::DataError) ? "DataError" : error.class.name.split("::").last
-    { type: type, message: error.message.scrub, file: line && file, line: line,
-      stack: error.backtrace&.first(20)&.join("\n")&.scrub }.compact
+  def fatal?(error) = @is_left || error.is_a?(SignalException)
+
+  def come_back
+    STDERR.puts("a forked child has come back from #{@slots[@current].load["module"]}: it ends here")
+    exit
+  end
+
+  def finish_prints
+    @is_unfinished = false
+    @prints.each(&:finish)
   end
 end
 
-Host.new(*ARGV.last(2)).run
+Process.singleton_class.prepend(Module.new { def _fork = super.tap { |pid| HOST.leave if pid.zero? } })
+HOST = Host.new(*ARGV.last(2))
+HOST.run
