@@ -33,15 +33,21 @@ class Places:
 
 def dotted(path: FieldPath) -> str:
     """The path as a person writes it: `wires[2].from`; the flow itself is `the flow`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{cut(part)}" for part in path)
     return f"`{text.removeprefix('.')}`" if text else "the flow"
+
+
+def cut(text: str) -> str:
+    """A text in a sentence, of a readable length."""
+    return text if len(text) <= 80 else f"{text[:60]}..."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the likely one, or all there are."""
     names = sorted(known)
     if close := get_close_matches(name, names, n=1):
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {cut(close[0])!r}?"
     if not names:
         return "there are none."
-    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:30])}{' ...' if len(names) > 30 else ''}."
+    some = ", ".join(map(cut, names[:20]))
+    return f"there {'is' if len(names) == 1 else 'are'} {some}{' ...' if len(names) > 20 else ''}."

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from actors.flows.model import FlowError
-from actors.flows.places import FieldPath, Places, dotted, nearest
+from actors.flows.places import FieldPath, Places, cut, dotted, nearest
 from actors.flows.yaml_text import read_text
 
 MAX_FILE_BYTES = 16 << 20
@@ -76,6 +76,8 @@ def text_of(path: Path, what: str) -> str:
         problem = f"is not UTF-8: line {line}, column {column} has the byte 0x{error.object[error.start]:02x}."
     except OSError as error:
         problem = f"cannot be read: {error.strerror}."
+    except ValueError as error:
+        problem = f"is no path: {error}."
     raise FlowError([f"{what} {problem}"])
 
 
@@ -99,13 +101,13 @@ class _Inliner:
         """Changes `file` to `code` and `name`, and the patterns of `files` to names and texts."""
         home, own = self.folder, None
         if isinstance(module.get("file"), str) and "code" not in module:
-            own = self.folder / module["file"]
-            home = own.parent
-            text = self._read(own, (*path, "file"))
+            file = self.folder / module["file"]
+            text = self._read(file, (*path, "file"))
             if text is not None:
+                own, home = file, file.parent
                 del module["file"]
                 module["code"] = text
-                module.setdefault("name", own.name)
+                module.setdefault("name", file.name)
         patterns = module.get("files")
         if isinstance(patterns, list) and all(isinstance(pattern, str) for pattern in patterns):
             module["files"] = self._siblings(patterns, home, own, (*path, "files"))
@@ -113,7 +115,7 @@ class _Inliner:
     def _read(self, file: Path, path: FieldPath) -> str | None:
         self.looked_at.files.add(file)
         try:
-            text = text_of(file, f"{self.places.at(path)}: {dotted(path)} names {str(file)!r}, which")
+            text = text_of(file, f"{self.places.at(path)}: {dotted(path)} names {cut(str(file))!r}, which")
         except FlowError as error:
             self.problems += error.problems
             return None
@@ -138,20 +140,20 @@ class _Inliner:
 
     def _matches(self, pattern: str, path: FieldPath) -> list[Path]:
         """The files that a pattern matches, in order; none of them outside the flow file's folder."""
-        parts = PurePosixPath(pattern)
+        parts, shown = PurePosixPath(pattern), repr(cut(pattern))
         if not parts.parts or parts.is_absolute() or ".." in parts.parts:
-            return self._refuse(path, f"{pattern!r} must be a pattern inside the flow file's folder, like 'lib/*.py'.")
+            return self._refuse(path, f"{shown} must be a pattern inside the flow file's folder, like 'lib/*.py'.")
         try:
             files = sorted(file for file in self.folder.glob(pattern) if file.is_file())
-        except ValueError as error:
-            return self._refuse(path, f"{pattern!r} is not a pattern: {error}.")
+        except (ValueError, OSError, NotImplementedError) as error:
+            return self._refuse(path, f"{shown} is not a pattern: {cut(str(error))}.")
         outside = [file for file in files if not file.resolve().is_relative_to(self.folder.resolve())]
         if outside:
             return self._refuse(path, f"{str(outside[0])!r} leads out of the flow file's folder; copy it there.")
         if not files:
-            return self._refuse(path, f"{pattern!r} matches no file in {str(self.folder)!r}.")
+            return self._refuse(path, f"{shown} matches no file in {str(self.folder)!r}.")
         if len(files) > MAX_FILES:
-            return self._refuse(path, f"{pattern!r} matches {len(files)} files; at most {MAX_FILES} are read.")
+            return self._refuse(path, f"{shown} matches {len(files)} files; at most {MAX_FILES} are read.")
         return files
 
     def _refuse(self, path: FieldPath, sentence: str) -> list[Path]:

@@ -84,13 +84,13 @@ def _array_problems(value: list[Any], schema: dict[str, Any], path: FieldPath) -
     for index, item in enumerate(value):
         yield from schema_problems(item, schema.get("items", {}), (*path, index))
         if schema.get("uniqueItems") and item in value[:index]:
-            yield Problem((*path, index), f"{dotted((*path, index))} repeats {item!r}; leave one out.")
+            yield Problem((*path, index), f"{dotted((*path, index))} repeats {shown(item)}; leave one out.")
 
 
 def _string_problems(value: str, schema: dict[str, Any], path: FieldPath) -> Iterator[Problem]:
     choices = schema.get("enum")
     if choices and value not in choices:
-        yield Problem(path, f"{dotted(path)} must be one of {', '.join(choices)}, not {value!r}.")
+        yield Problem(path, f"{dotted(path)} must be one of {', '.join(choices)}, not {shown(value)}.")
     elif "pattern" in schema and not re.search(_python_pattern(schema["pattern"]), value):
         yield Problem(path, f"{dotted(path)} must be {schema['x-pattern-means']}, not {shown(value)}.")
 
@@ -123,7 +123,7 @@ def json_problems(value: Any, path: FieldPath = ()) -> Iterator[Problem]:
             else:
                 yield from json_problems(item, (*path, key))
     elif isinstance(value, float) and not math.isfinite(value):
-        yield Problem(path, f"{dotted(path)} must be a finite number, not {value}.")
+        yield Problem(path, f"{dotted(path)} must be a number between -1.8e308 and 1.8e308, not {value}.")
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         yield Problem(path, f"{dotted(path)} does not fit into 64 bits: {shown(value)}.")
     elif isinstance(value, str) and not _is_unicode(value):

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from actors.flows.model import Flow, FlowError, FlowTest, Module, Retry, Wire
-from actors.flows.places import FieldPath, Places, dotted, nearest
+from actors.flows.places import FieldPath, Places, cut, dotted, nearest
 from actors.flows.schema import Problem, flow_schema, json_problems, schema_problems
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class _Parts:
             yield from self._test_problems(("tests", index), test)
             if names.setdefault(test.name, index) != index:
                 yield Problem(
-                    ("tests", index, "name"), f"{dotted(('tests', index))} has the name of another test, {test.name!r}."
+                    ("tests", index, "name"),
+                    f"{dotted(('tests', index))} has the name of another test, {cut(test.name)!r}.",
                 )
 
     def _wire_problems(self, path: FieldPath, wire: Wire) -> Iterator[Problem]:
@@ -141,7 +142,7 @@ def _delivery_problems(path: FieldPath, wire: Wire) -> Iterator[Problem]:
 
 def _runtime_problems(path: FieldPath, runtime: Any, known: Collection[str] | None) -> Iterator[Problem]:
     if known is not None and isinstance(runtime, str) and runtime not in known:
-        text = f"there is no runtime {runtime!r}; {nearest(runtime, known)}"
+        text = f"there is no runtime {cut(runtime)!r}; {nearest(runtime, known)}"
         yield Problem((*path, "runtime"), f"{dotted((*path, 'runtime'))}: {text}")
 
 

@@ -1,4 +1,4 @@
-"""YAML and JSON text as plain values, with the place of every field. Knows nothing of flows.
+"""YAML text as plain values, with the place of every field; JSON's is json_text.py. Knows nothing of flows.
 
 YAML's own 1.1 reading turns `on` into true, `1_0` into ten and a date into an object; here plain
 words mean what YAML 1.2's core schema says, so a file means the same as its JSON twin.
@@ -6,18 +6,17 @@ words mean what YAML 1.2's core schema says, so a file means the same as its JSO
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NoReturn
 
 import yaml
 from yaml.reader import Reader
 
+from actors.flows.json_text import MAX_NESTING, read_json, whole_number
 from actors.flows.model import FlowError
 from actors.flows.places import FieldPath, Places, dotted
 
 MAX_VALUES = 250_000  # aliases can make a short text enormous
-MAX_NESTING = 128
 TAG = "tag:yaml.org,2002:"
 PLAIN_WORDS = {
     "null": (r"~|null|Null|NULL|", "~nN"),
@@ -28,7 +27,7 @@ PLAIN_WORDS = {
         "-+.0123456789",
     ),
 }
-SURROGATES = re.compile(r"(\\\\)|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")  # YAML 1.1 ends lines there, YAML 1.2 and editors do not
 
 
 class Yaml12Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -46,30 +45,19 @@ def read_text(text: str, file: str) -> tuple[Any, Places]:
     """The value of a YAML text, or of a JSON text if `file` ends in .json; FlowError names what is wrong and where."""
     places = Places(file)
     if file.endswith(".json"):
-        text = _checked_json(text, file)
-    if unprintable := Reader.NON_PRINTABLE.search(text):
-        before = text[: unprintable.start()]
+        return read_json(text, places), places
+    if odd := Reader.NON_PRINTABLE.search(text) or OTHER_BREAKS.search(text):
+        before = text[: odd.start()]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        _refuse(f"{file}:{line}:{column}", f"the character {unprintable[0]!r} may not stand in YAML; remove it.")
+        _refuse(
+            f"{file}:{line}:{column}",
+            f"the character {odd[0]!r} may not stand in YAML; remove or escape it.",
+        )
     return _Converter(places).convert(_composed(text, places), ()), places
 
 
 def _refuse(place: str, sentence: str) -> NoReturn:
     raise FlowError([f"{place}: {sentence}"])
-
-
-def _checked_json(text: str, file: str) -> str:
-    """JSON's own parser knows better what is wrong with JSON; YAML's, which finds the places, knows no surrogates."""
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        _refuse(f"{file}:{error.lineno}:{error.colno}", f"this is not JSON: {error.msg}.")
-    except RecursionError:
-        _refuse(f"{file}:1:1", f"the file is nested deeper than {MAX_NESTING} levels.")
-    return SURROGATES.sub(
-        lambda found: found[1] or bytes.fromhex(found[2] + found[3]).decode("utf-16-be"),
-        text,
-    )
 
 
 def _composed(text: str, places: Places) -> yaml.Node:
@@ -149,7 +137,7 @@ class _Converter:
                 case "bool":
                     return {"true": True, "false": False}[text.lower()]
                 case "int":
-                    return _whole(text)
+                    return whole_number(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
                 case "float":
                     return float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
         except (KeyError, ValueError):
@@ -161,13 +149,6 @@ class _Converter:
 
     def _refuse(self, path: FieldPath, sentence: str) -> NoReturn:
         _refuse(self.places.at(path), sentence)
-
-
-def _whole(text: str) -> int | float:
-    """An integer; beyond 64 bits a double, as everywhere in the data contract."""
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    number = float(text) if base == 10 and len(text) > 20 else int(text, base)
-    return number if -(2**63) <= number < 2**63 else float(number)
 
 
 def _short(tag: str) -> str:

@@ -98,7 +98,10 @@ def test_places_of_keys_and_items():
         ("? [a]\n: b", "DIR/f.yaml:1:3: the key of several values in the flow is not text; put it in quotes."),
         ("a:\n\t- b", "DIR/f.yaml:2:1: a tab stands where YAML wants spaces; replace it."),
         ("a: b: c", "DIR/f.yaml:1:5: this is not YAML: mapping values are not allowed in this context."),
-        ("a: b\nc: \x07", "DIR/f.yaml:2:4: the character '\\x07' may not stand in YAML; remove it."),
+        (
+            "a: b\nc: \x07",
+            "DIR/f.yaml:2:4: the character '\\x07' may not stand in YAML; remove or escape it.",
+        ),
         ("a: !foo 3", "DIR/f.yaml:1:1: `a` has the tag !foo, which a flow file cannot have."),
         ("a: !!int x", "DIR/f.yaml:1:1: `a` says it is !!int, which 'x' is not."),
         ("a: &a [*a]", "DIR/f.yaml:1:4: `a[0][0][0]` is nested too deep, too large, or contains itself."),
@@ -137,7 +140,7 @@ def test_broken_json_gets_jsons_own_sentence(tmp_path):
         "DIR/f.json:2:2: `id` is given twice, first in line 1; remove one."
     ]
     assert problems(write(tmp_path, "[" * 100_000, "f.json")) == [
-        "DIR/f.json:1:1: the file is nested deeper than 128 levels."
+        "DIR/f.json:1:130: `[0][0][0][0]` is nested deeper than 128 levels."
     ]
 
 
