@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actors.flows.places import FieldPath, dotted, nearest
+from actors.flows.places import FieldPath, cut, dotted, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def schema_problems(value: Any, schema: dict[str, Any], path: FieldPath = ()) ->
         yield from _array_problems(value, schema, path)
     elif isinstance(value, str):
         yield from _string_problems(value, schema, path)
-    elif not isinstance(value, bool):
+    elif not isinstance(value, bool) and not _is_endless(value):  # of which json_problems speaks
         yield from _number_problems(value, schema, path)
 
 
@@ -84,13 +84,13 @@ def _array_problems(value: list[Any], schema: dict[str, Any], path: FieldPath) -
     for index, item in enumerate(value):
         yield from schema_problems(item, schema.get("items", {}), (*path, index))
         if schema.get("uniqueItems") and item in value[:index]:
-            yield Problem((*path, index), f"{dotted((*path, index))} repeats {shown(item)}; leave one out.")
+            yield Problem((*path, index), f"{dotted((*path, index))} repeats {cut(repr(item))}; leave one out.")
 
 
 def _string_problems(value: str, schema: dict[str, Any], path: FieldPath) -> Iterator[Problem]:
     choices = schema.get("enum")
     if choices and value not in choices:
-        yield Problem(path, f"{dotted(path)} must be one of {', '.join(choices)}, not {shown(value)}.")
+        yield Problem(path, f"{dotted(path)} must be one of {', '.join(choices)}, not {cut(value)!r}.")
     elif "pattern" in schema and not re.search(_python_pattern(schema["pattern"]), value):
         yield Problem(path, f"{dotted(path)} must be {schema['x-pattern-means']}, not {shown(value)}.")
 
@@ -122,8 +122,8 @@ def json_problems(value: Any, path: FieldPath = ()) -> Iterator[Problem]:
                 yield Problem(path, f"{dotted(path)} has the key {key!r}; keys must be text.")
             else:
                 yield from json_problems(item, (*path, key))
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield Problem(path, f"{dotted(path)} must be a number between -1.8e308 and 1.8e308, not {value}.")
+    elif _is_endless(value):
+        yield Problem(path, f"{dotted(path)} must be a finite number, not {value}.")
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         yield Problem(path, f"{dotted(path)} does not fit into 64 bits: {shown(value)}.")
     elif isinstance(value, str) and not _is_unicode(value):
@@ -173,6 +173,10 @@ def _hint(value: Any, names: list[str]) -> str:
     if "string" in names and isinstance(value, (bool, int, float)):
         return "; put it in quotes"
     return ""
+
+
+def _is_endless(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _is_unicode(text: str) -> bool:

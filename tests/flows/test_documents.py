@@ -171,8 +171,8 @@ def test_any_text_is_yaml_or_refused_with_its_place(text):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('{"id": ' + "9" * 5000 + "}", "f.json:1:2: `id` must be a number between -1.8e308 and 1.8e308, not inf."),
-        ('{"layout": NaN}', "f.json:1:2: `layout` must be a number between -1.8e308 and 1.8e308, not nan."),
+        ('{"id": ' + "9" * 5000 + "}", "f.json:1:2: `id` must be a finite number, not inf."),
+        ('{"layout": NaN}', "f.json:1:2: `layout` must be a finite number, not nan."),
         ('{"layout": ["\\ud800"]}', "f.json:1:13: `layout[0]` has half of a surrogate pair in its text"),
         ('{"drain_timeout_s": 1e308}', "f.json:1:2: `drain_timeout_s` must be at most 31536000, not 1e+308."),
     ],
