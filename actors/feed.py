@@ -1,56 +1,72 @@
-"""The Feed actor: NDJSON lines from a file or pipe (`-i`) into an in-port.
+"""The Feed actor: lines from a file or pipe (`-i`) into in-ports.
 
-To its module it is a feeder like any other.
+To its modules it is a feeder like any other.
 """
 
 from __future__ import annotations
 
 import os
 import select
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import orjson
 from thespian.actors import ActorAddress
 
 from actors.base import BaseActor
+from actors.input_lines import MAX_NAMED, InputLines
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.module_to_runner import FlowIdle
 from actors.messages.runner_to_session import Attached
 from actors.messages.session_to_runner import AttachFeed
 from actors.messages.system_to_actor import Ready
+from actors.outlet import own
 from runtimes.frames import join
 
 READ_BYTES = 64 << 10
-MAX_LINE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartFeed:
-    """Feed `module.port` of `flow` from the descriptor `fd`; `name` is for errors. Told to the sender: FeedEnded."""
+    """Feed ports of `flow` from the descriptor `fd`, each with every line. `places`: wire -> module and port.
+
+    `name` is for errors; `raw`: a line is text, not JSON. Told to the sender: FeedReady, BadLines, FeedBroken.
+    """
 
     flow: str
-    module: str
-    port: str
+    places: Mapping[str, tuple[str, str]]
     fd: int
     name: str
+    raw: bool
     runner: ActorAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BadLine:
-    """A line that is not one JSON value; it was left out."""
+class BadLines:
+    """`count` lines so far were no messages; they were left out. `named`: sentences about new ones."""
 
     name: str
-    number: int
-    reason: str
+    count: int
+    named: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedReady:
-    """Attached; or `error`."""
+    """Attached to all places; or `errors`."""
 
     name: str
-    error: str | None
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedBroken:
+    """The input cannot be read any further."""
+
+    name: str
+    reason: str
+
+
+class EndFeed:
+    """Read no more."""
 
 
 class ReadOn:
@@ -58,44 +74,59 @@ class ReadOn:
 
 
 class FeedActor(BaseActor):
-    """Reads when its module has room. Lines become bodies undecoded; they are only checked to be JSON."""
+    """Reads when its modules have room. Lines become bodies undecoded; they are only checked to be JSON."""
 
     def receiveMsg_StartFeed(self, message: StartFeed, sender: ActorAddress) -> None:
-        """Attach to the module."""
-        self.owner, self.fd, self.name = sender, message.fd, message.name
+        """Attach to the modules."""
+        self.owner, self.name = sender, message.name
+        self.fd = own(message.fd, os.O_RDONLY)
         self.runner, self.flow = message.runner, message.flow
-        self.wire = f"-i->{message.module}.{message.port}"
-        self.module: ActorAddress | None = None
+        self.modules: dict[str, ActorAddress] = {}  # by wire
+        self.errors: list[str] = []
         self.held: set[str] = set()
-        self.rest, self.line_number, self.number = b"", 0, 0
+        self.lines, self.number = InputLines(message.raw), 0
+        self.told, self.next_told = 0, 10 * MAX_NAMED  # bad lines
         self.watching = self.ended = self.reading = False
-        self.skipping = False  # the rest of a line that was too long
-        attach = AttachFeed(flow=message.flow, module=message.module, port=message.port, wire=self.wire)
-        self.send(message.runner, attach)
+        self.left = len(message.places)
+        for wire, (module, port) in message.places.items():
+            self.send(message.runner, AttachFeed(flow=message.flow, module=module, port=port, wire=wire))
 
     def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
-        """The module is there (or its successor is)."""
-        first, self.module = self.module is None, message.module
-        if message.error is not None:
-            self.send(self.owner, FeedReady(name=self.name, error=message.error))
-        elif first:
+        """A module is there (or its successor is)."""
+        first = message.wire not in self.modules
+        if message.module is None:
+            self.errors.append(message.error or "")
+        else:
             assert message.gauge is not None
-            self.gauge = message.gauge
+            self.modules[message.wire], self.gauge = message.module, message.gauge
+        if first:
+            self.left -= 1
+            if not self.left:
+                self._begin()
+
+    def _begin(self) -> None:
+        self.send(self.owner, FeedReady(name=self.name, errors=tuple(self.errors)))
+        if self.errors:
+            self.ended = True
+            os.close(self.fd)
+        else:
             self.gauge.sources += 1
-            self.send(self.owner, FeedReady(name=self.name, error=None))
             self._read_on()
 
     def receiveMsg_HoldWire(self, message: HoldWire, _sender: ActorAddress) -> None:
-        """The module is full."""
+        """A module is full: the others wait with it."""
         self.held.add(message.wire)
-        if self.watching:
-            self.watching = False
-            self.system.unwatch(self.fd)
+        self._unwatch()
 
     def receiveMsg_ReleaseWire(self, message: ReleaseWire, _sender: ActorAddress) -> None:
         """The module has room."""
         self.held.discard(message.wire)
         self._read_on()
+
+    def receiveMsg_EndFeed(self, _message: EndFeed, _sender: ActorAddress) -> None:
+        """The run is over; the part of a line that has come is no message."""
+        if not self.ended:
+            self._end()
 
     def _read_on(self) -> None:
         if self.held or self.ended or self.watching or self.reading:
@@ -106,6 +137,11 @@ class FeedActor(BaseActor):
         except PermissionError:  # a plain file: epoll does not take it, it is always ready
             self.reading = True
             self.send(self.myAddress, ReadOn())
+
+    def _unwatch(self) -> None:
+        if self.watching:
+            self.watching = False
+            self.system.unwatch(self.fd)
 
     def receiveMsg_ReadOn(self, _message: ReadOn, _sender: ActorAddress) -> None:
         """The next portion of a plain file."""
@@ -124,64 +160,36 @@ class FeedActor(BaseActor):
             data = os.read(self.fd, READ_BYTES)
         except BlockingIOError:
             return
-        if data:
-            self._take(data)
-            return
+        except OSError as error:
+            self.send(self.owner, FeedBroken(name=self.name, reason=error.strerror or str(error)))
+            data = b""
+        self._deliver(self.lines.feed(data) if data else self.lines.end())
+        if not data:
+            self._end()
+            if self.gauge.idle:
+                self.send(self.runner, FlowIdle(flow=self.flow))
+
+    def _end(self) -> None:
+        self._unwatch()
+        os.close(self.fd)
         self.ended = True
-        if self.watching:
-            self.system.unwatch(self.fd)
-            self.watching = False
-        if self.rest:
-            self._lines(self.rest)
         self.gauge.sources -= 1
-        if self.gauge.idle:
-            self.send(self.runner, FlowIdle(flow=self.flow))
-
-    def _take(self, data: bytes) -> None:
-        if self.skipping:
-            _, newline, data = data.partition(b"\n")
-            self.skipping = not newline
-        text, newline, rest = data.rpartition(b"\n")
-        if newline:
-            self._lines(self.rest + text)
-            self.rest = rest
-        else:
-            self.rest += rest
-        if len(self.rest) > MAX_LINE_BYTES:
-            self.line_number += 1
-            self._bad(f"longer than {MAX_LINE_BYTES} bytes")
-            self.rest, self.skipping = b"", True
-
-    def _lines(self, text: bytes) -> None:
-        lines = text.split(b"\n")
-        try:
-            for line in lines:  # one by one: in a joint array two broken lines can make up for each other
-                orjson.loads(line)
-        except orjson.JSONDecodeError:
-            lines = self._good_lines(lines)
-        else:
-            self.line_number += len(lines)
-        self._deliver(lines)
-
-    def _good_lines(self, lines: list[bytes]) -> list[bytes]:
-        good = []
-        for line in lines:
-            self.line_number += 1
-            if not line.strip():
-                continue
-            try:
-                orjson.loads(line)
-                good.append(line.strip())
-            except orjson.JSONDecodeError as error:
-                self._bad(f"not JSON: {error}")
-        return good
-
-    def _bad(self, reason: str) -> None:
-        self.send(self.owner, BadLine(name=self.name, number=self.line_number, reason=reason))
+        self._tell_bad_lines()
 
     def _deliver(self, lines: list[bytes]) -> None:
-        assert self.module is not None
         if lines:
-            self.gauge.pending += len(lines)
-            self.send(self.module, Deliver(self.wire, join(lines), 0, 0, len(lines), self.number))
-            self.number += len(lines)
+            body, count = join(lines), len(lines)
+            self.gauge.pending += count * len(self.modules)
+            for wire, module in self.modules.items():
+                self.send(module, Deliver(wire, body, 0, 0, count, self.number))
+            self.number += count
+        if self.lines.named or self.lines.bad_count >= self.next_told:
+            self._tell_bad_lines()
+
+    def _tell_bad_lines(self) -> None:
+        """The first ones, then when there are ten times as many, then all at the end."""
+        count, named = self.lines.bad_count, tuple(self.lines.named)
+        if count > self.told:
+            self.send(self.owner, BadLines(name=self.name, count=count, named=named))
+            self.told, self.lines.named = count, []
+            self.next_told = max(self.next_told, 10 * count)

@@ -52,7 +52,7 @@ class FlowEnds(FlowLife):
         record.watcher = sender
         if record.state == "failed":
             self.send(sender, FlowEnded(flow=message.flow, errors=record.failed_for))
-        record.gauge.watched = True
+        record.gauge.watched = message.idle
         if record.gauge.idle:
             self._idle(record)
 

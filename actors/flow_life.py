@@ -276,7 +276,7 @@ class FlowLife(FlowPrepare):
         del self.flows[record.flow.id]
         self._forget_kept(record)
         if record.watcher is not None:
-            self.send(record.watcher, FlowEnded(flow=record.flow.id))
+            self.send(record.watcher, FlowEnded(flow=record.flow.id, removed=True))
         return ()
 
     def _forget_kept(self, record: FlowRecord) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.base import BaseActor
-from actors.feed import BadLine, FeedActor, FeedReady, StartFeed
+from actors.feed import BadLines, EndFeed, FeedActor, FeedBroken, FeedReady, StartFeed
 from actors.messages import client_to_runner as api
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_session import FlowEnded
@@ -29,10 +29,9 @@ FLUSH_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """`-i` or `-o`: `module.port` and an open descriptor."""
+    """What `-i` or `-o` says of one open descriptor. `places`: wire -> module and port; `name` is for errors."""
 
-    module: str
-    port: str
+    places: Mapping[str, tuple[str, str]]
     fd: int
     name: str
 
@@ -43,7 +42,7 @@ class Outcome:
 
     over: bool = False
     errors: list[str] = field(default_factory=list)
-    bad_lines: list[str] = field(default_factory=list)
+    bad_lines: dict[str, int] = field(default_factory=dict)  # by the name of the input
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
     state: dict[str, Any] | None = None
 
@@ -59,6 +58,7 @@ class RunFlow:
     for_s: float | None
     signal_fd: int
     outcome: Outcome
+    raw: bool = False
     watch: FlowWatch | None = None
     show: Callable[[dict[str, Any]], None] | None = None
     mute_sources: bool = False
@@ -71,6 +71,8 @@ class SessionActor(BaseActor):
     def receiveMsg_RunFlow(self, message: RunFlow, _sender: ActorAddress) -> None:
         """Begin."""
         self.job, self.outcome, self.starting = message, message.outcome, False
+        self.broken: set[str] = set()  # outputs
+        self.removed = False  # the flow, by somebody else
         self.system.watch(message.signal_fd, 1, self.myAddress)
         self.operation = Operation(self._running(), self._ended, self.wakeupAfter)
         self.operation.begin()
@@ -93,10 +95,9 @@ class SessionActor(BaseActor):
             self.send(job.runner, MuteSources(flow=str(flow_id)))
         sinks = [self._start(SinkActor, StartSink, end, flow_id) for end in job.outputs]
         ready = yield Expect([("sink", end.name) for end in job.outputs])
-        for end in job.inputs:
-            self._start(FeedActor, StartFeed, end, flow_id)
+        feeds = [self._start(FeedActor, StartFeed, end, flow_id, raw=job.raw) for end in job.inputs]
         ready |= yield Expect([("feed", end.name) for end in job.inputs])
-        outcome.errors += [f"{key[1]}: {message.error}" for key, message in ready.items() if message.error]
+        outcome.errors += [f"{key[1]}: {error}" for key, message in ready.items() for error in message.errors]
         if not outcome.errors:
             self.starting = True
             reply = _only((yield self._call(api.StartFlow, flow_id=flow_id)))
@@ -108,20 +109,36 @@ class SessionActor(BaseActor):
             yield from self._until_over(flow_id, reply.data["ends"])
             if watcher is not None:
                 self.send(watcher, StopWatcher())
+        yield from self._ending(feeds, sinks)
+        if not self.removed:
+            reply = _only((yield self._call(api.DeadLetters, flow_id=flow_id)))
+            outcome.dead_letters = reply.value or []
+            outcome.errors += [] if reply.ok else [reply.error]
+
+    def _ending(self, feeds: list[ActorAddress], sinks: list[ActorAddress]) -> Steps:
+        """Read no more, stop, write what has come out; say what was not done."""
+        for feed in feeds:
+            self.send(feed, EndFeed())
         yield self._call(ShutDown)
         for sink in sinks:
-            self.send(sink, FlushSink())
-        yield Expect([("flushed", end.name) for end in job.outputs], timeout_s=FLUSH_TIMEOUT_S)
-        outcome.dead_letters = _only((yield self._call(api.DeadLetters, flow_id=flow_id))).value or []  # removed: none
+            self.send(sink, FlushSink(timeout_s=FLUSH_TIMEOUT_S))
+        flushed = yield Expect([("flushed", end.name) for end in self.job.outputs])
+        accounts = _only((yield self._call(api.Audit))).value or {}
+        left = {module: row["queued"] for module, row in accounts.items() if row["queued"]}
+        if left:
+            where = ", ".join(f"{count:,} at {module}" for module, count in left.items())
+            log.warning("it was ended before all messages were handled: %s", where)
+        self.outcome.errors += [
+            f"{sink.name}: {sink.reason}; {sink.lost:,} messages were not written"
+            for sink in flushed.values() if sink.lost or (sink.reason and left)
+        ]  # fmt: skip
 
-    def _start(self, kind: type[BaseActor], message: Any, end: Endpoint, flow_id: Any) -> ActorAddress:
+    def _start(
+        self, kind: type[BaseActor], message: Any, end: Endpoint, flow_id: Any, **more: Any
+    ) -> ActorAddress:  # fmt: skip
         actor = self.createActor(kind)
-        self.send(
-            actor,
-            message(
-                flow=flow_id, module=end.module, port=end.port, fd=end.fd, name=end.name, runner=self.job.runner
-            ),
-        )  # fmt: skip
+        start = message(flow=flow_id, places=end.places, fd=end.fd, name=end.name, runner=self.job.runner, **more)
+        self.send(actor, start)
         return actor
 
     def _start_watcher(self) -> ActorAddress | None:
@@ -132,13 +149,14 @@ class SessionActor(BaseActor):
         return watcher
 
     def _until_over(self, flow_id: Any, ends: bool) -> Steps:
-        if ends:  # it has sources or feeds: it is over when they are
-            self.send(self.job.runner, WatchFlow(flow=flow_id))
+        self.send(self.job.runner, WatchFlow(flow=flow_id, idle=ends))
+        if not ends and self.job.for_s is None:
+            log.info("%s has no source and no -i: it waits for `runner send %s/MODULE JSON`", flow_id, flow_id)
         if self.job.for_s is not None:
             self.wakeupAfter(self.job.for_s, "over")
         if self.job.show is not None:
             self.wakeupAfter(self.job.show_every_s, "show")
-        ended = yield from self._over(flow_id)
+        ended = None if self._all_broken() else (yield from self._over(flow_id))
         if isinstance(ended, FlowEnded):
             self.outcome.errors += ended.errors
         if self.job.show is not None:
@@ -173,6 +191,9 @@ class SessionActor(BaseActor):
 
     def receiveMsg_FlowEnded(self, message: FlowEnded, _sender: ActorAddress) -> None:
         """Nothing is left to do."""
+        if message.removed:
+            self.removed = True
+            log.info("%s has been removed", message.flow)
         self.operation.resolve("over", message)
 
     def receiveMsg_Ready(self, _message: Ready, _sender: ActorAddress) -> None:
@@ -204,16 +225,26 @@ class SessionActor(BaseActor):
         """Everything is written."""
         self.operation.resolve(("flushed", message.name), message)
 
-    def receiveMsg_BadLine(self, message: BadLine, _sender: ActorAddress) -> None:
-        """An input line was left out."""
-        text = f"{message.name}: line {message.number}: {message.reason}"
-        log.error("%s", text)
-        self.outcome.bad_lines.append(text)
+    def receiveMsg_BadLines(self, message: BadLines, _sender: ActorAddress) -> None:
+        """Input lines were left out."""
+        for text in message.named or (f"{message.count:,} lines so far were left out",):
+            log.error("%s: %s", message.name, text)
+        self.outcome.bad_lines[message.name] = message.count
+
+    def receiveMsg_FeedBroken(self, message: FeedBroken, _sender: ActorAddress) -> None:
+        """For the flow the input has ended."""
+        self.outcome.errors.append(f"{message.name}: {message.reason}; what came before it has been read")
 
     def receiveMsg_SinkBroken(self, message: SinkBroken, _sender: ActorAddress) -> None:
-        """The reader of an output has gone: the work is over."""
-        self.outcome.errors.append(f"{message.name}: {message.reason}")
-        self.operation.resolve("over", None)
+        """The reader of an output has gone, or its disk is full: without any output the work is over."""
+        self.broken.add(message.name)
+        if self._all_broken():
+            self.operation.resolve("over", None)
+        else:
+            log.error("%s: %s; the other outputs go on", message.name, message.reason)
+
+    def _all_broken(self) -> bool:
+        return bool(self.broken) and len(self.broken) == len(self.job.outputs)
 
 
 def _only(came: dict[Any, Any]) -> Any:

@@ -17,20 +17,36 @@ STATE_HELP = "state directory (default: $RUNNER_STATE or ~/.local/state/runner)"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse, run the verb, turn a UserError into a message and an exit status."""
-    argv = sys.argv[1:] if argv is None else argv
-    options = _parser(_docs(argv)).parse_args(argv)
+    """Run a verb; turn what goes wrong into a message and an exit status."""
+    _fill_closed_streams()
     try:
-        return int(options.do(options))
+        try:
+            return _main(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()
     except UserError as error:
         for sentence in error.sentences:
             print(f"runner: {sentence}", file=sys.stderr)
         return 2 if error.usage else 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # then the reader of our output has seen enough
+            print(f"runner: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the output fails no second time
         return 1
+
+
+def _main(argv: list[str]) -> int:
+    options = _parser(_docs(argv)).parse_args(argv)
+    return int(options.do(options))
+
+
+def _fill_closed_streams() -> None:
+    """Nothing that is opened later may become the standard input, output or error; to use a closed one is an error."""
+    for fd, name, flags in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None and os.open(os.devnull, flags) == fd and fd:
+            setattr(sys, name, open(fd, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _docs(argv: list[str]) -> Callable[[str], str]:
@@ -89,6 +105,7 @@ def _add_run(verb: AddVerb) -> None:
         "-o", "--output", metavar="MODULE.PORT=FILE", action="append", default=[],
         help="what leaves the port, as NDJSON; - is standard output",
     )  # fmt: skip
+    run.add_argument("--lines", action="store_true", help="the input is text: each line is one JSON string")
     run.add_argument("--for", dest="for_s", metavar="SECONDS", type=float, help="end after so many seconds")
     run.add_argument("--watch", action="store_true", help="edits of the flow's files update it; it waits for them")
     run.add_argument("--plain", action="store_true", help="lines instead of the live table on a terminal")

@@ -11,10 +11,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actors.console.ends import open_ends
 from actors.console.errors import UserError
 from actors.flows.model import FlowError
 from actors.flows.reading import FlowSource, read_flow_file
 from actors.flows.validation import check_flow
+from actors.input_lines import MAX_NAMED
 from actors.runner import ConfigureRunner, RunnerActor
 from actors.session import Endpoint, Outcome, RunFlow, SessionActor
 from actors.state_folder import RunFolder, default_state_folder
@@ -33,13 +35,14 @@ def run(options: argparse.Namespace) -> int:
     """Run a flow file to its end. Exit status: 0; 1 if it could not be loaded, failed, or left dead letters."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper())
     source = read_checked(options.flow)
-    inputs = [_endpoint(text, "-i", os.O_RDONLY) for text in options.input]
-    outputs = [_endpoint(text, "-o", os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for text in options.output]
-    table = _table(options)
+    inputs, outputs = open_ends(options.input, options.output)
+    if options.lines and not inputs:
+        raise UserError("--lines says how -i is read, and there is no -i", usage=True)
+    table = _table(options, outputs)
     try:
         with _watch(options, source) as watch:
             outcome = run_embedded(
-                options.state, flow=source.document, inputs=tuple(inputs), outputs=tuple(outputs), watch=watch,
+                options.state, flow=source.document, inputs=inputs, outputs=outputs, watch=watch, raw=options.lines,
                 for_s=options.for_s, signal_fd=catch_signals(), show=table.show if table else None,
                 name=source.document.get("id"),
             )  # fmt: skip
@@ -92,9 +95,11 @@ def _open_door(system: ActorSystem, runner: Any, folder: Path, name: str) -> Non
         log.warning("no API: %s", error)
 
 
-def _table(options: argparse.Namespace) -> LiveTable | None:
-    """The live table if this is a terminal; the table goes to standard error like all logs."""
+def _table(options: argparse.Namespace, outputs: tuple[Endpoint, ...]) -> LiveTable | None:
+    """The live table if this is a terminal that nothing else writes to; it goes to standard error like all logs."""
     if options.plain or not sys.stderr.isatty() or not sys.stdout.isatty():
+        return None
+    if any(os.isatty(end.fd) for end in outputs):
         return None
     from actors.console.live import LiveTable  # rich takes 60 ms: only where it is seen
 
@@ -112,6 +117,9 @@ def _watch(options: argparse.Namespace, source: FlowSource) -> AbstractContextMa
 
 
 def _report(outcome: Outcome) -> int:
+    for name, count in outcome.bad_lines.items():
+        if count > MAX_NAMED:
+            print(f"runner: {name}: {count:,} lines were left out", file=sys.stderr)
     for error in outcome.errors:
         print(f"runner: {error}", file=sys.stderr)
     letters = outcome.dead_letters
@@ -121,23 +129,6 @@ def _report(outcome: Outcome) -> int:
     if len(letters) > SHOWN_DEAD_LETTERS:
         print(f"... and {len(letters) - SHOWN_DEAD_LETTERS} more dead letters", file=sys.stderr)
     return 1 if outcome.errors or letters or outcome.bad_lines else 0
-
-
-def _endpoint(text: str, option: str, flags: int) -> Endpoint:
-    """`module.port=FILE` or `module.port=-`; the port may be left out."""
-    place, equals, file = text.partition("=")
-    module, _, port = place.partition(".")
-    if not equals or not module or not file:
-        raise UserError(f"{option} takes MODULE.PORT=FILE (or - for the standard stream), not {text!r}", usage=True)
-    reading = option == "-i"
-    if file == "-":
-        fd = 0 if reading else 1
-    else:
-        try:
-            fd = os.open(file, flags | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise UserError(f"{option} {text}: {file}: {error.strerror}") from None
-    return Endpoint(module=module, port=port or ("in" if reading else "out"), fd=fd, name=f"{option} {text}")
 
 
 def catch_signals() -> int:

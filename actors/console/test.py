@@ -60,8 +60,8 @@ def _only_needed(flow: Flow, document: dict[str, Any], test: FlowTest) -> dict[s
 
 
 def _run_test(state: str | None, document: dict[str, Any], test: FlowTest, signal_fd: int) -> list[str]:
-    inputs = [_memory_file(place, messages) for place, messages in test.send.items()]
-    outputs = [_memory_file(place, []) for place in test.expect]
+    inputs = [_memory_file(f"-i->{place}", place, messages) for place, messages in test.send.items()]
+    outputs = [_memory_file(f"{place}->-o", place, []) for place in test.expect]
     try:
         outcome = run_embedded(
             state, flow=document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=TIMEOUT_S,
@@ -91,10 +91,10 @@ def _compare(place: str, expected: list[Any], fd: int) -> list[str]:
     return []
 
 
-def _memory_file(place: str, messages: list[Any]) -> Endpoint:
+def _memory_file(wire: str, place: str, messages: list[Any]) -> Endpoint:
     fd = os.memfd_create(place)
     for message in messages:
         os.write(fd, json.dumps(message).encode() + b"\n")
     os.lseek(fd, 0, os.SEEK_SET)
     module, _, port = place.partition(".")
-    return Endpoint(module=module, port=port, fd=fd, name=place)
+    return Endpoint(places={wire: (module, port)}, fd=fd, name=place)

@@ -23,7 +23,8 @@ class Attached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowEnded:
-    """Idle and without sources, or failed: then `errors` says why."""
+    """Idle and without sources, or failed: then `errors` says why; or removed."""
 
     flow: str
     errors: tuple[str, ...] = ()
+    removed: bool = False

@@ -34,9 +34,10 @@ class MuteSources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchFlow:
-    """Tell the sender when the flow is idle after its sources have ended (FlowEnded), or has failed."""
+    """Tell the sender when the flow has failed, is removed or, with `idle`, has nothing left to do (FlowEnded)."""
 
     flow: str
+    idle: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
