@@ -6,7 +6,9 @@ whatever does not have the shape of a file name here is passed on for that check
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,6 +90,25 @@ def _beside(path: Path) -> str:
     return nearest(path.name, (entry.name for entry in folder.iterdir() if entry.is_file()))
 
 
+def matches(folder: Path, pattern: str) -> Iterator[Path]:
+    """What a pattern of `files` matches, as in a shell: a name with a dot in front only where the pattern has one."""
+    hidden = [part for part in PurePosixPath(pattern).parts if part.startswith(".")]
+    for path in folder.glob(pattern):
+        dotted_names = [part for part in path.relative_to(folder).parts if part.startswith(".")]
+        if all(any(fnmatch(name, part) for part in hidden) for name in dotted_names):
+            yield path
+
+
+def folders_of(folder: Path, pattern: str) -> set[Path]:
+    """The folders in which a pattern of `files` looks."""
+    level = found = {folder}
+    for part in PurePosixPath(pattern).parts[:-1]:
+        below = "**/" if part == "**" else f"{part}/"
+        level = {path for folder in level for path in matches(folder, below) if path.is_dir()}
+        found = found | level
+    return found
+
+
 class _Inliner:
     """Replaces the paths in modules by the texts they name, and collects what goes wrong."""
 
@@ -124,7 +145,6 @@ class _Inliner:
 
     def _siblings(self, patterns: list[str], home: Path, own: Path | None, path: FieldPath) -> dict[str, str]:
         """Name -> text. A file below the module's own folder is named from there, others from the flow file's."""
-        self.looked_at.patterns |= set(patterns)
         found: dict[str, Path] = {}
         for index, pattern in enumerate(patterns):
             for file in self._matches(pattern, (*path, index)):
@@ -144,9 +164,10 @@ class _Inliner:
         if not parts.parts or parts.is_absolute() or ".." in parts.parts:
             return self._refuse(path, f"{shown} must be a pattern inside the flow file's folder, like 'lib/*.py'.")
         try:
-            files = sorted(file for file in self.folder.glob(pattern) if file.is_file())
+            files = sorted(file for file in matches(self.folder, pattern) if file.is_file())
         except (ValueError, OSError, NotImplementedError) as error:
             return self._refuse(path, f"{shown} is not a pattern: {cut(str(error))}.")
+        self.looked_at.patterns.add(pattern)
         outside = [file for file in files if not file.resolve().is_relative_to(self.folder.resolve())]
         if outside:
             return self._refuse(path, f"{str(outside[0])!r} leads out of the flow file's folder; copy it there.")

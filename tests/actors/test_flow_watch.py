@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import select
+import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.flow_watch import SETTLE_S, Edit, FlowWatch
+from actors.flow_watch import SETTLE_S, Edit, FlowWatch, _is_being_written
 from actors.flows.reading import read_flow_file
 
 FLOW = "id: f\nmodules:\n  a: {runtime: python3, file: code/a.py, files: ['lib/**/*.py']}\n"
@@ -206,4 +209,156 @@ def test_what_has_changed_before_it_began(home: Path) -> None:
     write(home / "code/a.py", "two")
     watch = FlowWatch(home / "f.yaml", source)
     assert module(settle(watch))["code"] == "two"
+    watch.close()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Path:
+    """A mounted configuration: `f.yaml` and `code` lead through `..data` to the folder of a version."""
+    mount = tmp_path / "mount"
+    release(mount / "..1", "one")
+    (mount / "..data").symlink_to("..1")
+    for name in ("f.yaml", "code", "lib"):
+        (mount / name).symlink_to(f"..data/{name}")
+    return mount
+
+
+def release(folder: Path, text: str) -> None:
+    for name, content in {"f.yaml": FLOW, "code/a.py": text, "lib/x.py": text}.items():
+        write(folder / name, content)
+
+
+def swap(link: Path, target: Path | str) -> None:
+    link.with_name("new").symlink_to(target)
+    link.with_name("new").replace(link)
+
+
+def test_a_mounted_configuration_is_swapped(mounted: Path) -> None:
+    watch = FlowWatch(mounted / "f.yaml", read_flow_file(mounted / "f.yaml"))
+    assert settle(watch) is None
+    for number, text in ((2, "two"), (3, "three")):
+        release(mounted / f"..{number}", text)
+        assert settle(watch) is None
+        swap(mounted / "..data", f"..{number}")
+        assert module(settle(watch))["code"] == text
+        shutil.rmtree(mounted / f"..{number - 1}")
+        assert wait(watch) is None
+    watch.close()
+
+
+@pytest.mark.parametrize("flow", ["releases/current/f.yaml", "way/current/f.yaml"])
+def test_a_release_is_swapped(tmp_path: Path, flow: str) -> None:
+    """The link is a folder on the way; or on the way of a link on the way."""
+    for name in ("1", "2", "3"):
+        release(tmp_path / "releases" / name, name)
+    (tmp_path / "way").symlink_to(tmp_path / "releases")
+    current = tmp_path / "releases/current"
+    current.symlink_to("1")
+    watch = FlowWatch(tmp_path / flow, read_flow_file(tmp_path / flow))
+    assert settle(watch) is None
+    swap(current, "2")
+    assert module(settle(watch))["code"] == "2"
+    current.unlink()
+    current.symlink_to(tmp_path / "releases/3")
+    assert module(wait(watch))["code"] == "3"
+    renamed(tmp_path / "releases/3/code/a.py", "four")
+    assert module(settle(watch))["code"] == "four"
+    watch.close()
+
+
+def test_a_folder_of_siblings_is_swapped(home: Path) -> None:
+    (home / "lib").rename(home / "lib-1")
+    (home / "lib").symlink_to("lib-1")
+    write(home / "lib-2/y.py", "y")
+    write(home / "f.yaml", FLOW.replace("lib/**/*.py", "lib/*.py"))
+    watch = FlowWatch(home / "f.yaml", read_flow_file(home / "f.yaml"))
+    assert settle(watch) is None
+    swap(home / "lib", "lib-2")
+    assert module(settle(watch))["files"] == {"lib/y.py": "y"}
+    watch.close()
+
+
+@pytest.mark.parametrize("way", ["a", "b"])
+def test_links_in_a_circle(home: Path, way: str) -> None:
+    """They lead to no file, until they do."""
+    watch = FlowWatch(home / "f.yaml", read_flow_file(home / "f.yaml"))
+    assert settle(watch) is None
+    (home / "code/a.py").unlink()
+    (home / "code/a.py").symlink_to("b.py")
+    (home / "code/b.py").symlink_to("a.py")
+    edit = wait(watch)
+    assert edit is not None
+    assert edit.problems
+    renamed(home / f"code/{way}.py", "two")
+    assert module(wait(watch))["code"] == "two"
+    watch.close()
+
+
+def test_a_half_written_file_is_waited_for_until_it_is_closed(
+    watch: FlowWatch, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the writer pauses; after a while that is said, once."""
+    monkeypatch.setattr("actors.flow_watch.SAY_AFTER_S", SETTLE_S)
+    with (home / "code/a.py").open("w") as file:
+        file.write("half")
+        file.flush()
+        edit = wait(watch)
+        assert edit is not None
+        assert edit.problems == (f"{home}/code/a.py: still open for writing; the edit is taken when it is closed",)
+        write(home / "lib/x.py", "xx")
+        assert settle(watch) is None
+        assert watch.due is not None
+        time.sleep(max(0.0, watch.due - time.monotonic()))
+        assert settle(watch) is None, "said already"
+        file.write(" and half")
+    edit = settle(watch)
+    assert module(edit)["code"] == "half and half"
+    assert module(edit)["files"] == {"lib/x.py": "xx"}
+
+
+def test_a_new_file_is_waited_for_from_its_creation(watch: FlowWatch, home: Path) -> None:
+    with (home / "lib/y.py").open("w") as file:
+        assert settle(watch) is None
+        assert watch.due is not None
+        time.sleep(max(0.0, watch.due - time.monotonic()))
+        assert settle(watch) is None
+        file.write("y")
+    assert module(settle(watch))["files"] == {"lib/x.py": "x", "lib/y.py": "y"}
+
+
+def test_a_cut_by_name_and_a_hard_link_need_no_close(watch: FlowWatch, home: Path) -> None:
+    os.truncate(home / "code/a.py", 2)
+    assert module(wait(watch))["code"] == "on"
+    os.link(home / "code/a.py", home / "lib/y.py")
+    assert module(wait(watch))["files"]["lib/y.py"] == "on"
+
+
+def test_a_writer_is_not_disturbed_by_the_look(watch: FlowWatch, home: Path) -> None:
+    """A lease is broken with a signal, which by default ends the process."""
+    stop = time.monotonic() + 1.0
+
+    def looks() -> set[bool]:
+        seen = set()
+        while time.monotonic() < stop:
+            seen.add(_is_being_written(home / "lib/x.py"))
+        return seen
+
+    with ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(looks)
+        while time.monotonic() < stop:
+            write(home / "lib/x.py", "xx")
+    assert seen.result() == {True, False}
+    assert module(settle(watch))["files"] == {"lib/x.py": "xx"}
+
+
+def test_hidden_files_are_no_siblings(home: Path) -> None:
+    for name in ("lib/.x.py.swp.py", "lib/.git/y.py", "lib/deep/.z.py", ".conf/c.py", "lib/.keep.py"):
+        write(home / name, "hidden")
+    write(home / "f.yaml", FLOW.replace("'lib/**/*.py'", "'lib/**/*.py', '.conf/*.py', lib/.k*.py"))
+    watch = FlowWatch(home / "f.yaml", source := read_flow_file(home / "f.yaml"))
+    assert settle(watch) is None
+    assert list(source.document["modules"]["a"]["files"]) == [".conf/c.py", "lib/.keep.py", "lib/x.py"]
+    write(home / "lib/.y.py", "hidden")
+    write(home / "lib/.git/y.py", "hidden too")
+    assert wait(watch) is None
     watch.close()
