@@ -17,10 +17,10 @@ ENV PATH=/opt/venv/bin:$PATH HOME=/var/lib/runner LANG=C.UTF-8 PYTHONDONTWRITEBY
     RUNNER_STATE=/var/lib/runner/state RUNNER_CACHE=/var/lib/runner/cache npm_config_cache=/var/lib/runner/cache/tools/npm
 
 FROM toolchains AS build
-RUN apt-get update -q && apt-get install -y -q --no-install-recommends python3-venv && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -q && apt-get install -y -q --no-install-recommends python3-venv python3-dev gcc && rm -rf /var/lib/apt/lists/*
 ARG PIP_CERT
 WORKDIR /opt/source
-COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY setup.cfg setup.py pyproject.toml README.md LICENSE ./
 COPY actors actors
 COPY runtimes runtimes
 RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install -q --no-cache-dir . && /opt/venv/bin/python -m compileall -q /opt/venv

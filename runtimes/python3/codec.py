@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_DEPTH = 120
+NO_LIMIT = 1 << 62
 MIN_DEEP_BYTES = 2 * (MAX_DEPTH + 1)  # nothing shorter can be nested too deeply
 MAX_INT, MIN_INT = 2**63 - 1, -(2**63)
-SCALARS = frozenset((str, int, float, bool, type(None), bytes))
 DIGITS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 WIDE = b"0" * 19
 
@@ -85,6 +85,20 @@ else:
     def fast_dumps(value: Any, default: None, options: int) -> bytes:  # noqa: ARG001
         """There is no fast way."""
         raise TypeError
+
+
+try:
+    if orjson is None:  # nothing but Python
+        raise ImportError
+    from ._copying import copy_plain as copy_plain  # noqa: PLC0414  others have it from here
+
+    HAS_COPIES = True
+except ImportError:
+    HAS_COPIES = False
+
+    def copy_plain(value: Any, room: int) -> Any:  # noqa: ARG001
+        """As that of copying.c, which could not be compiled: it is never sure."""
+        return None
 
 
 def encode(value: Any) -> bytes:
@@ -195,20 +209,16 @@ def plain(value: Any) -> Any:
     raise DataError(f"a value of type {type(value).__name__} cannot be sent")
 
 
-def copy_value(value: Any, depth: int = 1) -> Any:
-    """A copy of a value for another module of this host. Raises DataError for what no wire could carry."""
-    kind = type(value)
-    if kind in SCALARS or value is NULL:
-        return value
-    if depth > MAX_DEPTH:
-        raise DataError(f"nested deeper than {MAX_DEPTH}")
-    if kind is dict:
-        return {key: item if type(item) in SCALARS else copy_value(item, depth + 1) for key, item in value.items()}
-    if kind is list or kind is tuple:
-        return [item if type(item) in SCALARS else copy_value(item, depth + 1) for item in value]
-    if kind is bytearray or kind is memoryview:
-        return bytes(value)
-    return copy_value(plain(value), depth)
+def restore(data: bytes) -> Any:
+    """The value of what encode() has made: nothing in it can be wrong."""
+    value = loads(data)
+    return revive(value) if 36 in data and b'bytes"' in data else value
+
+
+def own_copy(value: Any) -> Any:
+    """Another of what restore() or copy_plain() has made."""
+    copy = copy_plain(value, NO_LIMIT)
+    return restore(encode(value)) if copy is None else copy
 
 
 def decode(data: bytes) -> Any:

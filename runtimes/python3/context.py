@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from _thread import get_ident
 
-from .codec import MAX_INT, MIN_INT, copy_value, decode, encode
+from .codec import MAX_INT, MIN_INT, encode, restore
 from .flow import NULL, ContextError, PortError, TurnTooLarge
 from .link import REDELIVERED
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from .slots import Batch, Call, Out, Slot
 
-    Output = tuple[Out, bytes | None, Any, Mapping[str, str] | None, int]
+    Output = tuple[Out, bytes, Mapping[str, str] | None, int]
+    """Where to, the JSON of the value, headers of its own, the index among the outputs of the call."""
     Outcome = tuple[list[Output], dict[str, Any], int, int]
-    Change = tuple[Slot, str, Any, Any]
-    """Slot, key, what was there, what is there now."""
+    """Outputs, changes of the context, unwired outputs, bytes."""
 
 MAX_VALUE_BYTES = 1 << 20
 MAX_STORE_BYTES = 64 << 20
@@ -40,10 +40,10 @@ class Store:
         self.entries: dict[str, Any] = {}
         self.total_bytes = 0
         for key, value in values.items():
-            self.put(key, value if type(value) in (str, int, float, bool) or value is None else encode(value))
+            self.put(key, entry_of(value))
 
-    def put(self, key: str, entry: Any) -> Any:
-        """Set or, with ABSENT, remove; returns what was there."""
+    def put(self, key: str, entry: Any) -> None:
+        """Set or, with ABSENT, remove."""
         old = self.entries.get(key, ABSENT)
         if old is not ABSENT:
             self.total_bytes -= weight(key, old)
@@ -52,7 +52,16 @@ class Store:
         else:
             self.entries[key] = entry
             self.total_bytes += weight(key, entry)
-        return old
+
+
+def entry_of(value: Any) -> Any:
+    """A decoded value as it is kept: scalars as they are, everything else as its JSON, so that nobody can change it."""
+    return value if type(value) in (str, int, float, bool) or value is None else encode(value)
+
+
+def value_of(entry: Any) -> Any:
+    """The value that is kept, for somebody to have as his own."""
+    return restore(entry) if type(entry) is bytes else entry
 
 
 def weight(key: str, entry: Any) -> int:
@@ -78,7 +87,7 @@ class Context:
 
     __slots__ = (
         "_base", "_bytes", "_call", "_changes", "_index", "_live", "_number", "_root", "_sent", "_slot", "_thread",
-        "_token", "_unwired", "_wire", "config", "flow_id", "module_id", "port", "redelivered",
+        "_token", "_unwired", "_wire", "flow_id", "module_id", "port", "redelivered",
     )  # fmt: skip
 
     def __init__(self, slot: Slot, thread: int | None = None, token: ContextVar[Any] | None = None) -> None:
@@ -92,7 +101,7 @@ class Context:
         self._sent: list[Output] = []
         self._changes: dict[str, Any] = {}
         self._index = self._unwired = self._bytes = 0
-        self.config, self.module_id, self.flow_id = slot.config, slot.module_id, slot.flow_id
+        self.module_id, self.flow_id = slot.module_id, slot.flow_id
         self.port, self.redelivered = "in", False
 
     # -- for user code
@@ -107,6 +116,11 @@ class Context:
         return f"{self._wire}#{self._base + self._number}"
 
     @property
+    def config(self) -> Any:
+        """The module's `config`, a container as a copy."""
+        return value_of(self._slot.config)
+
+    @property
     def headers(self) -> dict[str, str]:
         """The message's headers."""
         return dict(self._call.headers) if self._call is not None and self._call.headers else {}
@@ -118,7 +132,7 @@ class Context:
             entry = self._slot.store.entries.get(key, ABSENT)
         if entry is ABSENT:
             return default
-        return decode(entry) if type(entry) is bytes else entry
+        return value_of(entry)
 
     def keys(self) -> list[str]:
         """All keys."""
@@ -162,10 +176,10 @@ class Context:
         if value is None:
             return None
         if self._in_turn():
-            self._output(port, value, True, headers)
+            self._output(port, value, headers)
             return None
         outside = Context(self._slot)
-        outside._output(port, value, True, headers)
+        outside._output(port, value, headers)
         return self._slot.host.send_alone(self._slot, outside.take())
 
     def log(self, level: str, text: object) -> None:
@@ -196,7 +210,7 @@ class Context:
 
     def aim_source(self, number: int) -> None:
         """The next turn is this one of the slot's source; the source counts `_number`."""
-        self._call = None
+        self._call = self._token = None  # a thread of its own, whatever runs in the event loop
         self._live, self._thread = True, get_ident()
         self._wire, self._base, self._number = f"{self.module_id}.start", 0, number
 
@@ -221,30 +235,38 @@ class Context:
         if added + sum(weight(k, e) for k, e in entries.items() if e is not ABSENT) > MAX_STORE_BYTES:
             raise ContextError(f"the context exceeds {MAX_STORE_BYTES} bytes")
 
-    def _output(self, port: str, value: Any, copied: bool, headers: Mapping[str, str] | None = None) -> None:
-        """Keep an output of the running handler. `copied`: the module may change the value afterwards."""
+    def _output(self, port: str, value: Any, headers: Mapping[str, str] | None = None) -> None:
+        """Keep an output of the running handler, as JSON: whatever happens to the value afterwards.
+
+        It is refused for the same reasons whoever is behind the port: a pipe, a module of this host, or nobody.
+        """
         slot = self._slot
         index = self._index
         self._index = index + 1
         out = slot.out.get(port)
+        if out is None and slot.out_ports is not None and port not in slot.out_ports:
+            raise PortError(f"{slot.module_id} declares no out-port {port!r}")
+        own = None if headers is None else check_headers(headers)
+        data = encode(value)
+        self._bytes += len(data)
+        if self._bytes > slot.max_turn_bytes:
+            raise TurnTooLarge(f"outputs exceed {slot.max_turn_bytes} bytes")
         if out is None:
-            if slot.out_ports is not None and port not in slot.out_ports:
-                raise PortError(f"{slot.module_id} declares no out-port {port!r}")
             self._unwired += 1
-            return
-        data = native = None
-        if out.channel is not None:
-            data = encode(value)
-            self._bytes += len(data)
-            if self._bytes > slot.max_turn_bytes:
-                raise TurnTooLarge(f"outputs exceed {slot.max_turn_bytes} bytes")
-        if out.fused:
-            native = copy_value(value) if copied else value
-        self._sent.append((out, data, native, None if headers is None else check_headers(headers), index))
+        else:
+            self._sent.append((out, data, own, index))
 
     def take(self) -> Outcome:
-        """What the handler did since the last take: sends, changes, unwired sends, bytes."""
-        outcome = self._sent, self._changes, self._unwired, self._bytes
+        """What the handler did since the last take. Raises TurnTooLarge."""
+        sent, changes, unwired, size = self._sent, self._changes, self._unwired, self._bytes
+        self.drop()
+        if changes:
+            size += sum([weight(key, entry) for key, entry in changes.items()])
+        if size > self._slot.max_turn_bytes:
+            raise TurnTooLarge(f"outputs exceed {self._slot.max_turn_bytes} bytes")
+        return sent, changes, unwired, size
+
+    def drop(self) -> None:
+        """The handler has failed, and done nothing."""
         self._sent, self._changes = [], {}
         self._index = self._unwired = self._bytes = 0
-        return outcome

@@ -218,7 +218,7 @@ class Control:
             stack: list[Call] = []
             turn.succeed(call, context.take(), 0, stack, 0)
         except BaseException as error:
-            context.take()
+            context.drop()
             context._live = False
             self.result(slot.number, item.request, {"ok": False, "error": describe(error)})
             return
@@ -295,8 +295,10 @@ class Control:
         self.post(Produced(Call.named(slot, "send", "send", number), outcome, 1))
 
     def change_alone(self, slot: Slot, changes: dict[str, Any]) -> None:
-        """A context change outside any turn: a transaction without outputs."""
-        self.post(Produced(Call.named(slot, "send", "set", 0), ([], changes, 0, 0), 0))
+        """A context change outside any turn: a transaction without outputs. Raises TurnTooLarge."""
+        outside = Context(slot)
+        outside._changes = changes
+        self.post(Produced(Call.named(slot, "send", "set", 0), outside.take(), 0))
 
 
 def hook_arguments(item: HookCall) -> tuple[Any, ...]:

@@ -13,7 +13,6 @@ from types import GeneratorType
 
 from . import link as wire
 from .bodies import Refused
-from .flow import NULL, TurnTooLarge
 from .lines import Line, Lines
 from .plain import COMMIT_BYTES, WORK_NS, drain_generator
 from .slots import Batch, Call, Produced, Slot
@@ -169,19 +168,17 @@ class Engine(Lines):
             self.enter(context, call)
             start = clock()
             try:
-                value = call.slot.handler(NULL if call.message is None else call.message, context)
+                value = call.slot.handler(call.argument(), context)
                 if value is not None:
                     if type(value) is GeneratorType:
                         drain_generator(value, context)
                     else:
-                        context._output("out", value, False)
+                        context._output("out", value)
                 busy = clock() - start
                 turn.succeed(call, context.take(), busy, stack)
             except BaseException as error:
-                context.take()
+                context.drop()
                 turn.fail(call, error, clock() - start)
-                if isinstance(error, TurnTooLarge):
-                    stack.clear()
             context._live = False
 
     def enter(self, context: Context, call: Call) -> None:
@@ -222,7 +219,6 @@ class Engine(Lines):
         try:
             if item.error is not None:
                 raise item.error
-            turn.adopt(item.undo)
             handled = 1 if item.pulled and item.call.port == "start" else 0
             outcome = item.call.slot.by_todays_wires(item.outcome)
             turn.succeed(item.call, outcome, item.busy_ns, stack, handled, applied=True)

@@ -10,7 +10,6 @@ from . import link as wire
 from .bodies import Refused
 from .context import Context
 from .control import hook_arguments
-from .flow import NULL, TurnTooLarge
 from .loading import describe
 from .plain import COMMIT_BYTES, drain_generator
 from .slots import Batch, Call, HookCall, Produced
@@ -200,17 +199,15 @@ class Lane:
         self._overlap.running.set(call)
         start = clock()
         try:
-            value = call.slot.handler(NULL if call.message is None else call.message, context)
+            value = call.slot.handler(call.argument(), context)
             if value is not None:
                 await _send_result(value, context)
             turn.succeed(call, context.take(), clock() - start, stack)
         except BaseException as error:
             if self._closed:
                 raise
-            context.take()
+            context.drop()
             turn.fail(call, error, clock() - start)
-            if isinstance(error, TurnTooLarge):
-                stack.clear()
         context._live = False
 
     async def _run_hook(self, item: HookCall, stack: list[Call]) -> None:
@@ -231,7 +228,7 @@ class Lane:
         except BaseException as error:
             if self._closed:
                 raise
-            context.take()
+            context.drop()
             context._live = False
             engine.result(slot.number, item.request, {"ok": False, "error": describe(error)})
             return
@@ -246,12 +243,12 @@ async def _send_result(value: Any, context: Context) -> None:
     if kind is AsyncGeneratorType:
         async for item in value:
             if item is not None:
-                context._output("out", item, True)
+                context._output("out", item)
     elif kind is GeneratorType:
         drain_generator(value, context)
     elif hasattr(kind, "__await__"):
         value = await value
         if value is not None:
-            context._output("out", value, False)
+            context._output("out", value)
     else:
-        context._output("out", value, False)
+        context._output("out", value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter_ns as clock
 from types import GeneratorType
 
-from .codec import encode
+from .codec import NO_LIMIT, copy_plain, encode, own_copy, restore
 from .context import Context, weight
 from .flow import NULL, TurnTooLarge
 from .plain import COMMIT_BYTES, Plain, drain_generator
@@ -18,10 +18,9 @@ from .turns import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from .context import Change
     from .slots import Out, Slot
     from .turns import Burst
 
@@ -36,7 +35,9 @@ class Line:
         self.slots, self.ports, self.out, self.is_source = slots, ports, out, is_source
         self.start = int(is_source)
         self.run = [
-            (slot.handler, slot.context, slot, out is not None and slot is slots[-1]) for slot in slots[self.start :]
+            (at, slot is slots[-1], slot.max_turn_bytes, slot.number, slot.handler, slot.context, slot)
+            for at, slot in enumerate(slots)
+            if at >= self.start
         ]
         self.root = Context(slots[0]) if is_source else slots[0].context
         self.turns = 0
@@ -72,14 +73,13 @@ class Line:
         self.turns = 0
         self.ended = [0] * len(self.slots)
 
-    def turn_at(self, slots: dict[int, Slot], batch: Batch, position: int, at: int, given: Any) -> tuple[Turn, Call]:
+    def turn_at(self, slots: dict[int, Slot], batch: Batch, position: int, at: int, data: bytes) -> tuple[Turn, Call]:
         """The turn of one message as the general way has it, when all modules before `at` have returned a value."""
-        message = batch.messages[position] if at else given  # type: ignore[index]
-        call = Call.at(self.slots[0], batch, position, message)
+        call = Call.at(self.slots[0], batch, position, None)
         turn = Turn(slots, call)
         for slot, port in zip(self.slots[1 : at + 1], self.ports[1:], strict=False):
             turn.passed(call)
-            call = Call.fused(slot, port, given, None, call, 0)
+            call = Call.fused(slot, port, data, None, call, 0)
         return turn, call
 
 
@@ -118,49 +118,72 @@ class Lines(Plain):
         """Turns of a batch through a line, until it is done or it is time to commit."""
         transaction, root, run, out = self.transaction, line.root, line.run, line.out
         first, reach = line.slots[0], len(line.slots)
-        limit = first.max_turn_bytes
+        is_native = line.is_source and first.out["out"].native
         outputs: list[bytes] = []
         if out is not None:
             outputs = transaction.outputs.setdefault(out.channel, [])  # type: ignore[arg-type]
         line.aim(batch)
         start = stop = clock()
         for message in batch.messages[batch.position : batch.end]:  # type: ignore[index]
-            value = given = NULL if message is None else message
             root._number = position = batch.position
             batch.position = position + 1
-            changes = batch.changes.pop(position) if position in batch.changes else None
-            size = sum([weight(key, entry) for _, key, _, entry in changes]) if changes else 0
-            at, data, error, is_plain = line.start, b"", None, True
+            value, given, size, error, is_plain = None, message, 0, None, True
+            kept, data = None, b""  # what the module has got, as it was sent: a copy that nobody has, or else its JSON
+            changed: Sequence[tuple[Slot, dict[str, Any]]] = ()
+            at = line.start
             try:
-                for handler, context, slot, leaves in run:
-                    given = value
-                    self.current = slot.number
+                if at:  # of a source
+                    if is_native:
+                        kept, data, given = message, b"null", own_copy(message)
+                    else:
+                        data, given = message, restore(message)
+                    if position in batch.changes:
+                        changed = [(first, batch.changes.pop(position))]
+                for at, is_last, limit, number, handler, context, slot in run:  # noqa: B007
+                    self.current = number
                     context._live = True
-                    value = handler(given, context)
+                    value = handler(NULL if given is None else given, context)
                     context._live = False
                     stop = clock()
                     slot.busy_ns += stop - start
                     start = stop
-                    if context._index or type(value) is GeneratorType:
+                    if context._index:
                         is_plain = False
                         break
-                    if leaves and value is not None:
-                        data = encode(value)
-                        size += len(data)
-                    if context._changes:
-                        size += sum([weight(key, entry) for key, entry in context._changes.items()])
-                        changes = [*(changes or ()), *slot.apply(context._changes)]
-                        context._changes = {}
-                    if size > limit:
+                    room, changes = limit, context._changes
+                    if changes:
+                        room -= sum([weight(key, entry) for key, entry in changes.items()])
+                    copy = None if is_last else copy_plain(value, room)
+                    if copy is not None:
+                        kept = copy
+                        given = copy_plain(copy, NO_LIMIT)
+                    elif value is not None:
+                        if type(value) is GeneratorType:
+                            is_plain = False
+                            break
+                        made = encode(value)
+                        if len(made) > room:
+                            raise TurnTooLarge(f"outputs exceed {limit} bytes")
+                        kept, data = None, made
+                        if not is_last:
+                            given = restore(made)
+                    elif room < 0:
                         raise TurnTooLarge(f"outputs exceed {limit} bytes")
+                    if changes:
+                        slot.apply(changes)
+                        context._changes = {}
+                        changed = [*changed, (slot, changes)]
                     if value is None:
                         break
-                    at += 1
+                else:
+                    at = reach
             except BaseException as raised:
                 error = raised
             if error is not None or not is_plain:
                 line.count(transaction.touched)
-                self._leave_line(line, batch, position, at, given, value, error, changes or [])
+                self._leave_line(
+                    line, batch, position, at, data if kept is None else encode(kept), value, error, changed
+                )
                 error = None  # it holds this frame
                 if not line.is_source and not first.queue:
                     return  # held
@@ -172,20 +195,24 @@ class Lines(Plain):
                     line.ended[at] += 1
                 elif out is not None:
                     outputs.append(data)
-                for slot, key, _, entry in changes or ():
-                    transaction.changes[slot.number, key] = entry
+                    size = len(data)
+                for slot, changes in changed:
+                    for key, entry in changes.items():
+                        transaction.changes[slot.number, key] = entry
+                        size += weight(key, entry)
                 transaction.size += size
             if stop >= self.deadline or transaction.size >= COMMIT_BYTES:
                 break
         line.count(transaction.touched)
 
     def _leave_line(
-        self, line: Line, batch: Batch, position: int, at: int, given: Any, value: Any, error: BaseException | None,
-        changes: list[Change],
+        self, line: Line, batch: Batch, position: int, at: int, data: bytes, value: Any, error: BaseException | None,
+        changed: Iterable[tuple[Slot, dict[str, Any]]],
     ) -> None:  # fmt: skip
-        """Finish a turn the general way: the module `at` got `given`; it returned `value`, or raised."""
-        turn, call = line.turn_at(self.slots, batch, position, at, given)
-        turn.keep(changes)
+        """Finish a turn the general way: the module `at` got `data`; it returned `value`, or raised."""
+        turn, call = line.turn_at(self.slots, batch, position, at, data)
+        for slot, changes in changed:
+            turn.keep(slot, changes)
         stack: list[Call] = []
         context = call.slot.context
         if error is None:
@@ -194,14 +221,14 @@ class Lines(Plain):
                     self.enter(context, call)
                     drain_generator(value, context)
                 elif value is not None:
-                    context._output("out", value, False)
+                    context._output("out", value)
                 turn.succeed(call, context.take(), 0, stack)
             except BaseException as raised:
                 error = raised
         if error is not None:
-            context.take()
+            context.drop()
             turn.fail(call, error, 0)
-            stack, error = [], None  # it may hold this frame
+            error = None  # it may hold this frame
         context._live = False
         self.run_turn(turn, stack)
         if line.is_source:

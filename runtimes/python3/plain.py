@@ -10,9 +10,8 @@ from types import GeneratorType
 
 from . import uuids
 from .codec import FAST, MIN_DEEP_BYTES, encode, encode_checked, encode_suspect, fast_dumps, is_wide, loads
-from .context import weight
 from .control import Control
-from .flow import NULL, TurnTooLarge
+from .flow import NULL
 from .slots import Batch, Call, Slot
 from .turns import Turn
 
@@ -58,19 +57,12 @@ class Plain(Control):
             try:
                 value = handler(message, context)
                 stop = clock()
-                if value is None:
-                    pass
-                elif out is None:
-                    if type(value) is GeneratorType:
-                        drain_generator(value, context)
-                        value = None
-                else:
+                if value is not None:
                     try:  # codec.encode, without the call
                         data = fast_dumps(value, None, FAST)
                     except (TypeError, RecursionError):
                         if type(value) is GeneratorType:
                             drain_generator(value, context)
-                            value = None
                         else:
                             data = encode_checked(value)
                             length = len(data)
@@ -88,7 +80,7 @@ class Plain(Control):
                     size += self._keep(slot, length)
             except BaseException as error:
                 stop = clock()
-                context.take()
+                context.drop()
                 context._live = False
                 slot.consumed += position - 1 - begun
                 slot.handled += position - 1 - begun
@@ -111,12 +103,14 @@ class Plain(Control):
                 context._live = True
                 context.aim(batch)
                 continue
-            if data is not None:
+            if data is None:
+                pass
+            elif out is None:
+                unwired += 1
+            else:
                 outputs.append(data)
                 size += length
                 sent += 1
-            elif value is not None:
-                unwired += 1
             if stop >= deadline or size >= room:
                 break
         context._live = False
@@ -154,19 +148,19 @@ class Plain(Control):
         start = clock()
         if not transaction.touched:
             self.deadline = start + WORK_NS
-        out, data, value = slot.out.get("out"), None, None
+        out, data = slot.out.get("out"), None
         context._live = True
         try:
             value = slot.handler(message, context)
             self._now = stop = clock()
             if type(value) is GeneratorType:
-                value = drain_generator(value, context)  # type: ignore[func-returns-value]
-            elif value is not None and out is not None:
+                drain_generator(value, context)
+            elif value is not None:
                 data = encode(value)
             if context._index or context._changes or (data is not None and len(data) > slot.max_turn_bytes):
                 transaction.size += self._keep(slot, len(data) if data is not None else 0)
         except BaseException as error:
-            context.take()
+            context.drop()
             context._live = False
             batch = Batch(port, name, 0, 0, 1, first, b"")
             turn = Turn(self.slots, Call.at(slot, batch, 0, message))
@@ -178,36 +172,35 @@ class Plain(Control):
         slot.consumed += 1
         slot.handled += 1
         slot.busy_ns += stop - start
-        if data is not None:
+        if data is None:
+            pass
+        elif out is None:
+            slot.unwired += 1
+        else:
             slot.sent += 1
             transaction.size += len(data)
-            transaction.outputs.setdefault(out.channel, []).append(data)  # type: ignore[union-attr, arg-type]
-        elif value is not None:
-            slot.unwired += 1
+            transaction.outputs.setdefault(out.channel, []).append(data)  # type: ignore[arg-type]
         return True
 
     def _keep(self, slot: Slot, result_bytes: int) -> int:
         """Move a plain turn's sends and changes to the transaction; returns their bytes."""
         transaction, number = self.transaction, slot.number
+        slot.context._bytes += result_bytes
         sent, changes, unwired, size = slot.context.take()
-        for key, entry in changes.items():
-            size += weight(key, entry)
-        if size + result_bytes > slot.max_turn_bytes:
-            raise TurnTooLarge(f"outputs exceed {slot.max_turn_bytes} bytes")
         for key, entry in changes.items():
             slot.store.put(key, entry)
             transaction.changes[number, key] = entry
-        for out, data, _, headers, _ in sent:
+        for out, data, headers, _ in sent:
             transaction.outputs.setdefault(out.channel, []).append(data)  # type: ignore[arg-type]
             if headers:
                 transaction.add_headers(out.channel, encode(headers))  # type: ignore[arg-type]
         slot.sent += len(sent)
         slot.unwired += unwired
-        return size
+        return size - result_bytes
 
 
 def drain_generator(values: Any, context: Context) -> None:
     """Send every value of a generator."""
     for value in values:
         if value is not None:
-            context._output("out", value, True)
+            context._output("out", value)

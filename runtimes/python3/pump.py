@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter_ns as clock
 
+from .flow import TurnTooLarge
 from .plain import WORK_NS
 from .slots import Call, Produced
 
@@ -71,18 +72,13 @@ class Pump:
             try:
                 value = await generator.__anext__()
                 if value is not None:
-                    context._output("out", value, True)
+                    context._output("out", value)
+                turn = Produced(call, context.take(), 1, clock() - start)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:
-                last = Produced(call, context.take(), 0, clock() - start)
-                last.finished = isinstance(error, StopAsyncIteration)
-                last.error = None if last.finished else error
-                if last.finished:
-                    last.apply()
-                self._overlap.engine.hand_on(last)
+                self._end(call, error, clock() - start)
                 return
-            turn = Produced(call, context.take(), 1, clock() - start)
             await self._wait()  # a recall may have taken the credit back
             slot.credit -= 1
             self._number += 1
@@ -91,3 +87,17 @@ class Pump:
             if clock() >= rest_at:
                 await asyncio.sleep(0)
                 rest_at = clock() + WORK_NS
+
+    def _end(self, call: Call, error: BaseException, busy_ns: int) -> None:
+        """The generator has ended: well, or with an error."""
+        context, ended = self._context, isinstance(error, StopAsyncIteration)
+        if not ended:
+            context.drop()
+        try:
+            last = Produced(call, context.take(), 0, busy_ns)
+        except TurnTooLarge as raised:
+            ended, error = False, raised
+            last = Produced(call, context.take(), 0, busy_ns)
+        last.finished, last.error = ended, None if ended else error
+        last.apply()
+        self._overlap.engine.hand_on(last)

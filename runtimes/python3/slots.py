@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import deque
 
 from .bodies import decode_array, decode_each
-from .codec import copy_value, decode, encode
-from .context import Context, Store
+from .codec import HAS_COPIES, restore
+from .context import Context, Store, entry_of
+from .flow import NULL
 from .link import HEADERS, REDELIVERED
 from .loading import Namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
-    from .context import Change, Outcome, Output
+    from .context import Outcome, Output
     from .engine import Engine
 
 GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x20, 0x80, 0x200
@@ -23,16 +24,16 @@ HOOKS = ("start", "stop", "migrate")
 
 
 class Out:
-    """The wires of one out-port. `make` is what a value for them is made by, if they are of one kind."""
+    """The wires of one out-port. `native`: a source's values for them are copied, not made JSON."""
 
-    __slots__ = ("channel", "fused", "ids", "make", "port")
+    __slots__ = ("channel", "fused", "ids", "native", "port")
 
     def __init__(self, port: str, wiring: Mapping[str, Any]) -> None:
         self.port = port
         self.channel: int | None = wiring["channel"]
         self.ids: bool = wiring["ids"]
         self.fused: list[tuple[int, str, str]] = [tuple(target) for target in wiring["fused"]]
-        self.make: Callable[[Any], Any] = copy_value if self.channel is None else encode
+        self.native = HAS_COPIES and self.channel is None
 
 
 class Batch:
@@ -45,7 +46,7 @@ class Batch:
         self.position, self.end, self.base = skip, skip + count, first - skip
         self.messages: list[Any] | None = None
         self.headers: list[Any] | None = None
-        self.changes: dict[int, list[Change]] = {}  # of a source: what the turn at this position has changed
+        self.changes: dict[int, dict[str, Any]] = {}  # of a source: what the turn at this position has changed
         self.plain = True
 
     def decode(self) -> list[Any]:
@@ -65,9 +66,9 @@ class Batch:
 
 
 class Call:
-    """One message at one handler. `parent` is the call whose output it is, when the wire is fused."""
+    """One message at one handler. On a fused wire `parent` is the call that has sent it, and `data` is its JSON."""
 
-    __slots__ = ("_id", "headers", "index", "message", "number", "parent", "port", "redelivered", "slot")
+    __slots__ = ("_id", "data", "headers", "index", "message", "number", "parent", "port", "redelivered", "slot")
 
     def __init__(
         self,
@@ -81,16 +82,17 @@ class Call:
         self.slot, self.port, self.message, self.headers = slot, port, message, headers
         self.number, self.redelivered = number, redelivered
         self.parent: Call | None = None
+        self.data = b""
         self.index = 0
         self._id = ""
 
     @classmethod
     def fused(
-        cls, slot: Slot, port: str, message: Any, headers: dict[str, str] | None, parent: Call, index: int
+        cls, slot: Slot, port: str, data: bytes, headers: dict[str, str] | None, parent: Call, index: int
     ) -> Call:
-        """The call of a fused target."""
-        call = cls(slot, port, message, headers, 0, parent.redelivered)
-        call.parent, call.index = parent, index
+        """The call of a fused target: what is sent there by the module of `parent`."""
+        call = cls(slot, port, None, headers, 0, parent.redelivered)
+        call.data, call.parent, call.index = data, parent, index
         return call
 
     @classmethod
@@ -124,6 +126,11 @@ class Call:
         call._id = f"{slot.module_id}.{name}#{number}"
         return call
 
+    def argument(self) -> Any:
+        """The message for the handler, which may do with it what it likes."""
+        message = restore(self.data) if self.data else self.message
+        return NULL if message is None else message
+
     @property
     def id(self) -> str:
         """The message's id; of a fused message `PARENT/MODULE.INDEX`."""
@@ -138,18 +145,17 @@ class Call:
 class Produced:
     """A finished turn of a source, or a send outside any turn: waits for the main loop to hand it on."""
 
-    __slots__ = ("busy_ns", "call", "error", "finished", "outcome", "pulled", "source", "undo")
+    __slots__ = ("busy_ns", "call", "error", "finished", "outcome", "pulled", "source")
 
     def __init__(self, call: Call, outcome: Outcome, pulled: int, busy_ns: int = 0) -> None:
         self.call, self.outcome, self.pulled, self.busy_ns = call, outcome, pulled, busy_ns
         self.error: BaseException | None = None
         self.finished: bool | None = None  # the source ended: well, or with `error`
-        self.undo: list[Change] = []
         self.source: Any = None  # that wants to know when it is over
 
     def apply(self) -> None:
         """Change the store at once (under the engine's lock): the source reads its own writes before the commit."""
-        self.undo = self.call.slot.apply(self.outcome[1])
+        self.call.slot.apply(self.outcome[1])
 
 
 class HookCall:
@@ -166,7 +172,7 @@ class Slot:
 
     def __init__(self, host: Engine, number: int, load: Mapping[str, Any]) -> None:
         self.host, self.number = host, number
-        self.flow_id, self.module_id, self.config = load["flow"], load["module"], load["config"]
+        self.flow_id, self.module_id, self.config = load["flow"], load["module"], entry_of(load["config"])
         self.plain = False
         self.short: Out | None = None
         self.kind = 0
@@ -216,15 +222,12 @@ class Slot:
         if all(self.out.get(output[0].port) is output[0] for output in sent):
             return outcome
         kept: list[Output] = []
-        for then, data, native, headers, index in sent:
+        for then, data, headers, index in sent:
             out = self.out.get(then.port)
             if out is None:
                 unwired += 1
-                continue
-            encoded = encode(native) if data is None else data
-            size += len(encoded) if data is None else 0
-            value = decode(encoded) if out.fused and not then.fused else native
-            kept.append((out, encoded, value, headers, index))
+            else:
+                kept.append((out, data, headers, index))
         return kept, changes, unwired, size
 
     def find_plain(self) -> None:
@@ -236,10 +239,10 @@ class Slot:
         one_kind = out is not None and not out.ids and (out.channel is None or not out.fused)
         self.short = out if one_kind and self.overlap is None else None
 
-    def apply(self, changes: Mapping[str, Any]) -> list[Change]:
-        """Change the context. Returns what can undo it."""
-        put = self.store.put
-        return [(self, key, put(key, entry), entry) for key, entry in changes.items()]
+    def apply(self, changes: Mapping[str, Any]) -> None:
+        """Change the context."""
+        for key, entry in changes.items():
+            self.store.put(key, entry)
 
     def counts(self) -> bytes:
         """This slot's array of COMMIT; starts to count anew."""

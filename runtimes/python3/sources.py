@@ -7,6 +7,7 @@ import threading
 from _thread import get_ident
 from time import perf_counter_ns as clock
 
+from .codec import copy_plain, encode, restore
 from .context import weight
 from .plain import WORK_NS
 from .slots import Call, Produced
@@ -79,15 +80,14 @@ class ThreadSource:
         self._engine.thread_slots[get_ident()] = self.slot.number
         self._context.aim_source(self._number)
         try:
-            ended = self._wait() and self._advance()
-        except BaseException as error:
-            self._end(error)
-        else:
-            if ended:
+            if self._wait() and self._advance():
                 self._end(None)
             else:
                 self._close()
                 self._engine.post(self._closed)
+        except BaseException as error:
+            self._context.drop()
+            self._end(error)
         self._context._live = False  # the next thread may get this one's number
 
     def _advance(self) -> bool:
@@ -98,21 +98,27 @@ class ThreadSource:
         for value in self._generator:
             out, burst = slot.short, None
             if out is not None and value is not None and not context._index:
-                made, changes = out.make(value), context._changes
-                size = 0 if out.channel is None else len(made)
+                room, changes = slot.max_turn_bytes, context._changes
                 if changes:
-                    size += sum(weight(key, entry) for key, entry in changes.items())
+                    room -= sum([weight(key, entry) for key, entry in changes.items()])
+                made = copy_plain(value, room) if out.native else None
+                if made is None:
+                    made = encode(value)
+                    room -= len(made)
+                    if out.native:
+                        made = restore(made)
                 wake = False
                 acquire()
                 try:
-                    if slot.credit > 0 and not self._stopping and size <= slot.max_turn_bytes:
+                    if room >= 0 and slot.credit > 0 and not self._stopping:
                         burst = self.burst
                         if burst is None or burst.out is not out:
                             burst = self.burst = Burst(self, out, context._number, self._begun_ns)
                             wake = not engine.inbox
                             engine.inbox.append(burst)
                         if changes:
-                            burst.changes[len(burst.outputs)] = slot.apply(changes)
+                            slot.apply(changes)
+                            burst.changes[len(burst.outputs)] = changes
                             context._changes = {}
                         burst.outputs.append(made)
                         slot.credit -= 1
@@ -134,7 +140,7 @@ class ThreadSource:
         """The long way of a turn, when there is credit for it; False when the source was stopped before."""
         context, slot, engine = self._context, self.slot, self._engine
         if value is not None:
-            context._output("out", value, True)
+            context._output("out", value)
         turn = self._produced(1)
         turn.source = self
         with self._condition:
@@ -165,7 +171,7 @@ class ThreadSource:
         return not self._stopping
 
     def _end(self, error: BaseException | None) -> None:
-        """The generator has ended: well, or with an error."""
+        """The generator has ended: well, or with an error. Raises TurnTooLarge for what it changed at last."""
         last = self._produced(0)
         last.finished, last.error = error is None, error
         if error is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .codec import copy_value, decode, encode
+import os
+
+from .codec import encode
 from .context import ABSENT, weight
-from .flow import DataError, TurnTooLarge
 from .link import COMMIT, CONTEXT, DATA, DELETED, ERROR, HEADERS, HELD, MAX_BODY_BYTES, NO_INDEX, PACK, frame
 from .loading import describe
 from .slots import Batch, Call, Produced
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from .context import Change, Outcome, Output
+    from .context import Outcome, Output
     from .slots import Out, Slot
+
+MAX_FUSED_BYTES = MAX_BODY_BYTES  # of a turn, all its calls together
 
 
 class Transaction:
@@ -76,8 +79,8 @@ class Transaction:
 class Burst:
     """Finished turns of a source that have only yielded and changed the context: the main loop takes them as one.
 
-    `outputs` are JSON when the port `out` leads to a pipe, else values for what is fused behind; `changes` are those of
-    the turn with this index.
+    `outputs` are JSON or, if the port is `native`, copies that nobody else has; `changes` are those of the turn with
+    this index.
     """
 
     __slots__ = ("begun_ns", "changes", "number", "out", "outputs", "source")
@@ -85,7 +88,7 @@ class Burst:
     def __init__(self, source: Any, out: Out, number: int, begun_ns: int) -> None:
         self.source, self.out, self.number, self.begun_ns = source, out, number, begun_ns
         self.outputs: list[Any] = []
-        self.changes: dict[int, list[Change]] = {}
+        self.changes: dict[int, dict[str, Any]] = {}
 
     def hand_on(self, transaction: Transaction) -> None:
         """Move it all to the transaction, for the pipe."""
@@ -93,7 +96,7 @@ class Burst:
         transaction.outputs.setdefault(self.out.channel, []).extend(self.outputs)  # type: ignore[arg-type]
         transaction.size += sum(map(len, self.outputs))
         for changes in self.changes.values():
-            for _, key, _, entry in changes:
+            for key, entry in changes.items():
                 transaction.changes[slot.number, key] = entry
                 transaction.size += weight(key, entry)
         transaction.touched[slot.number] = slot
@@ -108,18 +111,14 @@ class Burst:
         return batch
 
     def produced(self) -> Iterator[Produced]:
-        """As turns for the general way."""
-        slot, is_json = self.source.slot, self.out.channel is not None
+        """As turns for the general way; what they have changed is in the store already."""
+        slot = self.source.slot
         for index, output in enumerate(self.outputs):
-            data, value = (output, decode(output)) if is_json else (None, output)
-            undo = self.changes.get(index, [])
-            changes = {key: entry for _, key, _, entry in undo}
-            sent: list[Output] = [(self.out, data, value, None, 0)]
-            produced = Produced(
-                Call.named(slot, "start", "start", self.number + index), (sent, changes, 0, len(data or b"")), 1
-            )
-            produced.undo = undo
-            yield produced
+            data = encode(output) if self.out.native else output
+            changes = self.changes.get(index, {})
+            size = len(data) + sum([weight(key, entry) for key, entry in changes.items()])
+            sent: list[Output] = [(self.out, data, None, 0)]
+            yield Produced(Call.named(slot, "start", "start", self.number + index), (sent, changes, 0, size), 1)
 
 
 def _data(parts: list[bytes], channel: int, messages: list[bytes], headers: list[bytes] | None) -> None:
@@ -145,34 +144,17 @@ def error_info(call: Call, error: BaseException) -> dict[str, Any]:
 
 
 class Turn:
-    """One root message and all that is fused behind it, until it is known to stand."""
+    """One root message and all that is fused behind it."""
 
-    __slots__ = (
-        "_changes",
-        "_counts",
-        "_errors",
-        "_limit",
-        "_outputs",
-        "_size",
-        "_slots",
-        "_undo",
-        "root",
-        "root_failed",
-    )
+    __slots__ = ("_changes", "_counts", "_errors", "_outputs", "_size", "_slots", "root", "root_failed")
 
     def __init__(self, slots: dict[int, Slot], root: Call) -> None:
         self._slots = slots
         self.root = root
-        self._limit = root.slot.max_turn_bytes
-        self.reset()
-
-    def reset(self) -> None:
-        """Nothing happened yet."""
         self._size = 0
         self._outputs: list[tuple[int, bytes, bytes | None]] = []
-        self._undo: list[Change] = []
         self._changes: list[tuple[int, str, Any]] = []
-        self._errors: list[tuple[Call, dict[str, Any], bytes]] = []
+        self._errors: list[tuple[Call, dict[str, Any]]] = []
         self._counts: list[tuple[Slot, int, int, int, int, int, int]] = []
         self.root_failed = (
             False  # the error itself would hold the frames that hold this turn: a cycle, and all they hold
@@ -181,79 +163,54 @@ class Turn:
     def succeed(
         self, call: Call, outcome: Outcome, busy_ns: int, stack: list[Call], handled: int = 1, applied: bool = False
     ) -> None:
-        """A handler ended: keep what it did, put the fused calls on the stack. Raises DataError or TurnTooLarge."""
+        """A handler ended: keep what it did, put the fused calls on the stack."""
         sent, changes, unwired, size = outcome
         slot = call.slot
         calls: list[Call] = []
-        outputs: list[tuple[int, bytes, bytes | None]] = []
-        for out, data, native, own, index in sent:
+        for out, data, own, index in sent:
             headers = call.headers if own is None else own
-            if out.channel is not None and data is not None:
+            if out.channel is not None:
                 encoded = None
                 if out.ids:
                     encoded = encode({**(headers or {}), "id": f"{call.id}/{slot.module_id}.{index}"})
                 elif headers:
                     encoded = encode(headers)
-                outputs.append((out.channel, data, encoded))
-            for left, (target, port, _) in enumerate(out.fused, 1 - len(out.fused)):
-                value = copy_value(native) if left else native
+                self._outputs.append((out.channel, data, encoded))
+            for target, port, _ in out.fused:
                 calls.append(
-                    Call.fused(self._slots[target], port, value, dict(headers) if headers else None, call, index)
+                    Call.fused(self._slots[target], port, data, dict(headers) if headers else None, call, index)
                 )
-        for key, entry in changes.items():
-            size += weight(key, entry)
-        self._size += size
-        if self._size > self._limit:
-            raise TurnTooLarge(f"outputs exceed {self._limit} bytes")
-        self._outputs += outputs
         if not applied:
-            self._undo += slot.apply(changes)
+            slot.apply(changes)
         self._changes += [(slot.number, key, entry) for key, entry in changes.items()]
         self._counts.append((slot, handled, 0, len(sent), unwired, busy_ns, int(call.parent is not None)))
+        self._size += size
+        if self._size > MAX_FUSED_BYTES and call.parent is not None:
+            end_unfinished(self._size)
         stack.extend(reversed(calls))
-
-    def adopt(self, undo: list[Change]) -> None:
-        """Changes that are in the store already; `succeed` will tell of them."""
-        self._undo += undo
 
     def passed(self, call: Call) -> None:
         """A module of a line has returned a value for the next."""
         self._counts.append((call.slot, 1, 0, 1, 0, 0, int(call.parent is not None)))
 
-    def keep(self, changes: list[Change]) -> None:
-        """What modules of a line have changed; it is in the store already."""
-        self._undo += changes
-        for slot, key, _, entry in changes:
+    def keep(self, slot: Slot, changes: dict[str, Any]) -> None:
+        """What a module of a line has changed; it is in the store already."""
+        for key, entry in changes.items():
             self._changes.append((slot.number, key, entry))
             self._size += weight(key, entry)
 
     def fail(self, call: Call, error: BaseException, busy_ns: int) -> None:
         """A handler raised: only its ERROR stays."""
-        if isinstance(error, TurnTooLarge):
-            self._roll_back()
-            call = self.root
         self._counts.append((call.slot, 1, 1, 0, 0, busy_ns, int(call.parent is not None)))
-        message = b""
-        if call.parent is not None:
-            try:
-                message = encode(call.message)
-            except DataError:
-                message = b"null"
-        else:
+        if call is self.root:
             self.root_failed = True
-        self._errors.append((call, error_info(call, error), message))
-
-    def _roll_back(self) -> None:
-        for slot, key, old, new in reversed(self._undo):
-            if slot.store.entries.get(key, ABSENT) is new:
-                slot.store.put(key, old)
-        self.reset()
+        self._errors.append((call, error_info(call, error)))
 
     def hold(self, transaction: Transaction) -> None:
         """The root failed and the runner will try again: its message stays unconsumed."""
         slot = self.root.slot
         self._count(transaction)
-        for call, info, _ in self._errors:
+        for call, info in self._errors:
             transaction.add_error(slot.number, info, slot.consumed, call.number, b"", HELD)
 
     def commit(self, transaction: Transaction, from_data: bool) -> None:
@@ -266,9 +223,9 @@ class Turn:
             transaction.changes[number, key] = entry
         transaction.size += self._size
         slot = self.root.slot
-        for call, info, message in self._errors:
+        for call, info in self._errors:
             index = slot.consumed if call is self.root and from_data else NO_INDEX
-            transaction.add_error(call.slot.number, info, index, call.number, message)
+            transaction.add_error(call.slot.number, info, index, call.number, call.data)
         if from_data:
             slot.consumed += 1
         transaction.touched[slot.number] = slot
@@ -283,3 +240,13 @@ class Turn:
             slot.unwired += unwired
             slot.busy_ns += busy_ns
             slot.fused += fused
+
+
+def end_unfinished(size: int) -> None:
+    """What one message has set off by way of fused wires is too much for one transaction.
+
+    Each call is within its limit, so nothing may be refused: the process ends, and the runner has the message done
+    again, one module at a time.
+    """
+    os.write(2, f"host: {size} bytes behind one message by way of fused wires: it is done again unfused\n".encode())
+    os._exit(4)

@@ -41,6 +41,8 @@ def _tree_of(revision: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="bench-") as folder:
         tree = Path(folder, "tree")
         subprocess.run(["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", tree, revision], check=True)
+        if (tree / "setup.py").exists():
+            subprocess.run([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], cwd=tree, check=True)
         try:
             yield tree
         finally:

@@ -4,6 +4,10 @@ To add one: write `modules/hostile.EXT`, which does what `modules/hostile.py` do
 entry in LANGUAGES. `odd` are the values that only this language can make: those its host carries and those it refuses,
 subclasses, cycles, what has no JSON. What a module does may depend on its message and its config alone, for in one
 variant the host dies: it keeps values only to change them later.
+
+What a host has to do (docs/data-contract.md, PROTOCOL.md section 7): take a value when it is sent, check it also where
+nobody is behind the port, hand over what a wire would, keep a failed message as it was sent, give `config` and context
+values by value, and count `max_turn_bytes` per handler call, what goes over fused wires too.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def play(runner: Harness, tree: Tree, variant: str, happened: Counter[str]) -> S
     ended = runner.wait_idle(flow_id)
     bridges = [runner.actor(bridge) for bridge in runner.record(flow_id).bridges.values()]
     happened[f"{variant}: hosts with fused wires"] += sum(bool(bridge.fused) for bridge in bridges)
-    happened[f"{variant}: deaths"] += sum(len(bridge.deaths) for bridge in bridges)
+    happened[f"{variant}: deaths"] += sum(bridge.starts - 1 for bridge in bridges)
     seen = {**_contexts(runner, flow_id, tree), **{f"out {place}": out.got for place, out in outs.items()}}
     seen |= _dead_letters(runner, flow_id) | _figures(runner, flow_id)
     seen["errors"] = [error.removeprefix(flow_id) for error in ended.errors]

@@ -24,7 +24,7 @@ from tests.values.play import VARIANTS, Seen, play
 EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
 CASES = 40  # of one tree at most
 
-NOT_YET = {"python3": "fused wires hand over the very object"}  # taken out with the fault
+NOT_YET: dict[str, str] = {}  # runtimes that are red, and why
 
 
 @pytest.fixture(autouse=True)
