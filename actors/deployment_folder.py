@@ -1,6 +1,7 @@
 """`STATE/deployments/NAME`: the key, who is up, and a lock that every process of the deployment holds.
 
-The lock is inherited by fork: it is free only when the last process has ended, whichever way it ended.
+The lock is inherited by fork: it is free only when the last process has ended, whichever way it ended. The record of
+who is up goes when all has ended in order: if it is there without a process, something was lost.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 LOCK, KEY, RECORD = "lock", "key", "deployment.json"
+ERRORS_BYTES = 4096  # of the record, blank at first: to say at the end what was lost takes no room on a full disk
 
 
 class DeploymentFolder:
@@ -36,24 +39,35 @@ class DeploymentFolder:
             os.close(fd)
             return False
         self._lock = fd
-        (self.path / RECORD).unlink(missing_ok=True)
         return True
+
+    def left_behind(self) -> str | None:
+        """What to say of the last time, if it did not end in order; it is forgotten with that."""
+        facts = self.read()
+        (self.path / RECORD).unlink(missing_ok=True)
+        if not facts:
+            return None
+        flows = ", ".join(facts["flows"]) or "none"
+        why = "; ".join(facts["errors"]) or f"`runner up` ({facts['pid']}) did not end in order"
+        return f"{self.name}, the last time: {why}; messages and contexts of its flows ({flows}) may be lost"
 
     def leave(self) -> None:
         """Leave the lock to the processes that have been forked."""
         os.close(self._lock)
 
-    def record(self, **facts: Any) -> None:
+    def record(self, facts: dict[str, Any]) -> None:
         """Write down who is up."""
-        (self.path / RECORD).write_text(json.dumps({"name": self.name, **facts}) + "\n", "utf-8")
+        text = json.dumps({"name": self.name, **facts})
+        (self.path / RECORD).write_text(f"{text}\n{'':{ERRORS_BYTES}}", "utf-8")
 
     def read(self) -> dict[str, Any]:
-        """What `record` wrote; {} if nothing is there."""
+        """What `record` wrote, with `errors` if it has ended with any; {} if nothing is there."""
         try:
-            facts: dict[str, Any] = json.loads((self.path / RECORD).read_text("utf-8"))
+            text, _, errors = (self.path / RECORD).read_bytes().partition(b"\n")
+            facts: dict[str, Any] = json.loads(text)
         except (OSError, ValueError):
             return {}
-        return facts
+        return {**facts, "errors": errors.decode(errors="ignore").strip().splitlines()}
 
     @property
     def is_up(self) -> bool:
@@ -97,10 +111,14 @@ class DeploymentFolder:
                     os.kill(pid, signal.SIGKILL)
                 _wait(pid, 5.0)
 
-    def remove(self) -> None:
-        """It is down: key and record go, a log stays."""
-        for name in (KEY, RECORD, LOCK):
+    def end(self, errors: Sequence[str] = ()) -> None:
+        """It is down: key and record go, a log stays. With `errors` the record stays, and has them."""
+        for name in (KEY, LOCK) if errors else (KEY, RECORD, LOCK):
             (self.path / name).unlink(missing_ok=True)
+        if errors and self.read():
+            with contextlib.suppress(OSError), (self.path / RECORD).open("r+b") as file:
+                file.seek(-ERRORS_BYTES, os.SEEK_END)
+                file.write("\n".join(errors).encode()[:ERRORS_BYTES])
         with contextlib.suppress(OSError):
             self.path.rmdir()
 

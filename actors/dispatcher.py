@@ -97,8 +97,7 @@ class DispatcherActor(OuterActor):
             self._end(DeploymentFailed(errors=errors))
         else:
             self.announced = True
-            up = DeploymentUp(admin_pid=os.getppid(), dispatcher_pid=os.getpid(), runner_pid=self.runner_pid)
-            self.send(self.up, up)
+            self.send(self.up, DeploymentUp(runner_pid=self.runner_pid))
 
     # the runner dies -----------------------------------------------------------------------------------------------
 
@@ -116,7 +115,7 @@ class DispatcherActor(OuterActor):
         self.deaths.append(now)
         while self.deaths[0] < now - job.restart_period_s:
             self.deaths.popleft()
-        died = f"the runner {job.runner} ({self.runner_pid}) has died"
+        died = f"the runner {job.runner} ({self.runner_pid}) has died, and with it what its flows held"
         if len(self.deaths) > job.restart_times:
             often = f"{len(self.deaths)} times in {job.restart_period_s:g} s"
             self._end(DeploymentFailed(errors=(f"{died}, {often}: it is not started again",)))

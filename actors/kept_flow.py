@@ -58,12 +58,16 @@ def write_kept(path: Path, record: FlowRecord, states: States) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     unfinished = path.with_suffix(".unfinished")
     packer = msgpack.Packer()
-    with open(unfinished, "wb", opener=_private) as file:
-        for fact in _facts(record, states):
-            file.write(packer.pack(fact))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
+    try:
+        with open(unfinished, "wb", opener=_private) as file:
+            for fact in _facts(record, states):
+                file.write(packer.pack(fact))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)  # the next flow may find room
+        raise
     _sync_folder(path.parent)
 
 

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 
 from actors.console.errors import UserError
 from actors.console.live_runners import state_folder
@@ -27,19 +26,25 @@ def down(options: argparse.Namespace) -> int:
     if len(folders) > 1:
         raise UserError(f"several deployments are up, name one: {', '.join(folder.name for folder in folders)}")
     (folder,) = folders
-    _end(folder, options.timeout)
+    errors = _end(folder, options.timeout)
     sweep(state / "runs")
+    if errors:
+        raise UserError(f"{folder.name} is down, but not in order:", *errors)
     print(json.dumps({"ok": True, "name": folder.name}) if options.json else f"{folder.name} is down")
     return 0
 
 
-def _end(folder: DeploymentFolder, timeout_s: float) -> None:
-    """In order, if `runner up` or the dispatcher still can; else by force."""
+def _end(folder: DeploymentFolder, timeout_s: float) -> list[str]:
+    """In order, if `runner up` or the dispatcher still can; else by force. Returns what was lost."""
     pid = folder.read().get("pid")
     if pid in folder.processes():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
+    errors = []
     if not folder.wait_for_end(timeout_s):
-        print(f"runner: {folder.name} has not stopped within {timeout_s:g} s, it is killed", file=sys.stderr)
+        errors = [f"it has not stopped within {timeout_s:g} s and was killed: what its flows held is lost"]
         folder.kill()
-    folder.remove()
+    elif left := folder.read():
+        errors = left["errors"] or [f"`runner up` ({pid}) had died before; its log says what was kept"]
+    folder.end()
+    return errors

@@ -21,6 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 from thespian.actors import ActorExitRequest, ActorSystem, ActorSystemException, WatchMessage
 from thespian.system.transport import ReceiveEnvelope
 
@@ -57,6 +58,8 @@ def up(options: argparse.Namespace) -> int:
     if not folder.take():
         pid = folder.read().get("pid", "starting")
         raise UserError(f"{deployment.name} is up already ({pid}); `runner down {deployment.name}` ends it")
+    if before := folder.left_behind():
+        print(f"runner: {before}", file=sys.stderr)
     if deployment.state is not None:
         deployment.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     if options.detach:
@@ -97,7 +100,7 @@ def _detach(deployment: Deployment, state: Path, folder: DeploymentFolder, optio
             file.write(json.dumps(facts) + "\n")
 
     status = 1
-    errors: tuple[str, ...] = ("an internal error; see the log",)
+    errors: tuple[str, ...] = ("an internal error; see the log",)  # should it raise
     try:
         errors = _stay_up(deployment, state, folder, report)
         status = 1 if errors else 0
@@ -126,23 +129,39 @@ def _be_background(folder: DeploymentFolder, reading: int) -> None:
 
 def _stay_up(deployment: Deployment, state: Path, folder: DeploymentFolder, report: Report) -> tuple[str, ...]:
     """From start to end; returns why it failed, if it did. No process is left afterwards."""
+    errors: tuple[str, ...] = ("an internal error; see the log",)
     signal_fd = _own_signals()
     _adopt_orphans()
-    os.environ["THESPLOG_FILE"] = str(folder.path / "thespian.log")  # by default a fixed name in /tmp
-    signing.install(signing.make_key(folder.path / KEY), deployment.bind)
     try:
-        system, port = _start_system(deployment)
-        watch = _Watch(system, deployment, signal_fd)
-        try:
-            return watch.run(state, folder, port, report)
-        finally:
-            watch.end()
+        errors = _life(deployment, state, folder, signal_fd, report)
+    except OSError as error:
+        errors = (f"{error.filename or folder.path}: {error.strerror}",)
+    except UserError as error:
+        errors = error.sentences
     finally:
         if not folder.wait_for_end(END_TIMEOUT_S):
             folder.kill()
-        folder.remove()
+        folder.end(errors if "runnerPid" in folder.read() else ())  # without a runner nothing was lost
         sweep(state / "runs")
         _reap()
+    return errors
+
+
+def _life(
+    deployment: Deployment, state: Path, folder: DeploymentFolder, signal_fd: int, report: Report
+) -> tuple[str, ...]:  # fmt: skip
+    facts = {"pid": os.getpid(), "flows": [source.document["id"] for source in deployment.flows]}
+    folder.record(facts)
+    os.environ["THESPLOG_FILE"] = str(folder.path / "thespian.log")  # by default a fixed name in /tmp
+    signing.install(signing.make_key(folder.path / KEY), deployment.bind)
+    system, port = _start_system(deployment)
+    watch = _Watch(system, deployment, signal_fd, folder)
+    try:
+        return watch.run(state, facts | {"adminPort": port}, report)
+    except (ActorSystemException, psutil.Error, ProcessLookupError):
+        return (f"{ADMIN} has died; the deployment is ended",)
+    finally:
+        watch.end()
 
 
 def _start_system(deployment: Deployment) -> tuple[ActorSystem, int]:
@@ -203,16 +222,19 @@ def _reap() -> None:
 class _Watch:
     """Waits for the dispatcher, for signals, and for deaths that the dispatcher cannot report."""
 
-    def __init__(self, system: ActorSystem, deployment: Deployment, signal_fd: int) -> None:
-        self.system, self.deployment, self.signal_fd = system, deployment, signal_fd
+    def __init__(self, system: ActorSystem, deployment: Deployment, signal_fd: int, folder: DeploymentFolder) -> None:
+        self.system, self.deployment, self.signal_fd, self.folder = system, deployment, signal_fd, folder
         self.watched = {signal_fd: "signal"}
         self.until: float | None = None  # of stopping
         self.errors: tuple[str, ...] = ()
 
-    def run(self, state: Path, folder: DeploymentFolder, port: int, report: Report) -> tuple[str, ...]:
+    def run(self, state: Path, facts: dict[str, Any], report: Report) -> tuple[str, ...]:
         """Until it is over; returns the errors."""
         job = self.deployment
+        system = set(self.folder.processes())  # the admin, which is our child, and its log
+        admin = self._watch(ADMIN, {pid for pid in system if psutil.Process(pid).ppid() == os.getpid()})
         self.dispatcher = self.system.createActor(DispatcherActor, globalName="dispatcher")
+        dispatcher = self._watch(DISPATCHER, set(self.folder.processes()) - system)
         deploy = Deploy(
             up_pid=os.getpid(), runner=job.runner, runtimes=job.runtimes, state=str(state),
             kept=str((job.state or state).resolve() / "kept" / job.name / job.runner),
@@ -222,11 +244,12 @@ class _Watch:
         self.system.tell(self.dispatcher, deploy)
         while True:
             match self._next():
-                case DeploymentUp() as up:
-                    facts = self._facts(up)
-                    folder.record(**facts, adminPort=port)
-                    self._watch(up)
-                    report(facts)
+                case DeploymentUp(runner_pid=pid):
+                    facts |= {
+                        "runner": job.runner, "runnerPid": pid, "adminPid": admin, "dispatcherPid": dispatcher
+                    }  # fmt: skip
+                    self.folder.record(facts)
+                    report({"name": job.name, **facts})
                 case DeploymentFailed(errors=errors):
                     return errors
                 case DeploymentDown():
@@ -245,17 +268,12 @@ class _Watch:
                 case None if self.until is not None and time.monotonic() >= self.until:
                     return (f"it has not stopped within {STOP_TIMEOUT_S:g} s",)
 
-    def _facts(self, up: DeploymentUp) -> dict[str, Any]:
-        job = self.deployment
-        flows = [source.document["id"] for source in job.flows]
-        return {
-            "name": job.name, "pid": os.getpid(), "runner": job.runner, "runnerPid": up.runner_pid, "flows": flows,
-            "adminPid": up.admin_pid, "dispatcherPid": up.dispatcher_pid,
-        }  # fmt: skip
-
-    def _watch(self, up: DeploymentUp) -> None:
-        for pid, what in ((up.admin_pid, ADMIN), (up.dispatcher_pid, DISPATCHER)):
+    def _watch(self, what: str, pids: set[int]) -> int:
+        """The process of `pids`, which are one or, if it has died already, none."""
+        for pid in pids:
             self.watched[os.pidfd_open(pid)] = what
+            return pid
+        raise ProcessLookupError
 
     def _was_signalled(self) -> bool:
         try:

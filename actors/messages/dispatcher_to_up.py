@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentUp:
-    """Every flow is started; the processes that the deployment cannot do without."""
+    """Every flow is started."""
 
-    admin_pid: int
-    dispatcher_pid: int
     runner_pid: int
 
 

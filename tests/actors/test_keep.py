@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from actors.console.client import RunnerClient, RunnerError
 from actors.kept_flow import KeptFlowError, read_kept
 from actors.messages import client_to_runner as api
-from tests.deployments import plant
+from tests.deployments import gone, plant
 from tests.harness import Harness, need, running
 
 COUNT = """
@@ -208,10 +209,50 @@ def test_an_end_that_cannot_keep_says_so(tmp_path: Path) -> None:
         up.wait_until_up()
         assert up.cli("send", "echo/a", "1").returncode == 0
         (up.state / "kept").write_text("no folder")
-        assert up.cli("down").returncode == 0
+        down = up.cli("down")
+        assert (down.returncode, down.stdout) == (1, "") and "echo: lost, with " in down.stderr
         assert up.process.wait(30) == 1
         said = up.log.read_text()
         assert "echo: lost, with 0 messages" in said or "echo: lost, with 1 messages" in said
+
+
+@pytest.mark.parametrize("signalled", [False, True], ids=["down", "signal"])
+def test_a_full_disk_at_the_end_is_no_success(tmp_path: Path, signalled: bool) -> None:
+    """The runner may write no file of more than 4 KiB: as on a full disk nothing of 293 messages can be kept."""
+    with plant(tmp_path) as up:
+        facts = up.wait_until_up()
+        resource.prlimit(facts["runnerPid"], resource.RLIMIT_FSIZE, (4096, 4096))
+        assert up.cli("stop", "echo").returncode == 0
+        assert up.cli("send", "echo/a", "-", stdin=f'"{"x" * 100}"\n' * 293).returncode == 0
+        if signalled:
+            os.kill(up.process.pid, signal.SIGTERM)
+        else:
+            down = up.cli("down")
+            assert (down.returncode, down.stdout) == (1, "")
+            first, second = down.stderr.splitlines()
+            assert first == "runner: plant is down, but not in order:"
+            assert "echo: lost, with 293 messages: " in second and "File too large" in second
+        assert up.process.wait(30) == 1
+        assert "echo: lost, with 293 messages" in up.log.read_text()
+        assert not list(up.state.rglob("*.unfinished"))
+    with plant(tmp_path) as up:  # who has not asked `down` hears it now
+        up.wait_until_up()
+        assert ("the last time: echo: lost, with 293 messages" in up.log.read_text()) == signalled
+        assert up.cli("down").returncode == 0
+
+
+def test_what_a_kill_has_cost_is_said_at_the_next_start(tmp_path: Path) -> None:
+    with plant(tmp_path) as up:
+        pids = (up.wait_until_up(), up.pids())[1]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        assert up.process.wait(30) == -signal.SIGKILL and gone(pids)
+    for wanted in (True, False):  # it is said once
+        with plant(tmp_path) as up:
+            up.wait_until_up()
+            said = f"plant, the last time: `runner up` ({pids[0]}) did not end in order; messages and contexts of its"
+            assert (f"{said} flows (echo) may be lost" in up.log.read_text()) == wanted
+            assert up.cli("down").returncode == 0
 
 
 def test_the_state_of_a_runner_may_have_a_place_of_its_own(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import psutil
 
 from actors.deployment_folder import deployments
 from tests.deployments import RUNNER, Plant, cli, flow, gone, is_fifo_free, plant
+from tests.test_run import wait_for
 
 ASK = """
 import sys
@@ -147,7 +148,7 @@ def test_down_ends_what_up_left(tmp_path: Path) -> None:
         os.kill(facts["pid"], signal.SIGKILL)
         up.process.wait()
         down = up.cli("down", "--timeout", "1")
-        assert down.returncode == 0 and "killed" in down.stderr
+        assert down.returncode == 1 and "was killed: what its flows held is lost" in down.stderr
         assert gone(pids, 5)
 
 
@@ -211,3 +212,29 @@ def test_nothing_listens_before_up(tmp_path: Path) -> None:
         process.terminate()
         process.communicate()
     assert process.returncode == 0
+
+
+def test_parts_killed_while_it_starts_take_the_rest_with_them(tmp_path: Path) -> None:
+    """Nothing has been announced yet: still somebody looks after them."""
+    (tmp_path / "slow.json").write_text(json.dumps(flow("slow", "import time\ntime.sleep(3)\n")))
+    for part in ("dispatcher", "admin"):
+        with plant(tmp_path, flows=[{"file": "slow.json"}]) as up:
+            (runner,) = wait_for(
+                lambda up=up: [path for path in up.state.glob("runs/*") if (path / "api.sock").exists()]
+            )
+            dispatcher = psutil.Process(int(runner.name)).parent()
+            assert dispatcher is not None
+            killed = dispatcher if part == "dispatcher" else dispatcher.parent()
+            assert killed is not None and killed.pid != up.process.pid
+            killed.kill()
+            assert up.process.wait(60) == 1
+            assert "has died; the deployment is ended" in up.log.read_text()
+
+
+def test_down_ends_what_has_not_started_yet(tmp_path: Path) -> None:
+    (tmp_path / "slow.json").write_text(json.dumps(flow("slow", "import time\ntime.sleep(3)\n")))
+    with plant(tmp_path, flows=[{"file": "slow.json"}]) as up:
+        wait_for(lambda: list(up.state.glob("runs/*/api.sock")))
+        down = up.cli("down")
+        assert (down.returncode, down.stdout) == (0, "plant is down\n"), down.stderr
+        assert up.process.wait(10) == 0
