@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from typing import Any
@@ -15,6 +14,7 @@ from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_module import SubmitMessage
+from actors.shown import shown
 from runtimes.frames import HEADERS, join
 
 log = logging.getLogger("runner.flow")
@@ -116,6 +116,6 @@ def letter_view(flow_id: str, letter: DeadLetter) -> dict[str, Any]:
     """A dead letter as the API shows it; the message is decoded here, off the hot path."""
     return {
         "id": letter.id, "flowModuleId": f"{flow_id}/{letter.module}", "port": letter.port,
-        "message": json.loads(letter.message), "headers": json.loads(letter.headers) if letter.headers else None,
+        "message": shown(letter.message), "headers": shown(letter.headers) if letter.headers else None,
         "error": letter.error, "time": letter.time,
     }  # fmt: skip

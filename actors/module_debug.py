@@ -5,7 +5,6 @@ Nothing here runs unless somebody debugs; only here a module's messages are deco
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from actors.module_host import ModuleHost
 from actors.module_state import ModuleState
 from actors.recall import Link
 from actors.segment import Segment
+from actors.shown import shown
 from runtimes.frames import HEADERS, split
 
 MAX_LISTED = 100
@@ -33,12 +33,12 @@ log = logging.getLogger("runner.debug")
 
 def decoded(message: bytes, headers: bytes | None) -> dict[str, Any]:
     """A message as the API shows it."""
-    return {"message": json.loads(message), "headers": json.loads(headers) if headers else None}
+    return {"message": shown(message), "headers": shown(headers) if headers else None}
 
 
 def decoded_context(context: dict[bytes, bytes]) -> dict[str, Any]:
     """A context as the API shows it."""
-    return {key.decode(): json.loads(value) for key, value in context.items()}
+    return {key.decode(): shown(value) for key, value in context.items()}
 
 
 class Step:

@@ -18,6 +18,7 @@ from actors.messages.module_to_runner import FlowIdle
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_session import Attached
 from actors.messages.runner_to_tap import ReadNext, StartTap
+from actors.shown import shown
 from runtimes.frames import HEADERS, split
 
 MAX_MESSAGES = 1000
@@ -105,8 +106,7 @@ def _views(delivered: Deliver) -> list[dict[str, Any]]:
     bodies, headers = split(delivered.body, delivered.flags & HEADERS)
     meant = range(delivered.skip, delivered.skip + delivered.count)
     return [
-        {"message": json.loads(bodies[index]), "headers": _users(headers[index]) if headers else None}
-        for index in meant
+        {"message": shown(bodies[index]), "headers": _users(headers[index]) if headers else None} for index in meant
     ]
 
 
