@@ -8,6 +8,8 @@ from thespian.actors import ActorAddress
 
 from actors.flow_life import FlowLife
 from actors.flow_record import Attachment, FlowRecord
+from actors.flows.places import nearest
+from actors.flows.ports import Side, port_problem
 from actors.messages import module_to_runner as from_module
 from actors.messages import session_to_runner as from_session
 from actors.messages.runner_to_session import Attached, FlowEnded
@@ -19,12 +21,14 @@ class FlowEnds(FlowLife):
     def _attach(self, message: Any, sender: ActorAddress) -> FlowRecord | None:
         record = self.flows[message.flow]
         if message.module in record.modules:
-            return record
-        known = ", ".join(sorted(record.modules))
-        reason = record.left_out.get(message.module)
-        error = reason or f"the flow {record.flow.id!r} has no module {message.module!r}; it has {known}"
-        self.send(sender, Attached(wire=message.wire, error=error))
-        return None
+            side: Side = "in" if isinstance(message, from_session.AttachFeed) else "out"
+            error = port_problem(record.flow.modules[message.module], side, message.port)
+        else:
+            known = nearest(message.module, record.modules)
+            error = record.left_out.get(message.module, f"there is no module {message.module!r}; {known}")
+        if error is not None:
+            self.send(sender, Attached(wire=message.wire, error=error))
+        return record if error is None else None
 
     def receiveMsg_AttachFeed(self, message: from_session.AttachFeed, sender: ActorAddress) -> None:
         """Somebody outside sends into the flow."""

@@ -10,6 +10,7 @@ from thespian.actors import ActorAddress
 
 from actors.flow_record import MAX_DEAD_LETTER_BYTES, MAX_DEAD_LETTERS, DeadLetter, FlowRecord
 from actors.flow_requests import FlowRequests
+from actors.flows.ports import port_problem
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages.runner_to_client import Reply
@@ -34,9 +35,9 @@ class FlowMessages(FlowRequests):
         if found is None:
             return
         record, module = found
-        ports = record.flow.modules[module].ports_in
-        if ports is not None and message.port not in ports:
-            self.refuse(message, sender, f"{module} has no in-port {message.port!r}; it has {', '.join(ports)}")
+        problem = port_problem(record.flow.modules[module], "in", message.port)
+        if problem is not None:
+            self.refuse(message, sender, f"{record.flow.id}: {problem}")
             return
         encoded = self.encode_message(message, sender, message.message)
         if encoded is not None:

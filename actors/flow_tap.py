@@ -10,6 +10,7 @@ from thespian.actors import ActorAddress, ActorExitRequest
 from actors.flow_record import Attachment, FlowRecord
 from actors.flow_requests import FlowRequests
 from actors.flows import graph
+from actors.flows.ports import port_problem
 from actors.messages import client_to_runner as api
 from actors.messages import runner_to_bridge as to_bridge
 from actors.messages import runner_to_module as to_module
@@ -34,9 +35,9 @@ class FlowTap(FlowRequests):
         if found is None:
             return
         record, module = found
-        ports = record.flow.modules[module].ports_out
-        if ports is not None and message.port not in (*ports, "error"):
-            self.refuse(message, sender, f"{module} has no out-port {message.port!r}; it has {', '.join(ports)}")
+        problem = port_problem(record.flow.modules[module], "out", message.port)
+        if problem is not None:
+            self.refuse(message, sender, f"{record.flow.id}: {problem}")
             return
 
         def done(tap_id: str | None) -> None:

@@ -13,9 +13,7 @@ Context = dict[bytes, bytes]
 
 def load_body(flow: str, module: Module, max_turn_bytes: int, context: Context, unit: str | None) -> bytes:
     """The body of LOAD; `unit` only for a module that was compiled."""
-    ports = None
-    if module.ports_in is not None or module.ports_out is not None:
-        ports = {"in": module.ports_in or ("in",), "out": module.ports_out or ("out",)}
+    ports = None if module.ports_out is None else {"in": module.ports_in or ("in",), "out": module.ports_out}
     fixed = {
         "flow": flow, "module": module.id, "name": module.name, "code": module.code, "files": module.files,
         "config": module.config, "ports": ports, "concurrency": module.concurrency,

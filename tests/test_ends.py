@@ -183,6 +183,9 @@ NO_FILES = {
     "-i a.in=nothing -o a.out=out": ["-i a.in=nothing", "No such file"],
     "-i a.in=in -o a.out=nothing/out": ["-o a.out=nothing/out", "No such file"],
     "-i a.in=in -o a.out=in/out": ["-o a.out=in/out", "Not a directory"],
+    "-i a.in=in -o a.outt=out": ["-o a.outt=out: module 'a' has no out-port 'outt'; did you mean 'out'?"],
+    "-i a.inn=in -o a.out=out": ["-i a.inn=in: module 'a' has no in-port 'inn'; did you mean 'in'?"],
+    "-i a.in=in -o c.out=out": ["-o c.out=out: there is no module 'c'; there are a, b."],
 }
 
 

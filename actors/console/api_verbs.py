@@ -51,11 +51,11 @@ def state(options: argparse.Namespace) -> int:
 
 
 def _state_text(found: dict[str, Any]) -> str:
-    head = ("MODULE", "RUNTIME", "IN/S", "OUT/S", "DONE", "QUEUED", "IN FLIGHT", "ERRORS", "DEAD", "P50 MS", "P99 MS")
+    head = ("MODULE", "RUNTIME", "IN/S", "OUT/S", "DONE", "QUEUED", "ERRORS", "DEAD", "UNWIRED", "P50", "P99 MS")
     rows = [
         (
-            name, m["runtime"], round(m["inPerS"]), round(m["outPerS"]), m["completed"], m["queued"], m["inFlight"],
-            m["errors"], m["deadLettered"], m["latencyMs"]["p50"], m["latencyMs"]["p99"],
+            name, m["runtime"], round(m["inPerS"]), round(m["outPerS"]), m["completed"], m["queued"], m["errors"],
+            m["deadLettered"], m["unwired"], m["latencyMs"]["p50"], m["latencyMs"]["p99"],
         )
         for name, m in found["modules"].items()
     ]  # fmt: skip

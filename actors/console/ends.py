@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.console.errors import UserError
+from actors.flows.model import Flow
+from actors.flows.places import nearest
+from actors.flows.ports import port_problem
 from actors.session import Endpoint
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
@@ -29,9 +32,12 @@ class _End(NamedTuple):
     fd: int | None
 
 
-def open_ends(inputs: Iterable[str], outputs: Iterable[str]) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+def open_ends(
+    flow: Flow, inputs: Iterable[str], outputs: Iterable[str]
+) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
     """The inputs and outputs of a run; raises UserError. No file is changed before all are known to be right."""
     ends = [_end("-i", text) for text in inputs] + [_end("-o", text) for text in outputs]
+    _check_places(flow, ends)
     ends.sort(key=lambda end: end.fd is None)  # before a file can get the number of a descriptor that is closed
     for end in ends:
         if end.fd is not None:
@@ -54,6 +60,17 @@ def _end(option: str, text: str) -> _End:
         raise UserError(f"{option} takes MODULE.PORT=FILE (or - for the standard stream), not {text!r}", usage=True)
     reads = option == "-i"
     return _End(f"{option} {text}", reads, (module, port or ("in" if reads else "out")), file, _named(file, reads))
+
+
+def _check_places(flow: Flow, ends: list[_End]) -> None:
+    for end in ends:
+        name, port = end.place
+        if name not in flow.modules:
+            problem: str | None = f"there is no module {name!r}; {nearest(name, flow.modules)}"
+        else:
+            problem = port_problem(flow.modules[name], "in" if end.reads else "out", port)
+        if problem is not None:
+            raise UserError(f"{end.text}: {problem}")
 
 
 def _named(file: str, reads: bool) -> int | None:

@@ -37,7 +37,19 @@ class LiveTable:
 def flow_table(state: dict[str, Any]) -> Table:
     """One row a module: what came in and went out per second, what waits, what failed."""
     table = Table(title=f"{state['id']}: {state['state']}", title_justify="left")
-    for name in ("module", "runtime", "in/s", "out/s", "done", "mailbox", "errors", "dead", "p50 ms", "p99 ms"):
+    for name in (
+        "module",
+        "runtime",
+        "in/s",
+        "out/s",
+        "done",
+        "mailbox",
+        "errors",
+        "dead",
+        "unwired",
+        "p50 ms",
+        "p99 ms",
+    ):
         table.add_column(name, justify="left" if name in ("module", "runtime") else "right")
     for name, figures in state["modules"].items():
         latency = figures["latencyMs"]
@@ -45,7 +57,8 @@ def flow_table(state: dict[str, Any]) -> Table:
         table.add_row(
             name, figures["runtime"], f"{figures['inPerS']:,.0f}", f"{figures['outPerS']:,.0f}",
             f"{figures['completed']:,}", f"{figures['queued']:,}", f"{figures['errors']:,}",
-            f"{figures['deadLettered']:,}", _ms(latency["p50"]), _ms(latency["p99"]), style=bad,
+            f"{figures['deadLettered']:,}", f"{figures['unwired']:,}", _ms(latency["p50"]),
+            _ms(latency["p99"]), style=bad,
         )  # fmt: skip
     for name, reason in state["leftOut"].items():
         table.add_row(name, f"left out: {reason}", style="dim")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.console.ends import open_ends
 from actors.console.errors import UserError
-from actors.flows.model import FlowError
+from actors.flows.model import Flow, FlowError
 from actors.flows.reading import FlowSource, read_flow_file
 from actors.flows.validation import check_flow
 from actors.input_lines import MAX_NAMED
@@ -34,8 +34,8 @@ log = logging.getLogger("runner")
 def run(options: argparse.Namespace) -> int:
     """Run a flow file to its end. Exit status: 0; 1 if it could not be loaded, failed, or left dead letters."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper())
-    source = read_checked(options.flow)
-    inputs, outputs = open_ends(options.input, options.output)
+    source, flow = read_checked(options.flow)
+    inputs, outputs = open_ends(flow, options.input, options.output)
     if options.lines and not inputs:
         raise UserError("--lines says how -i is read, and there is no -i", usage=True)
     table = _table(options, outputs)
@@ -54,14 +54,14 @@ def run(options: argparse.Namespace) -> int:
     return _report(outcome)
 
 
-def read_checked(file: str) -> FlowSource:
+def read_checked(file: str) -> tuple[FlowSource, Flow]:
     """Read a flow file and check it here, where the places of its fields are known."""
     try:
         source = read_flow_file(Path(file))
-        check_flow(source.document, source.places, load_runtimes(runtime_folders()).keys())
+        flow = check_flow(source.document, source.places, load_runtimes(runtime_folders()).keys())
     except FlowError as error:
         raise UserError(*error.problems) from None
-    return source
+    return source, flow
 
 
 def run_embedded(state: str | None, name: Any = None, **job: Any) -> Outcome:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.flows.model import Flow, FlowError, FlowTest, Module, Retry, Wire
 from actors.flows.places import FieldPath, Places, cut, dotted, nearest
+from actors.flows.ports import Side, port_problem
 from actors.flows.schema import Problem, flow_schema, json_problems, schema_problems
 
 if TYPE_CHECKING:
@@ -101,22 +102,20 @@ class _Parts:
             yield Problem((*path, "to_client"), f"{dotted((*path, 'to_client'))} {text}")
 
     def _test_problems(self, path: FieldPath, test: FlowTest) -> Iterator[Problem]:
-        for field, side, ports in (("send", "in", test.send), ("expect", "out", test.expect)):
+        sides: list[tuple[str, Side, Any]] = [("send", "in", test.send), ("expect", "out", test.expect)]
+        for field, side, ports in sides:
             for endpoint in ports:
                 module_id, port = endpoint.split(".")
                 yield from self._endpoint_problems((*path, field, endpoint), side, module_id, port)
 
-    def _endpoint_problems(self, path: FieldPath, side: str, module_id: str, port: str) -> Iterator[Problem]:
+    def _endpoint_problems(self, path: FieldPath, side: Side, module_id: str, port: str) -> Iterator[Problem]:
         if module_id not in self.raw_modules:
             yield Problem(
                 path, f"{dotted(path)}: there is no module {module_id!r}; {nearest(module_id, self.raw_modules)}"
             )
         elif module_id in self.modules:
-            module = self.modules[module_id]
-            declared = module.ports_in if side == "in" else module.ports_out
-            known = None if declared is None else declared if side == "in" else (*declared, "error")
-            if known is not None and port not in known:
-                text = f"module {module_id!r} has no {side}-port {port!r}; {nearest(port, known)}"
+            text = port_problem(self.modules[module_id], side, port)
+            if text is not None:
                 yield Problem(path, f"{dotted(path)}: {text}")
 
 

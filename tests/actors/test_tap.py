@@ -122,8 +122,17 @@ def test_the_error_port_stays_unwired(runner: Harness) -> None:
 def test_refusals(runner: Harness) -> None:
     module = {"runtime": "python3", "code": ECHO["python3"], "ports": {"in": ["in"], "out": ["out"]}}
     runner.add("f", {"a": module})
-    assert "no out-port 'outt'; it has out" in runner.call(api.TapPort, flow_module_id="f/a", port="outt").error
+    assert (
+        "no out-port 'outt'; did you mean 'out'?" in runner.call(api.TapPort, flow_module_id="f/a", port="outt").error
+    )
     assert "no module 'z'" in runner.call(api.TapPort, flow_module_id="f/z").error
+    runner.add("f", {"a": {"runtime": "python3", "code": "def run(m, c):\n    c.send('alarm', m)"}})
+    assert (
+        "no out-port 'alrm'; did you mean 'alarm'?" in runner.call(api.TapPort, flow_module_id="f/a", port="alrm").error
+    )
+    send = {"flow_module_id": "f/a", "message": 1}
+    assert "no in-port 'inn'; did you mean 'in'?" in runner.call(api.SendMessage, port="inn", **send).error
+    runner.ok(api.SendMessage, port="error", **send)
 
 
 def test_two_taps_of_one_port(runner: Harness) -> None:

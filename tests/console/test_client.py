@@ -64,7 +64,8 @@ def test_handles(client: RunnerClient) -> None:
     handle = client.flow("c")
     futures = [handle.module("a").send.remote({"n": n}) for n in range(500)]
     assert all(future.result(timeout=30) for future in futures)
-    assert handle.module("a").send("x", port="other")
+    assert handle.module("a").send("x", port="error")
+    assert "no in-port 'inn'; did you mean 'in'?" in str(handle.module("a").send("x", port="inn").error)
     assert not handle.module("nope").send(1)
     assert handle.state()["modules"]["a"]["accepted"] == 501
     assert handle.dead_letters() == []

@@ -21,7 +21,7 @@ from actors.flows.validation import check_flow
 
 
 def module(id: str, **fields: object) -> Module:
-    return Module(**{"id": id, "runtime": "python3", "name": id, "code": "x", **fields})
+    return Module(**{"id": id, "runtime": "python3", "name": id, "code": "'other'", **fields})
 
 
 def flow(*wires: str, modules: tuple[Module, ...] = ()) -> Flow:
@@ -137,7 +137,7 @@ def test_long_chains_and_rings_need_few_steps(backwards, monkeypatch):
 def test_a_flow_survives_being_written_and_checked(graph):
     document = {
         "id": graph.id,
-        "modules": {id: {"runtime": "python3", "code": "x"} for id in graph.modules},
+        "modules": {id: {"runtime": "python3", "code": "'other'"} for id in graph.modules},
         "wires": [wire.id if index % 2 else {"from": f"{wire.from_module}.{wire.from_port}",
                                             "to": f"{wire.to_module}.{wire.to_port}"}
                   for index, wire in enumerate(graph.wires)],

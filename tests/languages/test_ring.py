@@ -26,7 +26,7 @@ EXTENSIONS = {"python3": "py", "node": "mjs", "sbcl": "lisp", "go": "go", "rust"
 # What comes from outside is sent round the ring; what has been round leaves.
 GATE = """
 def run(message, context):
-    context.send("round" if context.port == "in" else "done", message)
+    context.send("done" if context.port == "again" else "round", message)
 """
 
 
