@@ -5,147 +5,33 @@
 const { randomBytes } = require('node:crypto')
 const { DataError } = require('./errors')
 const { BYTES_KEY, plainText, wellFormed } = require('./sheet')
+const { MAX_DEPTH, PLAIN, take, taken } = require('./values')
 
-const MAX_DEPTH = 120
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
-const MAX_SAFE = Number.MAX_SAFE_INTEGER
-const SAFE = BigInt(MAX_SAFE)
-const REFUSED = new Set(['Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Promise', 'RegExp', 'Error', 'ArrayBuffer',
-  'SharedArrayBuffer', 'DataView', 'Generator', 'AsyncGenerator', 'Arguments', 'Map Iterator', 'Set Iterator',
-  'Array Iterator', 'Int8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array',
-  'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array'])
 
-// What scan() found; 0 is plain JSON data.
-const NATIVE = 1 // bytes, big integers, -0, escaped keys: JSON.stringify is wrong, a fused target may have it as it is
-const FOREIGN = 2 // dates, class instances, proxies of JSON: a fused target must get what a wire would carry
-const UNSAFE = 4 // a number beyond 2^53: JSON.stringify rounds its digits, and whole ones arrive as BigInt
-
-function refuse(what) { throw new DataError(`${what} cannot be sent`) }
-
-/** Whether a value is plain data; throws DataError for what no message can carry. */
-function scan(value, depth) {
-  switch (typeof value) {
-    case 'string':
-      if (!wellFormed(value)) refuse('a string with a lone surrogate')
-      return 0
-    case 'number':
-      if (value - value !== 0) refuse(String(value))
-      if (value === 0) return 1 / value < 0 ? NATIVE : 0
-      return value > MAX_SAFE || value < -MAX_SAFE ? UNSAFE : 0
-    case 'boolean': return 0
-    case 'object': break
-    case 'bigint':
-      if (value > INT64_MAX || value < INT64_MIN) refuse('an integer outside 64 bits')
-      return value > SAFE || value < -SAFE ? NATIVE : NATIVE | FOREIGN
-    default: refuse(value === undefined ? 'undefined inside a value' : `a ${typeof value}`)
-  }
-  if (value === null) return 0
-  if (depth === MAX_DEPTH) refuse(`a value nested deeper than ${MAX_DEPTH}`)
-  let found = 0
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) found |= scan(value[i], depth + 1)
-    return found
-  }
-  const prototype = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) {
-    if (value instanceof Uint8Array) return NATIVE
-    return scanInstance(value, depth)
-  }
-  for (const key in value) {
-    if (!wellFormed(key)) refuse('a key with a lone surrogate')
-    if (key.charCodeAt(0) === 36 && value[key] !== undefined && BYTES_KEY.test(key)) found |= NATIVE
-    const item = value[key]
-    const kind = typeof item
-    if (kind === 'string') { // the common kinds here, for speed
-      if (!wellFormed(item)) refuse('a string with a lone surrogate')
-    } else if (kind === 'number' && item <= MAX_SAFE && item >= -MAX_SAFE && item !== 0) {
-      continue
-    } else if (kind === 'function' && key === 'toJSON') {
-      return scanInstance(value, depth)
-    } else if (item !== undefined) {
-      found |= scan(item, depth + 1)
-    }
-  }
-  return found
-}
-
-function scanInstance(value, depth) {
-  const json = jsonOf(value)
-  if (json === undefined) refuse('undefined inside a value')
-  if (json !== value) return scan(json, depth + 1) | NATIVE | FOREIGN
-  for (const key of Object.keys(value)) {
-    if (!wellFormed(key)) refuse('a key with a lone surrogate')
-    if (value[key] !== undefined) scan(value[key], depth + 1)
-  }
-  return NATIVE | FOREIGN
-}
-
-/** An object as JSON.stringify would see it: toJSON called, boxes opened; what it would silently lose is refused. */
-function jsonOf(value) {
-  if (typeof value.toJSON === 'function') {
-    const json = value.toJSON()
-    if (json === null && value instanceof Date) refuse('an invalid date')
-    return json
-  }
-  const tag = Object.prototype.toString.call(value).slice(8, -1)
-  if (REFUSED.has(tag) || value instanceof Error) refuse(`a ${tag}`)
-  return value instanceof Number || value instanceof String || value instanceof Boolean ? value.valueOf() : value
-}
-
-/** The JSON text of a value that scan() passed but JSON.stringify would get wrong. */
+/** The JSON text of what take() gave, where JSON.stringify would get it wrong. */
 function write(value) {
   if (typeof value === 'bigint') return String(value)
   if (value === 0) return 1 / value < 0 ? '-0.0' : '0'
-  // JSON.stringify(2 ** 60) is 1152921504606847000: another integer.
-  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 63) return String(BigInt(value))
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(write).join(',')}]`
-  if (value instanceof Uint8Array) {
-    return `{"$bytes":"${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')}"}`
-  }
-  const json = jsonOf(value)
-  if (json !== value) return write(json)
-  const keys = Object.keys(value).filter((key) => value[key] !== undefined)
+  if (value instanceof Uint8Array) return `{"$bytes":"${value.toString('base64')}"}`
+  const keys = Object.keys(value)
   if (keys.length === 1 && BYTES_KEY.test(keys[0])) return `{"$${keys[0]}":${write(value[keys[0]])}}`
   return `{${keys.map((key) => `${JSON.stringify(key)}:${write(value[key])}`).join(',')}}`
 }
 
-/** The compact JSON text of a value, or DataError. */
-function encode(value) {
-  return (typeof value === 'object' ? plainText(value) : null) ?? encodeAny(value)
+/** The compact JSON text of a value, or DataError; TooLarge if that is surely longer than `most`. */
+function encode(value, most) {
+  return (typeof value === 'object' ? plainText(value) : null) ?? encodeAny(value, most)
 }
 
 /** As encode(), for a value that is hardly plain. */
-function encodeAny(value) {
-  return scan(value, 0) === 0 ? JSON.stringify(value) : write(value)
+function encodeAny(value, most) {
+  const plain = take(value, most)
+  return taken.isNative ? write(plain) : JSON.stringify(plain)
 }
-
-/** The value that a fused target gets: the same one if it is plain, else what would have arrived over a wire. */
-function handOver(value) {
-  return scan(value, 0) & (FOREIGN | UNSAFE) ? decode(encode(value)) : value
-}
-
-/** A structural copy of a value that handOver() passed. */
-function copy(value) {
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) {
-    const array = value.slice()
-    for (let i = 0; i < array.length; i++) if (typeof array[i] === 'object') array[i] = copy(array[i])
-    return array
-  }
-  if (value instanceof Uint8Array) return Buffer.from(value)
-  const object = { ...value } // also copies a key "__proto__" as a key
-  for (const key in object) {
-    const item = object[key]
-    if (typeof item === 'object' && item !== null) {
-      if (key === '__proto__') Object.defineProperty(object, key, { ...PLAIN, value: copy(item) })
-      else object[key] = copy(item)
-    }
-  }
-  return object
-}
-const PLAIN = { writable: true, enumerable: true, configurable: true }
 
 // ---------------------------------------------------------------- reading
 
@@ -268,4 +154,4 @@ function decode(text, long = /\d{16}/.test(text)) {
   return special ? restore(value, 0) : check(value, 0)
 }
 
-module.exports = { encode, encodeAny, decode, handOver, copy, check, restore, isSpecial, markIntegers, hasLongInteger, wellFormed }
+module.exports = { encode, encodeAny, decode, check, restore, isSpecial, markIntegers, hasLongInteger }

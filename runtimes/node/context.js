@@ -2,35 +2,51 @@
 // What a handler call sees as `context`. Names with an underscore are the engine's. What a call sends and changes stays
 // here until it has ended; a call that raises is forgotten by forgetting its Context.
 
-const { copy, decode, encode, encodeAny, handOver, wellFormed } = require('./codec')
-const { ContextError, DataError, HeaderError, PortError, TurnTooLarge } = require('./errors')
+const { decode, encode, encodeAny } = require('./codec')
+const { ContextError, DataError, HeaderError, PortError, TooLarge, TurnTooLarge } = require('./errors')
 const { prints } = require('./prints')
-const { writePlain } = require('./sheet')
+const { wellFormed, writePlain } = require('./sheet')
 const { entry } = require('./slot')
+const { copy, take, taken } = require('./values')
 
 const MAX_HEADER_BYTES = 4096
 const NO_HEADERS = Object.freeze({})
 
-/** One value sent: its text for the channel and a value per fused target. */
+/** One value sent: its text for the channel, and the value for fused targets. */
 class Output {
-  constructor(port, json, values, headers, index) {
+  constructor(port, json, value, first, headers, index) {
     this.port = port
     this.json = json
-    this.values = values
+    this.value = value // as it was sent: what take() gave, or with `first` the sender's own
+    this.first = first // what the only target gets; undefined: each gets a copy of the value
     this.headers = headers // undefined: those of the input
     this.index = index
+  }
+
+  /** A value for one more target. */
+  hand() { return this.first === undefined ? copy(this.value) : this.first }
+
+  /** The sender may run again before what is behind this output has ended. */
+  settle() {
+    if (this.first === undefined) return
+    this.first = undefined
+    try {
+      this.value = take(this.value)
+    } catch {
+      this.value = null // a getter or toJSON does otherwise now
+    }
   }
 }
 
 class Context {
-  constructor(slot, turn, port, batch, at, parent, index, headers) {
+  constructor(slot, turn, port, batch, at, parent, output, headers) {
     this._slot = slot
     this._turn = turn
     this._port = port
     this._batch = batch // of a root call: where its message is
     this._at = at
     this._parent = parent // of a fused call: who sent its message, and which output it was
-    this._index = index
+    this._output = output
     this._headers = headers
     this._id = undefined
     this._over = false
@@ -41,6 +57,7 @@ class Context {
     this._sent = 0
     this._unwired = 0
     this._chars = 0
+    this._handed = 0 // bytes that fused targets get: no output of the turn, but a wire would refuse too many
     this._changes = null
     this._changedBytes = 0
   }
@@ -58,7 +75,7 @@ class Context {
 
   get messageId() {
     if (this._id === undefined) {
-      if (this._parent !== null) this._id = this._parent._idOf(this._index)
+      if (this._parent !== null) this._id = this._parent._idOf(this._output.index)
       else if (this._batch !== null) this._id = this._batch.ids?.get(this._at) ?? `${this._batch.wire}#${this._batch.first + this._at}`
       else this._id = null
     }
@@ -96,7 +113,7 @@ class Context {
     if (typeof port !== 'string') throw new PortError('a port is a string')
     if (value === undefined) return undefined
     const own = headers === undefined ? undefined : checkHeaders(headers)
-    if (this._over) return slot.engine.sendOutside(slot, port, copy(handOver(value)), own)
+    if (this._over) return slot.engine.sendOutside(slot, port, this._bounded(take, value), own)
     this._send(port, value, own)
     return undefined
   }
@@ -107,44 +124,50 @@ class Context {
     const index = this._count++
     const port = this._slot.out.get(name)
     if (port === undefined) {
+      this._take(value)
       this._unwired++
       return
     }
-    const json = port.channel === null ? null : encode(value)
-    let values = null
-    if (port.targets.length > 0) {
-      const plain = handOver(value)
-      values = port.targets.map(() => copy(plain))
-    }
-    this._keep(new Output(port, json, values, headers, index))
+    const isFused = port.targets.length > 0
+    const plain = isFused ? this._take(value) : value
+    this._keep(new Output(port, port.channel === null ? null : this._encode(plain), isFused ? plain : undefined, undefined, headers, index))
   }
 
-  /** The value that the handler returned: the last fused target gets the very value. `isNext`: the turn is merged before any other. */
-  _return(value, isNext) {
+  /**
+   * The value that the handler returned. `isNext`: the turn is merged before any other; `isSoon`: what is fused behind begins before
+   * the sender can run again.
+   */
+  _return(value, isNext, isSoon) {
     const port = this._slot.outPort
-    if (port === undefined) {
-      this._count++
-      this._unwired++
-      return
-    }
-    const count = port.targets.length
-    if (count === 0 && this._outputs === null) {
+    if (port !== undefined && port.targets.length === 0 && this._outputs === null) {
       const size = isNext ? writePlain(value) : 0
-      this._json = size > 0 ? size : isNext ? encodeAny(value) : encode(value)
+      this._json = size > 0 ? size : isNext ? this._encode(value, encodeAny) : this._encode(value)
       this._sent = 1
       this._grow(size > 0 ? size : this._json.length)
-      return
+    } else if (port !== undefined && port.targets.length === 1 && isSoon) {
+      const first = this._take(value)
+      this._keep(new Output(port, port.channel === null ? null : this._encode(first), value, first, undefined, this._count++))
+    } else {
+      this._send('out', value, undefined)
     }
-    const json = port.channel === null ? null : encode(value)
-    let values = null
-    if (count === 1) values = [handOver(value)]
-    else if (count > 1) {
-      const plain = handOver(value)
-      values = new Array(count)
-      for (let i = 0; i < count - 1; i++) values[i] = copy(plain)
-      values[count - 1] = plain
+  }
+
+  /** What arrives of a value. */
+  _take(value) {
+    const plain = this._bounded(take, value)
+    this._handed += taken.bytes
+    this._checkSize(this._handed)
+    return plain
+  }
+
+  _encode(value, way = encode) { return this._bounded(way, value) }
+
+  _bounded(way, value) {
+    try {
+      return way(value, (this._over ? this._slot : this._turn.slot).maxTurnBytes)
+    } catch (error) {
+      throw error instanceof TooLarge ? this._overflow() : error
     }
-    this._keep(new Output(port, json, values, undefined, this._count++))
   }
 
   _keep(output) {
@@ -157,10 +180,17 @@ class Context {
   /** Stops a turn early that would be rolled back anyway, before it eats the memory. */
   _grow(chars) {
     this._chars += chars
-    const turn = this._turn
-    if (turn.chars + this._chars <= turn.slot.maxTurnBytes) return
-    turn.tooLarge = true
-    throw tooLarge(turn.slot)
+    this._checkSize(this._turn.chars + this._chars)
+  }
+
+  _checkSize(bytes) {
+    if (bytes > this._turn.slot.maxTurnBytes) throw this._overflow()
+  }
+
+  _overflow() {
+    if (this._over) return tooLarge(this._slot) // the turn is another's by now
+    this._turn.tooLarge = true
+    return tooLarge(this._turn.slot)
   }
 
   /** Gives what a hook or a source has collected to the context of the turn that commits it. */
@@ -174,7 +204,7 @@ class Context {
     other._changes = this._changes
     other._changedBytes = this._changedBytes
     this._outputs = this._json = this._changes = null
-    this._count = this._sent = this._unwired = this._chars = this._changedBytes = 0
+    this._count = this._sent = this._unwired = this._chars = this._handed = this._changedBytes = 0
     if (this._turn.tooLarge) other._turn.tooLarge = true
     this._turn.tooLarge = false
   }

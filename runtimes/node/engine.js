@@ -142,7 +142,7 @@ class Engine extends Turns {
       this.writer.flush()
     }
     if (message instanceof Undecodable) {
-      turn.fail(context, undefined, message.error)
+      turn.fail(context, message.error)
       this.proceed(turn, undefined)
     } else {
       this.proceed(turn, this.handle(turn, context, message))
@@ -157,7 +157,7 @@ class Engine extends Turns {
       context._send(port, value, headers)
       turn.take(context)
     } catch (error) {
-      turn.fail(context, undefined, error)
+      turn.fail(context, error)
     }
     context._over = true
     this.tick(slot)

@@ -19,6 +19,8 @@ class CreditError extends HostError {}
 class HeaderError extends HostError {}
 /** A module that could not be loaded for a reason other than its own error. */
 class LoadError extends HostError {}
+/** What is longer than it may be, found out before it was written. */
+class TooLarge extends HostError {}
 /** A turn whose outputs and context changes exceed max_turn_bytes. */
 class TurnTooLarge extends HostError {}
 
@@ -56,4 +58,4 @@ function describe(thrown, source) {
   return described
 }
 
-module.exports = { DataError, ContextError, PortError, CreditError, HeaderError, LoadError, TurnTooLarge, clean, describe }
+module.exports = { DataError, ContextError, PortError, CreditError, HeaderError, LoadError, TooLarge, TurnTooLarge, clean, describe }

@@ -82,8 +82,8 @@ function put(value, at, depth) {
   }
   if (value === null) return putAscii('null', at)
   if (depth === MAX_DEPTH || value.toJSON !== undefined) return NOT_PLAIN
-  if (Array.isArray(value)) return putArray(value, at, depth)
   const prototype = Object.getPrototypeOf(value)
+  if (prototype === Array.prototype && Array.isArray(value)) return putArray(value, at, depth)
   return prototype === Object.prototype || prototype === null ? putObject(value, at, depth) : NOT_PLAIN
 }
 
@@ -111,7 +111,10 @@ function putObject(object, at, depth) {
     if (at < 0) return NOT_PLAIN
     bytes[at++] = 44 // ,
   }
-  if (at === start + 1) at++
+  if (at === start + 1) {
+    if (Object.keys(object).length === 0 && Reflect.ownKeys(object).length > 0) return NOT_PLAIN // not as empty as it looks
+    at++
+  }
   bytes[start] = 123 // {
   bytes[at - 1] = 125 // } in the place of the last comma
   return at

@@ -2,7 +2,7 @@
 // A loaded module: its functions, its wiring, its context as of now, its queues and counters. Decides nothing.
 
 const { encode } = require('./codec')
-const { ContextError } = require('./errors')
+const { ContextError, TooLarge } = require('./errors')
 
 const MAX_VALUE_BYTES = 1 << 20
 const MAX_CONTEXT_BYTES = 64 << 20
@@ -28,13 +28,26 @@ class Group {
 
 /** One value of the context: its JSON text, and the value itself if it cannot be mutated. */
 function entry(key, value) {
-  const text = encode(value)
+  const text = textOf(key, value)
   let bytes = text.length
   if (bytes * 3 > MAX_VALUE_BYTES) {
     bytes = Buffer.byteLength(text)
     if (bytes > MAX_VALUE_BYTES) throw new ContextError(`the value of ${key} has ${bytes} bytes, at most ${MAX_VALUE_BYTES} are allowed`)
   }
-  return { text, bytes: bytes + key.length, value: typeof value === 'object' || typeof value === 'bigint' ? undefined : value }
+  return { text, bytes: bytes + key.length, value: isScalar(value) ? value : undefined }
+}
+
+function textOf(key, value) {
+  try {
+    return encode(value, MAX_VALUE_BYTES)
+  } catch (error) {
+    throw error instanceof TooLarge ? new ContextError(`the value of ${key} has more than ${MAX_VALUE_BYTES} bytes`) : error
+  }
+}
+
+/** Whether a value is what would be read of its text: the very same, which nobody can change. */
+function isScalar(value) {
+  return typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER)
 }
 
 class Slot {

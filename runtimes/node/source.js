@@ -75,7 +75,7 @@ class Source {
       turn.take(turn.context)
     } catch (thrown) {
       failure = thrown
-      turn.fail(turn.context, undefined, thrown)
+      turn.fail(turn.context, thrown)
       this._close(false, turn)
     }
     turn.context._over = true
@@ -99,7 +99,7 @@ class Source {
     const turn = this._engine.newTurn(this._slot)
     this._engine.nameTurn(turn, `${this._slot.module}.start#${this._slot.turnNumber}`)
     turn.number = this._slot.turnNumber
-    turn.fail(turn.context, undefined, thrown)
+    turn.fail(turn.context, thrown)
     this._close(false, turn)
     this._engine.proceed(turn, undefined)
   }

@@ -81,7 +81,7 @@ class Turn {
   }
 
   /** A handler call that raised: its ERROR is all that is left of it. */
-  fail(context, message, error) {
+  fail(context, error) {
     const slot = context._slot
     context._outputs = context._json = context._changes = null
     const isFused = context._parent !== null
@@ -97,7 +97,7 @@ class Turn {
     this.errors ??= []
     this.errors.push({
       slot, info, flags: this.held ? FLAG.HELD : 0, number: isFused ? 0 : this.number, isData,
-      message: isFused ? leftover(message) : '',
+      message: isFused ? sent(context._output) : '',
     })
   }
 
@@ -117,18 +117,18 @@ class Turn {
     if (this.changes !== null) for (const [slot, key, , before] of this.changes.reverse()) slot.change(key, before)
     this.callCount = this.outputCount = 0
     this.changes = this.errors = null
-    this.fail(this.context, undefined, tooLarge(this.slot))
+    this.fail(this.context, tooLarge(this.slot))
   }
 }
 
 function sizeOf(json) { return typeof json === 'number' ? json : Buffer.byteLength(json) }
 
-/** A failed fused message as its handler left it; null if that is no message any more. */
-function leftover(message) {
+/** A fused message as it was sent. */
+function sent({ json, value }) {
   try {
-    return encode(message)
+    return json ?? encode(value)
   } catch {
-    return 'null'
+    return 'null' // a getter or toJSON does otherwise now
   }
 }
 

@@ -58,7 +58,7 @@ class Turns {
     const slot = context._slot
     const { handler } = slot
     if (handler === null) {
-      turn.fail(context, message, new TypeError(`${slot.module} has no handler, only a source`))
+      turn.fail(context, new TypeError(`${slot.module} has no handler, only a source`))
       return undefined
     }
     prints.slot = slot.number
@@ -72,11 +72,14 @@ class Turns {
             return this._handleLater(turn, context, message, result)
           }
           for (const value of result) if (value !== undefined) context._send('out', value, undefined)
-        } else context._return(result, context._parent === null && slot.order.length === 0)
+        } else {
+          const isNext = context._parent === null && slot.order.length === 0
+          context._return(result, isNext, isNext ? slot.group.locks === 0 : context._parent !== null)
+        }
       }
       turn.take(context)
     } catch (error) {
-      turn.fail(context, message, error)
+      turn.fail(context, error)
     }
     prints.slot = NONE
     context._over = true
@@ -91,11 +94,11 @@ class Turns {
         for await (const value of result) if (value !== undefined) context._send('out', value, undefined)
       } else {
         const value = await result
-        if (value !== undefined) context._return(value, false)
+        if (value !== undefined) context._return(value, false, false)
       }
       turn.take(context)
     } catch (error) {
-      turn.fail(context, message, error)
+      turn.fail(context, error)
     }
     context._over = true
     context._slot.busyMs += performance.now() - started
@@ -106,13 +109,16 @@ class Turns {
     const outputs = context._outputs
     if (outputs === null) return undefined
     for (let i = firstOutput; i < outputs.length; i++) {
-      const { port, values, index, headers } = outputs[i]
-      if (values === null) continue
-      for (let j = i === firstOutput ? firstTarget : 0; j < values.length; j++) {
+      const output = outputs[i]
+      const { port, headers } = output
+      for (let j = i === firstOutput ? firstTarget : 0; j < port.targets.length; j++) {
         const target = port.targets[j]
-        const child = new Context(target.slot, turn, target.port, null, 0, context, index, headers === undefined ? context._headers : headers)
-        const later = this._call(turn, child, values[j])
-        if (later !== undefined) return later.then(() => this.spread(turn, context, i, j + 1))
+        const child = new Context(target.slot, turn, target.port, null, 0, context, output, headers === undefined ? context._headers : headers)
+        const later = this._call(turn, child, output.hand())
+        if (later !== undefined) {
+          for (const each of outputs) each.settle()
+          return later.then(() => this.spread(turn, context, i, j + 1))
+        }
       }
     }
     return undefined
