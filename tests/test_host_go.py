@@ -109,6 +109,50 @@ def test_results_of_any_type(start: Callable[[], Host]) -> None:
     assert slot.run(["int", "map", "keys", "nil map", "nil inside"]) == [7, {"a": 1, "b": 2}, {"3": [0.5]}, {"a": None}]
 
 
+REFUSED = {
+    "time": "a time.Time in when[0] cannot be sent: send t.Format(time.RFC3339Nano)",
+    "time pointer": "a time.Time cannot be sent: send t.Format(time.RFC3339Nano)",
+    "time field": "a time.Time in At cannot be sent: send t.Format(time.RFC3339Nano)",
+    "time inside": "a module.stamp cannot be sent: send t.Format(time.RFC3339Nano)",
+    "time key": "a time.Time cannot be sent: send t.Format(time.RFC3339Nano)",
+    "same keys": 'a map with two keys "same" cannot be sent',
+    "two fields": 'a module.twice with two fields "x" cannot be sent',
+    "hidden": "a module.money, of which no field is exported, in m cannot be sent",
+    "mutex": "a sync.Mutex, of which no field is exported, cannot be sent",
+    "wide": "an integer beyond int64 in [0] cannot be sent",
+    "wide number": "an integer beyond int64 cannot be sent",
+    "bad number": 'the json.Number "x" in n cannot be sent',
+    "nan": "NaN in a[1] cannot be sent",
+}
+SENT = {
+    "sent as text": "my own", "big": 5, "outer": {"a": "o", "b": 2}, "float32": [0.10000000149011612, 0.5, 16777216],
+    "number": {"n": 12}, "no number": {"n": 0}, "real": 1000, "long text": "1180591620717411303424\\", "empty": {},
+}  # fmt: skip
+
+
+def test_what_no_message_can_carry_is_refused_with_its_place(start: Callable[[], Host]) -> None:
+    slot = start().load("odd")
+    assert slot.run([*REFUSED]) == []
+    errors = [error.info["error"] for error in slot.errors]
+    assert [error["type"] for error in errors] == ["DataError"] * len(REFUSED)
+    assert [error["message"] for error in errors] == [*REFUSED.values()]
+
+
+def test_odd_values_are_sent_exactly(start: Callable[[], Host]) -> None:
+    assert start().load("odd").run([*SENT]) == [*SENT.values()]
+
+
+def test_a_float32_is_never_altered(start: Callable[[], Host]) -> None:
+    slot = start().load("float32")
+    sent = slot.run(
+        [{"value": 0.5}, {"value": 0.1}, {"value": 0.10000000149011612}, {"value": 2**24 + 1}, {"value": None}, None]
+    )
+    assert sent == [{"value": value, "null": True} for value in (0.5, 0.10000000149011612, 0, 0)]
+    complaint = "the {} of value does not fit into float32 exactly: use float64"
+    messages = [error.info["error"]["message"] for error in slot.errors]
+    assert messages == [complaint.format(what) for what in ("number 0.1", "integer 16777217")]
+
+
 # failures
 
 

@@ -725,14 +725,39 @@ def test_a_turn_over_its_limit_is_rolled_back(host: Host) -> None:
     assert account.context == {(0, "n"): 2, (1, "seen"): 14}
 
 
-def test_too_large_counts_bytes_of_fused_modules(host: Host) -> None:
-    host.module("(m, c) => { c.set('n', 1); return 'é'.repeat(m) }", 1, max_turn_bytes=10)
-    host.module("(m) => m", 0, {"out": (None, [1])}, max_turn_bytes=10_000)
-    assert host.ask(4000).outputs[101]
-    account = host.ask(5100)
-    assert (account.errors[0][0].slot, account.error()["type"]) == (0, "TurnTooLarge")
-    assert 1 not in account.counts
-    assert account.context == {}
+@pytest.mark.parametrize(
+    "form",
+    [
+        "return v",
+        "return [v].values().next().value",
+        "c.send('out', v)",
+        "c.send('nowhere', v); return 1",
+        "return (async () => v)()",
+    ],
+)
+@pytest.mark.parametrize("targets", [0, 1, 2])
+def test_a_call_that_sends_too_much_fails_alone(host: Host, form: str, targets: int) -> None:
+    host.module("(m) => m.length ?? m", 1, max_turn_bytes=10_000)
+    host.module("(m) => m.length ?? m", 2, max_turn_bytes=10_000)
+    code = f"(n, c) => {{ c.set('n', n); const v = 'é'.repeat(n); {form} }}"
+    host.module(code, 0, {"out": (None if targets else 100, [1, 2][:targets])}, max_turn_bytes=10_000)
+    account = host.ask(4990, 4999, 100)  # two bytes each, with the quotes, and one of the context
+    assert [(frame.slot, info["error"]["type"]) for frame, info, _ in account.errors] == [(0, "TurnTooLarge")]
+    sent = [4990, 100] if "1" not in form.split(";")[-1] else [1, 1]
+    if targets:
+        assert [account.outputs[100 + number] for number in range(1, targets + 1)] == [sent] * targets
+    assert account.context == {(0, "n"): 100}
+
+
+def test_a_value_without_end_is_refused_at_once(host: Host) -> None:
+    host.module("(m) => m", 1)
+    bomb = "let v = []; for (let i = 0; i < 60; i++) v = [v, v]; "
+    code = f"(m, c) => {{ {bomb} if (m === 0) return v; if (m === 1) c.send('nowhere', v); else c.set('v', v) }}"
+    host.module(code, 0, {"out": (100, [1])})
+    host.module(code, 2)
+    for slot in (0, 2):
+        errors = [info["error"]["type"] for _, info, _ in host.ask(0, 1, 2, slot=slot).errors]
+        assert errors == ["TurnTooLarge", "TurnTooLarge", "ContextError"]
 
 
 def test_outputs_keep_their_order_whatever_their_form(host: Host) -> None:
@@ -844,8 +869,18 @@ def test_a_value_is_checked_on_a_port_without_a_wire_too(host: Host) -> None:
     assert host.ask(0, slot=1).count(1, "unwired") == 2
 
 
-@pytest.mark.parametrize("way", ["return v", "c.send('out', v)", "return (async () => v)()", "return (function* () { yield v; v.n = 5; yield v })()"])
-@pytest.mark.parametrize("fail", ["throw new Error('x')", "return new Promise((_, no) => setTimeout(() => no(new Error('x')), 1))"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "return v",
+        "c.send('out', v)",
+        "return (async () => v)()",
+        "return (function* () { yield v; v.n = 5; yield v })()",
+    ],
+)
+@pytest.mark.parametrize(
+    "fail", ["throw new Error('x')", "return new Promise((_, no) => setTimeout(() => no(new Error('x')), 1))"]
+)
 def test_a_failed_fused_message_is_kept_as_it_was_sent(host: Host, way: str, fail: str) -> None:
     host.module(f"(m) => {{ m.n++; m.list.push(m.n); {fail} }}", 1)
     host.module("(m) => m", 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from runtimes.conformance.case import Bench, case
+from runtimes.conformance.case import Bench, Skipped, case
 from runtimes.conformance.host import Host
 from runtimes.conformance.invariants import require
 from runtimes.conformance.slot import Fused, Slot, expect
@@ -192,20 +192,24 @@ def error_in_one_branch(bench: Bench) -> None:
     expect(len(bad.errors), 2, "errors")
 
 
+ROLLS_BACK = {"php", "ruby", "rust", "sbcl"}  # whose fused calls still fail together
+
+
 @case
 def too_large(bench: Bench) -> None:
-    """A fused call over `max_turn_bytes` fails. Not decided here: alone, or (as it was) the whole root turn with it."""
+    """A call over `max_turn_bytes` fails alone, as it does behind a pipe; what is handed over a fused wire counts."""
+    if bench.runtime in ROLLS_BACK:
+        raise Skipped("a fused call that is too large still takes the whole turn with it")
     host = bench.start()
-    limit = 1_000_000
-    root = host.load("identity", max_turn_bytes=limit)
-    count, big = host.load("counter", max_turn_bytes=limit), host.load("big_output", max_turn_bytes=limit)
+    modules = [host.load(name, max_turn_bytes=1_000_000) for name in ("identity", "counter", "big_output", "counter")]
+    root, count, big, behind = modules
     root.wire(fused={"out": [to(count), to(big)]})
+    big.wire(fused={"out": [to(behind)]})
     root.data([10, 2_000_000, 20])
     root.done()
-    counted = 3 if big.errors else 2
-    expect([count.out(), [len(text) for text in big.out()]], [[1, 2, 3][:counted], [10, 20]])
-    expect(count.context_value("n"), counted, "context n")
-    expect([error.type for error in host.errors], ["TurnTooLarge"], "errors")
+    expect([count.out(), behind.out()], [[1, 2, 3], [1, 2]])
+    expect([count.context_value("n"), behind.context_value("n")], [3, 2], "contexts")
+    expect([[error.slot, error.type] for error in host.errors], [[big.number, "TurnTooLarge"]], "errors")
 
 
 @case

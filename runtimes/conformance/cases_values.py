@@ -10,7 +10,7 @@ from runtimes.conformance.invariants import Broken, require
 from runtimes.conformance.slot import Slot, expect
 from runtimes.conformance.values import equal, parse, short
 
-UNENCODABLE = ("nan", "infinity", "minus infinity", "nested", "surrogate", "surrogate key", "function")
+UNENCODABLE = ("nan", "infinity", "minus infinity", "nested", "surrogate", "surrogate key", "date", "function")
 CANNOT = "this language has no such value"
 
 
@@ -144,7 +144,7 @@ def corpus_through_copies(bench: Bench) -> None:
 
 @case
 def unencodable(bench: Bench) -> str:
-    """NaN, infinity, lone surrogates and functions are refused by their sender with DataError; the host goes on."""
+    """NaN, infinity, lone surrogates, dates and functions are refused by their sender with DataError; the host goes on."""
     host = bench.start()
     slot = host.load("unencodable")
     missing = []

@@ -10,17 +10,27 @@ const { entry } = require('./slot')
 const { copy, take, taken } = require('./values')
 
 const MAX_HEADER_BYTES = 4096
+const MOST_BYTES = 24 // of JSON to each that is counted, at most: a number
 const NO_HEADERS = Object.freeze({})
 
 /** One value sent: its text for the channel, and the value for fused targets. */
 class Output {
   constructor(port, json, value, first, headers, index) {
-    this.port = port
+    this.port = port // null: no wire
     this.json = json
     this.value = value // as it was sent: what take() gave, or with `first` the sender's own
     this.first = first // what the only target gets; undefined: each gets a copy of the value
     this.headers = headers // undefined: those of the input
     this.index = index
+  }
+
+  /** The value as JSON. */
+  text() {
+    try {
+      return this.json ?? encode(this.value)
+    } catch {
+      return 'null' // a getter or toJSON of the sender's does otherwise now
+    }
   }
 
   /** A value for one more target. */
@@ -56,10 +66,12 @@ class Context {
     this._count = 0
     this._sent = 0
     this._unwired = 0
-    this._chars = 0
-    this._handed = 0 // bytes that fused targets get: no output of the turn, but a wire would refuse too many
     this._changes = null
     this._changedBytes = 0
+    this._bytes = 0 // of all that it sends and changes, at least
+    this._weighed = 0 // outputs whose exact size is in
+    this._weight = 0
+    this._isTooLarge = false
   }
 
   get config() { return this._slot.config }
@@ -121,16 +133,13 @@ class Context {
   // ---------------------------------------------------------------- for the engine
 
   _send(name, value, headers) {
-    const index = this._count++
-    const port = this._slot.out.get(name)
-    if (port === undefined) {
-      this._take(value)
-      this._unwired++
-      return
-    }
-    const isFused = port.targets.length > 0
-    const plain = isFused ? this._take(value) : value
-    this._keep(new Output(port, port.channel === null ? null : this._encode(plain), isFused ? plain : undefined, undefined, headers, index))
+    const port = this._slot.out.get(name) ?? null
+    const isWritten = port !== null && port.channel !== null
+    const isTaken = port === null || port.targets.length > 0
+    const plain = isTaken ? this._take(value) : value
+    const bytes = isTaken ? taken.bytes : 0
+    const json = isWritten ? this._encode(plain) : null
+    this._keep(new Output(port, json, isTaken ? plain : undefined, undefined, headers, this._count++), json === null ? bytes : json.length)
   }
 
   /**
@@ -146,51 +155,53 @@ class Context {
       this._grow(size > 0 ? size : this._json.length)
     } else if (port !== undefined && port.targets.length === 1 && isSoon) {
       const first = this._take(value)
-      this._keep(new Output(port, port.channel === null ? null : this._encode(first), value, first, undefined, this._count++))
+      const { bytes } = taken
+      this._keep(new Output(port, port.channel === null ? null : this._encode(first), value, first, undefined, this._count++), bytes)
     } else {
       this._send('out', value, undefined)
     }
   }
 
   /** What arrives of a value. */
-  _take(value) {
-    const plain = this._bounded(take, value)
-    this._handed += taken.bytes
-    this._checkSize(this._handed)
-    return plain
-  }
+  _take(value) { return this._bounded(take, value) }
 
   _encode(value, way = encode) { return this._bounded(way, value) }
 
   _bounded(way, value) {
     try {
-      return way(value, (this._over ? this._slot : this._turn.slot).maxTurnBytes)
+      return way(value, this._slot.maxTurnBytes)
     } catch (error) {
       throw error instanceof TooLarge ? this._overflow() : error
     }
   }
 
-  _keep(output) {
-    this._sent++
+  _keep(output, bytes) {
+    if (output.port === null) this._unwired++
+    else this._sent++
     if (this._outputs === null) this._outputs = [output]
     else this._outputs.push(output)
-    if (output.json !== null) this._grow(output.json.length)
+    this._grow(bytes)
   }
 
-  /** Stops a turn early that would be rolled back anyway, before it eats the memory. */
-  _grow(chars) {
-    this._chars += chars
-    this._checkSize(this._turn.chars + this._chars)
+  /** The call has sent or changed so many bytes more, at least. Stops one that is over its limit before it eats the memory. */
+  _grow(bytes) {
+    this._bytes += bytes
+    if (this._bytes * MOST_BYTES > this._slot.maxTurnBytes) this._weigh()
   }
 
-  _checkSize(bytes) {
-    if (bytes > this._turn.slot.maxTurnBytes) throw this._overflow()
+  /** Counts exactly, so that it is too much in all the ways that a value can go. */
+  _weigh() {
+    const outputs = this._outputs ?? []
+    for (; this._weighed < outputs.length; this._weighed++) this._weight += Buffer.byteLength(outputs[this._weighed].text())
+    let bytes = this._weight
+    if (this._json !== null) bytes += sizeOf(this._json)
+    if (this._changes !== null) for (const stored of this._changes.values()) bytes += stored === undefined ? 0 : stored.bytes
+    if (bytes > this._slot.maxTurnBytes) throw this._overflow()
   }
 
   _overflow() {
-    if (this._over) return tooLarge(this._slot) // the turn is another's by now
-    this._turn.tooLarge = true
-    return tooLarge(this._turn.slot)
+    this._isTooLarge = true
+    return new TurnTooLarge(`outputs of more than ${this._slot.maxTurnBytes} bytes`)
   }
 
   /** Gives what a hook or a source has collected to the context of the turn that commits it. */
@@ -200,13 +211,15 @@ class Context {
     other._count = this._count
     other._sent = this._sent
     other._unwired = this._unwired
-    other._chars = this._chars
     other._changes = this._changes
     other._changedBytes = this._changedBytes
+    other._bytes = this._bytes
+    other._weighed = this._weighed
+    other._weight = this._weight
+    other._isTooLarge = this._isTooLarge
     this._outputs = this._json = this._changes = null
-    this._count = this._sent = this._unwired = this._chars = this._handed = this._changedBytes = 0
-    if (this._turn.tooLarge) other._turn.tooLarge = true
-    this._turn.tooLarge = false
+    this._count = this._sent = this._unwired = this._changedBytes = this._bytes = this._weighed = this._weight = 0
+    this._isTooLarge = false
   }
 
   _idOf(index) { return `${this.messageId}/${this._slot.module}.${index}` }
@@ -235,13 +248,13 @@ class Context {
     }
     this._changedBytes += bytes
     this._changes ??= new Map()
-    const replaced = this._changes.get(key)
     this._changes.set(key, stored)
-    if (stored !== undefined) this._grow(stored.bytes - (replaced === undefined ? 0 : replaced.bytes))
+    if (stored !== undefined) this._grow(stored.bytes)
   }
 }
 
-function tooLarge(slot) { return new TurnTooLarge(`the turn has more than ${slot.maxTurnBytes} bytes of output`) }
+/** Bytes of an output: as JSON text, or on the sheet. */
+function sizeOf(json) { return typeof json === 'number' ? json : Buffer.byteLength(json) }
 
 /** A copy of a module's own headers, null for none. */
 function checkHeaders(headers) {
@@ -258,4 +271,4 @@ function checkHeaders(headers) {
   return Object.freeze({ ...headers })
 }
 
-module.exports = { Context, tooLarge }
+module.exports = { Context, sizeOf }

@@ -1,7 +1,7 @@
 'use strict'
 // LOAD, UNLOAD, WIRES and CALL: what happens to a slot between turns.
 
-const { Context, tooLarge } = require('./context')
+const { Context } = require('./context')
 const { isIterator } = require('./turns')
 const { describe } = require('./errors')
 const { Source: Code } = require('./loader')
@@ -153,10 +153,6 @@ class Lifecycle {
       engine.lock(turn)
       await engine.spread(turn, turn.context)
       engine.unlock(turn)
-    }
-    if (turn.isTooLarge()) {
-      turn.rollBack()
-      throw tooLarge(turn.slot)
     }
     engine.transaction.merge(turn)
   }

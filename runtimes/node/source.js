@@ -81,7 +81,16 @@ class Source {
     turn.context._over = true
     this._engine.tick(this._slot)
     this._engine.proceed(turn, undefined)
-    if (failure !== null && !this._isAsync) this._iterator.return?.()
+    if (failure !== null && !this._isAsync) this._end()
+  }
+
+  /** The generator's own clean-up. */
+  _end() {
+    try {
+      this._iterator.return?.()
+    } catch (error) {
+      prints.stray(error, this._slot)
+    }
   }
 
   _finish() {
@@ -89,9 +98,15 @@ class Source {
     this._engine.nameTurn(turn, `${this._slot.module}.start#${this._slot.turnNumber}`)
     turn.isQuiet = true
     this._context._moveTo(turn.context)
-    turn.take(turn.context)
+    let ok = true
+    try {
+      turn.take(turn.context)
+    } catch (error) { // too much at last
+      turn.fail(turn.context, error)
+      ok = false
+    }
     turn.context._over = true
-    this._close(true, turn)
+    this._close(ok, turn)
     this._engine.proceed(turn, undefined)
   }
 

@@ -2,10 +2,9 @@
 // One root turn: what its handler calls have produced so far. Nothing of it is visible outside until it is merged into
 // the transaction; the engine decides when.
 
-const { encode } = require('./codec')
+const fs = require('node:fs')
 const { describe } = require('./errors')
-const { FLAG } = require('./link')
-const { tooLarge } = require('./context')
+const { FLAG, MAX_BODY_BYTES } = require('./link')
 
 class Turn {
   constructor(slot) {
@@ -20,15 +19,14 @@ class Turn {
     this.callCount = 0
     this.outputCount = 0
     this.errors = null
-    this.changes = null // [slot, key, entry, entry before], ...
-    this.chars = 0
+    this.changes = null // [slot, key, entry], ...
+    this.bytes = 0
     this.isData = false // begun by a message of the runner
     this.consumed = 0
     this.pulled = 0
     this.number = 0
     this.isQuiet = false // a hook or the end of a source: not a handler call
     this.announce = false
-    this.tooLarge = false
     this.held = false
     this.holding = false // its group's lock
     this.ready = false // the root handler has ended
@@ -37,12 +35,12 @@ class Turn {
     this.onDone = null
   }
 
-  /** A handler call that returned: its outputs and changes are the turn's now. */
+  /** A handler call that returned: its outputs and changes are the turn's now. Throws if they are too large. */
   take(context) {
     const slot = context._slot
     const isFused = context._parent !== null
+    if (context._isTooLarge) throw context._overflow()
     this._count(slot, this.isQuiet && !isFused ? 0 : 1, 0, context._sent, context._unwired, isFused ? 1 : 0)
-    this.chars += context._chars
     if (context._json !== null) {
       const port = slot.outPort
       const headers = context._headers === null && !port.ids ? null : context._headersText(port, undefined, context._count)
@@ -55,8 +53,13 @@ class Turn {
     }
     if (context._changes !== null) {
       this.changes ??= []
-      for (const [key, stored] of context._changes) this.changes.push([slot, key, stored, slot.change(key, stored)])
+      for (const [key, stored] of context._changes) {
+        slot.change(key, stored)
+        this.changes.push([slot, key, stored])
+        if (stored !== undefined) this.bytes += stored.bytes
+      }
     }
+    if (isFused && this.bytes > MAX_BODY_BYTES) endUnfinished(this.bytes)
   }
 
   _count(slot, handled, failed, sent, unwired, fused) {
@@ -78,6 +81,7 @@ class Turn {
     outputs[at + 1] = json
     outputs[at + 2] = headers
     this.outputCount = at + 3
+    this.bytes += typeof json === 'number' ? json : json.length
   }
 
   /** A handler call that raised: its ERROR is all that is left of it. */
@@ -97,39 +101,18 @@ class Turn {
     this.errors ??= []
     this.errors.push({
       slot, info, flags: this.held ? FLAG.HELD : 0, number: isFused ? 0 : this.number, isData,
-      message: isFused ? sent(context._output) : '',
+      message: isFused ? context._output.text() : '',
     })
-  }
-
-  /** Whether all outputs together are over the limit; exact only when it is close. */
-  isTooLarge() {
-    const limit = this.slot.maxTurnBytes
-    if (this.tooLarge) return true
-    if (this.chars * 3 <= limit) return false
-    let bytes = 0
-    for (let i = 0; i < this.outputCount; i += 3) bytes += sizeOf(this.outputs[i + 1])
-    if (this.changes !== null) for (const [, , stored] of this.changes) bytes += stored === undefined ? 0 : stored.bytes
-    return bytes > limit
-  }
-
-  /** Undoes the whole turn; the message of its root fails with TurnTooLarge. */
-  rollBack() {
-    if (this.changes !== null) for (const [slot, key, , before] of this.changes.reverse()) slot.change(key, before)
-    this.callCount = this.outputCount = 0
-    this.changes = this.errors = null
-    this.fail(this.context, tooLarge(this.slot))
   }
 }
 
-function sizeOf(json) { return typeof json === 'number' ? json : Buffer.byteLength(json) }
-
-/** A fused message as it was sent. */
-function sent({ json, value }) {
-  try {
-    return json ?? encode(value)
-  } catch {
-    return 'null' // a getter or toJSON does otherwise now
-  }
+/**
+ * What one message has set off by way of fused wires is too much for one transaction. Each call is within its limit, so nothing may be
+ * refused: the host ends, and the runner has the message done again, one module at a time.
+ */
+function endUnfinished(bytes) {
+  fs.writeSync(2, `node host: ${bytes} bytes behind one message by way of fused wires: it is done again unfused\n`)
+  process.exit(4)
 }
 
 module.exports = { Turn }

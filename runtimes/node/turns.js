@@ -111,6 +111,7 @@ class Turns {
     for (let i = firstOutput; i < outputs.length; i++) {
       const output = outputs[i]
       const { port, headers } = output
+      if (port === null) continue
       for (let j = i === firstOutput ? firstTarget : 0; j < port.targets.length; j++) {
         const target = port.targets[j]
         const child = new Context(target.slot, turn, target.port, null, 0, context, output, headers === undefined ? context._headers : headers)
@@ -217,7 +218,6 @@ class Turns {
   }
 
   _finish(turn) {
-    if (turn.isTooLarge()) turn.rollBack()
     this.transaction.merge(turn)
     if (turn.held) this._holdBack(turn.slot)
     else if (turn.announce || this.transaction.isFull) this.transaction.commit()

@@ -18,6 +18,7 @@ const shapes = new Shapes(takeField, (key) => wellFormed(key) && !BYTES_KEY.test
 
 let room = 0 // bytes of JSON that a value may still have
 let isNative = false // JSON.stringify would get it wrong: bytes, big integers, -0, keys that need an escape
+let refusal = null // the latest
 
 /** What take() has found about the value that it took last. */
 const taken = { isNative: false, bytes: 0 }
@@ -38,7 +39,12 @@ function take(value, most = MAX_SAFE) {
     taken.bytes = most - room
     return plain
   } catch (error) {
-    throw error instanceof DataError ? withPlace(error, value, most) : error
+    if (error === refusal) { // and no error of user code
+      addPlace(error, value, most)
+      Error.captureStackTrace(error, take) // not the walk: of ten frames none would be the user's
+      refusal = null
+    }
+    throw error
   } finally {
     room = outerRoom
     isNative = outerNative
@@ -175,7 +181,10 @@ function copy(value) {
 
 // ---------------------------------------------------------------- refusals
 
-function refuse(what, instead) { throw new DataError(`${what} cannot be sent${instead ? `: send ${instead}` : ''}`) }
+function refuse(what, instead) {
+  refusal = new DataError(`${what} cannot be sent${instead ? `: send ${instead}` : ''}`)
+  throw refusal
+}
 
 function isDate(value) {
   return types.isDate(value) || Object.prototype.toString.call(value).startsWith('[object Temporal.')
@@ -200,15 +209,14 @@ function insteadOf(value) {
   return 'a plain object, { ...it }, or give the class a toJSON()'
 }
 
-/** The error of a value with the place of what is refused: "NaN in items[3].price cannot be sent". */
-function withPlace(error, value, most) {
+/** Says where in a value the part is that is refused: "NaN in items[3].price cannot be sent". */
+function addPlace(error, value, most) {
   try {
     const place = placeIn(value, 0, most).replace(/^\./, '')
     if (place !== '' && place.length < 200) error.message = error.message.replace(' cannot be sent', ` in ${place} cannot be sent`)
   } catch {
     // user code that runs in there, a getter or toJSON, does otherwise now
   }
-  return error
 }
 
 function placeIn(value, depth, most) {

@@ -78,9 +78,51 @@ def start(context):
         yield act(wrapped(str(number), None), context)
 """,
 }
+NODE_ODD = """
+    date bad_date date_in late map set weak regexp error odd_error params headers response form blob url point
+    secret money rows iterator generator entries iterable boxed_number boxed_text boxed_in boxed_bigint nan
+    infinity minus_zero minus_zero_in tiny huge tenth int53 int54 whole whole_in int64 bigint wide min over
+    bigints surrogate surrogate_key nul undefined undefined_in undefined_field hole sparse symbol symbol_in
+    symbol_key hidden only_hidden function class method promise_in thenable arguments math json to_json to_date
+    to_self to_nothing to_json_in to_json_no getter throwing array_extra match null_proto own_proto inherits
+    frozen sealed proxy proxy_array proxy_map other_realm other_array other_date bytes buffer part no_bytes
+    own_bytes shared_bytes other_view view array_buffer own_object own_bad own_escaped own_two null_ nulls
+    cyclic_list cyclic_object deep deep_limit deep_over very_deep bomb shared empty empty_key order big_text
+    big_list long quotes controls
+"""
+NODE_STYLES = {
+    "plain": "module.exports = act\n",
+    "generator": """
+module.exports = function* (message, context) {
+  const value = act(message, context)
+  if (value?.next && value.throw) yield* value
+  else {
+    yield value
+    mutate(value)
+  }
+}
+""",
+    "async": """
+module.exports = async (message, context) => {
+  await null
+  const value = act(message, context)
+  KEPT.push(value)
+  return value
+}
+""",
+    "source": """
+module.exports.start = function* (context) {
+  for (let number = context.get('number', 0); number < context.config.count; number++) {
+    context.set('number', number + 1)
+    yield act(wrapped(String(number), null), context)
+  }
+}
+""",
+}
 LANGUAGES = {
     language.runtime: language
     for language in (
         Language("python3", "hostile.py", tuple(PYTHON_ODD.split()), PYTHON_STYLES, ("tuple", "yields")),
+        Language("node", "hostile.js", tuple(NODE_ODD.split()), NODE_STYLES, ("yields",)),
     )
 }  # fmt: skip

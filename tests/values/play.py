@@ -68,7 +68,9 @@ def play(runner: Harness, tree: Tree, variant: str, happened: Counter[str]) -> S
     happened[f"{variant}: deaths"] += sum(bridge.starts - 1 for bridge in bridges)
     seen = {**_contexts(runner, flow_id, tree), **{f"out {place}": out.got for place, out in outs.items()}}
     seen |= _dead_letters(runner, flow_id) | _figures(runner, flow_id)
-    seen["errors"] = [error.removeprefix(flow_id) for error in ended.errors]
+    if tree.has_source:  # one that has failed fails again after a death of its host
+        del seen["figure a.errors"]
+    seen["errors"] = [*dict.fromkeys(error.removeprefix(flow_id) for error in ended.errors)]
     runner.ok(api.RemoveFlow, flow_id=flow_id)
     return seen
 

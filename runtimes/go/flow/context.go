@@ -30,6 +30,7 @@ type Context struct {
 	parent      *Context // whose output the message is, when the wire is fused
 	index       int      // of that output
 	message     any
+	json        []byte  // the message, when the wire is fused
 	arena       *[]byte // holds the JSON of the turn's outputs
 	outputs     []output
 	changes     []change
@@ -173,7 +174,7 @@ func (c *Context) Send(port string, value any, headers ...map[string]string) err
 	c.mutex.Lock()
 	if c.isLive {
 		defer c.mutex.Unlock()
-		if err := c.output(port, value, true, headers); err != nil {
+		if err := c.output(port, value, headers); err != nil {
 			panic(err)
 		}
 		return nil
@@ -182,8 +183,8 @@ func (c *Context) Send(port string, value any, headers ...map[string]string) err
 	return c.slot.sendOutside(port, value, headers)
 }
 
-// Config is the module's config, the same value in every call: do not change it.
-func (c *Context) Config() any { return c.slot.config }
+// Config is the module's config, containers as copies.
+func (c *Context) Config() any { return c.slot.config.value() }
 
 // Headers are those of the message, as a copy.
 func (c *Context) Headers() map[string]string {

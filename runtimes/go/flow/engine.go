@@ -230,7 +230,7 @@ func (e *engine) call(c *Context) {
 	}
 }
 
-// spread hands an ended call's outputs on to what is fused behind it. Each target but the last gets a copy.
+// spread hands an ended call's outputs on to what is fused behind it: to each what would have arrived over a wire.
 func (e *engine) spread(c *Context) {
 	for i := range c.outputs {
 		each := &c.outputs[i]
@@ -238,20 +238,25 @@ func (e *engine) spread(c *Context) {
 		if each.own {
 			headers = each.headers
 		}
-		for n, target := range each.out.fused {
-			value := each.native
-			if n < len(each.out.fused)-1 {
-				value, _ = handOver(value, true) // it was copied or checked before
-			}
+		for _, target := range each.out.fused {
 			e.call(&Context{
-				slot: e.slots[target.slot], port: target.port, wire: target.wire, headers: headers, message: value,
-				redelivered: c.redelivered, parent: c, index: each.index, arena: c.arena,
+				slot: e.slots[target.slot], port: target.port, wire: target.wire, headers: headers, message: e.received(each.json),
+				redelivered: c.redelivered, parent: c, index: each.index, arena: c.arena, json: each.json,
 			})
-			if e.turn.isOver {
-				return
-			}
 		}
 	}
+}
+
+// received is the value of what this host has written.
+func (e *engine) received(text []byte) any {
+	value, err := e.decoder.Decode(text)
+	if err != nil {
+		panic(err)
+	}
+	if value == nil {
+		return Null
+	}
+	return value
 }
 
 // invoke runs the handler alone; a panic is its error.
@@ -272,7 +277,7 @@ func (e *engine) invoke(c *Context) (err error) {
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return c.output("out", result, false, nil)
+	return c.output("out", result, nil)
 }
 
 // enter says whose code runs now.

@@ -10,24 +10,19 @@ import (
 type output struct {
 	port    string
 	out     *out
-	json    []byte // for the channel
-	native  any    // for fused targets
+	json    []byte // what is sent: a fused target gets it as it would have arrived
 	headers map[string]string
 	own     bool // the headers are not the inherited ones
 	index   int
 }
 
-// output keeps an output of the running handler. `isShared`: the module may change the value afterwards.
-func (c *Context) output(port string, value any, isShared bool, headers []map[string]string) error {
+// output keeps an output of the running handler. What is sent to a port without a wire is checked and counted, too.
+func (c *Context) output(port string, value any, headers []map[string]string) error {
 	index := c.count
 	c.count++
 	out := c.slot.wiring()[port]
-	if out == nil {
-		if c.slot.ports != nil && !c.slot.ports[port] {
-			return newError("PortError", "%s declares no out-port %q", c.slot.module, port)
-		}
-		c.unwired++
-		return nil
+	if out == nil && c.slot.ports != nil && !c.slot.ports[port] {
+		return newError("PortError", "%s declares no out-port %q", c.slot.module, port)
 	}
 	made := output{port: port, out: out, index: index}
 	if len(headers) > 0 && headers[0] != nil {
@@ -36,26 +31,21 @@ func (c *Context) output(port string, value any, isShared bool, headers []map[st
 		}
 		made.headers, made.own = copyHeaders(headers[0]), true
 	}
-	if out.hasChannel {
-		start := len(*c.arena)
-		text, err := data.Append(*c.arena, value)
-		if err != nil {
-			return dataError(err)
-		}
-		*c.arena = text
-		made.json = text[start:len(text):len(text)]
-		c.bytes += len(made.json)
-		if c.bytes > c.slot.maxTurnBytes || len(made.json) > maxBodyBytes/2 {
-			return c.slot.tooLarge()
-		}
+	start := len(*c.arena)
+	text, err := data.Append(*c.arena, value)
+	if err != nil {
+		return dataError(err)
 	}
-	if len(out.fused) > 0 {
-		native, err := handOver(value, isShared)
-		if err != nil {
-			return err
-		}
-		made.native = native
+	made.json = text[start:len(text):len(text)]
+	c.bytes += len(made.json)
+	if err := c.checkSize(); err != nil {
+		return err
 	}
+	if out == nil {
+		c.unwired++
+		return nil
+	}
+	*c.arena = text
 	if c.outputs == nil {
 		c.outputs = c.one[:0]
 	}
@@ -64,21 +54,12 @@ func (c *Context) output(port string, value any, isShared bool, headers []map[st
 	return nil
 }
 
-// handOver is the value that a fused target gets: the same, or what would have arrived over a wire.
-func handOver(value any, isShared bool) (any, error) {
-	if value == any(Null) {
-		return Null, nil
+// checkSize refuses what is too much for one call, whichever way it goes.
+func (c *Context) checkSize() error {
+	if limit := c.slot.maxTurnBytes; c.bytes > limit {
+		return newError("TurnTooLarge", "outputs of more than %d bytes", limit)
 	}
-	if !isShared {
-		if plain, err := data.IsPlain(value); plain || err != nil {
-			return value, dataError(err)
-		}
-	}
-	copied, err := data.Copy(value)
-	if copied == nil && err == nil {
-		return Null, nil
-	}
-	return copied, dataError(err)
+	return nil
 }
 
 func checkHeaders(headers map[string]string) error {
@@ -110,7 +91,7 @@ func (c *Context) yield(value any) error {
 	if data.IsNil(value) {
 		return nil
 	}
-	return c.output("out", value, true, nil)
+	return c.output("out", value, nil)
 }
 
 // headersText is the JSON of an output's headers, nil for none.

@@ -16,7 +16,7 @@ func (s *slot) outside(name string, number int) *Context {
 func (s *slot) sendOutside(port string, value any, headers []map[string]string) error {
 	e := s.engine
 	c := s.outside("send", 0)
-	if err := c.output(port, value, true, headers); err != nil {
+	if err := c.output(port, value, headers); err != nil {
 		return err
 	}
 	e.mutex.Lock()

@@ -11,7 +11,7 @@ type slot struct {
 	engine       *engine
 	number       uint16
 	flow, module string
-	config       any
+	config       *entry
 	ports        map[string]bool // declared out-ports, nil when none are declared
 	concurrency  int
 	retry        bool
@@ -75,7 +75,7 @@ type hookCall struct {
 
 func newSlot(e *engine, number uint16, unit Unit, load map[string]any) (*slot, error) {
 	s := &slot{
-		engine: e, number: number, unit: unit, config: load["config"],
+		engine: e, number: number, unit: unit,
 		dirty: map[string]*entry{}, wanted: sync.NewCond(&e.mutex),
 	}
 	s.flow, _ = load["flow"].(string)
@@ -90,6 +90,10 @@ func newSlot(e *engine, number uint16, unit Unit, load map[string]any) (*slot, e
 			text, _ := name.(string)
 			s.ports[text] = true
 		}
+	}
+	var err error
+	if s.config, err = newEntry(load["config"]); err != nil {
+		return nil, err
 	}
 	values, _ := load["context"].(map[string]any)
 	return s, s.store.fill(values)
@@ -164,10 +168,6 @@ func (s *slot) named(port, name string, number uint64) *Context {
 		slot: s, port: port, number: number, arena: new([]byte),
 		id: s.module + "." + name + "#" + strconv.FormatUint(number, 10),
 	}
-}
-
-func (s *slot) tooLarge() error {
-	return newError("TurnTooLarge", "the outputs of a turn exceed %d bytes", s.maxTurnBytes)
 }
 
 // forget drops input; hooks stay.

@@ -1,10 +1,6 @@
 package flow
 
-import (
-	"time"
-
-	"flow/internal/data"
-)
+import "time"
 
 const (
 	closeTime       = time.Second
@@ -13,8 +9,7 @@ const (
 
 // produced is a finished turn of a source, or what was done outside any turn: it waits for the engine to hand it on.
 type produced struct {
-	context *Context // ended
-	undos   []undo   // its changes are in the store already
+	context *Context // ended; its changes are in the store already
 	pulled  int
 	busy    time.Duration
 	err     error
@@ -135,6 +130,9 @@ func (s *source) turn() *produced {
 	if err == nil && more {
 		err = c.yield(value)
 	}
+	if err == nil {
+		err = c.checkSize()
+	}
 	c.isLive = false
 	own.outputs, own.changes = c.outputs, c.changes
 	own.count, own.sent, own.unwired, own.bytes = c.count, c.sent, c.unwired, c.bytes
@@ -161,7 +159,7 @@ func (p *produced) apply() {
 	}
 	store := &p.context.slot.store
 	for _, each := range p.context.changes {
-		p.undos = append(p.undos, undo{store, each.key, each.entry, store.put(each.key, each.entry)})
+		store.put(each.key, each.entry)
 	}
 }
 
@@ -175,7 +173,6 @@ func (e *engine) adopt(p *produced) {
 	c.rewire()
 	e.arm()
 	e.turn.reset(c)
-	e.turn.undos = append(e.turn.undos, p.undos...)
 	if p.err != nil {
 		e.turn.fail(c, p.err, int64(p.busy))
 	} else if e.turn.take(c, int64(p.busy), true) {
@@ -215,36 +212,14 @@ func (s *source) wasAdopted() {
 
 // rewire gives outputs to the wires that are now: they may be others than when the module sent.
 func (c *Context) rewire() {
-	sent := c.outputs
-	for i := range sent {
-		if c.slot.wiring()[sent[i].port] != sent[i].out {
-			c.outputs, c.sent, c.bytes = nil, 0, 0
-			for _, each := range sent {
-				c.resend(each)
-			}
-			for _, each := range c.changes {
-				c.bytes += weight(each.key, each.entry)
-			}
-			return
+	kept := c.outputs[:0]
+	for _, each := range c.outputs {
+		if each.out = c.slot.wiring()[each.port]; each.out == nil {
+			c.sent--
+			c.unwired++
+			continue
 		}
+		kept = append(kept, each)
 	}
-}
-
-func (c *Context) resend(each output) {
-	value := each.native
-	if each.out.hasChannel {
-		value, _ = data.Decode(each.json)
-	}
-	if value == nil {
-		value = Null
-	}
-	var headers []map[string]string
-	if each.own {
-		headers = []map[string]string{each.headers}
-		if each.headers == nil {
-			headers[0] = map[string]string{}
-		}
-	}
-	c.count = each.index
-	_ = c.output(each.port, value, true, headers) // it was sent once: nothing here can be refused
+	c.outputs = kept
 }

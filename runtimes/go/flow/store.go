@@ -91,8 +91,8 @@ func (s *store) get(key string) *entry {
 	return s.entries[key]
 }
 
-// put sets a key, or removes it when the entry is nil; the answer is what was there.
-func (s *store) put(key string, made *entry) *entry {
+// put sets a key, or removes it when the entry is nil.
+func (s *store) put(key string, made *entry) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	old := s.entries[key]
@@ -102,23 +102,6 @@ func (s *store) put(key string, made *entry) *entry {
 	} else {
 		s.entries[key] = made
 	}
-	return old
-}
-
-// undo gives a key back what was there, unless somebody has changed it since.
-func (s *store) undo(u undo) {
-	s.mutex.Lock()
-	is := s.entries[u.key]
-	s.mutex.Unlock()
-	if is == u.made {
-		s.put(u.key, u.old)
-	}
-}
-
-type undo struct {
-	store     *store
-	key       string
-	made, old *entry
 }
 
 func (s *store) size() int {

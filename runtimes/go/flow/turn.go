@@ -1,18 +1,21 @@
 package flow
 
-import "flow/internal/data"
+import (
+	"fmt"
+	"os"
+
+	"flow/internal/data"
+)
 
 // turn is one root message and all that is fused behind it, until it is known to stand. One is reused for all.
 type turn struct {
 	root     *Context
 	outputs  []turnOutput
 	changes  []slotChange
-	undos    []undo
 	failures []failure
 	calls    []callCount
 	bytes    int
 	rootErr  error
-	isOver   bool // too large: nothing more may run
 }
 
 type turnOutput struct {
@@ -39,29 +42,33 @@ type callCount struct {
 
 func (t *turn) reset(root *Context) {
 	t.root = root
-	t.outputs, t.changes, t.undos = t.outputs[:0], t.changes[:0], t.undos[:0]
+	t.outputs, t.changes = t.outputs[:0], t.changes[:0]
 	t.failures, t.calls = t.failures[:0], t.calls[:0]
-	t.bytes, t.rootErr, t.isOver = 0, nil, false
+	t.bytes, t.rootErr = 0, nil
 }
 
-// take makes what an ended call did the turn's. False when that is too much: then the turn is over.
+// take makes what an ended call did the turn's. False when that is too much: then the call has failed.
 func (t *turn) take(c *Context, busy int64, areApplied bool) bool {
-	t.bytes += c.bytes
-	if t.bytes > t.root.slot.maxTurnBytes {
-		t.fail(c, t.root.slot.tooLarge(), busy)
+	if err := c.checkSize(); err != nil {
+		t.fail(c, err, busy)
 		return false
 	}
 	for i := range c.outputs {
 		each := &c.outputs[i]
 		if each.out.hasChannel {
 			t.outputs = append(t.outputs, turnOutput{each.out, each.json, c.headersText(each)})
+			t.bytes += len(each.json)
 		}
 	}
 	for _, each := range c.changes {
 		if !areApplied {
-			t.undos = append(t.undos, undo{&c.slot.store, each.key, each.entry, c.slot.store.put(each.key, each.entry)})
+			c.slot.store.put(each.key, each.entry)
 		}
 		t.changes = append(t.changes, slotChange{c.slot, each})
+		t.bytes += weight(each.key, each.entry)
+	}
+	if t.bytes > maxBodyBytes && c.parent != nil {
+		endUnfinished(t.bytes)
 	}
 	handled := 1
 	if c.isQuiet {
@@ -78,31 +85,20 @@ func (t *turn) count(c *Context, made counts) {
 	t.calls = append(t.calls, callCount{c.slot, made})
 }
 
-// fail keeps the ERROR of a call that failed. When the turn is too large, that is all that is left of it.
-func (t *turn) fail(c *Context, err error, busy int64) {
-	if typeOf(err, "") == "TurnTooLarge" {
-		root := t.root
-		t.rollBack()
-		t.reset(root)
-		t.isOver = true
-		c = root
-	}
-	t.count(c, counts{handled: 1, failed: 1, busy: busy})
-	var message []byte
-	if c.parent == nil {
-		t.rootErr = err
-	} else if text, err := data.Append(nil, c.message); err == nil {
-		message = text
-	} else {
-		message = []byte("null") // the handler has made it one that cannot be sent
-	}
-	t.failures = append(t.failures, failure{c, errorInfo(c, err), message})
+// endUnfinished ends the host: what one message has set off by way of fused wires is too much for one transaction. Each
+// call is within its limit, so nothing may be refused; the runner has the message done again, one module at a time.
+func endUnfinished(size int) {
+	fmt.Fprintf(os.NewFile(2, "stderr"), "the go host: %d bytes behind one message by way of fused wires: it is done again unfused\n", size)
+	os.Exit(4)
 }
 
-func (t *turn) rollBack() {
-	for i := len(t.undos) - 1; i >= 0; i-- {
-		t.undos[i].store.undo(t.undos[i])
+// fail keeps the ERROR of a call that failed.
+func (t *turn) fail(c *Context, err error, busy int64) {
+	t.count(c, counts{handled: 1, failed: 1, busy: busy})
+	if c.parent == nil {
+		t.rootErr = err
 	}
+	t.failures = append(t.failures, failure{c, errorInfo(c, err), c.json})
 }
 
 func errorInfo(c *Context, err error) []byte {

@@ -25,6 +25,7 @@ type Reading struct {
 
 type Alert struct {
 	Reading
+	At    string    `json:"at"` // instead of Reading's, which cannot be sent
 	Level string    `json:"level,omitempty"`
 	Notes []string  `json:"notes,omitempty"`
 	Parts [2]string `json:"parts"`
@@ -34,5 +35,5 @@ func Run(c *flow.Context, m Reading) (*Alert, error) {
 	if m.Value < 40 {
 		return nil, nil
 	}
-	return &Alert{Reading: m, Level: "high", Parts: [2]string{m.Sensor, fmt.Sprint(m.Value)}}, nil
+	return &Alert{Reading: m, At: m.At.Format(time.RFC3339), Level: "high", Parts: [2]string{m.Sensor, fmt.Sprint(m.Value)}}, nil
 }

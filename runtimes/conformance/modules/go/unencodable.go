@@ -2,6 +2,7 @@ package module
 
 import (
 	"math"
+	"time"
 
 	"flow"
 )
@@ -13,6 +14,7 @@ var values = map[string]any{
 	"nested":         map[string]any{"a": []any{1, math.NaN()}},
 	"surrogate":      "a\xed\xa0\x80b",
 	"surrogate key":  map[string]any{"\xed\xb0\x80": 1},
+	"date":           map[string]any{"at": time.Unix(0, 0)},
 	"function":       map[string]any{"f": math.Abs},
 }
 

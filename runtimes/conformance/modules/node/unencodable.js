@@ -5,6 +5,7 @@ const values = {
   nested: { a: [1, NaN] },
   surrogate: "a\ud800b",
   "surrogate key": { "\udc00": 1 },
+  date: { at: new Date(0) },
   function: { f: () => 1 },
 };
 

@@ -7,6 +7,7 @@ function run($message, $context) {
         "nested" => ["a" => [1, NAN]],
         "surrogate" => "a\xED\xA0\x80b",
         "surrogate key" => ["\xED\xB0\x80" => 1],
+        "date" => ["at" => new DateTimeImmutable("2020-01-02")],
         "function" => ["f" => fn() => 1],
     };
 }

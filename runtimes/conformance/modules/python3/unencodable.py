@@ -1,4 +1,6 @@
 # mypy: ignore-errors
+import datetime
+
 VALUES = {
     "nan": float("nan"),
     "infinity": float("inf"),
@@ -6,6 +8,7 @@ VALUES = {
     "nested": {"a": [1, float("nan")]},
     "surrogate": "a\ud800b",
     "surrogate key": {"\udc00": 1},
+    "date": {"at": datetime.datetime(2020, 1, 2)},
     "function": {"f": len},
 }
 

@@ -13,6 +13,7 @@
       (gethash "nested" *values*) (object "a" (list 1 *nan*))
       (gethash "surrogate" *values*) (coerce (list #\a (code-char #xd800) #\b) 'string)
       (gethash "surrogate key" *values*) (object (string (code-char #xdc00)) 1)
+      (gethash "date" *values*) "this language has no such value"
       (gethash "function" *values*) (object "f" #'car))
 
 (lambda (message context)

@@ -83,9 +83,13 @@ func assign(target reflect.Value, value any, path string) error {
 			return nil
 		}
 	case reflect.Float32, reflect.Float64:
-		if number, ok := double(value); ok && !target.OverflowFloat(number) {
-			target.SetFloat(number)
-			return nil
+		if number, ok := double(value); ok {
+			if target.SetFloat(number); target.Float() == number {
+				return nil
+			}
+			if target.Kind() == reflect.Float32 {
+				return &Error{misfit(target, value, path).Error() + " exactly: use float64"}
+			}
 		}
 	case reflect.Slice, reflect.Array:
 		return assignItems(target, value, path)
@@ -222,17 +226,18 @@ func assignStruct(target reflect.Value, object map[string]any, path string) erro
 	return nil
 }
 
-// lookUp prefers the exact key, and else takes one that differs only in case.
+// lookUp prefers the exact key, and else takes the first that differs only in case.
 func lookUp(object map[string]any, name string) (any, bool) {
 	if value, ok := object[name]; ok {
 		return value, true
 	}
-	for key, value := range object {
-		if strings.EqualFold(key, name) {
-			return value, true
+	found, is := "", false
+	for key := range object {
+		if strings.EqualFold(key, name) && (!is || key < found) {
+			found, is = key, true
 		}
 	}
-	return nil, false
+	return object[found], is
 }
 
 // reach goes to a field, through embedded pointers that it makes.

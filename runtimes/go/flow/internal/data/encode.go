@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"regexp"
 	"sort"
 	"strconv"
 	"unicode/utf8"
@@ -15,7 +16,8 @@ type Null struct{}
 
 // Append appends the compact JSON text of a value; on an error what it returns is of no use.
 func Append(text []byte, value any) ([]byte, error) {
-	return appendValue(text, value, 0)
+	text, err := appendValue(text, value, 0)
+	return text, finished(err)
 }
 
 func appendValue(text []byte, value any, depth int) ([]byte, error) {
@@ -29,7 +31,7 @@ func appendValue(text []byte, value any, depth int) ([]byte, error) {
 	case int:
 		return strconv.AppendInt(text, int64(value), 10), nil
 	case float64:
-		return appendFloat(text, value, 64)
+		return appendFloat(text, value)
 	case bool:
 		return strconv.AppendBool(text, value), nil
 	case map[string]any:
@@ -62,7 +64,7 @@ func appendArray(text []byte, array []any, depth int) ([]byte, error) {
 			text = append(text, ',')
 		}
 		if text, err = appendValue(text, value, depth); err != nil {
-			return nil, err
+			return nil, inItem(err, i)
 		}
 	}
 	return append(text, ']'), nil
@@ -89,7 +91,7 @@ func appendObject(text []byte, object map[string]any, depth int) ([]byte, error)
 			return nil, err
 		}
 		if text, err = appendValue(text, object[key], depth); err != nil {
-			return nil, err
+			return nil, inField(err, key)
 		}
 	}
 	return append(text, '}'), nil
@@ -118,15 +120,15 @@ func appendBytes(text []byte, content []byte, depth int) ([]byte, error) {
 }
 
 // appendFloat writes the shortest digits that are this double; a whole one keeps its ".0", so that it stays a float64.
-func appendFloat(text []byte, value float64, bits int) ([]byte, error) {
+func appendFloat(text []byte, value float64) ([]byte, error) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return nil, refuse("%v", value)
 	}
 	if size := math.Abs(value); value != 0 && (size < 1e-6 || size >= 1e21) {
-		return strconv.AppendFloat(text, value, 'e', -1, bits), nil
+		return strconv.AppendFloat(text, value, 'e', -1, 64), nil
 	}
 	start := len(text)
-	text = strconv.AppendFloat(text, value, 'f', -1, bits)
+	text = strconv.AppendFloat(text, value, 'f', -1, 64)
 	for _, c := range text[start:] {
 		if c == '.' {
 			return text, nil
@@ -136,12 +138,36 @@ func appendFloat(text []byte, value float64, bits int) ([]byte, error) {
 }
 
 func appendNumber(text []byte, number json.Number) ([]byte, error) {
-	value, _ := Decode([]byte(number))
+	if number == "" { // its zero value
+		number = "0"
+	}
+	value, err := Decode([]byte(number))
 	switch value.(type) {
 	case int64, float64:
+		if !isExact([]byte(number)) {
+			break
+		}
 		return appendValue(text, value, 0)
 	}
-	return nil, refuse("the json.Number %q", string(number))
+	if err != nil {
+		return nil, refuse("the json.Number %q", string(number))
+	}
+	return nil, refuse("an integer beyond int64")
+}
+
+var integers = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?[0-9]{19,}[.eE]?`)
+
+// isExact says whether no integer of a JSON text is beyond int64: Decode would round it.
+func isExact(text []byte) bool {
+	for _, literal := range integers.FindAll(text, -1) {
+		if last := literal[len(literal)-1]; last < '0' || last > '9' {
+			continue // a text, or a double
+		}
+		if _, err := strconv.ParseInt(string(literal), 10, 64); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 const hexDigits = "0123456789abcdef"
@@ -171,12 +197,27 @@ func appendString(text []byte, value string) ([]byte, error) {
 		}
 	}
 	if wide >= utf8.RuneSelf {
-		if err := CheckText(value); err != nil {
+		if err := checkText(value); err != nil {
 			return nil, err
 		}
 	}
 	text = append(text, value[start:]...)
 	return append(text, '"'), nil
+}
+
+// CheckText refuses what is no text in JSON.
+func CheckText(text string) error { return finished(checkText(text)) }
+
+func checkText(text string) error {
+	for i := 0; i < len(text); i++ {
+		if text[i] >= utf8.RuneSelf {
+			if utf8.ValidString(text) {
+				return nil
+			}
+			return refuse("a text that is not UTF-8 (or has a lone surrogate)")
+		}
+	}
+	return nil
 }
 
 // sortKeys is quick for the few keys that objects have.

@@ -8,12 +8,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 var (
 	marshaler     = reflect.TypeOf((*json.Marshaler)(nil)).Elem()
 	textMarshaler = reflect.TypeOf((*encoding.TextMarshaler)(nil)).Elem()
 	bytesType     = reflect.TypeOf([]byte(nil))
+	timeType      = reflect.TypeOf(time.Time{})
+	numberType    = reflect.TypeOf(json.Number(""))
 )
 
 // member is a field of a struct as its JSON key.
@@ -22,6 +25,8 @@ type member struct {
 	index     []int
 	omitEmpty bool
 	isQuoted  bool
+	isTagged  bool
+	clashes   bool // with a field that has as good a claim to the key
 }
 
 var members sync.Map // reflect.Type -> []member
@@ -45,14 +50,39 @@ func membersOf(kind reflect.Type) []member {
 		if field.Anonymous {
 			named = append(named, field.Index)
 		}
-		if name == "" {
+		isTagged := name != ""
+		if !isTagged {
 			name = field.Name
 		}
 		options = "," + options + ","
-		found = append(found, member{name, field.Index, strings.Contains(options, ",omitempty,"), strings.Contains(options, ",string,")})
+		found = append(found, member{
+			name: name, index: field.Index, isTagged: isTagged,
+			omitEmpty: strings.Contains(options, ",omitempty,"), isQuoted: strings.Contains(options, ",string,"),
+		})
 	}
+	found = dominant(found)
 	members.Store(kind, found)
 	return found
+}
+
+// dominant leaves one field for each key, as encoding/json does: the outermost, then the tagged one. Where neither decides,
+// the first stays, and the struct cannot be sent (clashes).
+func dominant(all []member) []member {
+	var kept []member
+	at := map[string]int{}
+	for _, each := range all {
+		i, is := at[each.name]
+		switch {
+		case !is:
+			at[each.name] = len(kept)
+			kept = append(kept, each)
+		case len(each.index) < len(kept[i].index) || len(each.index) == len(kept[i].index) && each.isTagged && !kept[i].isTagged:
+			kept[i] = each
+		case len(each.index) == len(kept[i].index) && each.isTagged == kept[i].isTagged:
+			kept[i].clashes = true
+		}
+	}
+	return kept
 }
 
 func elem(kind reflect.Type) reflect.Type {
@@ -77,6 +107,12 @@ func appendReflected(text []byte, value reflect.Value, depth int) ([]byte, error
 	if isNil(value) {
 		return append(text, "null"...), nil
 	}
+	if elem(kind) == timeType {
+		return nil, refuseTime(timeType)
+	}
+	if kind == numberType {
+		return appendNumber(text, json.Number(value.String()))
+	}
 	if kind.Implements(marshaler) || kind.Implements(textMarshaler) {
 		return appendMarshaled(text, value, depth)
 	}
@@ -91,7 +127,7 @@ func appendReflected(text []byte, value reflect.Value, depth int) ([]byte, error
 		}
 		return strconv.AppendUint(text, value.Uint(), 10), nil
 	case reflect.Float32, reflect.Float64:
-		return appendFloat(text, value.Float(), kind.Bits())
+		return appendFloat(text, value.Float())
 	case reflect.String:
 		return appendString(text, value.String())
 	case reflect.Pointer, reflect.Interface:
@@ -165,6 +201,12 @@ func appendMarshaled(text []byte, value reflect.Value, depth int) ([]byte, error
 		if err != nil {
 			return nil, err
 		}
+		if !isExact(written) {
+			return nil, refuse("an integer beyond int64")
+		}
+		if isTime(value, written) {
+			return nil, refuseTime(value.Type())
+		}
 		return appendValue(text, decoded, depth)
 	case encoding.TextMarshaler:
 		written, err := own.MarshalText()
@@ -176,6 +218,30 @@ func appendMarshaled(text []byte, value reflect.Value, depth int) ([]byte, error
 	return nil, refuse("a %s", value.Type())
 }
 
+func refuseTime(kind reflect.Type) error {
+	return &refusal{what: "a " + kind.String(), instead: "t.Format(time.RFC3339Nano)"}
+}
+
+// isTime says whether a type has its MarshalJSON of a time.Time inside: it says nothing of its own.
+func isTime(value reflect.Value, written []byte) bool {
+	for value.Kind() == reflect.Pointer || value.Kind() == reflect.Interface {
+		value = value.Elem()
+	}
+	if value.Kind() != reflect.Struct {
+		return false
+	}
+	field, is := value.Type().FieldByName("Time")
+	if !is || !field.Anonymous || elem(field.Type) != timeType {
+		return false
+	}
+	inner, err := value.FieldByIndexErr(field.Index)
+	if err != nil || isNil(inner) {
+		return false
+	}
+	text, err := json.Marshal(inner.Interface())
+	return err == nil && string(text) == string(written)
+}
+
 func appendItems(text []byte, items reflect.Value, depth int) ([]byte, error) {
 	text = append(text, '[')
 	var err error
@@ -184,7 +250,7 @@ func appendItems(text []byte, items reflect.Value, depth int) ([]byte, error) {
 			text = append(text, ',')
 		}
 		if text, err = appendInner(text, items.Index(i), depth); err != nil {
-			return nil, err
+			return nil, inItem(err, i)
 		}
 	}
 	return append(text, ']'), nil
@@ -197,6 +263,9 @@ func appendMap(text []byte, object reflect.Value, depth int) ([]byte, error) {
 		name, err := keyText(each.Key())
 		if err != nil {
 			return nil, err
+		}
+		if _, is := values[name]; is {
+			return nil, refuse("a map with two keys %q", name)
 		}
 		names = append(names, name)
 		values[name] = each.Value()
@@ -212,15 +281,21 @@ func appendMap(text []byte, object reflect.Value, depth int) ([]byte, error) {
 			return nil, err
 		}
 		if text, err = appendInner(text, values[name], depth); err != nil {
-			return nil, err
+			return nil, inField(err, name)
 		}
 	}
 	return append(text, '}'), nil
 }
 
 func keyText(key reflect.Value) (string, error) {
+	if key.Type() == timeType {
+		return "", refuseTime(timeType)
+	}
 	if own, ok := key.Interface().(encoding.TextMarshaler); ok && key.Kind() != reflect.String {
 		text, err := own.MarshalText()
+		if err != nil {
+			err = &Error{err.Error()}
+		}
 		return string(text), err
 	}
 	switch key.Kind() {
@@ -236,9 +311,15 @@ func keyText(key reflect.Value) (string, error) {
 
 func appendStruct(text []byte, value reflect.Value, depth int) ([]byte, error) {
 	all := membersOf(value.Type())
+	if len(all) == 0 && hasHidden(value.Type()) {
+		return nil, refuse("a %s, of which no field is exported,", value.Type())
+	}
 	text = append(text, '{')
 	first := true
 	for _, member := range all {
+		if member.clashes {
+			return nil, refuse("a %s with two fields %q", value.Type(), member.name)
+		}
 		field, err := value.FieldByIndexErr(member.index)
 		if err != nil || member.omitEmpty && isEmpty(field) {
 			continue // an embedded pointer that is nil has no fields
@@ -261,10 +342,20 @@ func appendStruct(text []byte, value reflect.Value, depth int) ([]byte, error) {
 			continue
 		}
 		if text, err = appendInner(text, field, depth); err != nil {
-			return nil, err
+			return nil, inField(err, member.name)
 		}
 	}
 	return append(text, '}'), nil
+}
+
+// hasHidden says whether a struct has fields that are not exported, other than embedded or blank ones.
+func hasHidden(kind reflect.Type) bool {
+	for i := 0; i < kind.NumField(); i++ {
+		if field := kind.Field(i); field.PkgPath != "" && field.Name != "_" {
+			return true
+		}
+	}
+	return false
 }
 
 func isScalar(kind reflect.Kind) bool { return kind >= reflect.Bool && kind <= reflect.Float64 }
