@@ -743,7 +743,7 @@ def test_a_call_that_sends_too_much_fails_alone(host: Host, form: str, targets: 
     host.module(code, 0, {"out": (None if targets else 100, [1, 2][:targets])}, max_turn_bytes=10_000)
     account = host.ask(4990, 4999, 100)  # two bytes each, with the quotes, and one of the context
     assert [(frame.slot, info["error"]["type"]) for frame, info, _ in account.errors] == [(0, "TurnTooLarge")]
-    sent = [4990, 100] if "1" not in form.split(";")[-1] else [1, 1]
+    sent = [4990, 100] if "1" not in form.rsplit(";", maxsplit=1)[-1] else [1, 1]
     if targets:
         assert [account.outputs[100 + number] for number in range(1, targets + 1)] == [sent] * targets
     assert account.context == {(0, "n"): 100}

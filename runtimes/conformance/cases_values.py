@@ -144,7 +144,7 @@ def corpus_through_copies(bench: Bench) -> None:
 
 @case
 def unencodable(bench: Bench) -> str:
-    """NaN, infinity, lone surrogates, dates and functions are refused by their sender with DataError; the host goes on."""
+    """NaN, infinity, lone surrogates, dates and functions are a DataError of their sender; the host goes on."""
     host = bench.start()
     slot = host.load("unencodable")
     missing = []
