@@ -7,6 +7,7 @@ const { Shapes } = require('./shapes')
 const { BYTES_KEY, wellFormed } = require('./sheet')
 
 const MAX_DEPTH = 120
+const TOO_DEEP = `a value nested deeper than ${MAX_DEPTH}`
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
@@ -40,7 +41,7 @@ function take(value, most = MAX_SAFE) {
     return plain
   } catch (error) {
     if (error === refusal) { // and no error of user code
-      addPlace(error, value, most)
+      if (!error.message.startsWith(TOO_DEEP)) addPlace(error, value, most)
       Error.captureStackTrace(error, take) // not the walk: of ten frames none would be the user's
       refusal = null
     }
@@ -90,7 +91,7 @@ function takeInteger(integer) {
 function takeObject(value, depth) {
   room -= 2
   if (room < 0) throw new TooLarge()
-  if (depth === MAX_DEPTH) refuse(`a value nested deeper than ${MAX_DEPTH}`)
+  if (depth >= MAX_DEPTH) refuse(TOO_DEEP)
   const prototype = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) return takeFields(value, depth)
   if (Array.isArray(value) && Array.isArray(prototype)) return takeElements(value, depth)

@@ -119,10 +119,60 @@ module.exports.start = function* (context) {
 }
 """,
 }
+GO_ODD = """
+    time times stamp duration nan infinity minus_zero tiny huge whole_float float32 nan32 int8 uint64 uint int64
+    big wide number wide_number bad_number complex chan function surrogate bad_key nul null null_in nil nil_map
+    nil_in pointer point points inside bad_raw hidden mutex two_fields empty_struct anonymous marshals
+    marshals_null marshals_bad marshals_wide marshals_deep fails ip bytes bytes_in byte_array runes named
+    own_bytes own_escaped int_keys any_keys bool_keys time_keys text_map error circle round deep deep_limit
+    deep_over very_deep bomb shared empty_key big_text big_list long quotes
+"""
+GO_STYLES = {
+    "plain": """
+// Run does as the program says.
+func Run(c *flow.Context, m any) (any, error) { return act(c, m) }
+""",
+    "typed": """
+type sent struct {
+	Case string  `json:"case"`
+	V    any     `json:"v"`
+	Half float32 `json:"half"`
+	More *sent   `json:"more,omitempty"`
+}
+
+// Run does as the program says and keeps what it has sent.
+func Run(c *flow.Context, m any) (*sent, error) {
+	value, err := act(c, m)
+	if err != nil || value == nil {
+		return nil, err
+	}
+	result := &sent{Case: caseOf(m), V: value, Half: 0.5, More: &sent{V: []any{value}}}
+	kept = append(kept, value)
+	return result, nil
+}
+""",
+    "source": """
+// Start makes as many messages as config says.
+func Start(c *flow.Context) (flow.Source, error) {
+	number := c.Get("number", 0).(int64)
+	count := c.Config().(map[string]any)["count"].(int64)
+	return func() (any, bool, error) {
+		if number == count {
+			return nil, false, nil
+		}
+		c.Set("number", number+1)
+		value, err := act(c, wrapped(fmt.Sprint(number), nil))
+		number++
+		return value, true, err
+	}, nil
+}
+""",
+}
 LANGUAGES = {
     language.runtime: language
     for language in (
         Language("python3", "hostile.py", tuple(PYTHON_ODD.split()), PYTHON_STYLES, ("tuple", "yields")),
         Language("node", "hostile.js", tuple(NODE_ODD.split()), NODE_STYLES, ("yields",)),
+        Language("go", "hostile.go", tuple(GO_ODD.split()), GO_STYLES),
     )
 }  # fmt: skip
