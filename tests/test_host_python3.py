@@ -1011,12 +1011,35 @@ def run(m, c):
         done.add(host.transaction())
     assert done.outputs[0] == ["tick"]
     assert done.row(0) == [1, 1, 0, 1, 1, 0]
-    host.data(0, 2)
+    host.data(0, 2)  # the thread waits now, for credit or for the end of its module
+    assert host.until(1).outputs == {}
+    assert host.quiet()
+    host.send(Kind.PULL, 0, count=1)
+    assert host.until(0).outputs[0] == ["tick"]
+    host.data(0, 3)
     host.until(1)
+    host.send(Kind.UNLOAD, 0, first=99)
+    assert host.next(Kind.RESULT).first == 99
     limit = time.monotonic() + WAIT_S
     while not host.logs and time.monotonic() < limit:
         host.poll(0.05)
     assert host.logs == [(0, "warning", "CreditError")]
+
+
+def test_a_send_outside_a_turn_in_the_main_thread_cannot_wait(host: Host) -> None:
+    host.start(0, "import builtins\ndef start(c):\n    builtins.others = c\ndef run(m, c): pass")
+    host.call(0, "start", turns=0)
+    host.transaction()
+    assert host.result()["ok"]
+    host.start(1, "def run(m, c):\n    others.send('out', m)")
+    host.data(1, "x")
+    assert host.until(1).types() == ["CreditError"]
+    host.send(Kind.PULL, 0, count=1)
+    host.data(1, "y")
+    done = host.until(1)
+    while not done.outputs:
+        done.add(host.transaction())
+    assert done.outputs == {0: ["y"]}
 
 
 def test_send_outside_a_turn_on_the_loop_waits(host: Host) -> None:
@@ -1183,7 +1206,7 @@ def run(m, c):
     info = [(4, "info", text) for text in ("top", "a 1", "no end of line")]
     assert both.logs[:3] == info
     assert both.logs[3:9] == [
-        (4, "error", "err"), (4, "info", "x"), (4, "info", "y"), (4, "info", "raw"), (4, "info", "p"), (4, "debug", "text \ud800"),  # noqa: E501
+        (4, "error", "err"), (4, "info", "x"), (4, "info", "y"), (4, "info", "raw"), (4, "info", "p"), (4, "debug", "text ?"),  # noqa: E501
     ]  # fmt: skip
     assert both.logs[9] == (ALL_SLOTS, "info", "thread")
 

@@ -170,8 +170,8 @@ class Context:
     def send(self, port: str, value: Any, headers: Mapping[str, str] | None = None) -> Any:
         """Send a value from a port. Inside a turn it is kept until the handler has ended; None is no value.
 
-        Outside any turn it is a turn of its own: on the event loop the result can be awaited (it waits for
-        credit), elsewhere it raises CreditError when the runner wants no more.
+        Outside any turn it is a turn of its own, for which the runner has to give credit. On the event loop the result
+        can be awaited, a thread waits in here; CreditError when there is none for long, or in the main thread.
         """
         if value is None:
             return None

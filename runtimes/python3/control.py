@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from _thread import get_ident
+from _thread import allocate_lock, get_ident
+from time import perf_counter_ns as clock
 from types import AsyncGeneratorType, GeneratorType
 
+from . import children
 from . import link as wire
 from .codec import decode, encode
 from .context import Context, Store
+from .failure import describe
 from .flow import CreditError
 from .link import frame
-from .loading import describe
 from .slots import Batch, Call, HookCall, Produced, Slot
 from .turns import Transaction, Turn
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from .overlap import Overlap
 
 MAX_WAITING_SENDS = 1024
+MAX_WAIT_S = 30.0  # of a thread for credit: it may have what a handler waits for
 
 
 class Control:
@@ -128,6 +131,7 @@ class Control:
         self.current = wire.ALL_SLOTS
         self.slots[number] = slot
         self.lines.clear()
+        children.loaded()
         if slot.is_async and self.overlap is None:
             from .overlap import Overlap
 
@@ -158,6 +162,7 @@ class Control:
         slot.queue.clear()
         self.lines.clear()
         self._cut_channels(slot)
+        self._open_gates(slot)
         if slot.source is not None:
             slot.source.stop(lambda: None)
         if slot.overlap is not None:
@@ -170,11 +175,19 @@ class Control:
         else:
             with self.lock:
                 slot.credit += credit
+        self._open_gates(slot)
         while slot.waiting and slot.credit > 0:
             outcome, future = slot.waiting.popleft()
             self._send_alone(slot, outcome)
             if not future.done():
                 future.set_result(None)
+
+    def _open_gates(self, slot: Slot) -> None:
+        """Threads that wait for credit look again."""
+        with self.lock:
+            gates, slot.gates = slot.gates, []
+        for gate in gates:
+            gate.release()
 
     def _pause(self, number: int, request: int) -> None:
         slots = list(self.slots.values()) if number == wire.ALL_SLOTS else [s for s in (self.slots.get(number),) if s]
@@ -282,16 +295,25 @@ class Control:
             future = self.overlap.loop.create_future()
             slot.waiting.append((outcome, future))
             return self.overlap.sent(future)
-        self._send_alone(slot, outcome)
+        self._send_alone(slot, outcome, 0 if get_ident() == self._main else MAX_WAIT_S)
         return None
 
-    def _send_alone(self, slot: Slot, outcome: Outcome) -> None:
-        with self.lock:
-            if slot.credit <= 0:
+    def _send_alone(self, slot: Slot, outcome: Outcome, wait_s: float = 0) -> None:
+        """Send when there is credit. Raises CreditError if there is none in time."""
+        limit = clock() + wait_s * 1e9
+        while True:
+            gate = allocate_lock()
+            with self.lock:
+                if slot.credit > 0:
+                    slot.credit -= 1
+                    number = slot.alone
+                    slot.alone = number + 1
+                    break
+                gate.acquire()
+                slot.gates.append(gate)
+            left_s = (limit - clock()) / 1e9
+            if left_s <= 0 or not gate.acquire(timeout=left_s) or self.slots.get(slot.number) is not slot:
                 raise CreditError(f"no credit: the runner wants no more from {slot.module_id} now")
-            slot.credit -= 1
-            number = slot.alone
-            slot.alone = number + 1
         self.post(Produced(Call.named(slot, "send", "send", number), outcome, 1))
 
     def change_alone(self, slot: Slot, changes: dict[str, Any]) -> None:

@@ -9,13 +9,18 @@ _PACKAGE = "_flow_host"  # no name that user code could mean
 GARBAGE_OBJECTS = 20_000  # Python's 700 are fewer than one batch has: the collector would walk each, in vain
 
 
-def main() -> None:
-    """Open the pipes, say HELLO, serve."""
+def be_a_package() -> None:
+    """So that the files beside this one can be imported."""
     if sys.path and sys.path[0] == _FOLDER:
         del sys.path[0]  # this folder must not hide a user's `codec` or `link`
     package = ModuleType(_PACKAGE)
     package.__path__ = [_FOLDER]
     sys.modules[_PACKAGE] = package
+
+
+def main() -> None:
+    """Open the pipes, say HELLO, serve."""
+    be_a_package()
     import _signal  # type: ignore[import-not-found]
     import os
 
@@ -36,7 +41,7 @@ def main() -> None:
         environment.enter(sys.argv[1].partition("=")[2])
     if extra := os.environ.get("RUNNER_HOST_PACKAGES"):
         sys.path.append(extra)  # last: a user's environment comes first
-    from _flow_host import engine, flow, streams
+    from _flow_host import children, engine, flow, streams
 
     sys.modules["flow"] = flow
     host = engine.Engine(link)
@@ -44,6 +49,8 @@ def main() -> None:
     out = streams.Stream(link.log, host.running_slot, "info", "<stdout>", 1)
     err = streams.Stream(link.log, host.running_slot, "error", "<stderr>", 2)
     sys.stdout, sys.stderr, host.streams = out, err, [out, err]
+    children.guard_forks(host)
+    children.watch()
     gc.freeze()  # what is here stays
     gc.set_threshold(GARBAGE_OBJECTS)
     try:
@@ -57,4 +64,10 @@ def main() -> None:
         os._exit(1)
 
 
-main()
+if __name__ == "__main__":
+    main()
+elif __name__ == "__mp_main__":  # a child of a module's multiprocessing
+    be_a_package()
+    from _flow_host import children
+
+    children.serve()

@@ -10,7 +10,7 @@ from . import link as wire
 from .bodies import Refused
 from .context import Context
 from .control import hook_arguments
-from .loading import describe
+from .failure import describe
 from .plain import COMMIT_BYTES, drain_generator
 from .slots import Batch, Call, HookCall, Produced
 from .turns import Turn

@@ -10,6 +10,7 @@ from time import perf_counter_ns
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 HEADER = Struct("<IBBHIIQ")
 PACK = HEADER.pack
@@ -94,11 +95,19 @@ class Link:
             except BrokenPipeError:
                 os._exit(0)
 
+    def leave(self, end: Callable[..., Any]) -> None:
+        """In a forked child: the pipes are the parent's, whatever would use them is the `end`."""
+        os.close(self.input)
+        os.close(self._output)
+        self.read = self.write = end  # type: ignore[method-assign]
+        self.log = lambda slot, level, text: os.write(2, f"{text}\n".encode("utf-8", "replace"))  # type: ignore[assignment]  # noqa: ARG005
+
     def log(self, slot: int, level: str, text: str) -> None:
         """A LOG frame: at once when the last is some time ago, else with the next flush (many lines, one write)."""
         import json
 
-        body = json.dumps({"level": level, "text": text[:LOG_TEXT_CHARACTERS]}).encode()
+        entry = {"level": level, "text": text[:LOG_TEXT_CHARACTERS]}
+        body = json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace")
         data = frame(LOG, slot, body)
         now = perf_counter_ns()
         with self._logs_lock:

@@ -2,12 +2,16 @@
 
 Every LOAD gets a unique internal package; its files (`files` of LOAD) are sub-modules of it, and an `__import__` of
 its own looks there first. So two modules with a sibling of the same name never meet, and a changed sibling is new.
+A module that has files lies with them in a folder of the host's temporary one: they are found beside `__file__`.
 """
 
 from __future__ import annotations
 
 import builtins
+import importlib
+import os
 import sys
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 
 TYPE_CHECKING = False
@@ -15,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-FOLDER = __file__.rpartition("/")[0]
-_ModuleSpec: Any = type(sys.__spec__)
+HOME = os.getcwd()  # noqa: PTH109  the host's temporary folder
 _real_import: Any = builtins.__import__
-_namespaces: dict[str, Namespace] = {}
-_sources: dict[str, tuple[Namespace, str]] = {}
+_real_import_module: Any = importlib.import_module
+namespaces: dict[str, Namespace] = {}
+sources: dict[
+    str, tuple[Namespace, str]
+] = {}  # by the name that code has of its file: whose it is, and what it is called
 _namesakes: dict[str, int] = {}  # how many files of a name there have been
 _serial = 0
 
@@ -27,43 +33,65 @@ _serial = 0
 class Namespace:
     """The modules of one LOAD: its main module and the files beside it."""
 
-    def __init__(self, name: str, code: str, files: Mapping[str, str]) -> None:
+    def __init__(self, name: str, code: str, files: Mapping[str, str], package: str = "") -> None:
         global _serial  # noqa: PLW0603  (a process-wide counter)
         _serial += 1
-        stem = "".join(c if c.isalnum() else "_" for c in name.rpartition("/")[2].removesuffix(".py"))
-        self.package = f"_flow_{_serial}_{stem}"
-        self.name = name
-        self._code = code
-        self._files = {path.removeprefix("./"): text for path, text in files.items()}
-        self._tops = {path.split("/")[0].removesuffix(".py") for path in self._files if path.endswith(".py")}
+        self.name, self.code = name, code
+        self.file = name.rpartition("/")[2]
+        stem = "".join(c if c.isalnum() else "_" for c in self.file.removesuffix(".py"))
+        self.package = package or f"_flow_{_serial}_{stem}"
+        self.files = {os.path.normpath(path): text for path, text in files.items()}
+        self._tops = {path.split("/")[0].removesuffix(".py") for path in self.files if path.endswith(".py")}
         self._filenames: list[str] = []
         self._builtins = {**vars(builtins), "__import__": self._import} if self._tops else None
+        self.folder = f"{HOME}/{self.package}" if files else ""
 
     def load(self) -> ModuleType:
         """Run the module's top level."""
-        _namespaces[self.package] = self
+        if self.folder:
+            self._write_files()
+        namespaces[self.package] = self
         module = ModuleType(self.package)
-        module.__path__ = []
-        module.__package__ = self.package
+        module.__path__, module.__package__ = [self.folder] if self.folder else [], self.package
+        if self.folder and (spec := self.find(self.package)) is not None:
+            module.__spec__, module.__loader__ = spec, spec.loader
         sys.modules[self.package] = module
-        self._run(module, self.name, self._code)
+        self.run(module, self.package)
         return module
 
     def unload(self) -> None:
         """Forget every module of it."""
-        _namespaces.pop(self.package, None)
+        namespaces.pop(self.package, None)
         for name in [name for name in sys.modules if name == self.package or name.startswith(self.package + ".")]:
             del sys.modules[name]
         linecache: Any = sys.modules.get("linecache")
         for filename in self._filenames:
-            _sources.pop(filename, None)
+            sources.pop(filename, None)
             if linecache is not None:
                 linecache.cache.pop(filename, None)
+        if self.folder:
+            import shutil
 
-    def _run(self, module: ModuleType, name: str, text: str) -> None:
-        number = _namesakes[name] = _namesakes.get(name, 0) + 1
-        filename = name if number == 1 else f"{name} ({number})"  # a traceback must not mix up the lines of namesakes
-        _sources[filename] = (self, name)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write_files(self) -> None:
+        for path, text in {**self.files, self.file: self.code}.items():
+            if path.startswith(("/", "..")):
+                raise ValueError(f"files: {path!r} is not beside the module")
+            target = f"{self.folder}/{path}"
+            os.makedirs(target.rpartition("/")[0], exist_ok=True)  # noqa: PTH103
+            with open(target, "wb") as file:  # noqa: PTH123
+                file.write(text.encode())
+
+    def run(self, module: ModuleType, fullname: str) -> None:
+        """Run the text of the main module, or of a file beside it."""
+        name, text = self._text_of(fullname)
+        if self.folder:
+            filename = f"{self.folder}/{name if module.__name__ != self.package else self.file}"
+        else:
+            number = _namesakes[name] = _namesakes.get(name, 0) + 1
+            filename = name if number == 1 else f"{name} ({number})"  # a traceback must not mix up lines of namesakes
+        sources[filename] = (self, name)
         self._filenames.append(filename)
         module.__file__ = filename
         if self._builtins is not None:
@@ -80,31 +108,43 @@ class Namespace:
             return leaf if fromlist else sys.modules[f"{self.package}.{name.partition('.')[0]}"]
         return _real_import(name, globals, locals, fromlist, level)
 
-    def find(self, fullname: str) -> Any:
-        """The import spec of a file, or None."""
+    def inner_name(self, name: str) -> str:
+        """The full name of a file that is imported by its own."""
+        return f"{self.package}.{name}" if name.partition(".")[0] in self._tops else name
+
+    def _text_of(self, fullname: str) -> tuple[str, str]:
+        """The file that a full name stands for, and its text; `\"\"` for a folder without an `__init__.py`."""
+        if fullname == self.package:
+            return self.name, self.code
         path = fullname[len(self.package) + 1 :].replace(".", "/")
-        package = f"{path}/__init__.py"
-        if package in self._files or any(file.startswith(path + "/") for file in self._files):
-            spec = _ModuleSpec(fullname, _Loader(self, package, self._files.get(package, "")), is_package=True)
-        elif f"{path}.py" in self._files:
-            spec = _ModuleSpec(fullname, _Loader(self, f"{path}.py", self._files[f"{path}.py"]))
-        else:
+        for file in (f"{path}/__init__.py", f"{path}.py"):
+            if file in self.files:
+                return file, self.files[file]
+        is_folder = any(file.startswith(path + "/") for file in self.files)
+        return (f"{path}/__init__.py" if is_folder else ""), ""
+
+    def find(self, fullname: str) -> ModuleSpec | None:
+        """The import spec of the main module or of a file, or None."""
+        name, _ = self._text_of(fullname)
+        if not name:
             return None
+        path = f"{self.folder}/{self.file if fullname == self.package else name}"
+        spec = ModuleSpec(fullname, _Loader(self, fullname, path), origin=path)
+        if fullname == self.package or name.endswith("/__init__.py"):
+            spec.submodule_search_locations = [path.rpartition("/")[0]]
         return spec
 
 
-class _Loader:
-    """Runs one file of a namespace, as the import system wants it."""
+class _Loader(SourceFileLoader):
+    """Runs one file of a namespace, as the import system wants it; the rest (data, resources) is the library's."""
 
-    def __init__(self, namespace: Namespace, name: str, text: str) -> None:
-        self._namespace, self._name, self._text = namespace, name, text
-
-    def create_module(self, spec: Any) -> None:
-        """Let the import system make it."""
+    def __init__(self, namespace: Namespace, fullname: str, path: str) -> None:
+        super().__init__(fullname, path)
+        self._namespace, self._fullname = namespace, fullname
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the file."""
-        self._namespace._run(module, self._name, self._text)
+        self._namespace.run(module, self._fullname)
 
 
 class _Finder:
@@ -113,52 +153,17 @@ class _Finder:
     @staticmethod
     def find_spec(fullname: str, path: object = None, target: object = None) -> Any:  # noqa: ARG004
         """Look only at names that this file made."""
-        namespace = _namespaces.get(fullname.partition(".")[0])
+        namespace = namespaces.get(fullname.partition(".")[0])
         return namespace and namespace.find(fullname)
 
 
+def _import_module(name: str, package: str | None = None) -> ModuleType:
+    """`importlib.import_module`; what a module calls `helper` is its own file of this name."""
+    caller = sys._getframe(1).f_globals.get("__name__") or ""
+    namespace = namespaces.get(caller.partition(".")[0])
+    module: ModuleType = _real_import_module(name if namespace is None else namespace.inner_name(name), package)
+    return module
+
+
 sys.meta_path.insert(0, _Finder)
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """An ERROR object: type, message, and where in the user's files it happened. Host frames are left out."""
-    kind = type(error)
-    info: dict[str, Any] = {"type": kind.__name__, "message": _text(error)}
-    stack = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        filename = code.co_filename
-        if not filename.startswith(FOLDER) and "importlib._bootstrap" not in filename:
-            own = _sources.get(filename)
-            if own is not None:
-                filename = own[1]
-                info["file"], info["line"] = filename, trace.tb_lineno
-            line = sys.modules["linecache"].getline(code.co_filename, trace.tb_lineno).strip()
-            stack.append(
-                f'  File "{filename}", line {trace.tb_lineno}, in {code.co_name}\n' + (f"    {line}\n" if line else "")
-            )
-        trace = trace.tb_next
-    if isinstance(error, SyntaxError) and error.filename in _sources:
-        info["message"] = str(error.msg)
-        info["file"], info["line"] = _sources[error.filename][1], error.lineno or 1
-        if error.offset:
-            info["column"] = error.offset
-        stack.append(f'  File "{info["file"]}", line {info["line"]}\n    {(error.text or "").strip()}\n')
-    if len(stack) > 40:
-        stack[20:-20] = ["  ...\n"]
-    if stack:
-        info["stack"] = f"Traceback (most recent call last):\n{''.join(stack)}{kind.__name__}: {info['message']}"
-        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if cause is not None and "stack" in info:
-            info["stack"] += f"\ncaused by {type(cause).__name__}: {_text(cause)}"
-    return info
-
-
-def _text(error: BaseException) -> str:
-    """The message of an error, which is user code and may fail, and be any text."""
-    try:
-        text = str(error)
-    except Exception:
-        text = "(its text cannot be had)"
-    return text[:16384].encode("utf-8", "replace").decode()
+importlib.import_module = _import_module

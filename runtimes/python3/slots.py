@@ -196,6 +196,7 @@ class Slot:
         self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = 0
         self.busy_ns = self.fused = 0
         self.waiting: deque[Any] = deque()  # sends outside any turn that wait for credit
+        self.gates: list[Any] = []  # locks that threads wait at, for credit
         self.find_plain()
 
     def load(self) -> None:

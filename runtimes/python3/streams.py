@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import os
+from codecs import getincrementaldecoder
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+    from typing import Any
 
 MAX_LINE_CHARACTERS = 64 << 10
 
 
-class Stream:
+class Stream(io.TextIOBase):
     """A text stream; the unfinished line of each slot waits for its line feed, a flush, or the limit."""
 
-    encoding, errors, newlines, closed, mode = "utf-8", "replace", None, False, "w"
+    mode, newlines, line_buffering, write_through = "w", None, True, False
+    encoding, errors = "utf-8", "replace"
 
     def __init__(
         self, log: Callable[[int, str, str], None], slot: Callable[[], int], level: str, name: str, fd: int
@@ -39,11 +45,6 @@ class Stream:
                 self.flush()
         return len(text)
 
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Write each."""
-        for line in lines:
-            self.write(line)
-
     def flush(self) -> None:
         """Log the running slot's unfinished line."""
         slot = self._slot()
@@ -59,41 +60,54 @@ class Stream:
         slot, text = self._held.popitem()
         return slot, self._level, text
 
+    def leave(self) -> None:
+        """In a forked child: to the process's own output, and not what the parent will print."""
+        self._held.clear()
+        self._log = lambda _slot, _level, line: _write_all(self._fd, f"{line}\n".encode("utf-8", "replace"))
+
+    def reconfigure(self, **_: Any) -> None:
+        """Lines are UTF-8, whatever is asked for."""
+
     def fileno(self) -> int:
         """The real descriptor, for child processes."""
         return self._fd
-
-    def isatty(self) -> bool:
-        """No."""
-        return False
-
-    def readable(self) -> bool:
-        """No."""
-        return False
 
     def writable(self) -> bool:
         """Yes."""
         return True
 
-    def seekable(self) -> bool:
-        """No."""
-        return False
-
     def close(self) -> None:
         """Nothing to close."""
 
 
-class _Bytes:
-    """`sys.stdout.buffer`."""
+class _Bytes(io.BufferedIOBase):
+    """`sys.stdout.buffer`: text, in which what is not UTF-8 is replaced."""
 
     def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+        self._stream, self.raw = stream, self
+        self._decoder = getincrementaldecoder("utf-8")("replace")
 
-    def write(self, data: bytes) -> int:
-        """As text, what is not UTF-8 replaced."""
-        self._stream.write(bytes(data).decode("utf-8", "replace"))
+    def write(self, data: Any) -> int:
+        """As text."""
+        self._stream.write(self._decoder.decode(bytes(data)))
         return len(data)
 
     def flush(self) -> None:
         """As the stream's."""
         self._stream.flush()
+
+    def fileno(self) -> int:
+        """As the stream's."""
+        return self._stream.fileno()
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
+from .bodies import Refused
 from .codec import encode
 from .context import ABSENT, weight
+from .failure import describe
 from .link import COMMIT, CONTEXT, DATA, DELETED, ERROR, HEADERS, HELD, MAX_BODY_BYTES, NO_INDEX, PACK, frame
-from .loading import describe
 from .slots import Batch, Call, Produced
 
 TYPE_CHECKING = False
@@ -140,7 +141,11 @@ def _data(parts: list[bytes], channel: int, messages: list[bytes], headers: list
 
 def error_info(call: Call, error: BaseException) -> dict[str, Any]:
     """The info of an ERROR frame."""
-    return {"error": describe(error), "port": call.port, "id": call.id, "headers": call.headers or None}
+    slot = call.slot
+    handler = slot.hooks.get("start") if call.port == "start" else slot.handler
+    if type(call.message) is Refused:  # it was not called
+        handler = None
+    return {"error": describe(error, handler), "port": call.port, "id": call.id, "headers": call.headers or None}
 
 
 class Turn:
