@@ -148,6 +148,9 @@ class BridgeActor(Members):
 
     def _module_log(self, frame: Frame) -> None:
         entry = orjson.loads(frame.body)
+        if entry["level"] == "unwired" and frame.slot in self.members:
+            self.send(self.members[frame.slot], to_module.PortUnwired(port=entry["text"]))
+            return
         name = self.plan.key if frame.slot == ALL_SLOTS else self.names.get(frame.slot, str(frame.slot))
         module_log.log(LEVELS.get(entry["level"], 20), "%s/%s: %s", self.flow, name, entry["text"])
 

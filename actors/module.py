@@ -48,6 +48,7 @@ class ModuleActor(ModuleUpdate):
         self.blocked: set[str] = set()  # output wires whose targets are full
         self.holding: set[str] = set()  # input wires that we hold
         self.source_live = False
+        self.unwired_ports: set[str] = set()  # that it has sent to, as far as that was said
         self.timed_turn = 0
         self.latency = Latency()
         self.kept_back: list[from_bridge.TurnsCommitted] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from difflib import get_close_matches
 from typing import Any
 
 import orjson
@@ -14,6 +16,8 @@ from actors.load import encode_context, load_body
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_bridge as to_bridge
 from actors.module_state import ModuleState
+
+log = logging.getLogger("runner.module")
 
 
 class ModuleHost(BaseActor):
@@ -29,6 +33,8 @@ class ModuleHost(BaseActor):
     fused: frozenset[str]
     source_live: bool
     timed_turn: int
+    targets: dict[str, list[tuple[ActorAddress, str]]]
+    unwired_ports: set[str]
 
     def _act(self) -> None:
         raise NotImplementedError
@@ -107,6 +113,18 @@ class ModuleHost(BaseActor):
             self._perform()
         self.gauge.pending -= before - self.state.queued
         self._act()
+
+    def receiveMsg_PortUnwired(self, message: from_bridge.PortUnwired, _sender: ActorAddress) -> None:
+        """What is sent there is dropped: said once, unless the port is declared."""
+        port = message.port
+        if port in self.unwired_ports or port in (self.module.ports_out or ()):
+            return
+        self.unwired_ports.add(port)
+        close = get_close_matches(port, self.targets, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        log.warning(
+            "%s/%s: the port %r has no wire: what is sent there is lost%s", self.flow, self.module.id, port, hint
+        )
 
     def receiveMsg_SourceFinished(self, _message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
         """Our source has ended."""

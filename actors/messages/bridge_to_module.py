@@ -70,6 +70,13 @@ class TurnBegun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortUnwired:
+    """The module has sent to a port that has no wire, for the first time since this host was started."""
+
+    port: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFinished:
     """The module's source has ended."""
 

@@ -70,6 +70,22 @@ def unwired_output(bench: Bench) -> None:
 
 
 @case
+def unwired_ports_are_named(bench: Bench) -> None:
+    """The first send to a port without a wire, other than `out`, is a LOG with the level `unwired`, once for each."""
+    host = bench.start()
+    slot = host.load("fan", slot=3)
+    slot.wire(["out"])
+    slot.run([1, 2])
+    slot.wire(["b"])
+    slot.run([3])
+    slot.wire([])
+    slot.run([4])
+    host.ping(9)
+    logs = [(number, body["text"]) for number, body in host.logs if body["level"] == "unwired"]
+    expect(sorted(logs), [(3, "a"), (3, "b")], "LOG of the level unwired")
+
+
+@case
 def no_value(bench: Bench) -> None:
     """A handler that returns no value sends nothing."""
     host = bench.start()

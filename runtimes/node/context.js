@@ -134,6 +134,7 @@ class Context {
 
   _send(name, value, headers) {
     const port = this._slot.out.get(name) ?? null
+    if (port === null) this._slot.sayUnwired(name)
     const isWritten = port !== null && port.channel !== null
     const isTaken = port === null || port.targets.length > 0
     const plain = isTaken ? this._take(value) : value

@@ -3,8 +3,10 @@
 
 const { encode } = require('./codec')
 const { ContextError, TooLarge } = require('./errors')
+const { prints } = require('./prints')
 
 const MAX_VALUE_BYTES = 1 << 20
+const MAX_UNWIRED_PORTS = 64 // that are named
 const MAX_CONTEXT_BYTES = 64 << 20
 
 /** An out-port that has wires, and the messages that wait there for the next commit. */
@@ -70,6 +72,7 @@ class Slot {
     this.setContext(spec.context || {})
 
     this.channels = [] // of its input wires
+    this.unwiredPorts = new Set(['out']) // of which the runner knows; where results go is nobody's mistake
     this.out = new Map()
     this.outPort = undefined // of "out", the port of what a handler returns
     this.group = new Group()
@@ -105,6 +108,13 @@ class Slot {
     this.consumed = this.handled = this.failed = this.pulled = this.sent = this.unwired = this.fused = 0
     this.busyMs = 0
     this.dirty = null // context keys to commit
+  }
+
+  /** Something was sent to a port that has no wire: said once. */
+  sayUnwired(port) {
+    if (this.unwiredPorts.has(port) || this.unwiredPorts.size >= MAX_UNWIRED_PORTS) return
+    this.unwiredPorts.add(port)
+    prints.log(this.number, 'unwired', port)
   }
 
   counts() {

@@ -8,6 +8,7 @@ const STRICT = JSON_THROW_ON_ERROR | JSON_PRESERVE_ZERO_FRACTION | JSON_UNESCAPE
 const NUMBER = '/(?<![^\s:,[])-?(?:\d{200}|\d[\d.]*[eE]\+?\d{3})/'; // it may be out of range
 const SPECIAL = '/"(?:\$|\\\\u00[02][04])(?:[^"\\\\]++|\\\\.)*+"\s*:/s'; // a key that begins with $ or U+0000
 const KEY = '/"(?:[^"\\\\]++|\\\\.)*+"(?!\s*:)(*SKIP)(*FAIL)|"((?:[^"\\\\]++|\\\\.)*+")/s'; // and no other text
+const MAX_UNWIRED = 64; // ports of a slot that are named
 const BYTES = '/^\$+bytes$/D';
 
 enum Json { case Null; } // a null at the top; PHP's own is "no value"
@@ -69,6 +70,7 @@ final class Context { // one a module, for all its calls: one runs at a time
     public ?array $ports; // that it may send to; null: any
     public array $input = ['', '', 0]; // of the call: in-port, wire, flags,
     public int $number = 0; // its message's number
+    private array $unwired = ['out' => true]; // ports that the runner knows of; where results go is nobody's mistake
     public array $carried = [], $sends = [], $before = []; // and headers with id; what it sends; what changed keys had
 
     public function __construct(private readonly Host $host, public readonly int $slot, public readonly object $load) {
@@ -103,6 +105,10 @@ final class Context { // one a module, for all its calls: one runs at a time
         if ($value === null) return;
         $json = $this->host->grow($this, encode($value));
         $out = $this->out[$port] ?? null;
+        if (!$out && !isset($this->unwired[$port]) && count($this->unwired) < MAX_UNWIRED) {
+            $this->unwired[$port] = true;
+            $this->log('unwired', $port);
+        }
         $id = ($out['ids'] ?? false) ? $this->outputId(count($this->sends)) : null;
         $this->sends[] = [$out, $json, $headers ?? $this->carried, $id];
     }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MAX_VALUE_BYTES = 1 << 20
 MAX_STORE_BYTES = 64 << 20
 MAX_HEADERS_BYTES = 4096
+MAX_UNWIRED_PORTS = 64  # that are named
 ABSENT: Any = type("Absent", (), {"__slots__": ()})()  # also: deleted
 
 
@@ -251,10 +252,13 @@ class Context:
         self._bytes += len(data)
         if self._bytes > slot.max_turn_bytes:
             raise TurnTooLarge(f"outputs exceed {slot.max_turn_bytes} bytes")
-        if out is None:
-            self._unwired += 1
-        else:
+        if out is not None:
             self._sent.append((out, data, own, index))
+            return
+        self._unwired += 1
+        if port not in slot.unwired_ports and len(slot.unwired_ports) < MAX_UNWIRED_PORTS:
+            slot.unwired_ports.add(port)
+            self.log("unwired", port)
 
     def take(self) -> Outcome:
         """What the handler did since the last take. Raises TurnTooLarge."""

@@ -181,6 +181,7 @@ class Slot:
         self.max_turn_bytes: int = load["max_turn_bytes"]
         ports = load["ports"]
         self.out_ports = None if ports is None else {*ports.get("out", ()), "error"}
+        self.unwired_ports = {"out"}  # of which the runner knows; that of results is nobody's mistake
         self.namespace = Namespace(load["name"], load["code"], load["files"])
         self.store = Store(load["context"])
         self.out: dict[str, Out] = {}

@@ -40,7 +40,9 @@ module Flow
       raise PortError, "there is no out-port #{port}" unless known
       headers = headers ? valid(headers) : own_headers
       headers = headers.merge("id" => output_id) if @slot.out[port]&.ids
-      @sends << [port, grow(Flow.encode(value)), headers] unless nil.equal?(value)
+      return if nil.equal?(value)
+      @sends << [port, grow(Flow.encode(value)), headers]
+      @slot.say_unwired(port) unless @slot.out.key?(port)
     end
 
     def output_id(index = @sends.size) = "#{message_id}/#{module_id}.#{index}"

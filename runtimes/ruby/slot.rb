@@ -2,6 +2,7 @@
 require_relative "context"
 
 module Flow
+  MAX_UNWIRED = 64 # ports of a slot that are named
   HANDLERS = %i[run start stop migrate].freeze
   FOLDER = File.join(Dir.pwd, ".modules") # in the host's private folder
 
@@ -60,7 +61,7 @@ module Flow
       @host, @number, @load, @in, @out = host, number, load, {}, {}
       Ractor.make_shareable(load["config"]) # frozen, deep inside: the same after a death
       @ports, @max_turn_bytes, @retry = load.values_at("ports", "max_turn_bytes", "retry")
-      @space = Space.new
+      @space, @unwired = Space.new, ["out"]
       @folder = @space.folder
       restore(load["context"])
     end
@@ -79,6 +80,12 @@ module Flow
       @in = wires["in"]
       @out = wires["out"].transform_values { |out| Out.new(*out.values_at("channel", "ids", "fused")) }
       @fuses = @out.each_value.any? { |out| out.fused.any? }
+    end
+
+    def say_unwired(port) # once; `out`, where results go, is nobody's mistake
+      return if @unwired.size >= MAX_UNWIRED || @unwired.include?(port)
+      @unwired << port
+      @host.log("unwired", port)
     end
 
     def restore(context)

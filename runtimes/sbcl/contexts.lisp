@@ -182,7 +182,16 @@
       nil)))
 
 (defun send-now (context name value headers)
-  (send-to context (gethash name (slot-out (ctx-slot context))) value headers))
+  (let* ((slot (ctx-slot context)) (port (gethash name (slot-out slot))))
+    (unless port (say-unwired slot name))
+    (send-to context port value headers)))
+
+(defun say-unwired (slot name)
+  "The first time; out, where results go, is nobody's mistake."
+  (unless (or (member name (slot-unwired-ports slot) :test #'string=)
+              (>= (length (slot-unwired-ports slot)) +max-unwired-ports+))
+    (push name (slot-unwired-ports slot))
+    (log-text slot "unwired" name)))
 
 (defun send-to (context port value headers)
   (let ((index (ctx-count context)))

@@ -17,6 +17,7 @@
 (defconstant +max-depth+ 120)
 (defconstant +max-value-bytes+ (ash 1 20))
 (defconstant +max-context-bytes+ (ash 64 20))
+(defconstant +max-unwired-ports+ 64)
 (defconstant +max-header-bytes+ 4096)
 (defconstant +max-body-bytes+ (ash 64 20))
 

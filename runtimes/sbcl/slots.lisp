@@ -55,6 +55,7 @@
   (module "" :type string)
   (config nil)
   (out-names nil) ; those declared, or T
+  (unwired-ports (list "out") :type list) ; of which the runner knows
   (concurrency 1 :type fixnum)
   (retry nil)
   (max-turn-bytes 0 :type (integer 0))

@@ -42,6 +42,7 @@ func (c *Context) output(port string, value any, headers []map[string]string) er
 		return err
 	}
 	if out == nil {
+		c.slot.sayUnwired(port)
 		c.unwired++
 		return nil
 	}

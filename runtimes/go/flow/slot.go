@@ -13,6 +13,7 @@ type slot struct {
 	flow, module string
 	config       *entry
 	ports        map[string]bool // declared out-ports, nil when none are declared
+	unwiredPorts unwiredPorts
 	concurrency  int
 	retry        bool
 	maxTurnBytes int
@@ -41,6 +42,33 @@ type slot struct {
 type counts struct {
 	consumed, handled, failed, pulled, sent, unwired, fused int
 	busy                                                    int64 // ns
+}
+
+// unwiredPorts are those without a wire that the runner knows of. Goroutines may send, too.
+type unwiredPorts struct {
+	mutex sync.Mutex
+	names map[string]bool
+}
+
+// sayUnwired tells the runner once that something was sent to a port without a wire; out, where results go, is nobody's mistake.
+func (s *slot) sayUnwired(port string) {
+	if port != "out" && s.unwiredPorts.add(port) {
+		s.engine.log(s.number, "unwired", port)
+	}
+}
+
+// add says whether the port is new and is to be named.
+func (u *unwiredPorts) add(port string) bool {
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	if u.names[port] || len(u.names) >= maxUnwiredPorts {
+		return false
+	}
+	if u.names == nil {
+		u.names = map[string]bool{}
+	}
+	u.names[port] = true
+	return true
 }
 
 type input struct {

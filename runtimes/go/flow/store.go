@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	maxValueBytes  = 1 << 20
-	maxStoreBytes  = 64 << 20
-	maxHeaderBytes = 4096
-	scalarBytes    = 20
+	maxValueBytes   = 1 << 20
+	maxStoreBytes   = 64 << 20
+	maxHeaderBytes  = 4096
+	maxUnwiredPorts = 64 // of a slot that are named
+	scalarBytes     = 20
 )
 
 // entry is a context value: a scalar as it is, all else as its JSON, so that nothing is shared with the module. nil stands

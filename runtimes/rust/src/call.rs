@@ -9,10 +9,12 @@ use serde_json::Value;
 
 use crate::context::Headers;
 use crate::error::Result;
+use crate::print;
 use crate::store::{Changes, Store};
 
 /// Of a buffer that grew for one large message.
 pub const KEPT_BYTES: usize = 1 << 20;
+const MAX_UNWIRED_PORTS: usize = 64;
 
 /// What the contexts of a module have in common.
 pub struct Core {
@@ -24,6 +26,7 @@ pub struct Core {
     pub max_turn_bytes: usize,
     pub is_read_only: bool,
     pub no_headers: Headers,
+    unwired: Mutex<BTreeSet<String>>, // ports of which the runner knows
     store: Mutex<Store>,
 }
 
@@ -46,8 +49,17 @@ impl Core {
             max_turn_bytes: spec["max_turn_bytes"].as_u64().map_or(usize::MAX, |bytes| bytes as usize),
             is_read_only: spec["concurrency"].as_u64().unwrap_or(1) > 1,
             no_headers: Headers::new(),
+            unwired: Mutex::default(),
             store: Mutex::new(Store::from_json(&spec["context"])?),
         })
+    }
+
+    /// The first time: something was sent to a port that has no wire. Where results go is nobody's mistake.
+    pub fn say_unwired(&self, port: &str) {
+        let mut ports = self.unwired.lock().unwrap_or_else(PoisonError::into_inner);
+        if port != "out" && ports.len() < MAX_UNWIRED_PORTS && ports.insert(port.to_owned()) {
+            print::log(self.number, "unwired", port.to_owned());
+        }
     }
 
     pub fn store(&self) -> MutexGuard<'_, Store> {

@@ -180,6 +180,7 @@ impl Context {
             Some(wires) => match wires.find(name) {
                 Some(at) => Port::At(at),
                 None => {
+                    self.core.say_unwired(name);
                     work.unwired += 1;
                     return Ok(());
                 }

@@ -106,6 +106,9 @@ impl Turn {
         row.handled = u64::from(self.kind != Kind::Quiet || call.is_fused);
         for sent in &mut work.sent {
             if let Port::Named(name) = &sent.port {
+                if ports.iter().all(|port| port.name != *name) {
+                    core.say_unwired(name);
+                }
                 sent.port = ports.iter().position(|port| port.name == *name).map_or(Port::At(usize::MAX), Port::At);
             }
             match sent.port {
