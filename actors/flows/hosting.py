@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from actors.flows import graph
-from actors.flows.model import Flow
+from actors.flows.model import Flow, FlowError
 
+MAX_NUMBERS = 65_535  # of slots, and of channels each way: the link protocol has 16 bits, and 65535 means every slot
 InputWire = tuple[str, str, str]  # module, port, wire
 OutputPort = tuple[str, str]  # module, port
 
@@ -42,13 +44,30 @@ class HostPlan:
     def with_input(self, slot: int, port: str, wire: str, avoid: Collection[int] = ()) -> tuple[HostPlan, int]:
         """The plan with one more input wire, and its channel: none of `avoid`, which another plan of the host uses."""
         channel = _free({*self.inputs, *avoid})
+        self._check(channel, "input wires")
         return replace(self, inputs={**self.inputs, channel: (slot, port, wire)}), channel
 
     def with_output(self, slot: int, port: str) -> HostPlan:
         """The plan with a receiver outside the host for this out-port."""
         channels = {output: channel for channel, output in self.outputs.items()}
         channel = channels.get((slot, port), _free(self.outputs))
+        self._check(channel, "out-ports with a wire")
         return replace(self, outputs={**self.outputs, channel: (slot, port)}, outside=self.outside | {channel})
+
+    def _check(self, number: int, what: str) -> None:
+        if number >= MAX_NUMBERS:
+            raise FlowError([too_many(self.key, what)])
+
+    def has_room(self, flow: Flow, fresh: Collection[str]) -> bool:
+        """Whether `fresh` modules of a flow, with their wires, find numbers beside all that are used."""
+        most = max(len(flow.modules), len(flow.wires))
+        if most + max(len(self.modules), len(self.inputs), len(self.outputs)) <= MAX_NUMBERS:
+            return True
+        fresh = {module for module in fresh if graph.host_key(flow.modules[module]) == self.key}
+        outs = {(wire.from_module, wire.from_port) for wire in flow.wires if wire.from_module in fresh}
+        ins = sum(wire.to_module in fresh for wire in flow.wires)
+        more = ((self.modules, len(fresh)), (self.inputs, ins), (self.outputs, len(outs)))
+        return all(len(used) + count <= MAX_NUMBERS for used, count in more)
 
     def without_output(self, slot: int, port: str) -> HostPlan:
         """The plan without that receiver; the channel stays taken, for what is on its way."""
@@ -187,6 +206,29 @@ class _Draft:
             inputs={n: entry for entry, n in self.channels_in.numbers.items() if entry[0] in self.modules},
             fusable=tuple(self.fusable), outside=frozenset(self.outside),
         )  # fmt: skip
+
+
+def too_many(key: str, what: str, count: int | None = None) -> str:
+    """A host would have more of something than there are numbers."""
+    many = "too many" if count is None else f"{count:,}"
+    limit = f"a host takes {MAX_NUMBERS:,}; `isolated` gives a module its own"
+    return f"the host {key} would have {many} {what}, and {limit}"
+
+
+def crowded(flow: Flow) -> Iterator[str]:
+    """What of a flow does not fit into its hosts."""
+    if max(len(flow.modules), len(flow.wires)) <= MAX_NUMBERS:
+        return
+    host = {module: key for key, modules in graph.host_groups(flow).items() for module in modules}
+    out_ports = {(wire.from_module, wire.from_port) for wire in flow.wires}
+    for what, modules in (
+        ("modules", list(flow.modules)),
+        ("input wires", [wire.to_module for wire in flow.wires]),
+        ("out-ports with a wire", [module for module, _ in out_ports]),
+    ):  # fmt: skip
+        for key, count in Counter(host[module] for module in modules).items():
+            if count > MAX_NUMBERS:
+                yield too_many(key, what, count)
 
 
 def _free(taken: Collection[int]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from actors.flows.hosting import crowded
 from actors.flows.model import Flow, FlowError, FlowTest, Module, Retry, Wire
 from actors.flows.places import FieldPath, Places, cut, dotted, nearest
 from actors.flows.ports import Side, port_problem
@@ -34,7 +35,7 @@ def check_flow(document: Any, places: Places | None = None, runtimes: Collection
     if problems:
         raise FlowError(_sentences(problems, places))
     settings = {name: document[name] for name in FLOW_SETTINGS & document.keys()}
-    return Flow(
+    flow = Flow(
         id=document["id"],
         modules=parts.modules,
         wires=tuple(parts.wires.values()),
@@ -42,6 +43,11 @@ def check_flow(document: Any, places: Places | None = None, runtimes: Collection
         document=document,
         **settings,
     )
+    path: FieldPath = ("modules",)
+    crowds = [Problem(path, f"{dotted(path)}: {sentence}.") for sentence in crowded(flow)]
+    if crowds:
+        raise FlowError(_sentences(crowds, places))
+    return flow
 
 
 def _sentences(problems: list[Problem], places: Places | None) -> list[str]:
