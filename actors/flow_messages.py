@@ -11,11 +11,12 @@ from thespian.actors import ActorAddress
 from actors.flow_record import MAX_DEAD_LETTER_BYTES, MAX_DEAD_LETTERS, DeadLetter, FlowRecord
 from actors.flow_requests import FlowRequests
 from actors.flows.ports import port_problem
+from actors.flows.model import FlowError
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_module import SubmitMessage
-from actors.shown import shown
+from actors.shown import View
 from runtimes.frames import HEADERS, join
 
 log = logging.getLogger("runner.flow")
@@ -48,7 +49,11 @@ class FlowMessages(FlowRequests):
         client: ActorAddress,
     ) -> None:  # fmt: skip
         wire = f"{origin}->{module}.{port}"
-        self.input_wire(record, module, port, wire, None)
+        try:
+            self.input_wire(record, module, port, wire, None)
+        except FlowError as error:
+            self.send(client, Reply(request_id=request_id, ok=False, value=False, error=f"{record.flow.id}: {error}"))
+            return
         number = record.input_numbers.get(wire, 0)
         record.input_numbers[wire] = number + 1
         self.send(
@@ -81,7 +86,8 @@ class FlowMessages(FlowRequests):
         """The dead letters of a flow, oldest first."""
         record = self.find_flow(message, sender, message.flow_id)
         if record is not None:
-            self.reply(message, sender, [letter_view(record.flow.id, letter) for letter in record.dead_letters])
+            view = View()
+            self.reply(message, sender, [letter_view(view, record.flow.id, letter) for letter in record.dead_letters])
 
     def receiveMsg_ReplayDeadLetter(self, message: api.ReplayDeadLetter, sender: ActorAddress) -> None:
         """Send it again and take it off the list."""
@@ -113,10 +119,9 @@ class FlowMessages(FlowRequests):
             self.refuse(request, client, reply.error or "the message was not taken")
 
 
-def letter_view(flow_id: str, letter: DeadLetter) -> dict[str, Any]:
-    """A dead letter as the API shows it; the message is decoded here, off the hot path."""
+def letter_view(view: View, flow_id: str, letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter as the API shows it."""
     return {
         "id": letter.id, "flowModuleId": f"{flow_id}/{letter.module}", "port": letter.port,
-        "message": shown(letter.message), "headers": shown(letter.headers) if letter.headers else None,
-        "error": letter.error, "time": letter.time,
+        **view.message(letter.message, letter.headers), "error": letter.error, "time": letter.time,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from thespian.actors import ActorAddress
@@ -10,7 +11,10 @@ from thespian.actors import ActorAddress
 from actors.flow_life import FlowLife
 from actors.flow_record import FlowRecord
 from actors.messages.runner_to_client import Reply
+from actors.shown import is_nested_deeper
 from runtimes.manifest import Runtime
+
+MAX_MESSAGE_DEPTH = 120  # as in the data contract
 
 
 class FlowRequests(FlowLife):
@@ -23,6 +27,10 @@ class FlowRequests(FlowLife):
     def refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
         """Refuse a request."""
         self.send(sender, Reply(request_id=request.request_id, ok=False, value=False, error=error, data=data))
+
+    def refusing(self, request: Any, sender: ActorAddress) -> Callable[[str], None]:
+        """What refuses a request with a sentence: for the end of a job that has failed."""
+        return lambda error: self.refuse(request, sender, error)
 
     def find_flow(self, request: Any, sender: ActorAddress, flow_id: str) -> FlowRecord | None:
         """The flow; None if the request is refused, or has to wait."""
@@ -64,7 +72,11 @@ class FlowRequests(FlowLife):
     def encode_message(self, request: Any, sender: ActorAddress, message: Any) -> bytes | None:
         """The message as JSON, or a refusal."""
         try:
-            return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+            encoded = json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
         except (ValueError, TypeError, RecursionError) as error:
             self.refuse(request, sender, f"the message is not JSON: {error}")
             return None
+        if is_nested_deeper(encoded, MAX_MESSAGE_DEPTH):
+            self.refuse(request, sender, f"the message is nested deeper than {MAX_MESSAGE_DEPTH} levels")
+            return None
+        return encoded

@@ -1,6 +1,6 @@
 """What a module actor does for the debugger: breakpoints, steps, held messages. Mixed into the Module actor.
 
-Nothing here runs unless somebody debugs; only here a module's messages are decoded.
+Nothing here runs unless somebody debugs.
 """
 
 from __future__ import annotations
@@ -23,22 +23,12 @@ from actors.module_host import ModuleHost
 from actors.module_state import ModuleState
 from actors.recall import Link
 from actors.segment import Segment
-from actors.shown import shown
+from actors.shown import View
 from runtimes.frames import HEADERS, split
 
 MAX_LISTED = 100
 SHOWN_BYTES = 200
 log = logging.getLogger("runner.debug")
-
-
-def decoded(message: bytes, headers: bytes | None) -> dict[str, Any]:
-    """A message as the API shows it."""
-    return {"message": shown(message), "headers": shown(headers) if headers else None}
-
-
-def decoded_context(context: dict[bytes, bytes]) -> dict[str, Any]:
-    """A context as the API shows it."""
-    return {key.decode(): shown(value) for key, value in context.items()}
 
 
 class Step:
@@ -47,12 +37,13 @@ class Step:
     def __init__(self, wave: int, takes: bool, pulls: bool, state: ModuleState) -> None:
         self.wave, self.takes, self.pulls = wave, takes, pulls
         self.begun = time.monotonic()
-        before = {"context": decoded_context(state.context), "pending": state.queued}
+        self.view = View()
+        self.context, pending = dict(state.context), state.queued
         self.inputs: list[dict[str, Any]] = []
         if takes:
             head = state.ready[0]
             name = {"port": state.wires[head.wire].port, "messageId": f"{head.wire}#{head.first}"}
-            self.inputs.append({**name, **decoded(*head.message(0)), **before})
+            self.inputs.append({**name, **self.view.message(*head.message(0)), "pending": pending})
         self.outputs: list[dict[str, Any]] = []
         self.errors: list[dict[str, Any]] = []
 
@@ -71,14 +62,19 @@ class Step:
         """What has left a port."""
         bodies, headers = split(body, flags)
         self.outputs += [
-            {"port": port, **decoded(body, headers[index] if headers else None)} for index, body in enumerate(bodies)
+            {"port": port, **self.view.message(body, headers[index] if headers else None)}
+            for index, body in enumerate(bodies)
         ]
 
     def result(self, state: ModuleState, version: str) -> dict[str, Any]:
         """As singleStepFlow answers it."""
+        before, after = self.context, state.context
+        changed = frozenset(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+        for taken in self.inputs:
+            taken["context"] = View().context(before, changed)
         return {
             "inputStates": self.inputs, "outputStates": self.outputs, "errors": self.errors,
-            "context": decoded_context(state.context), "pending": state.queued,
+            "context": View().context(after, changed), "pending": state.queued,
             "ms": round((time.monotonic() - self.begun) * 1000, 3), "version": version,
         }  # fmt: skip
 
@@ -182,19 +178,20 @@ class ModuleDebug(ModuleHost):
     def receiveMsg_DescribeHeld(self, _message: from_runner.DescribeHeld, sender: ActorAddress) -> None:
         """What waits, the oldest first; at most MAX_LISTED, the last entry says how many more."""
         held: list[dict[str, Any]] = []
+        view = View()
         for segment in self.state.waiting():
             for index in range(min(segment.count, MAX_LISTED - len(held))):
-                held.append(self._held_view(segment, index))
+                held.append(self._held_view(view, segment, index))
         if held and self.state.queued > len(held):
             held[-1]["more"] = self.state.queued - len(held)
         self.send(sender, to_runner.HeldDescribed(flow=self.flow, module=self.module.id, held=held))
 
-    def _held_view(self, segment: Segment, index: int) -> dict[str, Any]:
+    def _held_view(self, view: View, segment: Segment, index: int) -> dict[str, Any]:
         number = segment.first + index
         name = f"{self.flow}/{self.module.id}"
         return {
             "id": f"{name}/{segment.wire}#{number}", "flowModuleId": name,
-            "port": self.state.wires[segment.wire].port, **decoded(*segment.message(index)),
+            "port": self.state.wires[segment.wire].port, **view.message(*segment.message(index)),
             "atBreakpoint": self.state.at_breakpoint == (segment.wire, number),
         }  # fmt: skip
 

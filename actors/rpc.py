@@ -83,4 +83,8 @@ def _line(value: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(value) + b"\n"
     except TypeError:  # an integer beyond 64 bits, or half a surrogate pair: rare, and the standard library can
+        pass
+    try:
         return json.dumps(value, default=str).encode() + b"\n"
+    except (RecursionError, ValueError) as error:
+        return failure(value.get("id"), REFUSED, f"the answer cannot be written as JSON: {error}")

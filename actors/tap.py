@@ -6,7 +6,6 @@ percent at most, however much comes.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from typing import Any
 
@@ -18,7 +17,7 @@ from actors.messages.module_to_runner import FlowIdle
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_session import Attached
 from actors.messages.runner_to_tap import ReadNext, StartTap
-from actors.shown import shown
+from actors.shown import View
 from runtimes.frames import HEADERS, split
 
 MAX_MESSAGES = 1000
@@ -39,6 +38,8 @@ def is_tap(wire: str) -> bool:
 
 class TapActor(BaseActor):
     """To its module it is a target like any other, and done with every message at once."""
+
+    serves_flow = True
 
     def receiveMsg_StartTap(self, message: StartTap, sender: ActorAddress) -> None:
         """Begin."""
@@ -92,7 +93,8 @@ class TapActor(BaseActor):
     def _answer(self) -> None:
         if self.reader is None or self.resting or not (self.kept or self.dropped):
             return
-        messages = [view for delivered in self.kept for view in _views(delivered)]
+        view = View()
+        messages = [shown for delivered in self.kept for shown in _views(view, delivered)]
         value = {"messages": messages, "dropped": self.dropped}
         self.send(self.reader.client, Reply(request_id=self.reader.request_id, ok=True, value=value))
         self.reader = None
@@ -102,14 +104,15 @@ class TapActor(BaseActor):
         self.wakeupAfter(REST_S)
 
 
-def _views(delivered: Deliver) -> list[dict[str, Any]]:
+def _views(view: View, delivered: Deliver) -> list[dict[str, Any]]:
     bodies, headers = split(delivered.body, delivered.flags & HEADERS)
     meant = range(delivered.skip, delivered.skip + delivered.count)
     return [
-        {"message": shown(bodies[index]), "headers": _users(headers[index]) if headers else None} for index in meant
+        {"message": view.value(bodies[index]), "headers": _users(view, headers[index]) if headers else None}
+        for index in meant
     ]
 
 
-def _users(headers: bytes) -> dict[str, str] | None:
+def _users(view: View, headers: bytes) -> dict[str, Any] | None:
     """Without the id, by which the runner knows a message on a wire that may be fused."""
-    return {name: value for name, value in (json.loads(headers) or {}).items() if name != "id"} or None
+    return {name: value for name, value in (view.value(headers) or {}).items() if name != "id"} or None
