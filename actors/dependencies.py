@@ -107,7 +107,7 @@ class Dependencies(FlowRequests):
             problem = f"modules of {runtime.name} cannot have any dependencies"
         elif version is None:
             problem = find_version(runtime).reason
-        elif not all(isinstance(spec, str) and spec.strip() for spec in specs) or len(specs) > MAX_DEPENDENCIES:
+        elif not all(spec.strip() for spec in specs) or len(specs) > MAX_DEPENDENCIES:
             problem = f"dependencies: must be a list of at most {MAX_DEPENDENCIES} texts"
         elif (recipe := environment_recipe(self.cache, runtime, version, specs)) is None:
             problem = "there is nothing to install: name at least one dependency"

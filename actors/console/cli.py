@@ -11,6 +11,7 @@ from typing import Any
 
 from actors import __version__
 from actors.console.errors import UserError
+from actors.console.numbers import count, seconds
 
 Verb = argparse.ArgumentParser
 STATE_HELP = "state directory (default: $RUNNER_STATE or ~/.local/state/runner)"
@@ -106,7 +107,7 @@ def _add_run(verb: AddVerb) -> None:
         help="what leaves the port, as NDJSON; - is standard output",
     )  # fmt: skip
     run.add_argument("--lines", action="store_true", help="the input is text: each line is one JSON string")
-    run.add_argument("--for", dest="for_s", metavar="SECONDS", type=float, help="end after so many seconds")
+    run.add_argument("--for", dest="for_s", metavar="SECONDS", type=seconds, help="end after so many seconds")
     run.add_argument("--watch", action="store_true", help="edits of the flow's files update it; it waits for them")
     run.add_argument("--plain", action="store_true", help="lines instead of the live table on a terminal")
     run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
@@ -134,7 +135,7 @@ def _add_flow_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     rollback = _api(verb("rollback", "update_verbs:rollback", doc("rollbackFlow")))
     rollback.add_argument("flow", metavar="FLOW")
     rollback.add_argument("--context", choices=["current", "snapshot"], default="current")
-    rollback.add_argument("--version", dest="to_version", metavar="N", type=int, help="the one before, if left out")
+    rollback.add_argument("--version", dest="to_version", metavar="N", type=count, help="the one before, if left out")
     state = _api(verb("state", "api_verbs:state", doc("flowState")))
     state.add_argument("flow", metavar="FLOW")
     _api(verb("audit", "api_verbs:audit", doc("audit")))
@@ -146,7 +147,7 @@ def _add_message_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     send.add_argument("message", metavar="JSON", help="one JSON value; - reads one from each line of standard input")
     tap = _api(verb("tap", "tap:tap", "print what leaves an out-port, as NDJSON, until Ctrl-C"))
     tap.add_argument("target", metavar="FLOW/MODULE[.PORT]")
-    tap.add_argument("-n", "--count", metavar="N", type=int, help="end after so many messages")
+    tap.add_argument("-n", "--count", metavar="N", type=count, help="end after so many messages")
     dead = verb("dead", "api_verbs:dead_list", "the messages that could not be handled", json=False)
     actions = dead.add_subparsers(metavar="ACTION", required=True)
     for name, argument, method in (("list", "flow", "deadLetters"), ("replay", "id", "replayDeadLetter")):
@@ -174,7 +175,7 @@ def _add_debug_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     pause = _api(verb("pause", "debug_verbs:pause", doc("pauseFlow")))
     pause.add_argument("flow", metavar="FLOW")
     for parser in (set_break, pause):
-        parser.add_argument("--timeout", metavar="SECONDS", type=float, help=timeout)
+        parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help=timeout)
     _api(verb("resume", "debug_verbs:resume", doc("resumeFlow"))).add_argument("flow", metavar="FLOW")
     step = _api(verb("step", "debug_verbs:step", doc("singleStepFlow")))
     step.add_argument("flow", metavar="FLOW", nargs="?", help="may be left out if only one is paused")
@@ -210,7 +211,7 @@ def _add_deployment_verbs(verb: AddVerb) -> None:
     up.add_argument("-d", "--detach", action="store_true", help="return when it is up; it goes on in the background")
     down = verb("down", "down:down", "stop the flows of a deployment in order and end it")
     down.add_argument("name", metavar="NAME", nargs="?", help="needed only if several are up")
-    down.add_argument("--timeout", metavar="SECONDS", type=float, default=180.0, help="then it is killed")
+    down.add_argument("--timeout", metavar="SECONDS", type=seconds, default=180.0, help="then it is killed")
 
 
 def _add_local_verbs(verb: AddVerb) -> None:

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actors.console.live_runners import LiveRunner, find_runner
-from actors.messages.client_to_runner import REQUESTS, Command, Request, camel
+from actors.messages.client_to_runner import REQUESTS, Command, Request
+from actors.parameters import camel
 from actors.unix_socket import connect
 
 TIMEOUT_S = 60.0
