@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, ActorTypeDispatcher, ChildActorExited
 
+from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.runner_to_client import Reply
 from actors.system import InProcessBase, ShortWay
 
@@ -16,6 +18,8 @@ log = logging.getLogger("runner.actor")
 
 class BaseActor(ShortWay, ActorTypeDispatcher):
     """Dispatches by class to `receiveMsg_NAME(message, sender)`, as Thespian's own dispatcher does, but found once."""
+
+    serves_flow = False  # a module or a host, which tells the runner when it has handled a message half
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -32,8 +36,13 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
     def failed(self, error: Exception, msg: Any, sender: ActorAddress) -> None:
         """A handler has raised: it is not run again, the sender gets an answer."""
         self.system.failures += 1
-        log.error("%s failed on %s", type(self).__name__, type(msg).__name__, exc_info=error)
-        self._answer_failure(msg, sender, f"internal error: {type(error).__name__}: {error}")
+        log.error("%s failed on %s", self, type(msg).__name__, exc_info=error)
+        what = f"{self}, {type(msg).__name__}: {type(error).__name__}: {error}"
+        self._answer_failure(msg, sender, f"internal error: {what}")
+
+    def __str__(self) -> str:
+        """Who it is, for the log."""
+        return type(self).__name__
 
     def _find_handler(self, kind: type) -> Callable[..., None]:
         handler = getattr(type(self), f"receiveMsg_{kind.__name__}", None) or type(self)._unknown
@@ -44,13 +53,26 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
         if isinstance(msg, (ActorExitRequest, ChildActorExited)):
             return
         self.system.failures += 1
-        log.error("%s does not know %s", type(self).__name__, type(msg).__name__)
-        self._answer_failure(msg, sender, f"{type(self).__name__} does not know {type(msg).__name__}")
+        log.error("%s does not know %s", self, type(msg).__name__)
+        self._answer_failure(msg, sender, f"internal error: {self} does not know {type(msg).__name__}")
 
     def _answer_failure(self, msg: Any, sender: ActorAddress, error: str) -> None:
         request_id = getattr(msg, "request_id", None)
-        if request_id is not None and not isinstance(msg, Reply):  # two that answer answers would never end
-            self.send(sender, Reply(request_id=request_id, ok=False, error=error))
+        if isinstance(msg, (Reply, ActorFailed)):
+            return  # two that answer answers would never end
+        if request_id is not None:
+            self.send(getattr(msg, "client", sender), Reply(request_id=request_id, ok=False, error=error))
+            return
+        told = getattr(self, "runner", sender) if self.serves_flow else sender
+        if told != self.myAddress:
+            flow = getattr(self, "flow", "") or getattr(msg, "flow", "")
+            self.send(told, ActorFailed(error=error, flow=flow, asked=sender == told))
+
+    def receiveMsg_ActorFailed(self, message: ActorFailed, _sender: ActorAddress) -> None:
+        """It is in the log already; whoever has begun us may wait for what cannot come now."""
+        owner = getattr(self, "runner" if self.serves_flow else "owner", None)
+        if owner is not None:
+            self.send(owner, replace(message, flow=message.flow or getattr(self, "flow", "")))
 
     @property
     def system(self) -> InProcessBase:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import select
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
+from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.host_link import Life, module_log
 from actors.host_members import Members
@@ -215,7 +214,7 @@ class BridgeActor(Members):
             self._fail([f"{self.flow}: the host {self.plan.key} died {times}: {reason}{lines}"])
             return
         self.life = Life.WAITING
-        delay_s = 0.0 if self.restarts < 2 else min(5.0, 0.1 * 2 ** (self.restarts - 2))
+        delay_s = 0.0 if self.restarts < 2 else min(5.0, 0.1 * 2 ** min(self.restarts - 2, 6))
         self.wakeupAfter(delay_s, ("restart", self.starts))
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
@@ -264,15 +263,6 @@ class BridgeActor(Members):
             "memoryMb": round(used.memory_bytes / (1 << 20), 1), "cpuS": used.cpu_s,
         }  # fmt: skip
         self.send(sender, to_runner.HostDescribed(request_id=message.request_id, key=self.plan.key, figures=figures))
-
-    def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
-        """Leave no process behind."""
-        if self.host is not None:
-            for fd in (self.host.output_fd, self.host.input_fd, self.host.log_fd, self.host.pid_fd):
-                self.system.unwatch(fd)
-            with contextlib.suppress(ChildProcessError):
-                self.host.reap()
-            self.host = None
 
 
 _ALL_DONE: dict[str, Callable[[BridgeActor], None]] = {

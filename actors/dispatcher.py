@@ -54,8 +54,13 @@ class DispatcherActor(OuterActor):
     # starting ------------------------------------------------------------------------------------------------------
 
     def _begin(self, steps: Steps, done: Callable[[Any], None]) -> None:
-        """Whatever was going on is given up."""
-        self.operation = Operation(steps, done, self._wake)
+        """Whatever was going on is given up. `done` gets the errors."""
+
+        def failed(error: Exception) -> None:
+            log.error("the dispatcher has failed", exc_info=error)
+            done((f"internal error: {type(error).__name__}: {error}",))
+
+        self.operation = Operation(steps, done, failed, self._wake)
         self.operation.begin()
 
     def _wake(self, seconds: float, payload: object) -> None:
@@ -120,7 +125,7 @@ class DispatcherActor(OuterActor):
             often = f"{len(self.deaths)} times in {job.restart_period_s:g} s"
             self._end(DeploymentFailed(errors=(f"{died}, {often}: it is not started again",)))
             return
-        delay = min(BACKOFF_S[1], BACKOFF_S[0] * 2 ** (len(self.deaths) - 1))
+        delay = min(BACKOFF_S[1], BACKOFF_S[0] * 2 ** min(len(self.deaths) - 1, 6))
         log.error("%s; it is started again in %.1f s", died, delay)
         self._wake(delay, "restart")
 

@@ -58,7 +58,7 @@ class FlowDebug(FlowRequests):
                 self.refuse(request, sender, error)
 
         self.touch(record)
-        self.enqueue(record, steps, done)
+        self.enqueue(record, steps, done, done)
 
     def touch(self, record: FlowRecord) -> None:
         """Somebody debugs: the fallback timeout begins anew."""
@@ -130,9 +130,6 @@ class FlowDebug(FlowRequests):
         found = self.find_module(message, sender, message.flow_module_id)
         if found is None:
             return
-        if message.scope not in ("flow", "module"):
-            self.refuse(message, sender, f"scope is 'flow' or 'module', not {message.scope!r}")
-            return
         timeout_s = FALLBACK_TIMEOUT_S if message.timeout_s is None else message.timeout_s
         try:
             breakpoint = Breakpoint(message.when, message.scope, message.log, timeout_s)
@@ -202,7 +199,7 @@ class FlowDebug(FlowRequests):
                 self.reply(message, sender, result)
 
         self.touch(record)
-        self.enqueue(record, lambda: self._stepping(record), done)
+        self.enqueue(record, lambda: self._stepping(record), done, done)
 
     def _stepping(self, record: FlowRecord) -> Steps:
         debug, flow_id = record.debug, record.flow.id
@@ -237,7 +234,10 @@ class FlowDebug(FlowRequests):
         record = self.find_flow(message, sender, message.flow_id)
         if record is not None:
             self.touch(record)
-            self.enqueue(record, lambda: self._listing(record), lambda held: self.reply(message, sender, held))
+            self.enqueue(
+                record, lambda: self._listing(record), lambda held: self.reply(message, sender, held),
+                self.refusing(message, sender),
+            )  # fmt: skip
 
     def _listing(self, record: FlowRecord) -> Steps:
         modules = [module for module in record.modules if module in record.debug.paused_modules]
@@ -279,9 +279,10 @@ class FlowDebug(FlowRequests):
         change = to_module.ChangeHeld(
             request_id=request.request_id, client=sender, wire=wire, number=int(number), **what
         )  # fmt: skip
+        refuse = self.refusing(request, sender)
         self.enqueue(
-            found[0], lambda: self._changing(*found, change), lambda error: self._changed(request, sender, error)
-        )
+            found[0], lambda: self._changing(*found, change), lambda error: error and refuse(error), refuse
+        )  # fmt: skip
 
     def _changing(self, record: FlowRecord, module: str, change: to_module.ChangeHeld) -> Steps:
         """The module answers, if there still is one."""
@@ -291,10 +292,6 @@ class FlowDebug(FlowRequests):
             return f"{record.flow.id}/{module} has been removed"
         self.send(record.modules[module], change)
         return None
-
-    def _changed(self, request: Any, sender: ActorAddress, error: str | None) -> None:
-        if error is not None:
-            self.refuse(request, sender, error)
 
     def debug_view(self, record: FlowRecord) -> dict[str, Any]:
         """What flowState shows of it."""

@@ -70,7 +70,10 @@ class FlowKeep(FlowUpdate):
         """Go on from what was kept; what has changed since is an update. Returns what `updating` returns."""
         messages = record.gauge.pending
         self.build(record, kept.states)
-        errors, receipt = yield from self.updating(record, flow, left_out)
+        try:
+            errors, receipt = yield from self.updating(record, flow, left_out)
+        except Exception as error:
+            errors, receipt = (self.mending.sentence(record, error),), None
         if errors:
             yield from self.take_states(record)
             del self.flows[record.flow.id]

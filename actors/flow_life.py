@@ -6,7 +6,6 @@ Each job is a generator of Expects (operation.py); jobs of one flow run one afte
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,22 @@ from actors.flow_record import Attachment, FlowRecord, Tables, lay_out_record, o
 from actors.flows.hosting import HostPlan, WireIn
 from actors.flows.model import Flow
 from actors.kept_flow import remove_kept
+from actors.mending import Mending
 from actors.messages import runner_to_bridge as to_bridge
 from actors.messages import runner_to_module as to_module
 from actors.messages.bridge_to_runner import HostFailed, LoadFailed, StartFailed
 from actors.messages.runner_to_session import Attached, FlowEnded
 from actors.module import ModuleActor
 from actors.module_state import ModuleState
-from actors.operation import Expect, Operation, Steps
-from runtimes.manifest import Runtime
+from actors.operation import Expect, Job, JobError, Steps
 
 log = logging.getLogger("runner.flow")
+END_TIMEOUT_S = 15.0  # longer than a bridge lets its host take to end
 Errors = tuple[str, ...]
+
+
+def _nobody(_: Any) -> None:
+    """Waits for it."""
 
 
 class FlowLife(FlowPrepare):
@@ -40,26 +44,18 @@ class FlowLife(FlowPrepare):
         self.flows: dict[str, FlowRecord] = {}
         self.run_folder = Path()
         self.count_hosts = 0  # for the names of their folders
+        self.mending = Mending(self)
 
     # one job after the other ---------------------------------------------------------------------------------------
 
-    def enqueue(self, record: FlowRecord, steps: Callable[[], Steps], done: Callable[[Any], None]) -> None:
-        """Run a job of this flow when those before it have ended."""
-        record.waiting.append((steps, done))
-        self._next_job(record)
+    def enqueue(
+        self, record: FlowRecord, steps: Callable[[], Steps], done: Callable[[Any], None] = _nobody,
+        failed: Callable[[str], None] = _nobody,
+    ) -> None:  # fmt: skip
+        """Run a job of this flow when those before it have ended; `failed` gets the sentence if it raises."""
 
-    def _next_job(self, record: FlowRecord) -> None:
-        if record.operation is not None or not record.waiting:
-            return
-        steps, done = record.waiting.popleft()
-
-        def ended(result: Any) -> None:
-            record.operation = None
-            done(result)
-            self._next_job(record)
-
-        record.operation = Operation(steps(), ended, self.wakeupAfter)
-        record.operation.begin()
+        job = Job(steps, done, lambda error: failed(self.mending.mend(record, error)))
+        record.jobs.add(job, self.wakeupAfter)
 
     # building ------------------------------------------------------------------------------------------------------
 
@@ -164,6 +160,22 @@ class FlowLife(FlowPrepare):
         if errors:
             record.state = "stopped"
             return errors
+        try:
+            errors = yield from self._opening(record)
+        except JobError as error:
+            errors = (str(error),)
+        if errors:
+            yield from self.stop_hosts(record)
+            record.state = "stopped"
+            return errors
+        self._forget_kept(record)  # before the first message: nothing of it is ever done twice
+        for module in record.modules.values():
+            self.send(module, to_module.GoOn(reason="flow"))
+        record.state = "running"
+        log.info("%s: started, %d modules on %d hosts", record.flow.id, len(record.modules), len(record.plans))
+        return ()
+
+    def _opening(self, record: FlowRecord) -> Steps:
         for key, plan in record.plans.items():
             self.start_host(record, record.flow, record.bridges[key], plan, record.modules, record.commands[key])
         answers = yield Expect(("loaded", key) for key in record.plans)
@@ -173,16 +185,7 @@ class FlowLife(FlowPrepare):
                 self.send(bridge, to_bridge.ServeModules(plan=record.plans[key], patient=True))
             answers = yield Expect(("started", key) for key in record.plans)
             errors = errors_of(answers.values())
-        if errors:
-            yield from self._stop_hosts(record)
-            record.state = "stopped"
-            return errors
-        self._forget_kept(record)  # before the first message: nothing of it is ever done twice
-        for module in record.modules.values():
-            self.send(module, to_module.GoOn(reason="flow"))
-        record.state = "running"
-        log.info("%s: started, %d modules on %d hosts", record.flow.id, len(record.modules), len(record.plans))
-        return ()
+        return errors
 
     def start_host(
         self, record: FlowRecord, flow: Flow, bridge: ActorAddress, plan: HostPlan, actors: dict[str, ActorAddress],
@@ -213,14 +216,17 @@ class FlowLife(FlowPrepare):
         late = [key[1] for key in keys if key not in came]
         if late:
             log.warning("%s: still in a turn, its host will be killed: %s", record.flow.id, ", ".join(late))
-        answers = yield from self._stop_hosts(record)
+        answers = yield from self.stop_hosts(record)
         record.state = "stopped"
         return tuple(error for answer in answers.values() for error in answer.errors)
 
-    def _stop_hosts(self, record: FlowRecord) -> Steps:
+    def stop_hosts(self, record: FlowRecord) -> Steps:
+        """End the hosts; a `stop` hook runs where a module still works. Returns what they say."""
         for bridge in record.bridges.values():
             self.send(bridge, to_bridge.StopHost())
-        answers = yield Expect(("ended", key) for key in record.plans)
+        answers = yield Expect((("ended", key) for key in record.plans), END_TIMEOUT_S)
+        if late := [key for key in record.plans if ("ended", key) not in answers]:
+            log.error("%s: hosts that do not end: %s", record.flow.id, ", ".join(late))
         release(record.commands)
         record.commands = {}
         return answers
@@ -228,7 +234,7 @@ class FlowLife(FlowPrepare):
     def fail_flow(self, record: FlowRecord, *errors: str) -> None:
         """A running flow cannot go on."""
         if record.state == "running":
-            self.enqueue(record, lambda: self.failing(record, errors), lambda _: None)
+            self.enqueue(record, lambda: self.failing(record, errors))
 
     def failing(self, record: FlowRecord, errors: Errors) -> Steps:
         """Stop a flow that cannot go on; it says why."""
@@ -258,9 +264,12 @@ class FlowLife(FlowPrepare):
         for module in record.modules.values():
             self.send(module, to_module.HandOver())
         came = yield Expect(("handed", name) for name in record.modules)
+        self._end_actors(record)
+        return {key[1]: (message.state, message.numbers) for key, message in came.items()}
+
+    def _end_actors(self, record: FlowRecord) -> None:
         for actor in (*record.bridges.values(), *record.modules.values()):
             self.send(actor, ActorExitRequest())
-        return {key[1]: (message.state, message.numbers) for key, message in came.items()}
 
     def quiet(self) -> Steps:
         """Until this burst of messages has run, no descriptor is read: nobody sends to an actor that is going."""
@@ -270,7 +279,12 @@ class FlowLife(FlowPrepare):
     def removing(self, record: FlowRecord) -> Steps:
         """Stop and forget a flow."""
         yield from self.stopping(record)
-        states = yield from self.take_states(record)
+        try:
+            states = yield from self.take_states(record)
+        except JobError as error:
+            log.error("%s: removed, without a dead letter for each message: %s", record.flow.id, error)
+            self._end_actors(record)
+            states = {}
         for module, (state, _) in states.items():
             self.drop_queue(record, module, state)
         del self.flows[record.flow.id]
@@ -296,8 +310,8 @@ class FlowLife(FlowPrepare):
     def resolve(self, flow_id: str, kind: str, name: str, message: Any) -> None:
         """An event that a job of the flow may wait for."""
         record = self.flows.get(flow_id)
-        if record is not None and record.operation is not None:
-            record.operation.resolve((kind, name), message)
+        if record is not None:
+            record.jobs.resolve((kind, name), message)
 
     def gather(self, record: FlowRecord, hosts: bool, done: Callable[[list[Any]], None]) -> None:
         """Ask every module (and host) to describe itself; the Runner actor counts the answers."""
@@ -314,12 +328,3 @@ def errors_of(answers: Iterable[Any]) -> Errors:
     """What bridges say went wrong."""
     failed = (HostFailed, LoadFailed, StartFailed)
     return tuple(error for answer in answers if isinstance(answer, failed) for error in answer.errors)
-
-
-def missing_runtime(runtime: Runtime) -> str | None:
-    """Why a runtime is not available, as far as that can be said without starting anything."""
-    command = runtime.version_command()[0]
-    paths = [Path(folder) / command for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
-    if any(os.access(path, os.X_OK) for path in paths):  # an absolute command stands for itself
-        return None
-    return runtime.missing().reason

@@ -14,7 +14,7 @@ from thespian.actors import ActorAddress
 
 from actors.base import BaseActor
 from actors.flows import graph
-from actors.flows.model import Flow, Module
+from actors.flows.model import Flow, FlowError, Module
 from actors.host_limits import HostLimits, limits_of
 from actors.load import failure_sentence
 from actors.messages.preparation_to_runner import Prepared
@@ -101,6 +101,30 @@ class FlowPrepare(BaseActor):
         """What LOAD says of a module that is compiled."""
         return unit_of(module).id if self.runtimes[module.runtime].build else None
 
+    def leave_out(self, flow: Flow) -> tuple[Flow, dict[str, str]]:
+        """The flow without optional modules that this machine cannot run, and why each; FlowError for others."""
+        reasons: dict[tuple[str, bool], str | None] = {}
+        missing: dict[str, str] = {}
+        for name, module in flow.modules.items():
+            kind = module.runtime, module.optional
+            if kind not in reasons:
+                reasons[kind] = self._missing(*kind)
+            if (reason := reasons[kind]) is not None:
+                missing[name] = reason
+        needed = [f"modules.{name}: {reason}" for name, reason in missing.items() if not flow.modules[name].optional]
+        needed += [
+            f"modules.{name}.dependencies: modules of {self.runtimes[module.runtime].name} cannot have any"
+            for name, module in flow.modules.items()
+            if module.dependencies and not self.runtimes[module.runtime].environment
+        ]
+        if needed:
+            raise FlowError(needed)
+        return (graph.without_modules(flow, missing.keys()) if missing else flow), missing
+
+    def _missing(self, runtime_id: str, optional: bool) -> str | None:
+        runtime = self.runtimes[runtime_id]
+        return missing_runtime(runtime) or (self.not_compiled(runtime) if optional else None)
+
     def not_compiled(self, runtime: Runtime) -> str | None:
         """Why a compiled runtime cannot be used at once: the first time, its library takes long to compile."""
         if not runtime.build or not runtime.environment_always:
@@ -153,3 +177,12 @@ def _sentences(flow: Flow, modules: Iterable[Module], answer: Prepared) -> list[
     else:
         what = f"the modules of {answer.key} could not be compiled"
     return [f"{flow.id}: {what}: {answer.failure.reason}"]
+
+
+def missing_runtime(runtime: Runtime) -> str | None:
+    """Why a runtime is not available, as far as that can be said without starting anything."""
+    command = runtime.version_command()[0]
+    paths = [Path(folder) / command for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    if any(os.access(path, os.X_OK) for path in paths):  # an absolute command stands for itself
+        return None
+    return runtime.missing().reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from actors.flows.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.flows.model import Flow
 from actors.gauge import Gauge
 from actors.module_state import ModuleState
-from actors.operation import Operation, Steps
+from actors.operation import Jobs
 
 MAX_VERSIONS = 5
 MAX_DEAD_LETTERS = 10_000
@@ -107,9 +107,8 @@ class FlowRecord:
     receipt: dict[str, Any] | None = None
     unsettled: bool = False  # it is being removed, or taken up again
     early: list[tuple[Any, ActorAddress]] = field(default_factory=list)  # requests that wait for the end of that
-    operation: Operation | None = None
+    jobs: Jobs = field(default_factory=Jobs)
     kept: Path | None = None  # the file it goes on from, until it has started
-    waiting: deque[tuple[Callable[[], Steps], Callable[[Any], None]]] = field(default_factory=deque)
 
 
 def lay_out_record(record: FlowRecord, flow: Flow, moved: Collection[str] = (), kept: Collection[str] = ()) -> Layout:

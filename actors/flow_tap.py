@@ -46,7 +46,9 @@ class FlowTap(FlowRequests):
             else:
                 self.reply(message, sender, tap_id)
 
-        self.enqueue(record, lambda: self._tapping(record, module, message.port), done)
+        self.enqueue(
+            record, lambda: self._tapping(record, module, message.port), done, self.refusing(message, sender)
+        )  # fmt: skip
 
     def receiveMsg_ReadTap(self, message: api.ReadTap, sender: ActorAddress) -> None:
         """The tap itself answers."""
@@ -81,7 +83,7 @@ class FlowTap(FlowRequests):
         """Take a tap away, between two jobs of its flow."""
         record, sink = self.taps.pop(tap_id, (None, None))
         if record is not None and sink is not None:
-            self.enqueue(record, lambda: self._untapping(record, sink), lambda _: None)
+            self.enqueue(record, lambda: self._untapping(record, sink))
 
     def _untapping(self, record: FlowRecord, sink: Attachment) -> Steps:
         record.sinks.remove(sink)
@@ -107,6 +109,12 @@ class FlowTap(FlowRequests):
         """Those of modules that an update has removed."""
         for tap_id, (of, sink) in list(self.taps.items()):
             if of is record and sink.module not in record.modules:
+                self.end_tap(tap_id)
+
+    def end_failed_tap(self, actor: ActorAddress) -> None:
+        """A tap that has raised, if that is one."""
+        for tap_id, (_, sink) in list(self.taps.items()):
+            if sink.actor == actor:
                 self.end_tap(tap_id)
 
     def forget_taps(self, record: FlowRecord) -> None:

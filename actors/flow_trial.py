@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable
 
-from actors.flow_life import FlowLife
+from thespian.actors import ActorExitRequest
+
+from actors.flow_life import END_TIMEOUT_S, FlowLife
 from actors.flow_record import FlowRecord
 from actors.flows import graph
 from actors.flows.model import Flow
@@ -16,7 +18,7 @@ from actors.flows.plan import cover
 from actors.load import Context, load_body
 from actors.messages import runner_to_module as to_module
 from actors.messages import runner_to_trial as to_trial
-from actors.operation import Expect, Steps
+from actors.operation import Expect, JobError, Steps
 from actors.trial import TrialActor
 from actors.update import Update
 
@@ -86,11 +88,13 @@ class FlowTrial(FlowLife):
     def _decide_hosts(self, record: FlowRecord, update: Update) -> None:
         """Which hosts stay: those that run already, with the same needs, and can load the new code quickly."""
         old, new, changed = update.old.flow, update.new.flow, update.difference
+        fresh = changed.replaced | changed.added
         old_groups, new_groups = graph.host_groups(old), graph.host_groups(new)
         update.kept = frozenset(
             key for key in old_groups.keys() & new_groups.keys()
             if graph.host_needs(old.modules[old_groups[key][0]]) == graph.host_needs(new.modules[new_groups[key][0]])
             and self._loads_live(new, new_groups[key], update)
+            and update.old.plans[key].has_room(new, fresh)
         )  # fmt: skip
         stays = {module for key in update.kept for module in new_groups[key]}
         update.carried = frozenset(new.modules.keys() - stays - changed.replaced - changed.added)
@@ -108,9 +112,17 @@ class FlowTrial(FlowLife):
 
     def _end_trials(self, update: Update) -> Steps:
         """Returns the processor time that they took, in ms."""
-        for trial in update.trials.values():
+        trials, update.trials = update.trials, {}
+        for trial in trials.values():
             self.send(trial, to_trial.EndTrial())
-        came = yield Expect(("closed", key) for key in update.trials)
+        try:
+            came = yield Expect((("closed", key) for key in trials), END_TIMEOUT_S)
+        except JobError as error:  # what they were for is over
+            log.error("%s", error)
+            came = {}
+        for key, trial in trials.items():
+            if ("closed", key) not in came:
+                self.send(trial, ActorExitRequest())
         return sum(answer.cpu_ms for answer in came.values())
 
     # contexts ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from thespian.actors import ActorExitRequest
+
 from actors.bridge import BridgeActor
 from actors.flow_life import errors_of
 from actors.flow_prepare import release
@@ -21,6 +23,7 @@ from actors.flows.plan import behind
 from actors.load import Context
 from actors.messages import runner_to_bridge as to_bridge
 from actors.messages import runner_to_module as to_module
+from actors.messages import runner_to_trial as to_trial
 from actors.messages.module_to_bridge import KillHost
 from actors.messages.module_to_runner import FlowIdle, ModuleDescribed
 from actors.module import ModuleActor
@@ -47,28 +50,38 @@ class FlowUpdate(FlowSwitch):
             if not plan_only:
                 record.flow, record.left_out, record.receipt = flow, left_out, would
             return (), would
-        running = record.state == "running"
-        errors = yield from self._trying(record, update, running)
-        if errors or plan_only:
-            cpu_ms = yield from self._end_trials(update)
+        try:
+            return (yield from self._updating(record, update, plan_only))
+        finally:
             release(update.commands)
+            for trial in update.trials.values():  # of a job that has raised
+                self.send(trial, to_trial.EndTrial())
+
+    def _updating(self, record: FlowRecord, update: Update, plan_only: bool) -> Steps:
+        running = record.state == "running"
+        try:
+            errors = yield from self._trying(record, update, running)
+        except Exception as error:  # nothing has been touched yet
+            errors = (self.mending.sentence(record, error),)
+        if errors or plan_only:
+            record.phase = ""
+            cpu_ms = yield from self._end_trials(update)
             return errors, receipt(record, update, cpu_ms)
         if running:
             errors = yield from self._replacing(record, update)
         else:
             errors = yield from self._redefining(record, update)
+        record.phase = ""
         cpu_ms = yield from self._end_trials(update)
         if running and not errors:  # each host's command is kept as long as the host
             new = {key: (record if key in update.kept else update).commands.pop(key) for key in record.plans}
             release(record.commands)
             record.commands = new
-        release(update.commands)
-        record.phase = ""
         if not errors:
             record.versions.append(Version(record.version, update.old.flow, update.old.left_out, update.old.contexts))
             record.version += 1
             record.receipt = receipt(record, update, cpu_ms)
-            log.info("%s: version %d, paused for %.1f ms", flow.id, record.version, update.pause_ms)
+            log.info("%s: version %d, paused for %.1f ms", record.flow.id, record.version, update.pause_ms)
         return errors, record.receipt
 
     # a flow that is not running ------------------------------------------------------------------------------------
@@ -85,14 +98,28 @@ class FlowUpdate(FlowSwitch):
     # a flow that runs ----------------------------------------------------------------------------------------------
 
     def _replacing(self, record: FlowRecord, update: Update) -> Steps:
-        errors = yield from self._loading(record, update)
-        if not errors:
-            errors = yield from self._quiescing(record, update)
+        try:
+            errors = yield from self._loading(record, update)
+            if not errors:
+                errors = yield from self._quiescing(record, update)
+        except Exception as error:  # nothing has been touched yet
+            errors = (self.mending.sentence(record, error),)
+        try:
             if not errors:
                 errors = yield from self._switching(record, update)
-            self._go_on(record, update)
-        self.enter_phase(record, "finishing")
-        yield from self._clear(record, update.old if not errors else update.new, update)
+            if update.holding:
+                self._go_on(record, update)
+            self.enter_phase(record, "finishing")
+            side = update.new if errors else update.old
+            if side.places:  # else it has not come so far
+                yield from self._clear(record, side, update)
+        except Exception:  # the flow fails; whatever works for the other side of it must not be left behind
+            works = list(record.bridges.values())
+            for bridge in (*update.old.bridges.values(), *update.new.bridges.values()):
+                if bridge not in works:
+                    self.send(bridge, ActorExitRequest())
+            record.gauge.sources -= update.holding
+            raise
         return errors
 
     def _loading(self, record: FlowRecord, update: Update) -> Steps:
@@ -162,6 +189,7 @@ class FlowUpdate(FlowSwitch):
             self.send(bridge, to_bridge.HoldFusing(on=True))
         yield Expect(("held", key) for key in record.bridges)
         record.gauge.sources += 1  # the flow is not over while a source is between two incarnations
+        update.holding = True
         update.begun = time.monotonic()
         inside, changed = update.cover.inside(update.old.flow), update.difference
         for module in update.cover.modules:
@@ -216,6 +244,7 @@ class FlowUpdate(FlowSwitch):
             self.send(bridge, to_bridge.HoldFusing(on=False))
         update.pause_ms = (time.monotonic() - update.begun) * 1000
         record.gauge.sources -= 1
+        update.holding = False
         if record.gauge.idle:
             self.send(self.myAddress, FlowIdle(flow=record.flow.id))
 

@@ -5,6 +5,7 @@ It knows neither what a frame means nor when a host is to be started: those are 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -12,7 +13,7 @@ from collections import deque
 from enum import Enum, auto
 
 import orjson
-from thespian.actors import ActorAddress
+from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.base import BaseActor
 from actors.host_limits import HostLimits
@@ -51,6 +52,7 @@ class Flush:
 class HostLink(BaseActor):
     """The half of the Bridge actor that moves bytes."""
 
+    serves_flow = True
     flow: str
     key: str  # of the host, for people
 
@@ -62,6 +64,9 @@ class HostLink(BaseActor):
         self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self.new_link()
 
+    def __str__(self) -> str:
+        return f"the actor of the host {self.key} of {self.flow}" if hasattr(self, "key") else super().__str__()
+
     def new_link(self) -> None:
         """For a new host: nothing written, nothing read."""
         self.outbox: list[bytes] = []
@@ -70,6 +75,15 @@ class HostLink(BaseActor):
         self.partial_log = b""
         self.killed_for: str | None = None
         self.commits = 0
+
+    def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
+        """Leave no process behind."""
+        if self.host is not None:
+            for fd in (self.host.output_fd, self.host.input_fd, self.host.log_fd, self.host.pid_fd):
+                self.system.unwatch(fd)
+            with contextlib.suppress(ChildProcessError):
+                self.host.reap()
+            self.host = None
 
     # limits --------------------------------------------------------------------------------------------------------
 

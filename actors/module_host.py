@@ -23,6 +23,7 @@ log = logging.getLogger("runner.module")
 class ModuleHost(BaseActor):
     """The part of the Module actor that listens to the bridge."""
 
+    serves_flow = True
     runner: ActorAddress
     bridge: ActorAddress
     flow: str
@@ -44,6 +45,9 @@ class ModuleHost(BaseActor):
 
     def _update_holds(self) -> None:
         raise NotImplementedError
+
+    def __str__(self) -> str:
+        return f"the actor of {self.flow}/{self.module.id}" if hasattr(self, "module") else super().__str__()
 
     def receiveMsg_HostUp(self, _message: from_bridge.HostUp, sender: ActorAddress) -> None:
         """Give the host our code and context."""

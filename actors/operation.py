@@ -5,12 +5,14 @@
         answers = yield Expect({("stopped", "a"), ("stopped", "b")}, timeout_s=10)
 
 The actor hands every event to `resolve(key, value)`; when all expected keys have come (or the time is up) the generator
-goes on with the dictionary of what came.
+goes on with the dictionary of what came. Every job ends: with a result, or with what it has raised.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -23,14 +25,25 @@ class Expect:
         self.also = set(also)
 
 
+class JobError(Exception):
+    """Raised in a job at what it waits for: that cannot come any more, or nobody wants to wait. A whole sentence."""
+
+
+class NotBegunError(JobError):
+    """Of a job that has done nothing, and will not."""
+
+
 Steps = Generator[Expect, dict[Any, Any], Any]
+SetTimer = Callable[[float, object], None]
 
 
 class Operation:
-    """Runs a generator of Expects; `done(result)` is called at its end."""
+    """Runs a generator of Expects; at its end `done(result)` is called, or `failed(error)` if it has raised."""
 
-    def __init__(self, steps: Steps, done: Callable[[Any], None], set_timer: Callable[[float, object], None]) -> None:
-        self._steps, self._done, self._set_timer = steps, done, set_timer
+    def __init__(
+        self, steps: Steps, done: Callable[[Any], None], failed: Callable[[Exception], None], set_timer: SetTimer
+    ) -> None:
+        self._steps, self._done, self._failed, self._set_timer = steps, done, failed, set_timer
         self._expected: set[Hashable] = set()
         self._also: set[Hashable] = set()
         self._came: dict[Hashable, Any] = {}
@@ -38,7 +51,7 @@ class Operation:
 
     def begin(self) -> None:
         """Run to the first wait."""
-        self._advance(None)
+        self._advance(lambda: next(self._steps))
 
     def resolve(self, key: Hashable, value: Any) -> None:
         """An event; ignored if not expected."""
@@ -48,25 +61,119 @@ class Operation:
             self._expected.discard(key)
             self._came[key] = value
             if not self._expected:
-                self._advance(self._came)
+                self._go_on()
 
     def time_up(self, step: int) -> None:
         """The timer of a step; late ones are ignored."""
         if step == self._step and self._expected:
-            self._expected = set()
-            self._advance(self._came)
+            self._go_on()
 
-    def _advance(self, came: dict[Hashable, Any] | None) -> None:
+    def fail(self, error: JobError) -> None:
+        """Raise in the job, if it waits for anything. It may catch that and go on."""
+        if self._expected:
+            self._advance(lambda: self._steps.throw(error))
+
+    def _go_on(self) -> None:
+        came = self._came
+        self._advance(lambda: self._steps.send(came))
+
+    def _advance(self, step: Callable[[], Expect]) -> None:
+        """To the next thing that has to be waited for, or to the end."""
+        self._expected = set()
         while True:
             self._step += 1
             try:
-                expect = self._steps.send(came) if came is not None else next(self._steps)
+                expect = step()
+                if expect.keys and expect.timeout_s is not None:
+                    self._set_timer(expect.timeout_s, (self, self._step))
             except StopIteration as stop:
                 self._done(stop.value)
                 return
+            except Exception as error:
+                self._failed(error)
+                return
             self._expected, self._also, self._came = set(expect.keys), expect.also, {}
             if self._expected:
-                if expect.timeout_s is not None:
-                    self._set_timer(expect.timeout_s, (self, self._step))
                 return
-            came = self._came
+            step = lambda: self._steps.send({})  # noqa: E731  nothing to wait for
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Steps that are to be done, and who is told of their end."""
+
+    steps: Callable[[], Steps]
+    done: Callable[[Any], None]
+    failed: Callable[[Exception], None]
+
+    def run(self) -> Steps:
+        """The steps; making them may raise as well."""
+        return (yield from self.steps())
+
+
+class Jobs:
+    """Jobs that are done one after the other, whatever becomes of each."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Job] = deque()
+        self._operation: Operation | None = None
+        self._beginning = False
+
+    def add(self, job: Job, set_timer: SetTimer, *, first: bool = False) -> None:
+        """Do it when those before it have ended; `first`: before all that wait."""
+        if first:
+            self._waiting.appendleft(job)
+        else:
+            self._waiting.append(job)
+        self._begin_next(set_timer)
+
+    def _begin_next(self, set_timer: SetTimer) -> None:
+        while self._waiting and self._operation is None and not self._beginning:
+            self._beginning = True  # jobs that end at once are no recursion
+            try:
+                self._begin(self._waiting.popleft(), set_timer)
+            finally:
+                self._beginning = False
+
+    def _begin(self, job: Job, set_timer: SetTimer) -> None:
+        def done(result: Any) -> None:
+            self._operation = None
+            try:
+                job.done(result)
+            except Exception as error:
+                job.failed(error)
+            finally:
+                self._begin_next(set_timer)
+
+        def failed(error: Exception) -> None:
+            self._operation = None
+            try:
+                job.failed(error)
+            finally:
+                self._begin_next(set_timer)
+
+        self._operation = Operation(job.run(), done, failed, set_timer)
+        self._operation.begin()
+
+    @property
+    def current(self) -> Operation | None:
+        """The job under way."""
+        return self._operation
+
+    def resolve(self, key: Hashable, value: Any) -> None:
+        """An event that the job under way may wait for."""
+        if self._operation is not None:
+            self._operation.resolve(key, value)
+
+    def refuse_waiting(self, error: NotBegunError) -> None:
+        """Those that have not begun never will."""
+        waiting, self._waiting = self._waiting, deque()
+        for job in waiting:
+            job.failed(error)
+
+    def fail(self, error: JobError) -> bool:
+        """Raise in the job under way, if there is one."""
+        if self._operation is None:
+            return False
+        self._operation.fail(error)
+        return True

@@ -6,35 +6,40 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.closing import Closing
 from actors.dependencies import Dependencies
 from actors.flow_ends import FlowEnds
 from actors.flow_figures import FlowFigures
 from actors.flow_keep import FlowKeep
-from actors.flow_life import missing_runtime
 from actors.flow_messages import FlowMessages
 from actors.flow_record import FlowRecord
 from actors.flow_tap import FlowTap
-from actors.flows import graph
 from actors.flows.model import Flow, FlowError
 from actors.flows.validation import check_flow
 from actors.messages import bridge_to_runner as from_bridge
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages import session_to_runner as from_session
+from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.preparation_to_runner import PreparationClosed, Prepared
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_preparation import CancelPreparation, ClosePreparation, OpenCache
 from actors.messages.system_to_actor import QuietPoint
-from actors.operation import Operation, Steps
+from actors.operation import JobError, NotBegunError, Operation, Steps
+from actors.parameters import request_problem
 from actors.preparation import PreparationActor
 from runtimes.environments import cache_folder
 from runtimes.manifest import listed, load_runtimes, runtime_folders
 
+HURRY_S = 10.0  # beyond drain_timeout_s; then a job that is under way when the runner is to end is ended half-way
+CLOSE_S = 30.0  # beyond twice drain_timeout_s; then the runner ends without those that have not stopped
+_PREPARING = "what is being prepared"
 log = logging.getLogger("runner.flow")
 
 
@@ -63,8 +68,23 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         runtimes = load_runtimes(runtime_folders())
         offered = runtimes if message.runtimes is None else message.runtimes
         self.runtimes = {id: runtime for id, runtime in runtimes.items() if id in offered}
-        self._closers: deque[Callable[[Any], None]] = deque()  # of ShutDowns
+        self._closers: deque[Closing] = deque()  # of ShutDowns
         self.ending = False
+
+    def _find_handler(self, kind: type) -> Callable[..., None]:
+        """That of a request is run with checked parameters only: it may have come as an actor message."""
+        handler = super()._find_handler(kind)
+        if not issubclass(kind, api.Request):
+            return handler
+
+        def checked(self: RunnerActor, request: api.Request, sender: ActorAddress) -> None:
+            if (problem := request_problem(request)) is not None:
+                self.refuse(request, sender, problem)
+            else:
+                handler(self, request, sender)
+
+        self.handlers[kind] = checked
+        return checked
 
     # the API: flows ------------------------------------------------------------------------------------------------
 
@@ -91,7 +111,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         kept = None
         try:
             flow = check_flow(message.flow, runtimes=self.runtimes)
-            flow, left_out = self._leave_out(flow)
+            flow, left_out = self.leave_out(flow)
             record = self.flows.get(flow.id)
             if self.comes_too_early(record, message, sender):
                 return
@@ -124,7 +144,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         self, record: FlowRecord, flow: Flow, left_out: dict[str, str], request: Any, sender: ActorAddress,
         job: Callable[..., Steps] | None = None, **how: Any,
     ) -> None:  # fmt: skip
-        def done(result: tuple[tuple[str, ...], dict[str, Any]]) -> None:
+        def done(result: tuple[tuple[str, ...], dict[str, Any] | None]) -> None:
             errors, receipt = result
             self.after_update(record)
             self.end_lost_taps(record)
@@ -136,15 +156,15 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             if job is not None:
                 self._settle(record)
 
-        self.enqueue(record, lambda: (job or self.updating)(record, flow, left_out, **how), done)
+        self.enqueue(
+            record, lambda: (job or self.updating)(record, flow, left_out, **how), done,
+            lambda error: done(((error,), None)),
+        )  # fmt: skip
 
     def receiveMsg_RollbackFlow(self, message: api.RollbackFlow, sender: ActorAddress) -> None:
         """Update to an earlier version."""
         record = self.find_flow(message, sender, message.flow_id)
         if record is None:
-            return
-        if message.context not in ("current", "snapshot"):
-            self.refuse(message, sender, f"context is 'current' or 'snapshot', not {message.context!r}")
             return
         wanted = [v for v in record.versions if message.version in (None, v.number)]
         if not wanted:
@@ -155,29 +175,6 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         version = wanted[-1]
         contexts = version.contexts if message.context == "snapshot" else None
         self._update(record, version.flow, version.left_out, message, sender, contexts=contexts)
-
-    def _leave_out(self, flow: Flow) -> tuple[Flow, dict[str, str]]:
-        reasons: dict[tuple[str, bool], str | None] = {}
-        missing: dict[str, str] = {}
-        for name, module in flow.modules.items():
-            kind = module.runtime, module.optional
-            if kind not in reasons:
-                reasons[kind] = self._missing(*kind)
-            if (reason := reasons[kind]) is not None:
-                missing[name] = reason
-        needed = [f"modules.{name}: {reason}" for name, reason in missing.items() if not flow.modules[name].optional]
-        needed += [
-            f"modules.{name}.dependencies: modules of {self.runtimes[module.runtime].name} cannot have any"
-            for name, module in flow.modules.items()
-            if module.dependencies and not self.runtimes[module.runtime].environment
-        ]
-        if needed:
-            raise FlowError(needed)
-        return (graph.without_modules(flow, missing.keys()) if missing else flow), missing
-
-    def _missing(self, runtime_id: str, optional: bool) -> str | None:
-        runtime = self.runtimes[runtime_id]
-        return missing_runtime(runtime) or (self.not_compiled(runtime) if optional else None)
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
         """Stop and forget; removing what is not there is fine."""
@@ -195,7 +192,11 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             self.reply(message, sender)
             self._settle(record)
 
-        self.enqueue(record, lambda: self.removing(record), done)
+        def failed(error: str) -> None:
+            self.refuse(message, sender, error)
+            self._settle(record)
+
+        self.enqueue(record, lambda: self.removing(record), done, failed)
 
     def _settle(self, record: FlowRecord) -> None:
         record.unsettled, early, record.early = False, record.early, []
@@ -214,7 +215,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             else:  # `ends`: it will be idle for good one day
                 self.reply(message, sender, data={"ends": bool(record.gauge.sources or record.feeds)})
 
-        self.enqueue(record, lambda: self.starting(record), done)
+        self.enqueue(record, lambda: self.starting(record), done, self.refusing(message, sender))
 
     def receiveMsg_StopFlow(self, message: api.StopFlow, sender: ActorAddress) -> None:
         """Stop; stopping a stopped flow is fine."""
@@ -224,12 +225,15 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             self.enqueue(
                 record, lambda: self.stopping(record),
                 lambda errors: self.reply(message, sender, data={"stopErrors": list(errors)} if errors else None),
+                self.refusing(message, sender),
             )  # fmt: skip
 
     def _cancel_start(self, record: FlowRecord | None) -> None:
-        """A flow that is to stop needs no environment any more, and neither does its update."""
+        """A flow that is to stop needs no environment any more, nor does its update; and `start` is not waited for."""
         if record is not None and (record.state == "starting" or record.phase == "trying"):
             self.send(self.preparation, CancelPreparation(flow=record.flow.id))
+        if record is not None and record.state == "starting":
+            self.wakeupAfter(record.flow.drain_timeout_s, ("hurry", (record, record.jobs.current)))
 
     def receiveMsg_LastReceipt(self, message: api.LastReceipt, sender: ActorAddress) -> None:
         """What the last update did."""
@@ -270,6 +274,16 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             f"the cycle makes more messages than it takes; the flow is stopped",
         )
 
+    def receiveMsg_ActorFailed(self, message: ActorFailed, sender: ActorAddress) -> None:
+        """A job may wait for it; and a module or a host that has handled something half cannot go on."""
+        self.end_failed_tap(sender)
+        for record in list(self.flows.values()):
+            works = sender in [*record.modules.values(), *record.bridges.values()]
+            if works or record.flow.id == message.flow:
+                was_job = record.jobs.fail(JobError(message.error)) and message.asked
+                if works and not was_job:
+                    self.fail_flow(record, message.error)
+
     def receiveMsg_QuietPoint(self, message: QuietPoint, _sender: ActorAddress) -> None:
         """Handovers may happen now."""
         for record in list(self.flows.values()):
@@ -280,30 +294,42 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         what, which = message.payload
         if isinstance(what, Operation):
             what.time_up(which)
-        else:
+        elif what == "resume":
             self.fall_back(*which)
+        elif what == "close":
+            closing, limit_s = which
+            closing.give_up(limit_s)
+        else:
+            self._hurry(*which)
+
+    def _hurry(self, record: FlowRecord, late: Operation) -> None:
+        """It is to stop, and what was under way then still is."""
+        if record.jobs.current is late:
+            record.jobs.fail(JobError(f"{record.flow.id}: ended half-way: it was told to stop meanwhile"))
 
     # feeds, sinks and the embedded session -------------------------------------------------------------------------
 
     def receiveMsg_ShutDown(self, message: from_session.ShutDown, sender: ActorAddress) -> None:
-        """Stop and keep every flow, stop what is being prepared, then answer."""
+        """Stop and keep every flow, stop what is being prepared, then answer; what is stuck is not waited for."""
         self.ending = True
-        left = len(self.flows) + 1
-        errors: list[str] = []
 
-        def done(error: str | None) -> None:
-            nonlocal left
-            left -= 1
-            if error is not None:
+        def answer(errors: list[str]) -> None:
+            for error in errors:
                 log.error("%s", error)
-                errors.append(error)
-            if not left:
-                self.reply(message, sender, data=errors)
+            self.reply(message, sender, data=errors)
 
-        self._closers.append(done)
+        closing = Closing([_PREPARING, *self.flows], answer)
+        self._closers.append(closing)
         self.send(self.preparation, ClosePreparation())
-        for record in list(self.flows.values()):
-            self.enqueue(record, lambda record=record: self.keeping(record), done)  # type: ignore[misc]
+        drain_s = max((record.flow.drain_timeout_s for record in self.flows.values()), default=0.0)
+        self.wakeupAfter(2 * drain_s + CLOSE_S, ("close", (closing, 2 * drain_s + CLOSE_S)))
+        for id, record in list(self.flows.items()):
+            self._cancel_start(record)
+            record.jobs.refuse_waiting(NotBegunError(f"{id}: the runner is about to end"))
+            if (current := record.jobs.current) is not None:
+                self.wakeupAfter(record.flow.drain_timeout_s + HURRY_S, ("hurry", (record, current)))
+            ended = partial(closing.ended, id)
+            self.enqueue(record, partial(self.keeping, record), ended, ended)
 
     def receiveMsg_Prepared(self, message: Prepared, _sender: ActorAddress) -> None:
         """For a job of a flow, or for a client."""
@@ -314,7 +340,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
 
     def receiveMsg_PreparationClosed(self, _message: PreparationClosed, _sender: ActorAddress) -> None:
         """Of a runner that ends."""
-        self._closers.popleft()(None)
+        self._closers.popleft().ended(_PREPARING)
 
 
 def _listed(record: FlowRecord) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from thespian.actors import ActorAddress, WakeupMessage
 from actors.base import BaseActor
 from actors.feed import BadLines, EndFeed, FeedActor, FeedBroken, FeedReady, StartFeed
 from actors.messages import client_to_runner as api
+from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_session import FlowEnded
 from actors.messages.session_to_runner import MuteSources, ShutDown, WatchFlow
 from actors.messages.system_to_actor import Ready
-from actors.operation import Expect, Operation, Steps
+from actors.operation import Expect, JobError, Operation, Steps
 from actors.sink import FlushSink, SinkActor, SinkBroken, SinkFlushed, SinkReady, StartSink
 from actors.watcher import StartWatcher, StopWatcher, WatcherActor
 
@@ -70,12 +71,29 @@ class SessionActor(BaseActor):
 
     def receiveMsg_RunFlow(self, message: RunFlow, _sender: ActorAddress) -> None:
         """Begin."""
-        self.job, self.outcome, self.starting = message, message.outcome, False
+        self.job, self.outcome, self.starting, self.failing = message, message.outcome, False, False
         self.broken: set[str] = set()  # outputs
         self.removed = False  # the flow, by somebody else
         self.system.watch(message.signal_fd, 1, self.myAddress)
-        self.operation = Operation(self._running(), self._ended, self.wakeupAfter)
+        self._begin(self._running())
+
+    def _begin(self, steps: Steps) -> None:
+        self.operation = Operation(steps, self._ended, self._has_failed, self.wakeupAfter)
         self.operation.begin()
+
+    def _has_failed(self, error: Exception) -> None:
+        """The job has failed: what runs is stopped all the same."""
+        if not isinstance(error, JobError):
+            log.error("the session has failed", exc_info=error)
+        self.outcome.errors.append(str(error) if isinstance(error, JobError) else f"internal error: {error!r}")
+        if self.failing:
+            self.outcome.over = True
+        else:
+            self.failing = True
+            self._begin(self._shutting_down())
+
+    def _shutting_down(self) -> Steps:
+        yield self._call(ShutDown)
 
     def _call(self, request: type[api.Request] | type[ShutDown], **fields: Any) -> Expect:
         self._calls = getattr(self, "_calls", 0) + 1
@@ -119,7 +137,7 @@ class SessionActor(BaseActor):
         """Read no more, stop, write what has come out; say what was not done."""
         for feed in feeds:
             self.send(feed, EndFeed())
-        yield self._call(ShutDown)
+        self.outcome.errors += _only((yield self._call(ShutDown))).data or []
         for sink in sinks:
             self.send(sink, FlushSink(timeout_s=FLUSH_TIMEOUT_S))
         flushed = yield Expect([("flushed", end.name) for end in self.job.outputs])
@@ -188,6 +206,10 @@ class SessionActor(BaseActor):
                 self.wakeupAfter(self.job.show_every_s, "show")
         else:
             self.operation.resolve(message.request_id, message)
+
+    def receiveMsg_ActorFailed(self, message: ActorFailed, _sender: ActorAddress) -> None:
+        """A feed, a sink or the runner could not do what it was told."""
+        self.operation.fail(JobError(message.error))
 
     def receiveMsg_FlowEnded(self, message: FlowEnded, _sender: ActorAddress) -> None:
         """Nothing is left to do."""

@@ -25,6 +25,7 @@ from thespian.system.simpleSystemBase import ActorSystemBase, External
 from actors.messages.system_to_actor import QuietPoint, Ready
 
 MAX_SENDS_PER_SLICE = 1000
+MAX_TIMER_S = 1e9
 GARBAGE_OBJECTS = 20_000  # Python's 700 are a third of a second of collections while 10,000 modules are loaded
 _TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 _CLOCK_MONOTONIC = 1
@@ -104,6 +105,7 @@ class InProcessBase(ActorSystemBase):
     def wakeupAfter(self, fromActor: ActorAddress, timePeriod: Any, payload: Any) -> None:
         """Send WakeupMessage(payload) to the actor after `timePeriod` (seconds or timedelta)."""
         seconds = timePeriod if isinstance(timePeriod, (int, float)) else timePeriod.total_seconds()
+        seconds = min(max(0.0, seconds), MAX_TIMER_S)  # in this order nan is 0
         self._timer_count += 1
         heapq.heappush(self._timers, (time.monotonic() + seconds, self._timer_count, fromActor, payload))
         self._arm_timer()

@@ -53,8 +53,11 @@ class TrialActor(HostLink):
         self._run(self._trying(message.modules), self._end_trial)
 
     def _run(self, steps: Steps, done: Any) -> None:
-        self.operation = Operation(steps, done, self.wakeupAfter)
+        self.operation = Operation(steps, done, self._broken, self.wakeupAfter)
         self.operation.begin()
+
+    def _broken(self, error: Exception) -> None:
+        self.failed(error, self.operation, self.runner)
 
     def _end_trial(self, errors: tuple[str, ...]) -> None:
         self.send(self.runner, to_runner.TrialEnded(flow=self.flow, key=self.key, errors=errors, load_ms=self.load_ms))

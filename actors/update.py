@@ -59,6 +59,7 @@ class Update:
     held: dict[str, int] = field(default_factory=dict)
     late: frozenset[tuple[str, str]] = frozenset()  # hosts that were too busy to load the new versions before
     begun: float = 0.0
+    holding: bool = False  # it keeps the flow from being over
     pause_ms: float = 0.0
 
     def dropped(self, module: str) -> frozenset[str]:

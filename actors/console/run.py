@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from actors.flow_watch import FlowWatch
 
 SHOWN_DEAD_LETTERS = 20
+SHOW_CURSOR = b"\x1b[?25h"
 log = logging.getLogger("runner")
 
 
@@ -132,10 +134,26 @@ def _report(outcome: Outcome) -> int:
 
 
 def catch_signals() -> int:
-    """A descriptor that becomes readable at SIGINT or SIGTERM. A closed output is an error of write, not a signal."""
+    """A descriptor that becomes readable at SIGINT or SIGTERM, of which a third ends the process whatever it does.
+
+    A closed output is an error of write, not a signal.
+    """
     read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(write_end)
+    count = 0
+
+    def note(number: int, _frame: object) -> None:
+        nonlocal count
+        count += 1
+        with contextlib.suppress(OSError):
+            if count == 2:
+                os.write(2, b"runner: it is stopping; once more ends it at once\n")
+            if count == 3 and os.isatty(2):
+                os.write(2, SHOW_CURSOR)  # the live table may have hidden it
+        if count == 3:
+            os._exit(128 + number)  # the hosts die with it, and the next runner sweeps what it leaves
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, note)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     return read_end

@@ -130,7 +130,7 @@ def _be_background(folder: DeploymentFolder, reading: int) -> None:
 def _stay_up(deployment: Deployment, state: Path, folder: DeploymentFolder, report: Report) -> tuple[str, ...]:
     """From start to end; returns why it failed, if it did. No process is left afterwards."""
     errors: tuple[str, ...] = ("an internal error; see the log",)
-    signal_fd = _own_signals()
+    signal_fd = _own_signals(folder)
     _adopt_orphans()
     try:
         errors = _life(deployment, state, folder, signal_fd, report)
@@ -186,15 +186,25 @@ def _start_system(deployment: Deployment) -> tuple[ActorSystem, int]:
     raise AssertionError
 
 
-def _own_signals() -> int:
-    """A descriptor that becomes readable at SIGINT or SIGTERM to this process; forks inherit the handler."""
+def _own_signals(folder: DeploymentFolder) -> int:
+    """A descriptor that becomes readable at SIGINT or SIGTERM to this process; forks inherit the handler.
+
+    The third one ends everything at once, whatever this process waits for.
+    """
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     pid = os.getpid()
+    count = 0
 
-    def note(_number: int, _frame: object) -> None:
-        if os.getpid() == pid:
-            with contextlib.suppress(BlockingIOError):
-                os.write(writing, b"!")
+    def note(number: int, _frame: object) -> None:
+        nonlocal count
+        if os.getpid() != pid:
+            return
+        count += 1
+        if count == 3:
+            folder.kill()
+            os._exit(128 + number)
+        with contextlib.suppress(BlockingIOError):
+            os.write(writing, b"!")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, note)

@@ -1,0 +1,17 @@
+"""What an actor tells whoever has sent it a message that it could not handle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorFailed:
+    """A handler has raised; nobody need wait for its answer. `error` is a whole sentence.
+
+    What serves a flow tells the runner, whoever the sender was; `asked` says whether that was the runner itself.
+    """
+
+    error: str
+    flow: str = ""
+    asked: bool = True

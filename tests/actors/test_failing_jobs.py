@@ -1,0 +1,146 @@
+"""Whatever raises, wherever: every call is answered, the flow can be stopped and removed, and the runner ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from actors.bridge import BridgeActor
+from actors.messages import client_to_runner as api
+from actors.messages.session_to_runner import ShutDown
+from actors.module import ModuleActor
+from actors.runner import RunnerActor
+from actors.tap import TapActor
+from actors.trial import TrialActor
+from tests.harness import Harness
+
+COUNT = """
+def start(context):
+    context.set("starts", context.get("starts", 0) + 1)
+
+
+def stop(context):
+    context.set("stops", context.get("stops", 0) + 1)
+
+
+def migrate(context, from_version):
+    context.set("migrated", from_version)
+
+
+def run(message, context):
+    context.set("n", context.get("n", 0) + 1)
+    return [message, context.get("n")]
+"""
+
+
+def flow(version: int) -> dict[str, Any]:
+    module = {"runtime": "python3", "code": COUNT, "state_version": version}
+    other = {"runtime": "python3", "code": "def run(m, c):\n    return m\n"}
+    modules = {"a": module, "b": other} | ({"extra": other} if version % 2 else {})
+    return {"id": "f", "modules": modules, "wires": ["a -> b"], "drain_timeout_s": 0.3, "step_timeout_s": 0.3}
+
+
+def raising_once(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> Callable[[], bool]:
+    """Its next call raises. Whether that has happened."""
+    inner = getattr(kind, name)
+    happened: list[str] = []
+
+    def raises(self: Any, *arguments: Any, **more: Any) -> Any:
+        if not happened:
+            happened.append(name)
+            raise RuntimeError(f"{name} raises")
+        return inner(self, *arguments, **more)
+
+    monkeypatch.setattr(kind, name, raises)
+    kind.handlers = {}  # it is looked up again
+    return lambda: bool(happened)
+
+
+def story(runner: Harness) -> list[bool]:
+    """Every call that is a job, some in each other's way; whether each succeeded. All are answered."""
+    calls: list[tuple[type, dict[str, Any]]] = [
+        (api.AddOrUpdateFlow, {"flow": flow(1)}),
+        (api.StartFlow, {"flow_id": "f"}),
+        (api.SendMessage, {"flow_module_id": "f/a", "message": 1}),
+        (api.TapPort, {"flow_module_id": "f/a"}),
+        (api.SetBreakPointAtModule, {"flow_module_id": "f/b"}),
+        (api.PauseFlow, {"flow_id": "f"}),
+        (api.SendMessage, {"flow_module_id": "f/a", "message": 2}),
+        (api.ListHeld, {"flow_id": "f"}),
+        (api.SingleStepFlow, {"flow_id": "f"}),
+        (api.RemoveBreakPointAtModule, {"flow_module_id": "f/b"}),
+        (api.ResumeFlow, {"flow_id": "f"}),
+        (api.AddOrUpdateFlow, {"flow": flow(2)}),
+        (api.RollbackFlow, {"flow_id": "f"}),
+        (api.StopFlow, {"flow_id": "f"}),
+        (api.AddOrUpdateFlow, {"flow": flow(3)}),
+        (api.StartFlow, {"flow_id": "f"}),
+        (api.FlowState, {"flow_id": "f"}),
+        (api.RemoveFlow, {"flow_id": "f"}),
+    ]  # fmt: skip
+    replies = []
+    for kind, fields in calls:
+        replies.append(runner.call(kind, **fields))
+        if kind is api.TapPort and replies[-1].ok:
+            runner.call(api.EndTap, tap_id=replies[-1].value)
+    assert all(reply.ok or reply.error for reply in replies)
+    return [reply.ok for reply in replies]
+
+
+def ends(runner: Harness) -> None:
+    """The flow can go, whatever it is; another one works; the runner ends."""
+    for _ in range(2):
+        if not runner.call(api.RemoveFlow, flow_id="f").ok:  # it was what raised
+            continue
+    assert "f" not in [flow["id"] for flow in runner.ok(api.ListFlows)]
+    runner.add("g", {"a": {"runtime": "python3", "code": "def run(m, c):\n    return m\n"}})
+    out = runner.collect("g", "a")
+    runner.start("g")
+    runner.send("g/a", 1)
+    runner.wait(lambda: out.got == [1])
+    assert runner.call(ShutDown).ok
+    runner.base.failures = runner.base.dead_messages = 0
+
+
+JOBS = (
+    "starting", "_opening", "stopping", "stop_hosts", "removing", "take_states", "rebuild", "updating", "_trying",
+    "_loading", "_quiescing", "_switching", "_retire", "_hand_over", "_serve", "_clear", "_end_trials", "_redefining",
+    "_pausing", "_resuming", "_setting", "_stepping", "_listing", "_bar", "_tapping", "_untapping", "quiet",
+)  # fmt: skip
+
+
+def test_the_story_without_a_fault(runner: Harness) -> None:
+    assert all(story(runner))
+    ends(runner)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_raises(runner: Harness, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    happened = raising_once(monkeypatch, RunnerActor, name)
+    story(runner)
+    assert happened()
+    ends(runner)
+
+
+MOST = {
+    "ConfigureModule", "HostUp", "TurnsCommitted", "StopModule", "HandOver", "DescribeHeld", "TakeStep", "StartHost",
+    "ServeModules", "RetireModules", "StopHost", "RunTrial", "EndTrial", "StartTap",
+}  # fmt: skip
+
+
+def handlers(*kinds: type) -> list[Any]:
+    """All but two; by default only those of which the others are much the same."""
+    names = [(kind, name.removeprefix("receiveMsg_")) for kind in kinds for name in dir(kind) if "receiveMsg_" in name]
+    return [
+        pytest.param(kind, name, id=f"{kind.__name__} {name}", marks=[] if name in MOST else pytest.mark.full)
+        for kind, name in names if name not in ("ActorFailed", "ActorExitRequest")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "name"), handlers(ModuleActor, BridgeActor, TrialActor, TapActor))
+def test_an_actor_raises(runner: Harness, monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> None:
+    raising_once(monkeypatch, kind, f"receiveMsg_{name}")
+    story(runner)
+    ends(runner)
