@@ -10,8 +10,8 @@ from thespian.actors import ActorAddress
 
 from actors.flow_record import MAX_DEAD_LETTER_BYTES, MAX_DEAD_LETTERS, DeadLetter, FlowRecord
 from actors.flow_requests import FlowRequests
-from actors.flows.ports import port_problem
 from actors.flows.model import FlowError
+from actors.flows.ports import port_problem
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages.runner_to_client import Reply

@@ -12,7 +12,7 @@ from actors.flows.validation import check_flow
 from actors.messages import client_to_runner as api
 from tests.harness import Harness
 
-CODE = "def run(m, c):\n    return m\n"
+CODE = "PORTS = ['p0', 'p1', 'p2', 'p3', 'p4', 'p5']\n\n\ndef run(m, c):\n    return m\n"
 
 
 def flow(count: int, wires: list[Any] | None = None, text: str = "", **fields: Any) -> dict[str, Any]:
