@@ -169,6 +169,42 @@ def test_a_panic_is_an_error_with_the_users_stack(start: Callable[[], Host]) -> 
     assert "assignment to entry in nil map" in errors[0]["message"]
 
 
+def line_of(module: str, mark: str) -> int:
+    lines = (MODULES / module).read_text().splitlines()
+    return next(n for n, line in enumerate(lines, 1) if f"// {mark}" in line)
+
+
+def test_a_returned_error_has_the_users_line(start: Callable[[], Host]) -> None:
+    slot = start().load("returns")
+    names = ["plain", "typed", "own", "read", "write", "panic"]
+    assert slot.run([*names, "deeper", "fine"]) == ["the end", "fine"]
+    errors = [error.info["error"] for error in slot.errors]
+    assert [(error["file"], error["line"]) for error in errors] == [
+        ("returns.go", line_of("returns.go", name.upper())) for name in names
+    ]
+    assert [error["type"] for error in errors] == ["Error", "far", "OutOfRange", "PathError", "Error", "PathError"]
+    assert errors[0]["stack"].splitlines() == [f"returns.go:{errors[0]['line']} Run"]
+    assert (
+        "open no such file: no such file or directory: a relative path begins in the temporary folder"
+        in errors[3]["message"]
+    )
+    assert errors[5]["message"].endswith("embed it with //go:embed")
+
+
+def test_hooks_that_fail_say_where(start: Callable[[], Host]) -> None:
+    slot = start().load("returns")
+    result = slot.call("stop")
+    error = result["error"]
+    assert (result["ok"], error["message"], error["file"], error["line"]) == (
+        False, "cannot stop", "returns.go", line_of("returns.go", "STOP"),
+    )  # fmt: skip
+    slot.call("start")
+    slot.pull(1)
+    slot.host.wait(lambda: slot.errors, "the ERROR of the source")
+    error = slot.errors[0].info["error"]
+    assert (error["message"], error["file"], error["line"]) == ("no more", "returns.go", line_of("returns.go", "START"))
+
+
 def test_a_refused_send_can_be_recovered_from(start: Callable[[], Host]) -> None:
     slot = start().load("recovers", ports={"in": ["in"], "out": ["out"]})
     assert slot.run([1]) == ["PortError"]
@@ -316,7 +352,12 @@ def test_errors_have_the_users_file_and_line() -> None:
             3,
             "cannot use true (untyped bool constant) as int value in variable declaration",
         ),
-        ("CompileError", "inline.go", 9, "undefined: missing"),
+        (
+            "CompileError",
+            "inline.go",
+            9,
+            "undefined: missing: if another file of yours has it, name that in the module's `files:`",
+        ),
         ("CompileError", "type.go", 6, 'cannot use "x" (untyped string constant) as int value in variable declaration'),
     ]
     [(kind, file, line, message)] = places(build({"package.go": broken["package.go"]}))

@@ -116,7 +116,7 @@ class Context {
     return [...keys]
   }
 
-  log(level, text) { prints.log(this._slot.number, level === 'warn' ? 'warning' : level, text) }
+  log(level, text) { prints.log(this._slot, level === 'warn' ? 'warning' : level, text) }
 
   /** In a turn: part of it. Outside: a turn of its own; without credit the promise returned waits for it. */
   send(port, value, headers) {

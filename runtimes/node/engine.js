@@ -5,7 +5,8 @@
 const { performance } = require('node:perf_hooks')
 const { Undecodable } = require('./batch')
 const { Context } = require('./context')
-const { CreditError } = require('./errors')
+const { ContextError, CreditError } = require('./errors')
+const { exit } = require('./guard')
 const { KIND, NONE } = require('./link')
 const { regroup } = require('./slot')
 const { Turns } = require('./turns')
@@ -170,7 +171,7 @@ class Engine extends Turns {
   rewired() { this._isRewired = true }
 
   sendOutside(slot, port, value, headers) {
-    if (this.slots.get(slot.number) !== slot) throw new CreditError(`${slot.module} is not loaded any more`)
+    slot.checkPresent(CreditError)
     if (slot.sends.length >= MAX_WAITING_SENDS) throw new CreditError(`${MAX_WAITING_SENDS} sends of ${slot.module} wait for credit`)
     const send = { port, value, headers, resolve: null }
     const hasCredit = slot.credit > slot.sends.length
@@ -181,8 +182,8 @@ class Engine extends Turns {
   }
 
   changeOutside(slot, key, stored) {
+    slot.checkPresent(ContextError)
     slot.change(key, stored)
-    if (this.slots.get(slot.number) !== slot) return
     this.transaction.change(slot, key, stored)
     this.schedule()
   }
@@ -206,7 +207,7 @@ class Engine extends Turns {
     }
     if (this.isStopping) {
       this.transaction.commit()
-      process.exit(0)
+      exit(0)
     }
   }
 }

@@ -1,8 +1,12 @@
 'use strict'
 // The typed errors a module can meet, and how any thrown value is described to the runner. Knows no frames.
 
+const path = require('node:path')
+const { inspect, types } = require('node:util')
+
 const HOST_FOLDER = __dirname
 const MAX_TEXT_CHARS = 64 << 10
+const MAX_CAUSES = 4
 
 class HostError extends Error {
   get name() { return this.constructor.name }
@@ -13,15 +17,17 @@ class DataError extends HostError {}
 class ContextError extends HostError {}
 /** A port that the module did not declare. */
 class PortError extends HostError {}
-/** A send outside a turn while too many wait for credit already. */
+/** A send outside a turn while too many wait for credit already, or by a module that is not there any more. */
 class CreditError extends HostError {}
 /** Headers that may not be sent. */
 class HeaderError extends HostError {}
 /** A module that could not be loaded for a reason other than its own error. */
 class LoadError extends HostError {}
+/** A module that would end the host. */
+class ExitError extends HostError {}
 /** What is longer than it may be, found out before it was written. */
 class TooLarge extends HostError {}
-/** A turn whose outputs and context changes exceed max_turn_bytes. */
+/** A handler call whose outputs and context changes exceed max_turn_bytes. */
 class TurnTooLarge extends HostError {}
 
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
@@ -31,31 +37,86 @@ function clean(text) {
   return (text.length > MAX_TEXT_CHARS ? text.slice(0, MAX_TEXT_CHARS) + '...' : text).replace(LONE_SURROGATE, '\ufffd')
 }
 
+const LOADED = /\/load-\w{6}\// // loader.js: the folder of a module
+
+const isError = (value) => value instanceof Error || types.isNativeError(value)
+
 /** What a thrown value says about itself; a hostile one (throwing getters) must not harm the host. */
 function read(thrown) {
   try {
-    if (!(thrown instanceof Error) && !(typeof thrown === 'object' && thrown !== null && 'message' in thrown)) {
-      const text = typeof thrown === 'object' && thrown !== null ? JSON.stringify(thrown) : String(thrown)
-      return { type: 'Error', message: text, stack: '' }
-    }
-    const named = typeof thrown.name === 'string' && thrown.name !== 'Error' && thrown.name
-    const type = named || (thrown.constructor && thrown.constructor.name) || 'Error'
-    return { type: String(type), message: String(thrown.message), stack: String(thrown.stack || '') }
+    if (!isError(thrown)) return { type: nameOf(thrown), message: shown(thrown), stack: '', hint: '' }
+    const stack = String(thrown.stack || '')
+    return { type: String(typeOf(thrown)), message: messageOf(thrown), stack: stack + causesOf(thrown), hint: hintOf(thrown) }
   } catch {
-    return { type: 'Error', message: 'an error that cannot be shown', stack: '' }
+    return { type: 'Error', message: 'an error that cannot be shown', stack: '', hint: '' }
   }
+}
+
+function typeOf(error) {
+  const named = typeof error.name === 'string' && error.name !== 'Error' && error.name
+  return named || error.constructor?.name || 'Error'
+}
+
+/** The class of what was thrown instead of an error. */
+function nameOf(thrown) {
+  const name = typeof thrown === 'object' && thrown !== null ? thrown.constructor?.name : undefined
+  return typeof name === 'string' && name !== '' && name !== 'Object' ? name : 'Error'
+}
+
+/** What was thrown instead of an error, as it is. */
+function shown(thrown) {
+  return typeof thrown === 'string' ? thrown : inspect(thrown, { depth: 4, compact: true, breakLength: Infinity, maxStringLength: 1000, maxArrayLength: 20 })
+}
+
+/** An error's text with those of its causes: what is only "fetch failed" has the reason in there. */
+function messageOf(error) {
+  const [message] = String(error.message).split('\nRequire stack:')
+  const reasons = [...causes(error)].map((cause) => isError(cause) ? `${typeOf(cause)}: ${cause.message}` : shown(cause))
+  if (Array.isArray(error.errors)) reasons.push(...error.errors.slice(0, MAX_CAUSES).map((one) => isError(one) ? one.message : shown(one)))
+  return reasons.length > 0 ? `${message} (${reasons.join('; ')})` : message
+}
+
+function* causes(error) {
+  for (let left = MAX_CAUSES, at = error; left > 0 && isError(at) && at.cause !== undefined; left--) yield at = at.cause
+}
+
+function causesOf(error) {
+  let text = ''
+  for (const cause of causes(error)) text += `\ncaused by ${isError(cause) ? cause.stack : shown(cause)}`
+  return text
+}
+
+/** What to do about an error that many meet, or ''. */
+function hintOf(error) {
+  const text = String(error.message)
+  if (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND') {
+    const name = /Cannot find (?:module|package) '([^']*)'/.exec(text)?.[1] ?? ''
+    return /^[./]|^file:/.test(name) ? "name it in the module's `files:`" : "name its package in the module's `dependencies:`"
+  }
+  if (typeof error.path !== 'string' || /^(connect|listen|spawn)/.test(error.syscall)) return ''
+  if (['EACCES', 'EPERM', 'EROFS'].includes(error.code)) {
+    return 'a module writes only in its temporary folder, and where `limits: {writable: [...]}` says'
+  }
+  if (error.code !== 'ENOENT') return ''
+  if (!path.isAbsolute(error.path)) {
+    return 'a relative path begins in the temporary folder: for a file of yours give the whole path, or name it in `files:` and open it beside __dirname or import.meta.url'
+  }
+  return LOADED.test(error.path) ? "name it in the module's `files:`" : ''
 }
 
 /** The ERROR object of PROTOCOL.md section 4; `source` (loader.js) turns private paths into the user's names. */
 function describe(thrown, source) {
-  const { type, message, stack } = read(thrown)
-  const described = { type: clean(type), message: clean(source ? source.shorten(message) : message) }
+  const { type, message, stack, hint } = read(thrown)
+  const text = hint === '' ? message : `${message}: ${hint}`
+  const described = { type: clean(type), message: clean(source ? source.shorten(text) : text) }
   if (!stack) return described
   const place = source && source.locate(stack)
   if (place) Object.assign(described, place)
   const lines = (source ? source.shorten(stack) : stack).split('\n')
-  described.stack = clean(lines.filter((line) => !line.includes(HOST_FOLDER) && !line.includes('node:internal')).join('\n'))
+  described.stack = clean(lines.filter((line) => !/^\s*at /.test(line) || !(line.includes(HOST_FOLDER) || line.includes('node:'))).join('\n'))
   return described
 }
 
-module.exports = { DataError, ContextError, PortError, CreditError, HeaderError, LoadError, TooLarge, TurnTooLarge, clean, describe }
+module.exports = {
+  DataError, ContextError, PortError, CreditError, ExitError, HeaderError, LoadError, TooLarge, TurnTooLarge, clean, describe,
+}

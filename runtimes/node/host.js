@@ -6,12 +6,13 @@ const { Batch } = require('./batch')
 const { decode } = require('./codec')
 const { Engine } = require('./engine')
 const { Lifecycle } = require('./lifecycle')
+const { exit, keepAlive, refuseSecond } = require('./guard')
 const { FLAG, FrameReader, FrameWriter, KIND, NONE, listen } = require('./link')
 const { prints } = require('./prints')
 
 function fatal(error) {
   fs.writeSync(2, `node host: internal error: ${(error && error.stack) || error}\n`)
-  process.exit(1)
+  exit(1)
 }
 
 class Host {
@@ -101,11 +102,14 @@ class Host {
 }
 
 const [input, output] = process.argv.slice(-2)
+refuseSecond(input)
+keepAlive()
+Error.stackTraceLimit = 30 // the user's frames may be below those of a library
 const environment = process.argv[2].startsWith('--environment=') ? process.argv[2].slice(14) : null
 // Modules are files below the working directory: `require` and `import` both find packages from there.
 if (environment) fs.symlinkSync(`${environment}/node_modules`, 'node_modules')
 let host = null
-listen(input, (bytes) => host.receive(bytes), () => process.exit(0))
+listen(input, (bytes) => host.receive(bytes), () => exit(0))
 const writer = new FrameWriter(output)
 prints.install(writer)
 host = new Host(writer)

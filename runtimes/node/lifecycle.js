@@ -5,7 +5,7 @@ const { Context } = require('./context')
 const { isIterator } = require('./turns')
 const { describe } = require('./errors')
 const { Source: Code } = require('./loader')
-const { KIND, NONE } = require('./link')
+const { KIND } = require('./link')
 const { prints } = require('./prints')
 const { Slot, OutPort } = require('./slot')
 const { Source } = require('./source')
@@ -38,18 +38,18 @@ class Lifecycle {
       engine.wake(slot)
       engine.schedule()
     }
-    prints.slot = number
     try {
       slot = new Slot(number, spec, engine)
       engine.slots.set(number, slot)
-      code = slot.source = new Code(spec)
-      const loaded = prints.run(number, () => code.load())
+      prints.slot = slot
+      code = slot.source = new Code(spec, slot)
+      const loaded = prints.run(slot, () => code.load())
       if (loaded instanceof Promise) loaded.then(succeed, fail).catch(engine.fatal)
       else succeed(loaded)
     } catch (error) {
       fail(error)
     }
-    prints.slot = NONE
+    prints.slot = null
   }
 
   unload(number, request) {
@@ -58,6 +58,7 @@ class Lifecycle {
     if (slot !== undefined) {
       engine.transaction.commit()
       engine.slots.delete(number)
+      slot.isGone = true
       this._cutChannels(slot)
       slot.forget()
       slot.generator = null
@@ -116,25 +117,38 @@ class Lifecycle {
     const engine = this._engine
     slot.hooking = true
     engine.running++
-    if (hook !== 'migrate' && slot.generator !== null) await slot.generator.close()
-    if (hook === 'start') slot.turnNumber = turns || 0
+    const failures = []
+    if (hook !== 'migrate' && slot.generator !== null) await slot.generator.close().catch((error) => failures.push(error))
+    if (hook === 'start') slot.begin(turns || 0)
     if (given !== undefined) slot.setContext(given)
+    if (hook === 'start') for (const error of failures.splice(0)) prints.stray(error, slot)
+    const source = await this._callHook(slot, hook, fromVersion).catch((error) => { failures.unshift(error) })
+    if (hook === 'stop') slot.isStopped = true
+    for (const error of failures.slice(1)) prints.stray(error, slot)
+    if (failures.length > 0) throw failures[0]
+    return source === null ? { ok: true } : { ok: true, source }
+  }
+
+  /** Whether what the hook gave is a source, null if the module does not have the hook. */
+  async _callHook(slot, hook, fromVersion) {
+    const engine = this._engine
     const code = slot.hooks[hook]
-    if (code === undefined) return { ok: true }
+    if (code === undefined) return null
     // The user keeps `context`; what it has collected moves to the turn's own.
     const context = new Context(slot, new Turn(slot), null, null, 0, null, 0, null)
     context._isHook = true
     context._id = `${slot.module}.${hook}`
     let result
-    prints.slot = slot.number
+    prints.slot = slot
     try {
-      result = prints.run(slot.number, code, context, fromVersion)
+      result = prints.run(slot, code, context, fromVersion)
+      prints.slot = null
+      if (!isGenerator(result)) result = await result
     } finally {
-      prints.slot = NONE
+      prints.slot = null
+      context._over = true
     }
-    if (!isGenerator(result)) result = await result
     const isSource = hook === 'start' && isGenerator(result)
-    context._over = true
     const turn = new Turn(slot)
     engine.nameTurn(turn, context._id)
     turn.isQuiet = true
@@ -142,7 +156,7 @@ class Lifecycle {
     turn.take(turn.context)
     await this._finishHook(turn)
     if (isSource) slot.generator = new Source(engine, slot, result, context)
-    return { ok: true, source: isSource }
+    return isSource
   }
 
   /** Runs what is fused behind the hook's sends, alone in its group, and merges it all. */

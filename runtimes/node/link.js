@@ -3,6 +3,7 @@
 
 const fs = require('node:fs')
 const net = require('node:net')
+const { exit } = require('./guard')
 
 const HEADER_BYTES = 24
 const MAX_BODY_BYTES = 64 << 20
@@ -40,7 +41,7 @@ class FrameReader {
       const size = chunk.readUInt32LE(at)
       const header = this._header
       header.kind = chunk[at + 4]
-      if (size > MAX_BODY_BYTES || header.kind === 0 || header.kind > KIND.PING) process.exit(3)
+      if (size > MAX_BODY_BYTES || header.kind === 0 || header.kind > KIND.PING) exit(3)
       if (chunk.length - at - HEADER_BYTES < size) {
         this._needed = HEADER_BYTES + size
         break
@@ -136,7 +137,7 @@ class FrameWriter {
       try {
         at += fs.writeSync(this._fd, bytes, at, size - at)
       } catch (error) {
-        if (error.code === 'EPIPE') process.exit(0) // the runner is gone
+        if (error.code === 'EPIPE') exit(0) // the runner is gone
         if (error.code !== 'EAGAIN') throw error
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
       }

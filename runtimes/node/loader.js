@@ -15,12 +15,17 @@ const EXPRESSION = 'module.expression = ('
 const IS_ESM = /Cannot use import statement outside a module|Unexpected token 'export'|Cannot use 'import\.meta'/
 const MAY_BE_ESM = /await is only valid/ // at the top level; the parser says so before it comes to an export
 const BASE = process.cwd()
+const FOLDER = /\/(load-\w{6})\//
+const MOST_OWNERS = 500
+const owners = new Map() // folder -> slot, those that are gone too: their timers may go on
 
 /** The text of one module in its folder, and the way from private paths back to the user's names. */
 class Source {
-  constructor(spec) {
+  constructor(spec, slot) {
     this.name = path.basename(spec.name)
     this.folder = fs.mkdtempSync(path.join(BASE, 'load-'))
+    if (owners.size === MOST_OWNERS) owners.delete(owners.keys().next().value)
+    owners.set(path.basename(this.folder), slot)
     this.url = pathToFileURL(this.folder).href
     const kind = kindOf(spec.code, this.name, path.join(this.folder, this.name))
     this.isModule = kind.isModule
@@ -29,8 +34,8 @@ class Source {
     while (this.entry !== this.name && spec.files && this.entry in spec.files) this.entry = `_${this.entry}`
     this.file = path.join(this.folder, this.entry)
     const roots = [this.url, this.folder].map(escapeRegExp).join('|')
-    this._place = new RegExp(`(?:${roots})/([^:\\n]+):(\\d+)(?::(\\d+))?`)
-    this._places = new RegExp(`(?:${roots})/([^:\\n]+)((?::\\d+)*)`, 'g')
+    this._place = new RegExp(`(?:${roots})/([^:'"\\n]+):(\\d+)(?::(\\d+))?`)
+    this._places = new RegExp(`(?:${roots})/([^:'"\\n]+)((?::\\d+)*)`, 'g')
     for (const [name, text] of Object.entries(spec.files || {})) this._write(name, text)
     if (kind.isModule && kind.entry.endsWith('.js') && !(spec.files && 'package.json' in spec.files)) {
       this._write('package.json', '{"type":"module"}')
@@ -107,6 +112,9 @@ class Source {
   }
 }
 
+/** The slot whose code is first in a stack, null for none. */
+function ownerOf(stack) { return owners.get(FOLDER.exec(stack)?.[1]) ?? null }
+
 /** How a text is to be run: as an expression, a CommonJS module or an ES module; and the file name that makes node do so. */
 function kindOf(code, name, file) {
   const extension = path.extname(name)
@@ -150,4 +158,4 @@ function functionsOf(loaded) {
 
 function escapeRegExp(text) { return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&') }
 
-module.exports = { Source }
+module.exports = { Source, ownerOf }

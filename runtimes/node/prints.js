@@ -1,17 +1,20 @@
 'use strict'
-// What modules print becomes LOG frames with the slot that printed. Sync code is known by a variable; the
-// AsyncLocalStorage, which slows every promise down, is only made when the first async module or hook runs.
+// What modules print, and what they throw outside any call, becomes LOG frames of the module that did it. Sync code is known by a
+// variable, async code by an AsyncLocalStorage (which slows every promise down: it is only made when the first async module or hook
+// runs), all other code by its stack. Code that is left over from a module that is gone is named as such, and soon falls silent.
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { format } = require('node:util')
 const { KIND, NONE } = require('./link')
-const { clean } = require('./errors')
+const { clean, describe } = require('./errors')
+const { ownerOf } = require('./loader')
 
 const LEVELS = { log: 'info', info: 'info', debug: 'debug', warn: 'warning', error: 'error' }
+const MOST_LEFT_OVER = 3 // logs of a module that is gone
 
 const prints = {
   /** The slot whose code is running right now. */
-  slot: NONE,
+  slot: null,
   _storage: null,
   _writer: null,
 
@@ -23,14 +26,28 @@ const prints = {
 
   /** The slot that is printing, as far as can be known. */
   where() {
-    if (this.slot !== NONE || this._storage === null) return this.slot
-    return this._storage.getStore() ?? NONE
+    return this.slot ?? this._storage?.getStore() ?? ownerOf(new Error().stack)
   },
 
-  log(slot, level, text) {
+  log(slot, level, text, isStray = false) {
+    if (slot !== null && (slot.isGone || (isStray && slot.isStopped))) {
+      if (slot.leftOver++ >= MOST_LEFT_OVER) return
+      const owner = slot.isGone ? `an old version of ${slot.module}` : `${slot.module}, which has been stopped,`
+      const last = slot.leftOver === MOST_LEFT_OVER ? '; what else it has to say is not shown' : ''
+      text = `a timer or promise of ${owner} is left over${last}: ${text}`
+      if (slot.isGone) slot = null
+    }
     const body = JSON.stringify({ level: String(level), text: clean(String(text)) })
-    this._writer.frame(KIND.LOG, 0, slot, 0, 0, 0, body)
+    this._writer.frame(KIND.LOG, 0, slot === null ? NONE : slot.number, 0, 0, 0, body)
     this._writer.flush() // at once: the next statement may be the host's last
+  },
+
+  /** An error that no call of a module has raised: it must not end its neighbours. */
+  stray(thrown, owner = null) {
+    const slot = owner ?? this.slot ?? ownerOf(stackOf(thrown)) ?? this._storage?.getStore() ?? null
+    const { type, message, file, line, stack = '' } = describe(thrown, slot?.source)
+    const frames = stack.split('\n').filter((frame) => /^\s+at /.test(frame))
+    this.log(slot, 'error', [`${file === undefined ? '' : `${file}:${line}: `}uncaught ${type}: ${message}`, ...frames].join('\n'), true)
   },
 
   install(writer) {
@@ -47,11 +64,17 @@ const prints = {
         return true
       }
     }
-    // A stray timer or promise of one module must not end its neighbours.
-    const stray = (error) => this.log(this.where(), 'error', `uncaught: ${(error && error.stack) || error}`)
-    process.on('uncaughtException', stray)
-    process.on('unhandledRejection', stray)
+    process.on('uncaughtException', (error) => this.stray(error))
+    process.on('unhandledRejection', (error) => this.stray(error))
   },
+}
+
+function stackOf(thrown) {
+  try {
+    return String(thrown.stack)
+  } catch {
+    return ''
+  }
 }
 
 module.exports = { prints }

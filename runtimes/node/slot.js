@@ -86,6 +86,9 @@ class Slot {
     this.turnNumber = 0
     this.generator = null // the source, source.js
     this.hooking = false
+    this.isStopped = false
+    this.isGone = false // unloaded
+    this.leftOver = 0 // logs of code that is left over from before
     this.order = [] // async turns under way, in input order
     this.pauses = []
     this.isHeld = false // a message failed and is to be tried again: input is discarded until PAUSE
@@ -101,6 +104,19 @@ class Slot {
       this.store.set(key, stored)
       this.storeBytes += stored.bytes
     }
+  }
+
+  /** `start` comes. */
+  begin(turnNumber) {
+    this.turnNumber = turnNumber
+    this.isStopped = false
+    this.leftOver = 0
+  }
+
+  /** Refuses what code does that is left over from before `stop` or an update. */
+  checkPresent(Refusal) {
+    if (this.isGone) throw new Refusal(`this is an old version of ${this.module}: end its timers and what it waits for in \`stop\``)
+    if (this.isStopped) throw new Refusal(`${this.module} has been stopped: end its timers and what it waits for in \`stop\``)
   }
 
   clearCounts() {

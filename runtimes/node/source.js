@@ -1,7 +1,7 @@
 'use strict'
 // A generator that `start` returned: advanced as long as the slot has credit, one turn a value (PROTOCOL.md section 6).
 
-const { KIND, NONE } = require('./link')
+const { KIND } = require('./link')
 const { prints } = require('./prints')
 
 class Source {
@@ -36,12 +36,12 @@ class Source {
   _advance() {
     const context = this._context
     context._over = false
-    prints.slot = this._slot.number
+    prints.slot = this._slot
     try {
       if (this._isAsync) {
         this._isAdvancing = true
         this._engine.advancing++
-        const next = prints.run(this._slot.number, () => this._iterator.next())
+        const next = prints.run(this._slot, () => this._iterator.next())
         Promise.resolve(next).then((result) => this._arrive(result), (thrown) => this._arrive({ error: { thrown } }))
           .catch(this._engine.fatal)
       } else {
@@ -50,7 +50,7 @@ class Source {
     } catch (thrown) {
       this._result = { error: { thrown } }
     }
-    prints.slot = NONE
+    prints.slot = null
     if (!this._isAsync) context._over = true
     this._engine.tick(this._slot)
   }
@@ -136,8 +136,8 @@ class Source {
     this._isClosed = true
     this._slot.generator = null
     const wasAdvancing = this._isAdvancing
-    const closed = prints.run(this._slot.number, () => this._iterator.return?.())
-    if (wasAdvancing) Promise.resolve(closed).catch((error) => prints.log(this._slot.number, 'error', String(error)))
+    const closed = prints.run(this._slot, () => this._iterator.return?.())
+    if (wasAdvancing) Promise.resolve(closed).catch((error) => prints.stray(error, this._slot))
     else await closed
   }
 }

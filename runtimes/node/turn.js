@@ -4,6 +4,7 @@
 
 const fs = require('node:fs')
 const { describe } = require('./errors')
+const { exit } = require('./guard')
 const { FLAG, MAX_BODY_BYTES } = require('./link')
 
 class Turn {
@@ -112,7 +113,7 @@ class Turn {
  */
 function endUnfinished(bytes) {
   fs.writeSync(2, `node host: ${bytes} bytes behind one message by way of fused wires: it is done again unfused\n`)
-  process.exit(4)
+  exit(4)
 }
 
 module.exports = { Turn }

@@ -4,7 +4,6 @@
 
 const { performance } = require('node:perf_hooks')
 const { Context } = require('./context')
-const { NONE } = require('./link')
 const { prints } = require('./prints')
 const { Transaction } = require('./transaction')
 const { Turn } = require('./turn')
@@ -61,14 +60,14 @@ class Turns {
       turn.fail(context, new TypeError(`${slot.module} has no handler, only a source`))
       return undefined
     }
-    prints.slot = slot.number
+    prints.slot = slot
     try {
-      const result = slot.async ? prints.run(slot.number, handler, message, context) : handler(message, context)
+      const result = slot.async ? prints.run(slot, handler, message, context) : handler(message, context)
       if (result !== undefined) {
         if (typeof result === 'object' && result !== null && isSpecial(result)) {
           if (!isIterator(result) || Symbol.asyncIterator in result) {
             slot.async = true
-            prints.slot = NONE
+            prints.slot = null
             return this._handleLater(turn, context, message, result)
           }
           for (const value of result) if (value !== undefined) context._send('out', value, undefined)
@@ -81,7 +80,7 @@ class Turns {
     } catch (error) {
       turn.fail(context, error)
     }
-    prints.slot = NONE
+    prints.slot = null
     context._over = true
     this.tick(slot)
     return undefined

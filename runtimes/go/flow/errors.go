@@ -3,9 +3,12 @@ package flow
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"flow/internal/data"
 )
@@ -31,10 +34,32 @@ func dataError(err error) error {
 // panicked is a panic of user code as an error.
 type panicked struct {
 	kind, text string
+	cause      error           // if it was one
 	frames     []runtime.Frame // the user's, innermost first
 }
 
+func (p *panicked) Unwrap() error { return p.cause }
+
 func (p *panicked) Error() string { return p.text }
+
+// placed is an error that a module has returned, with the line where it did.
+type placed struct {
+	error
+	frame runtime.Frame
+}
+
+func (p *placed) Unwrap() error { return p.error }
+
+// At is for the builder: it adds the line of the call to an error.
+func At(err error) error {
+	if err == nil {
+		return nil
+	}
+	var callers [1]uintptr
+	runtime.Callers(2, callers[:])
+	frame, _ := runtime.CallersFrames(callers[:]).Next()
+	return &placed{err, frame}
+}
 
 // unitPrefix finds the packages of modules in the names of functions and files: main has one for each in units/.
 const unitPrefix = "/units/u_"
@@ -43,7 +68,7 @@ const unitPrefix = "/units/u_"
 func caught(value any) error {
 	result := &panicked{kind: "Panic", text: fmt.Sprint(value)}
 	if own, ok := value.(error); ok {
-		result.kind = typeOf(own, "Panic")
+		result.kind, result.cause = typeOf(own, "Panic"), own
 	}
 	var callers [64]uintptr
 	found := runtime.CallersFrames(callers[:runtime.Callers(3, callers[:])])
@@ -60,6 +85,9 @@ func caught(value any) error {
 
 // typeOf is the name of an error's type, or `plain` when that says nothing.
 func typeOf(err error, plain string) string {
+	if at, is := err.(*placed); is {
+		err = at.error
+	}
 	var own *Error
 	if errors.As(err, &own) && own.Type != "" {
 		return own.Type
@@ -79,20 +107,38 @@ func typeOf(err error, plain string) string {
 
 // describe is the ERROR object of PROTOCOL.md, section 4.
 func describe(err error) map[string]any {
-	panicked, ok := err.(*panicked)
-	if !ok {
-		return map[string]any{"type": typeOf(err, "Error"), "message": clean(err.Error())}
+	kind, frames := typeOf(err, "Error"), []runtime.Frame(nil)
+	switch own := err.(type) {
+	case *panicked:
+		kind, frames = own.kind, own.frames
+	case *placed:
+		frames = []runtime.Frame{own.frame}
 	}
-	report := map[string]any{"type": panicked.kind, "message": clean(panicked.text)}
-	if len(panicked.frames) > 0 {
+	report := map[string]any{"type": kind, "message": clean(err.Error() + hintOf(err))}
+	if len(frames) > 0 {
 		var stack strings.Builder
-		for _, each := range panicked.frames {
+		for _, each := range frames {
 			fmt.Fprintf(&stack, "%s:%d %s\n", fileOf(each), each.Line, functionOf(each))
 		}
-		report["file"], report["line"] = clean(fileOf(panicked.frames[0])), panicked.frames[0].Line
+		report["file"], report["line"] = clean(fileOf(frames[0])), frames[0].Line
 		report["stack"] = clean(stack.String())
 	}
 	return report
+}
+
+// hintOf is what to do about an error that many meet.
+func hintOf(err error) string {
+	var path *fs.PathError
+	if !errors.As(err, &path) {
+		return ""
+	}
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return ": a module writes only in its temporary folder, and where `limits: {writable: [...]}` says"
+	}
+	if errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(path.Path) {
+		return ": a relative path begins in the temporary folder: for a file of yours give the whole path, or name it in `files:` and embed it with //go:embed"
+	}
+	return ""
 }
 
 // fileOf is the user's name of a file: what comes behind units/u_0123456789abcdef/.
@@ -108,5 +154,12 @@ func functionOf(each runtime.Frame) string {
 	return each.Function[strings.LastIndexByte(each.Function, '/')+1+len("u_0123456789abcdef."):]
 }
 
-// clean makes any text one that JSON can carry.
-func clean(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
+const maxTextBytes = 64 << 10
+
+// clean makes any text one that JSON can carry, of bounded length.
+func clean(text string) string {
+	if len(text) > maxTextBytes {
+		text = text[:maxTextBytes] + "..."
+	}
+	return strings.ToValidUTF8(text, "\ufffd")
+}

@@ -74,14 +74,18 @@ func (p *prints) take(s *stream) bool {
 			return hasRead
 		}
 		hasRead = true
-		s.rest = append(s.rest, buffer[:n]...)
+		text := buffer[:n]
 		for {
-			line, rest, is := bytes.Cut(s.rest, []byte("\n"))
-			if !is {
+			line, rest, is := bytes.Cut(text, []byte("\n"))
+			s.rest = append(s.rest, line...)
+			if !is && len(s.rest) < maxTextBytes-len(buffer) {
 				break
 			}
-			p.write(s, line)
-			s.rest = rest
+			p.write(s, s.rest) // a line, or a part of one without end
+			s.rest = s.rest[:0]
+			if text = rest; !is {
+				break
+			}
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 var (
 	heading = regexp.MustCompile(`^# host(?:/units/(u_[0-9a-f]{16}))?$`)
+	absent  = regexp.MustCompile(`^pattern \S+: no matching files found$`)
+	unknown = regexp.MustCompile(`^undefined: \w+$`)
 	missing = regexp.MustCompile(`^(?:cannot find module providing|no required module provides) package ([^:;\s]+)|^package (\S+) is not in `)
 	place   = regexp.MustCompile(`^(?:\./)?(?:units/(u_[0-9a-f]{16})/)?(.+?):(\d+):(?:(\d+):)? (.*)$`)
 )
@@ -37,6 +39,16 @@ func compile(asked request) (map[string]problem, error) {
 		return nil, fmt.Errorf("go build: %w\n%s", err, output.String())
 	}
 	return problems, nil
+}
+
+// isAlone says whether a unit has no files besides its own.
+func isAlone(units []unit, name string) bool {
+	for _, each := range units {
+		if each.Unit == name {
+			return len(each.Files) == 0
+		}
+	}
+	return false
 }
 
 // problemsIn finds the first message of the compiler about each unit.
@@ -70,6 +82,12 @@ func problemsIn(output string, units []unit) map[string]problem {
 		}
 		if match := missing.FindStringSubmatch(found.Message); match != nil {
 			found.Message = "there is no package " + match[1] + match[2] + "; name its module in the module's dependencies"
+		}
+		if absent.MatchString(found.Message) {
+			found.Message += ": name the file in the module's `files:`"
+		}
+		if unknown.MatchString(found.Message) && isAlone(units, name) {
+			found.Message += ": if another file of yours has it, name that in the module's `files:`"
 		}
 		problems[name] = found
 	}

@@ -99,11 +99,15 @@ func folderOf(each unit) string { return filepath.Join("src", "units", each.Unit
 // directive gives it its name back.
 func write(each unit) error {
 	folder := folderOf(each)
-	files := map[string]string{each.Unit + ".go": "//line " + fileName(each) + ":1:1\n" + textOf(each)}
+	files := map[string]string{each.Unit + ".go": "//line " + fileName(each) + ":1:1\n" + withPlaces(fileName(each), textOf(each))}
 	for name, text := range each.Files {
-		if !strings.HasSuffix(name, "_test.go") {
-			files[name] = text
+		if strings.HasSuffix(name, "_test.go") {
+			continue
 		}
+		if strings.HasSuffix(name, ".go") && !strings.Contains(name, "/") {
+			text = withPlaces(name, text)
+		}
+		files[name] = text
 	}
 	for name, text := range files {
 		if filepath.IsAbs(name) || strings.HasPrefix(filepath.Clean(name), "..") {
