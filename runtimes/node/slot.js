@@ -130,7 +130,7 @@ class Slot {
   sayUnwired(port) {
     if (this.unwiredPorts.has(port) || this.unwiredPorts.size >= MAX_UNWIRED_PORTS) return
     this.unwiredPorts.add(port)
-    prints.log(this.number, 'unwired', port)
+    prints.log(this, 'unwired', port)
   }
 
   counts() {

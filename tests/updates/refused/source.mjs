@@ -4,7 +4,7 @@ export function start(context) {
   context.set('starts', context.get('starts', 0) + 1)
   context.send('notes', [context.config.version, 'start'])
   if (context.config.refuse === 'start') throw new Error('refused')
-  if (context.config.refuse === 'die') process.exit(9)
+  if (context.config.refuse === 'die') process.reallyExit(9)
   return numbers(context)
 }
 
