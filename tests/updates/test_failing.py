@@ -60,7 +60,7 @@ BAD = {
     "no migrate": (COUNT, "python3", 2, ["f/a", "state_version", "migrate"]),
     "no migrate in node": ("module.exports = m => m\n", "node", 2, ["f/a", "state_version", "migrate"]),
     "death": ("import os\nos._exit(7)\n" + COUNT, "python3", 1, ["f/a", "died while loading it", "exit status 7"]),
-    "node death": ("process.kill(process.pid, 'SIGKILL')\nmodule.exports = m => m\n", "node", 1, ["f/a", "died while loading it"]),
+    "node death": ("process.reallyExit(7)\nmodule.exports = m => m\n", "node", 1, ["f/a", "died while loading it"]),
     "no handler": ("x = 1\n", "python3", 1, ["f/a cannot be loaded", "neither run nor start"]),
 }  # fmt: skip
 
