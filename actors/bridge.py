@@ -16,7 +16,7 @@ from actors.host_link import Life, module_log
 from actors.host_members import Members
 from actors.host_process import HostProcess
 from actors.host_watch import HostWatch, Usage, usage
-from actors.load import failure_sentence
+from actors.load import failure_sentence, failure_text
 from actors.messages import bridge_to_module as to_module
 from actors.messages import bridge_to_runner as to_runner
 from actors.messages import module_to_bridge as from_module
@@ -61,7 +61,7 @@ class BridgeActor(Members):
         self.deaths: deque[float] = deque()
         self.restarts = 0  # since the last COMMIT
         self.stderr.clear()
-        self.stop_errors: list[str] = []
+        self.stop_errors: dict[str, str] = {}
         self._start()
 
     def _start(self) -> None:
@@ -101,13 +101,16 @@ class BridgeActor(Members):
     def _result(self, frame: Frame) -> None:
         what, slot = self.requests.pop(frame.first)
         result = orjson.loads(frame.body)
-        error = None if result["ok"] else failure_sentence(f"{self.flow}/{self.names[slot]}", what, result["error"])
+        failed = not result["ok"]
+        name = f"{self.flow}/{self.names[slot]}"
         if what == "load":
             self.hooks[slot] = frozenset(result.get("hooks", ()))
-            if error is not None:
-                self.broken[slot] = error
-        elif error is not None:
-            (self.errors if what == "start" else self.stop_errors).append(error)
+            if failed:
+                self.broken[slot] = failure_sentence(name, "load", result["error"])
+        elif what == "start" and failed:
+            self.errors.append(failure_sentence(name, "start", result["error"]))
+        elif what in ("stop", "retire") and failed:
+            self.stop_errors[self.names[slot]] = failure_text(result["error"])
         elif what == "start":
             self.started.add(slot)
             if result.get("source"):
@@ -184,11 +187,14 @@ class BridgeActor(Members):
         for slot in self.leaving.copy():
             self._forget(slot)
         self._tell("removed", to_runner.MembersRemoved)
-        self._tell("retired", to_runner.ModulesRetired, errors=())
+        for what, slot in self.requests.values():
+            if what in ("stop", "retire") and "stop" in self.hooks[slot]:
+                self.stop_errors[self.names[slot]] = f"it has not returned: {reason}"
+        self.requests.clear()
+        self.tell_retired()
         if life is Life.STOPPING:
             self.send(
-                self.runner,
-                to_runner.HostStopped(flow=self.flow, key=self.plan.key, errors=tuple(self.stop_errors)),
+                self.runner, to_runner.HostStopped(flow=self.flow, key=self.plan.key, errors=dict(self.stop_errors))
             )
             return
         log.warning("%s: the host %s has died: %s", self.flow, self.plan.key, reason)
@@ -232,6 +238,7 @@ class BridgeActor(Members):
             self.host.kill()
         elif what == "stop" and self.life is Life.STOPPING and self.host is not None:
             log.warning("%s: the host %s did not stop within %g s: killed", self.flow, self.plan.key, STOP_TIMEOUT_S)
+            self.killed_for = f"it did not stop within {STOP_TIMEOUT_S:g} s"
             self.host.kill()
 
     def receiveMsg_StopHost(self, _message: from_runner.StopHost, _sender: ActorAddress) -> None:
@@ -268,7 +275,7 @@ class BridgeActor(Members):
 _ALL_DONE: dict[str, Callable[[BridgeActor], None]] = {
     "load": BridgeActor._all_loaded,
     "start": BridgeActor._all_started,
-    "retire": BridgeActor._all_retired,
+    "retire": BridgeActor.tell_retired,
     "stop": BridgeActor._all_stopped,
     "unload": BridgeActor._all_unloaded,
 }

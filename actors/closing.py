@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
+
+log = logging.getLogger("runner.flow")
 
 
 class Closing:
@@ -13,18 +16,22 @@ class Closing:
         self._errors: list[str] = []
         self._answered = False
 
-    def ended(self, name: str, error: str | None = None) -> None:
-        """One has stopped; `error` says what could not be kept."""
+    def ended(self, name: str, errors: Iterable[str] = ()) -> None:
+        """One has stopped; `errors` say what could not be kept, or went wrong."""
         self._left.discard(name)
-        if error is not None:
-            self._errors.append(error)
+        self._errors += errors
         if not self._left:
             self._end()
 
+    def failed(self, name: str, error: str) -> None:
+        """The job that was to stop one has failed."""
+        log.error("%s", error)
+        self.ended(name, (error,))
+
     def give_up(self, limit_s: float) -> None:
         """Whoever has not stopped by now is left to die with the process."""
-        self._errors += [f"{name} has not stopped within {limit_s:g} s: ended by force" for name in sorted(self._left)]
-        self._end()
+        for name in sorted(self._left):
+            self.failed(name, f"{name} has not stopped within {limit_s:g} s: ended by force")
 
     def _end(self) -> None:
         if not self._answered:

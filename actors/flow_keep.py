@@ -33,22 +33,27 @@ class FlowKeep(FlowUpdate):
         return path if path.exists() else None
 
     def keeping(self, record: FlowRecord) -> Steps:
-        """Stop a flow and write it down; after that it is not here any more. Returns why it could not be kept."""
-        yield from self.stopping(record)
-        if self.kept_folder is None or self.flows.get(record.flow.id) is not record:  # told twice
-            return None
+        """Stop a flow and write it down; after that it is not here any more. Returns what went wrong."""
+        errors = tuple(f"{record.flow.id}: stopped, but {error}" for error in (yield from self.stopping(record)))
+        if self.kept_folder is not None and self.flows.get(record.flow.id) is record:  # else it is told twice
+            errors += yield from self._writing(record, self.kept_folder)
+        return errors
+
+    def _writing(self, record: FlowRecord, folder: Path) -> Steps:
         states = yield from self.take_states(record)
         del self.flows[record.flow.id]  # whoever sends to it from now on is told so
         if not is_worth_keeping(record, states):
-            return None
+            return ()
         messages = sum(state.queued for state, _ in states.values())
-        path = self.kept_folder / f"{record.flow.id}.flow"
+        path = folder / f"{record.flow.id}.flow"
         try:
             write_kept(path, record, states)
         except OSError as error:
-            return f"{record.flow.id}: lost, with {messages} messages: {path} cannot be written: {error.strerror}"
+            lost = f"{record.flow.id}: lost, with {messages} messages: {path} cannot be written: {error.strerror}"
+            log.error("%s", lost)
+            return (lost,)
         log.info("%s: kept, with %d messages", record.flow.id, messages)
-        return None
+        return ()
 
     def kept_record(self, path: Path) -> tuple[FlowRecord, KeptFlow]:
         """The flow of a file, as it was, without actors. Raises FlowError if it cannot be taken up."""

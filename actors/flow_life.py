@@ -218,7 +218,10 @@ class FlowLife(FlowPrepare):
             log.warning("%s: still in a turn, its host will be killed: %s", record.flow.id, ", ".join(late))
         answers = yield from self.stop_hosts(record)
         record.state = "stopped"
-        return tuple(error for answer in answers.values() for error in answer.errors)
+        failed = {module: text for answer in answers.values() for module, text in answer.errors.items()}
+        for module, text in failed.items():
+            log.error("%s/%s: stop failed: %s", record.flow.id, module, text)
+        return tuple(f"stop of {module} failed: {text}" for module, text in failed.items())
 
     def stop_hosts(self, record: FlowRecord) -> Steps:
         """End the hosts; a `stop` hook runs where a module still works. Returns what they say."""
@@ -240,7 +243,7 @@ class FlowLife(FlowPrepare):
         """Stop a flow that cannot go on; it says why."""
         for error in errors:
             log.error("%s", error)
-        yield from self.stopping(record)
+        errors += tuple(f"{record.flow.id}: {error}" for error in (yield from self.stopping(record)))
         record.state, record.failed_for = "failed", errors
         if record.watcher is not None:
             self.send(record.watcher, FlowEnded(flow=record.flow.id, errors=errors))
@@ -277,8 +280,8 @@ class FlowLife(FlowPrepare):
         yield Expect([("quiet", "")])
 
     def removing(self, record: FlowRecord) -> Steps:
-        """Stop and forget a flow."""
-        yield from self.stopping(record)
+        """Stop and forget a flow. Returns what its `stop` hooks raised."""
+        errors = yield from self.stopping(record)
         try:
             states = yield from self.take_states(record)
         except JobError as error:
@@ -291,7 +294,7 @@ class FlowLife(FlowPrepare):
         self._forget_kept(record)
         if record.watcher is not None:
             self.send(record.watcher, FlowEnded(flow=record.flow.id, removed=True))
-        return ()
+        return errors
 
     def _forget_kept(self, record: FlowRecord) -> None:
         if record.kept is not None:

@@ -28,6 +28,14 @@ class FlowRequests(FlowLife):
         """Refuse a request."""
         self.send(sender, Reply(request_id=request.request_id, ok=False, value=False, error=error, data=data))
 
+    def reply_or_regret(self, request: Any, sender: ActorAddress, done: str, errors: tuple[str, ...]) -> None:
+        """It is done; but if anything went wrong with it, that is no success."""
+        if errors:
+            regrets = [f"{done}, but {error}" for error in errors]
+            self.refuse(request, sender, "\n".join(regrets), regrets)
+        else:
+            self.reply(request, sender)
+
     def refusing(self, request: Any, sender: ActorAddress) -> Callable[[str], None]:
         """What refuses a request with a sentence: for the end of a job that has failed."""
         return lambda error: self.refuse(request, sender, error)

@@ -32,7 +32,7 @@ class FlowSwitch(FlowTrial):
         if errors:
             return errors
         self.enter_phase(record, "stopping")
-        yield from self._retire(old)
+        update.stop_errors = yield from self._retire(record, old)
         for attempt in range(MAX_MIGRATIONS + 1):
             yield from self.quiet()
             old.contexts = yield from self._contexts(record, record.modules)
@@ -51,7 +51,7 @@ class FlowSwitch(FlowTrial):
         self.enter_phase(record, "starting")
         errors = yield from self._serve(old, new, patient=False)
         if errors:
-            yield from self._retire(new)
+            update.stop_errors |= yield from self._retire(record, new)
             yield from self.quiet()
             yield from self._hand_over(record, update, new, old)
             errors += yield from self._serve_again(record, new, old)
@@ -71,14 +71,16 @@ class FlowSwitch(FlowTrial):
         update.new.contexts = yield from self._contexts(record, update.migrating)
         return (yield from self._migrate(update, update.new.contexts))
 
-    def _retire(self, side: Side) -> Steps:
+    def _retire(self, record: FlowRecord, side: Side) -> Steps:
+        """A side's modules work no more. Returns module -> what its `stop` has raised."""
         slots = side.own_slots()
         for key, some in slots.items():
             self.send(side.bridges[key], to_bridge.RetireModules(slots=some))
         came = yield Expect(("retired", key) for key in slots)
-        for answer in came.values():
-            for error in answer.errors:
-                log.error("%s", error)
+        failed = {module: text for answer in came.values() for module, text in answer.errors.items()}
+        for module, text in failed.items():
+            log.error("%s/%s: stop failed: %s", record.flow.id, module, text)
+        return failed
 
     def _hand_over(self, record: FlowRecord, update: Update, giver: Side, taker: Side) -> Steps:
         """In one burst: every state changes hands, every neighbour gets its new tables. The record is the taker's."""

@@ -107,6 +107,8 @@ class FlowUpdate(FlowSwitch):
         try:
             if not errors:
                 errors = yield from self._switching(record, update)
+            if errors:
+                errors += tuple(f"stop of {module} failed, too: {text}" for module, text in update.stop_errors.items())
             if update.holding:
                 self._go_on(record, update)
             self.enter_phase(record, "finishing")

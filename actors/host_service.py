@@ -32,7 +32,7 @@ class Service(Probation):
     muted: bool
     owed: set[str]  # what the runner waits for
     patient: bool
-    stop_errors: list[str]
+    stop_errors: dict[str, str]  # module -> what its `stop` has raised
     adding: frozenset[int]  # slots that are loaded beside those that work, until the runner is told
 
     def new_service(self) -> None:
@@ -211,11 +211,13 @@ class Service(Probation):
         if self.probing in retiring:
             self.probe_next()
         if all(what != "retire" for what, _ in self.requests.values()):
-            self._all_retired()
+            self.tell_retired()
 
-    def _all_retired(self) -> None:
-        errors, self.stop_errors = self.stop_errors, []
-        self._tell("retired", to_runner.ModulesRetired, errors=tuple(errors))
+    def tell_retired(self) -> None:
+        """Every `stop` that was asked for has ended."""
+        if "retired" in self.owed:
+            errors, self.stop_errors = self.stop_errors, {}
+            self._tell("retired", to_runner.ModulesRetired, errors=errors)
 
     def call_stop(self, what: str, slot: int) -> None:
         """Ask for the end of a module's work: its generator is closed, its hook called."""

@@ -187,9 +187,9 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         self._cancel_start(record)
         record.unsettled = True
 
-        def done(_: Any) -> None:
+        def done(errors: tuple[str, ...]) -> None:
             self.forget_taps(record)
-            self.reply(message, sender)
+            self.reply_or_regret(message, sender, f"{record.flow.id}: removed", errors)
             self._settle(record)
 
         def failed(error: str) -> None:
@@ -224,7 +224,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         if record is not None:
             self.enqueue(
                 record, lambda: self.stopping(record),
-                lambda errors: self.reply(message, sender, data={"stopErrors": list(errors)} if errors else None),
+                lambda errors: self.reply_or_regret(message, sender, f"{record.flow.id}: stopped", errors),
                 self.refusing(message, sender),
             )  # fmt: skip
 
@@ -313,12 +313,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         """Stop and keep every flow, stop what is being prepared, then answer; what is stuck is not waited for."""
         self.ending = True
 
-        def answer(errors: list[str]) -> None:
-            for error in errors:
-                log.error("%s", error)
-            self.reply(message, sender, data=errors)
-
-        closing = Closing([_PREPARING, *self.flows], answer)
+        closing = Closing([_PREPARING, *self.flows], lambda errors: self.reply(message, sender, data=errors))
         self._closers.append(closing)
         self.send(self.preparation, ClosePreparation())
         drain_s = max((record.flow.drain_timeout_s for record in self.flows.values()), default=0.0)
@@ -328,8 +323,9 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             record.jobs.refuse_waiting(NotBegunError(f"{id}: the runner is about to end"))
             if (current := record.jobs.current) is not None:
                 self.wakeupAfter(record.flow.drain_timeout_s + HURRY_S, ("hurry", (record, current)))
-            ended = partial(closing.ended, id)
-            self.enqueue(record, partial(self.keeping, record), ended, ended)
+            self.enqueue(
+                record, partial(self.keeping, record), partial(closing.ended, id), partial(closing.failed, id)
+            )  # fmt: skip
 
     def receiveMsg_Prepared(self, message: Prepared, _sender: ActorAddress) -> None:
         """For a job of a flow, or for a client."""

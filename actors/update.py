@@ -56,6 +56,7 @@ class Update:
     load_ms: dict[str, float] = field(default_factory=dict)
     migrating: dict[str, int] = field(default_factory=dict)  # module -> the version its context has
     migrated: dict[str, Context] = field(default_factory=dict)
+    stop_errors: dict[str, str] = field(default_factory=dict)  # module -> what the `stop` of its old version has raised
     held: dict[str, int] = field(default_factory=dict)
     late: frozenset[tuple[str, str]] = frozenset()  # hosts that were too busy to load the new versions before
     begun: float = 0.0
@@ -97,5 +98,6 @@ def receipt(record: FlowRecord, update: Update, trial_cpu_ms: float) -> dict[str
             "held": update.held.get(module, 0),
             "migrated": module in update.migrated,
             "mixed": module in update.mixed,
+            **({"stopError": update.stop_errors[module]} if module in update.stop_errors else {}),
         }
     return {"version": record.version, "modules": modules, "trialCpuMs": round(trial_cpu_ms, 1)}

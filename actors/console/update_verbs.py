@@ -51,7 +51,19 @@ def _apply(options: argparse.Namespace, client: RunnerClient, document: dict[str
     head = f"{flow_id}: {'added, stopped' if options.no_start else 'running'}{_version(outcome)}"
     lines = [_receipt_text(head, outcome)]
     lines += [f"  {module}: left out: {reason}" for module, reason in left_out.items()]
-    return done(options, outcome, "\n".join(lines), flow=flow_id, receipt=outcome.receipt, leftOut=left_out)
+    done(options, outcome, "\n".join(lines), flow=flow_id, receipt=outcome.receipt, leftOut=left_out)
+    return _regret(f"{flow_id}: applied", outcome)
+
+
+def _regret(done: str, outcome: Outcome) -> int:
+    """An update stands, but a `stop` of the version before has raised: that is no success."""
+    modules = (outcome.receipt or {}).get("modules", {}).items()
+    regrets = [
+        f"{done}, but stop of {module} failed: {what['stopError']}" for module, what in modules if "stopError" in what
+    ]
+    for regret in regrets:
+        print(f"runner: {regret}", file=sys.stderr)
+    return 1 if regrets else 0
 
 
 def _follow(options: argparse.Namespace, client: RunnerClient, source: FlowSource) -> int:
@@ -117,7 +129,8 @@ def rollback(options: argparse.Namespace) -> int:
     with connected(options, options.flow) as client:
         outcome = client.call("rollbackFlow", options.flow, options.context, options.to_version, timeout=None)
     text = _receipt_text(f"{options.flow}: rolled back{_version(outcome)}", outcome)
-    return done(options, outcome, text, flow=options.flow, receipt=outcome.receipt)
+    done(options, outcome, text, flow=options.flow, receipt=outcome.receipt)
+    return _regret(f"{options.flow}: rolled back", outcome)
 
 
 def _is_somewhere(options: argparse.Namespace, flow_id: str) -> bool:

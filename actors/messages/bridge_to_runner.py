@@ -25,11 +25,11 @@ class LoadFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModulesRetired:
-    """Every `stop` has returned; `errors` are what they raised."""
+    """Every `stop` has returned; `errors`: module -> what it raised."""
 
     flow: str
     key: str
-    errors: tuple[str, ...]
+    errors: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +84,11 @@ class HostFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostStopped:
-    """The host has ended because it was asked to; `errors` are what `stop` hooks raised."""
+    """The host has ended because it was asked to; `errors`: module -> what its `stop` raised."""
 
     flow: str
     key: str
-    errors: tuple[str, ...]
+    errors: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
