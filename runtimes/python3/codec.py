@@ -216,9 +216,9 @@ def restore(data: bytes) -> Any:
 
 
 def own_copy(value: Any) -> Any:
-    """Another of what restore() or copy_plain() has made."""
+    """Another of what a decoder or copy_plain() has made."""
     copy = copy_plain(value, NO_LIMIT)
-    return restore(encode(value)) if copy is None else copy
+    return restore(encode(value)) if copy is None and value is not None else copy
 
 
 def decode(data: bytes) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from _thread import get_ident
 
-from .codec import MAX_INT, MIN_INT, encode, restore
+from .codec import MAX_INT, MIN_INT, encode, own_copy, restore
 from .flow import NULL, ContextError, PortError, TurnTooLarge
 from .link import REDELIVERED
 
@@ -41,7 +41,7 @@ class Store:
         self.entries: dict[str, Any] = {}
         self.total_bytes = 0
         for key, value in values.items():
-            self.put(key, entry_of(value))
+            self.put(key, value if type(value) in (str, int, float, bool) or value is None else encode(value))
 
     def put(self, key: str, entry: Any) -> None:
         """Set or, with ABSENT, remove."""
@@ -53,16 +53,6 @@ class Store:
         else:
             self.entries[key] = entry
             self.total_bytes += weight(key, entry)
-
-
-def entry_of(value: Any) -> Any:
-    """A decoded value as it is kept: scalars as they are, everything else as its JSON, so that nobody can change it."""
-    return value if type(value) in (str, int, float, bool) or value is None else encode(value)
-
-
-def value_of(entry: Any) -> Any:
-    """The value that is kept, for somebody to have as his own."""
-    return restore(entry) if type(entry) is bytes else entry
 
 
 def weight(key: str, entry: Any) -> int:
@@ -119,7 +109,7 @@ class Context:
     @property
     def config(self) -> Any:
         """The module's `config`, a container as a copy."""
-        return value_of(self._slot.config)
+        return own_copy(self._slot.config)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -133,7 +123,7 @@ class Context:
             entry = self._slot.store.entries.get(key, ABSENT)
         if entry is ABSENT:
             return default
-        return value_of(entry)
+        return restore(entry) if type(entry) is bytes else entry
 
     def keys(self) -> list[str]:
         """All keys."""

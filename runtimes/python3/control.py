@@ -311,8 +311,9 @@ class Control:
                     break
                 gate.acquire()
                 slot.gates.append(gate)
+                is_here = self.slots.get(slot.number) is slot
             left_s = (limit - clock()) / 1e9
-            if left_s <= 0 or not gate.acquire(timeout=left_s) or self.slots.get(slot.number) is not slot:
+            if not is_here or left_s <= 0 or not gate.acquire(timeout=left_s):
                 raise CreditError(f"no credit: the runner wants no more from {slot.module_id} now")
         self.post(Produced(Call.named(slot, "send", "send", number), outcome, 1))
 

@@ -6,7 +6,7 @@ from collections import deque
 
 from .bodies import decode_array, decode_each
 from .codec import HAS_COPIES, restore
-from .context import Context, Store, entry_of
+from .context import Context, Store
 from .flow import NULL
 from .link import HEADERS, REDELIVERED
 from .loading import Namespace
@@ -172,7 +172,7 @@ class Slot:
 
     def __init__(self, host: Engine, number: int, load: Mapping[str, Any]) -> None:
         self.host, self.number = host, number
-        self.flow_id, self.module_id, self.config = load["flow"], load["module"], entry_of(load["config"])
+        self.flow_id, self.module_id, self.config = load["flow"], load["module"], load["config"]
         self.plain = False
         self.short: Out | None = None
         self.kind = 0

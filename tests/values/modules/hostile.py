@@ -4,6 +4,7 @@ Its config is {"programs": {CASE: [STEP, ...]}, "die": [CASE, ...], "part": VALU
 """
 
 import collections
+import copy
 import dataclasses
 import datetime
 import decimal
@@ -208,7 +209,7 @@ def act(message, context):
     for word, *rest in PROGRAMS[name].get(case, [["return"]]):
         match word:
             case "value":
-                value = rest[0]
+                value = copy.deepcopy(rest[0])
             case "make":
                 value = ODD[rest[0]]()
             case "dict":
