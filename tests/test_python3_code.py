@@ -249,7 +249,74 @@ def run(m, c):
 def test_a_value_that_is_refused_has_the_handlers_place(host: TextHost) -> None:
     error = host.failure("import datetime\n\ndef run(m, c):\n    return datetime.date(2020, 1, 1)")
     assert (error["file"], error["line"]) == ("m.py", 3)
-    assert error["message"] == "a value of type date cannot be sent"
+    assert error["message"] == "a date cannot be sent: send it.isoformat()"
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (
+            "{'a': {'b': datetime.datetime(2020, 1, 1)}}",
+            "a datetime in a.b cannot be sent: send it.isoformat()",
+        ),
+        ("[1, {'a b': [float('nan')]}]", "NaN in [1]['a b'][0] cannot be sent"),
+        ("[-float('inf')]", "an infinity in [0] cannot be sent"),
+        ("{'x': {1: 2}}", "an object with a key of type int in x cannot be sent: keys are text"),
+        ("{'x': [{1, 2}]}", "a set in x[0] cannot be sent: send sorted(it)"),
+        ("{'x': {'y': 2**63}}", "an integer beyond int64 in x.y cannot be sent"),
+        ("{'x': ['a\\ud800']}", "a text with a lone surrogate in x[0] cannot be sent"),
+        ("{'\\ud800': 1}", "a text with a lone surrogate cannot be sent"),
+        ("object()", "an object cannot be sent"),
+        ("[Point(1)]", "a Point in [0] cannot be sent: send dataclasses.asdict(it)"),
+        ("Point", "a type cannot be sent"),
+        ("{Text('k'): 1, 'k': 2}", "an object with two keys that are the same text cannot be sent"),
+        ("cycle", f"what is nested deeper than 120 in {'[0]' * 33}[... cannot be sent"),
+    ],
+)
+@pytest.mark.parametrize("is_fused", [False, True])
+def test_what_is_refused_is_named(host: TextHost, value: str, says: str, is_fused: bool) -> None:
+    code = f"""
+import dataclasses, datetime
+Point = dataclasses.make_dataclass("Point", ["x"])
+cycle = []
+cycle.append(cycle)
+class Text(str):
+    __hash__ = lambda s: 7
+    __eq__ = lambda s, o: s is o
+def run(m, c):
+    return {value}
+"""
+    slot, behind = host.module(code), host.module("def run(m, c):\n    return m")
+    if is_fused:
+        slot.wire(fused={"out": [(behind, "in", "w")]})
+    slot.data([1])
+    slot.done()
+    [error] = slot.errors
+    assert (error.info["error"]["type"], error.info["error"]["message"]) == ("DataError", says)
+
+
+@pytest.mark.parametrize("with_null", [False, True])
+def test_a_subclass_is_what_it_is_made_of(host: TextHost, with_null: bool) -> None:
+    """Whatever its methods say, and whatever stands beside it in the value."""
+    code = """
+class Row(list):
+    __iter__ = lambda s: iter("other")
+    __len__ = lambda s: 1
+class Record(dict):
+    items = keys = values = __iter__ = lambda s: 1 / 0
+class Text(str):
+    __str__ = lambda s: "other"
+class Number(int):
+    __int__ = __index__ = lambda s: 7
+class Real(float):
+    __float__ = lambda s: 7.5
+class Pair(tuple):
+    __iter__ = lambda s: iter("other")
+def run(m, c):
+    return [Row([1, [2]]), Record(a=1), Text("t"), Number(3), Real(1.5), Pair((1, 2)), m]
+"""
+    last = None if with_null else 1
+    assert host.module(code).run([[last]]) == [[[1, [2]], {"a": 1}, "t", 3, 1.5, [1, 2], [last]]]
 
 
 HOSTILE = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .codec import MAX_DEPTH, MIN_DEEP_BYTES, DecodeError, decode, is_wide, loads, openings, revive
+from .checking import MAX_DEPTH
+from .codec import MIN_DEEP_BYTES, DecodeError, decode, is_wide, loads, openings, revive
 from .flow import DataError
 
 TYPE_CHECKING = False

@@ -7,7 +7,6 @@ runs host.py as `__mp_main__` and imports the modules of this host by their inte
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -77,6 +76,8 @@ def loaded() -> None:
 
 def export() -> None:
     """Write every module where a child finds it."""
+    import json
+
     path = os.environ[VARIABLE] = f"{loading.HOME}/.modules.json"
     fields = ("name", "code", "files", "package", "folder")
     namespaces = [{field: getattr(n, field) for field in fields} for n in list(loading.namespaces.values())]
@@ -87,6 +88,8 @@ def export() -> None:
 
 def serve() -> None:
     """In a child that is not forked: the modules are there to be imported."""
+    import json
+
     from . import flow
 
     sys.modules["flow"] = flow

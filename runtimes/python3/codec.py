@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 
 from . import uuids
-from .flow import NULL, DataError
+from .checking import MAX_DEPTH, MAX_INT, MIN_INT, Refusal, is_escaped, prepare
+from .flow import DataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-MAX_DEPTH = 120
 NO_LIMIT = 1 << 62
 MIN_DEEP_BYTES = 2 * (MAX_DEPTH + 1)  # nothing shorter can be nested too deeply
-MAX_INT, MIN_INT = 2**63 - 1, -(2**63)
 DIGITS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 WIDE = b"0" * 19
 
@@ -149,64 +147,8 @@ def encode_checked(value: Any) -> bytes:
     """The JSON of a value, every part of it looked at."""
     try:
         return dumps(prepare(value))
-    except DataError:
-        raise
-    except (TypeError, ValueError, RecursionError) as error:
+    except (Refusal, TypeError, ValueError, RecursionError) as error:
         raise DataError(str(error)) from None
-
-
-def prepare(value: Any, depth: int = 1) -> Any:  # noqa: PLR0911
-    """A value as plain JSON types: bytes and own `$bytes` objects in their escaped form. Raises DataError."""
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return value
-    if kind is int:
-        if MIN_INT <= value <= MAX_INT:
-            return value
-        raise DataError(f"integer beyond 64 bits: {value if -(10**40) < value < 10**40 else 'very long'}")
-    if kind is float:
-        if value - value == 0:
-            return value
-        raise DataError(f"{value} cannot be sent")
-    if depth > MAX_DEPTH and isinstance(value, (dict, list, tuple, bytes, bytearray, memoryview)):
-        raise DataError(f"nested deeper than {MAX_DEPTH}")
-    if kind is dict:
-        result = {}
-        for key, item in value.items():
-            if type(key) is not str:
-                if not isinstance(key, str):
-                    raise DataError(f"object key of type {type(key).__name__}")
-                key = str.__str__(key)  # noqa: PLW2901
-            result[key] = prepare(item, depth + 1)
-        if len(result) == 1 and _is_escaped(key):
-            return {"$" + key: result[key]}
-        return result
-    if kind is list or kind is tuple:
-        return [prepare(item, depth + 1) for item in value]
-    if kind is bytes or kind is bytearray or kind is memoryview:
-        from binascii import b2a_base64
-
-        return {"$bytes": b2a_base64(value, newline=False).decode()}
-    if value is NULL:
-        return None
-    return prepare(plain(value), depth)
-
-
-def _is_escaped(key: str) -> bool:
-    """Whether a sole key is `$bytes` with any number of dollars."""
-    return key.endswith("$bytes") and not key[:-5].strip("$")
-
-
-def plain(value: Any) -> Any:
-    """The base value of an instance of a subclass: what JSON libraries agree on. Raises DataError for the rest."""
-    base: Any
-    for base in (str, int, float, dict, list, tuple, bytes, bytearray):
-        if isinstance(value, base):
-            return base.__str__(value) if base is str else base.__int__(value) if base is int else base(value)
-    enum = sys.modules.get("enum")
-    if enum is not None and isinstance(value, enum.Enum):
-        return value.value
-    raise DataError(f"a value of type {type(value).__name__} cannot be sent")
 
 
 def restore(data: bytes) -> Any:
@@ -263,7 +205,7 @@ def revive(value: Any, depth: int = 1) -> Any:
         (key,) = value
         if key == "$bytes":
             return _bytes(value[key])
-        if _is_escaped(key):
+        if is_escaped(key):
             return {key[1:]: revive(value[key], depth + 1)}
     return {key: item if type(item) is str else revive(item, depth + 1) for key, item in value.items()}
 

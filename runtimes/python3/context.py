@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from _thread import get_ident
 
-from .codec import MAX_INT, MIN_INT, encode, own_copy, restore
+from .checking import MAX_INT, MIN_INT
+from .codec import encode, own_copy, restore
 from .flow import NULL, ContextError, PortError, TurnTooLarge
 from .link import REDELIVERED
 
