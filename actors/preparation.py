@@ -22,6 +22,7 @@ from actors.messages.runner_to_client import Progress
 from actors.messages.system_to_actor import Ready
 from runtimes.environments import Recipe
 from runtimes.making import Failure, Making, failure_of, hold, leftovers
+from runtimes.sweep import sweep_command
 
 MAX_COMMANDS = max(2, os.cpu_count() or 1)
 MAX_COMMAND_S = 3600.0
@@ -219,4 +220,4 @@ class PreparationActor(EnvironmentKeeper):
     def delete(self, folders: list[Path]) -> None:
         """Delete folders by a child process: they may be large."""
         if folders and not self.closed:  # else the next runner does it
-            self._watch(Command.of(["rm", "-rf", *map(str, folders)]), None)
+            self._watch(Command.of(sweep_command(list(map(str, folders)))), None)

@@ -1,32 +1,31 @@
 """Makes the folders that environments.py describes: in a temporary folder of the same cache, renamed into place.
 
-`CACHE/making/NAME` holds `lock` (locked while its maker lives), `pid` (the command's process group), `request` (its
-stdin) and `result` (its working directory, which gets the name). So nothing half-made ever has a name, and what a
+`CACHE/making/NAME` holds `lock` (locked while its maker lives), `pid` (of the command), `request` (its stdin) and
+`result` (its working directory, which gets the name). So nothing half-made ever has a name, and what a
 killed runner has left is found: its lock is free. Also: who uses what, and taking away what nobody uses.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runtimes import locks, sweep
 from runtimes.environments import ABOUT, Recipe, about_of, lock_digest, read_locked
 
 NICENESS = 10
 MAKING = "making"
-FOLDER_VARIABLE = "RUNNER_MAKING_FOLDER"  # marks every process of a command, so that a later runner can sweep it
+REMOVED = "removed-"
 STDERR_LINES = 40
 _LAUNCHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")))
 
@@ -48,10 +47,8 @@ class Making:
 
     def __init__(self, cache: Path, recipe: Recipe) -> None:
         self.recipe = recipe
-        with _making_locked(cache) as parent:
-            self.folder = Path(tempfile.mkdtemp(prefix=f"{recipe.id}-", dir=parent))
-            self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.folder = _temporary(cache, f"{recipe.id}-")
+        self._lock = locks.own(self.folder)
         self.result = self.folder / "result"
         try:
             self.result.mkdir()
@@ -60,7 +57,7 @@ class Making:
             self.release()
             raise
         self._variables = {
-            **os.environ, "RUNNER_CACHE": str(cache), FOLDER_VARIABLE: str(self.folder), "PYTHONUNBUFFERED": "1",
+            **os.environ, "RUNNER_CACHE": str(cache), sweep.MAKING_FOLDER: str(self.folder), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
 
     def start(self, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
@@ -132,7 +129,7 @@ def make(cache: Path, recipe: Recipe) -> Failure | None:
         return Failure(reason=f"{recipe.command[0]} cannot be started: {error.strerror}")
     finally:
         making.release()
-        shutil.rmtree(making.folder, ignore_errors=True)
+        sweep.remove(making.folder)
 
 
 def failure_of(status: int, last_line: list[str], stderr: list[str]) -> Failure:
@@ -147,9 +144,9 @@ def failure_of(status: int, last_line: list[str], stderr: list[str]) -> Failure:
     return Failure(reason=reason)
 
 
-def launched(command: Sequence[str], niceness: int, confinement: Sequence[str] = ()) -> list[str]:
-    """The command as launch.py is to start it: it dies with this process and gains no privileges."""
-    return [*_LAUNCHER, str(os.getpid()), str(niceness), *confinement, "--", *command]
+def launched(command: Sequence[str], niceness: int, options: Sequence[str] = ()) -> list[str]:
+    """The command as launch.py is to start it, with its options: it dies with this process and gains no privileges."""
+    return [*_LAUNCHER, str(os.getpid()), str(niceness), *options, "--", *command]
 
 
 def kill_group(pid: int) -> None:
@@ -167,61 +164,34 @@ def hold(place: Path) -> int | None:
         fd = os.open(place / ABOUT, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
-    fcntl.flock(fd, fcntl.LOCK_SH)  # whoever looks whether it is used, or takes it away, needs a moment only
-    if about_of(place) is not None and _is_still(fd, place / ABOUT):
+    if locks.share(fd) and about_of(place) is not None and _is_still(fd, place / ABOUT):
         return fd
-    os.close(fd)
+    os.close(fd)  # it is being taken away
     return None
 
 
 def is_used(place: Path) -> bool:
     """Whether any process holds it."""
-    return _is_locked(place / ABOUT)
+    return locks.is_locked(place / ABOUT)
 
 
 def take_away(cache: Path, place: Path) -> Path:
     """Take its name from a folder; returns where it can be deleted. Raises InUseError."""
-    with (place / ABOUT).open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InUseError(f"{place.name} is in use") from None
-        with _making_locked(cache) as parent:
-            trash = Path(tempfile.mkdtemp(prefix="removed-", dir=parent))
-            place.rename(trash / place.name)
+    with (place / ABOUT).open("r+b") as file:
+        if not locks.seize(file.fileno()):
+            raise InUseError(f"{place.name} is in use")
+        trash = _temporary(cache, REMOVED)
+        place.rename(trash / place.name)
     return trash
 
 
 def leftovers(cache: Path) -> list[Path]:
     """End what is left of the commands of dead runners; returns the folders they have left, to be deleted."""
-    if not (cache / MAKING).is_dir():
-        return []
-    with _making_locked(cache) as parent:
-        dead = [folder for folder in parent.iterdir() if folder.is_dir() and not _is_locked(folder / "lock")]
-    for folder in dead:
-        with contextlib.suppress(OSError, ValueError):
-            _kill_marked(int((folder / "pid").read_text()), f"{FOLDER_VARIABLE}={folder}")
+    folders = (cache / MAKING).glob("*")
+    dead = [folder for folder in folders if folder.name.startswith(REMOVED) or locks.is_abandoned(folder)]
+    if dead:
+        sweep.end_marked(map(str, dead))
     return dead
-
-
-def _kill_marked(group: int, marker: str) -> None:
-    """Kill the processes of a group whose environment says that they are meant: numbers are used again."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            pid = int(process.name)
-            if os.getpgid(pid) == group and marker.encode() in (process / "environ").read_bytes().split(b"\0"):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _is_still(fd: int, path: Path) -> bool:
@@ -232,14 +202,7 @@ def _is_still(fd: int, path: Path) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def _making_locked(cache: Path) -> Iterator[Path]:
-    """The folder of temporary folders. Locked for the moment in which a folder and its lock come into being."""
+def _temporary(cache: Path, prefix: str) -> Path:
     parent = cache / MAKING
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield parent
-    finally:
-        os.close(fd)
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
