@@ -28,6 +28,7 @@ from actors.outer_actor import OuterActor
 from actors.runner import ConfigureRunner, RunnerActor
 from actors.state_folder import RunFolder
 from actors.system import ActorSystem
+from runtimes.manifest import find_versions, load_runtimes, runtime_folders
 
 SLICE_S = 0.02  # then the outer system has its turn
 STOP_TIMEOUT_S = 30.0
@@ -78,6 +79,8 @@ class OuterRunner(OuterActor):
         except OSError as error:
             self.send(sender, RunnerHosted(pid=os.getpid(), error=f"{message.state}: {error.strerror}"))
             return
+        runtimes = load_runtimes(runtime_folders())
+        find_versions(runtimes[id] for id in message.runtimes or runtimes if id in runtimes)
         self.system = ActorSystem()
         self.parent_fd = os.pidfd_open(os.getppid())
         # Readable while inner messages are pending: the epoll alone does not tell.

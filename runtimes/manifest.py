@@ -245,6 +245,14 @@ def find_version(runtime: Runtime) -> Found:
     return runtime.parse_version(done.stdout or done.stderr)
 
 
+def find_versions(runtimes: Iterable[Runtime]) -> None:
+    """Find them side by side, for a process that has nothing else to do yet; later it need not wait for any."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(find_version, runtimes))
+
+
 def listed(runtimes: Iterable[Runtime]) -> list[dict[str, Any]]:
     """The answer of listRuntimes: id, name, version, available and, when it is not, the reason."""
     entries = []

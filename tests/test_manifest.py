@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.manifest import ManifestError, Runtime, find_version, load_runtimes, runtime_folders
+from runtimes.manifest import ManifestError, Runtime, find_version, find_versions, load_runtimes, runtime_folders
 
 REPOSITORY = Path(__file__).parents[1]
 GOOD = """id: toy
@@ -167,3 +167,20 @@ def test_an_unusable_version_is_a_reason(tmp_path: Path, script: str, reason: st
 )
 def test_versions_are_parsed(tmp_path: Path, output: str, version: str) -> None:
     assert toy(tmp_path).parse_version(output).version == version
+
+
+def test_versions_are_found_side_by_side(tmp_path: Path) -> None:
+    """Later nobody waits for them: the commands are not run again."""
+    runtimes = []
+    for number in range(3):
+        folder = tmp_path / f"r{number}"
+        folder.mkdir()
+        ran = folder / "ran"
+        text = (REPOSITORY / "runtimes" / "ruby" / "runtime.yaml").read_text()
+        words = f"[sh, -c, 'echo >>{ran}; echo 3.{number + 1}']"
+        text = text.replace("id: ruby", f"id: r{number}").replace("[ruby, --version]", words)
+        (folder / "runtime.yaml").write_text(text)
+        runtimes.append(load_runtimes([tmp_path])[f"r{number}"])
+    find_versions(runtimes)
+    assert [find_version(runtime).version for runtime in runtimes] == ["3.1", "3.2", "3.3"]
+    assert [(runtime.folder / "ran").read_text() for runtime in runtimes] == ["\n"] * 3
