@@ -52,6 +52,7 @@ class BridgeActor(Members):
         self.members, self.names = dict(message.members), dict(message.plan.modules)
         self.outputs = dict(message.plan.outputs)
         self.folder, self.env, self.limits = message.folder, message.env, message.limits
+        self.sweeper = message.sweeper
         self.life, self.muted = Life.NONE, message.mute_sources
         self.serving: frozenset[int] = frozenset()  # slots that work; the other members are loaded only
         self.owed = {"loaded"}  # what the runner waits for
@@ -71,11 +72,12 @@ class BridgeActor(Members):
         self.new_probation()
         self.transaction = Transaction(self.outputs)
         self.new_service()
+        folder = self.folder.with_name(f"{self.folder.name}-{self.plan.key}-{self.starts}")
         try:
-            folder = self.folder / f"{self.plan.key}-{self.starts}"
             self.host = HostProcess(self.command, folder, self.env, self.limits)
         except OSError as error:
             self.host = None
+            self.sweep(folder)
             self._host_ended(f"it cannot be started: {error}")
             return
         for fd in (self.host.output_fd, self.host.pid_fd, self.host.log_fd):
@@ -90,7 +92,6 @@ class BridgeActor(Members):
 
     def _hello(self, frame: Frame) -> None:
         assert self.host is not None
-        self.host.unlink_fifos()
         hello = orjson.loads(frame.body)
         if hello.get("protocol") != PROTOCOL_VERSION:
             raise ProtocolError(f"the host speaks protocol {hello.get('protocol')}, this runner {PROTOCOL_VERSION}")
@@ -173,6 +174,7 @@ class BridgeActor(Members):
             self.system.unwatch(fd)
         self.host = None
         status = host.reap()
+        self.sweep(host.folder)
         if self.killed_for:
             status = f"{self.killed_for} ({status})"
         elif self.watch is not None:

@@ -30,6 +30,7 @@ OUTPUT_HIGH_BYTES = 1 << 20  # more answers than this waiting: the connection is
 MAX_OUTPUT_BYTES = 128 << 20
 READ_BYTES = 256 << 10
 ACCEPT_AGAIN_S = 1.0
+_OF_A_HOST = rpc.failure(None, rpc.REFUSED, "the API is not for modules: this process belongs to a host")
 _TOO_MANY = rpc.failure(None, rpc.REFUSED, f"{MAX_CONNECTIONS} connections are open, more are not taken")
 log = logging.getLogger("runner.door")
 
@@ -145,9 +146,13 @@ class DoorActor(BaseActor):
             self.wakeupAfter(ACCEPT_AGAIN_S)
             return
         client.setblocking(False)
-        if len(self.connections) >= MAX_CONNECTIONS:
+        refusal = _TOO_MANY if len(self.connections) >= MAX_CONNECTIONS else None
+        if unix_socket.is_of_a_host(client):
+            log.warning("a module's process has tried to use the API; it was refused")
+            refusal = _OF_A_HOST
+        if refusal is not None:
             with client, contextlib.suppress(OSError):
-                client.send(_TOO_MANY)  # fits into the empty buffer of a new socket
+                client.send(refusal)  # fits into the empty buffer of a new socket
             return
         self.count += 1
         self.connections[client.fileno()] = Connection(self.count, client)

@@ -198,7 +198,8 @@ class FlowLife(FlowPrepare):
             bridge,
             to_bridge.StartHost(
                 flow=flow.id, plan=plan, command=command.words, members=members,
-                folder=self.run_folder / flow.id / str(self.count_hosts), env=command.env, limits=command.limits,
+                folder=self.run_folder / f"{flow.id}-{self.count_hosts}", env=command.env, limits=command.limits,
+                sweeper=self.sweeper,
                 mute_sources=record.mute_sources, barred=record.debug.barred,
                 hold_fusing=hold_fusing,
             ),

@@ -18,8 +18,11 @@ from actors.flows.model import Flow, FlowError, Module
 from actors.host_limits import HostLimits, limits_of
 from actors.load import failure_sentence
 from actors.messages.preparation_to_runner import Prepared
-from actors.messages.runner_to_preparation import Prepare
+from actors.messages.runner_to_preparation import OpenCache, Prepare
 from actors.operation import Expect, Steps
+from actors.preparation import PreparationActor
+from actors.state_folder import shown_places
+from actors.sweeper import SweeperActor
 from runtimes.environments import Recipe, Unit, about_of, build_recipe, environment_recipe
 from runtimes.manifest import Runtime, find_version
 
@@ -48,7 +51,17 @@ class FlowPrepare(BaseActor):
         super().__init__()
         self.runtimes: dict[str, Runtime] = {}
         self.cache = Path()
+        self.hidden: tuple[str, ...] = ()  # from every host
+        self.shown: tuple[str, ...] = ()
         self.preparation: ActorAddress | None = None
+        self.sweeper: ActorAddress | None = None
+
+    def open_preparation(self, cache: Path, hidden: tuple[str, ...]) -> None:
+        """Where environments and builds are kept, and what hosts are not to see."""
+        self.cache, self.hidden, self.shown = cache, hidden, shown_places(cache, hidden)
+        self.sweeper = self.createActor(SweeperActor)
+        self.preparation = self.createActor(PreparationActor)
+        self.send(self.preparation, OpenCache(cache=cache))
 
     def preparing(self, flow: Flow, keys: Collection[str]) -> Steps:
         """Make what the hosts of these keys need, side by side. Returns (host key -> HostCommand, errors)."""
@@ -76,7 +89,7 @@ class FlowPrepare(BaseActor):
             places = {"build" if "units" in recipe.about else "environment": recipe.place for recipe in some}
             module = members[key][0]  # all of a host have the same environment variables and limits
             runtime = self.runtimes[module.runtime]
-            limits = limits_of(module.limits, runtime.data_segment)
+            limits = limits_of(module.limits, runtime.data_segment, self.hidden, self.shown)
             words = tuple(runtime.host_command(**places, memory_mb=limits.memory_mb))
             env = runtime.host_variables(limits.memory_mb) | module.env
             commands[key] = HostCommand(words, env, limits, answer.holds)

@@ -63,7 +63,7 @@ class FlowTrial(FlowLife):
         for key, modules in trials.items():
             trial = update.trials[key] = self.createActor(TrialActor)
             self.count_hosts += 1
-            folder = self.run_folder / new.id / f"trial-{self.count_hosts}"
+            folder = self.run_folder / f"{new.id}-{self.count_hosts}-trial"
             command = update.commands[key]
             self.send(
                 trial,
@@ -72,6 +72,7 @@ class FlowTrial(FlowLife):
                     key=key,
                     command=command.words,
                     folder=folder,
+                    sweeper=self.sweeper,
                     env=command.env,
                     limits=command.limits,
                     modules=tuple(modules),

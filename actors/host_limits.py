@@ -15,18 +15,23 @@ TEMP_MB = 1024  # of a host with limits that does not say
 MORE_TASKS = 4096  # of the host's user, than all of the machine when it starts: a backstop against fork bombs
 _MIB = 1 << 20
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
-_SHARED_MEMORY = "/dev/shm"  # where the locks of Python's multiprocessing are
+_SHARED_MEMORY, _TERMINALS = "/dev/shm", "/dev/pts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostLimits:
-    """The limits of one host; None: no limit. `data_segment`: the kernel refuses memory near `memory_mb`."""
+    """The limits of one host; None: no limit. `data_segment`: the kernel refuses memory near `memory_mb`.
+
+    `hidden` are folders that it is not to see, but for what of them is `shown`.
+    """
 
     memory_mb: int | None = None
     cpu_s: int | None = None
     open_files: int = OPEN_FILES
     temp_mb: int | None = None
     writable: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
     data_segment: bool = False
 
     @property
@@ -45,13 +50,19 @@ class HostLimits:
             limits[resource.RLIMIT_NPROC] = _tasks() + MORE_TASKS
         return limits
 
-    def writable_paths(self) -> list[str]:
-        """Where it may write besides its own folder. No quota covers shared memory: with limits, on request only."""
-        paths = [*_DEVICES, *self.writable, *(() if self.watched else (_SHARED_MEMORY,))]
-        return [path for path in paths if Path(path).exists()]
+    def places(self) -> list[str]:
+        """Where it may write besides its own folder, and what it can see, as options of runtimes/launch.py."""
+        hidden = [*self.hidden, _TERMINALS, f"/run/user/{os.getuid()}"]
+        own: list[str] = []
+        if _SHARED_MEMORY not in self.writable:  # no quota covers it: hosts with limits have none
+            (hidden if self.watched else own).append(_SHARED_MEMORY)
+        places = {"write": (*_DEVICES, *self.writable), "own": own, "hide": hidden, "show": self.shown}
+        return [f"--{what}={path}" for what, paths in places.items() for path in paths if Path(path).exists()]
 
 
-def limits_of(limits: Mapping[str, Any], data_segment: bool) -> HostLimits:
+def limits_of(
+    limits: Mapping[str, Any], data_segment: bool, hidden: tuple[str, ...] = (), shown: tuple[str, ...] = ()
+) -> HostLimits:
     """Of a module's `limits`; its host is watched if there is more than `writable`."""
     watched = bool(limits.keys() - {"writable"})
     return HostLimits(
@@ -60,6 +71,8 @@ def limits_of(limits: Mapping[str, Any], data_segment: bool) -> HostLimits:
         open_files=limits.get("open_files", OPEN_FILES),
         temp_mb=limits.get("temp_mb", TEMP_MB) if watched else None,
         writable=tuple(limits.get("writable", ())),
+        hidden=hidden,
+        shown=shown,
         data_segment=data_segment,
     )
 

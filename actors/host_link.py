@@ -11,6 +11,7 @@ import os
 import select
 from collections import deque
 from enum import Enum, auto
+from pathlib import Path
 
 import orjson
 from thespian.actors import ActorAddress, ActorExitRequest
@@ -21,6 +22,7 @@ from actors.host_process import HostProcess
 from actors.host_watch import WATCH_S, HostWatch
 from actors.messages import module_to_bridge as from_module
 from actors.messages.system_to_actor import Ready
+from actors.messages.to_sweeper import SweepFolders
 from runtimes.frames import HEADER, Decoder, Frame, Kind, ProtocolError
 
 READ_BYTES = 256 << 10
@@ -55,6 +57,7 @@ class HostLink(BaseActor):
     serves_flow = True
     flow: str
     key: str  # of the host, for people
+    sweeper: ActorAddress  # gets the folders of hosts that have ended
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +86,12 @@ class HostLink(BaseActor):
                 self.system.unwatch(fd)
             with contextlib.suppress(ChildProcessError):
                 self.host.reap()
+            self.sweep(self.host.folder)
             self.host = None
+
+    def sweep(self, folder: Path) -> None:
+        """Nobody needs the folder of a host any more, nor what it has left running."""
+        self.send(self.sweeper, SweepFolders(folders=(folder,)))
 
     # limits --------------------------------------------------------------------------------------------------------
 

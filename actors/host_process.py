@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import resource
-import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -14,69 +13,61 @@ from pathlib import Path
 
 from actors.host_limits import HostLimits
 from runtimes.making import launched
+from runtimes.sweep import HOST_FOLDER, TEMP
 
 PIPE_BYTES = 256 << 10
-FOLDER_VARIABLE = "RUNNER_HOST_FOLDER"  # marks every process of the host, so that a later runner can sweep it
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")  # the first that is set decides
 
 
 class HostProcess:
-    """A started host. Descriptors: `input_fd` (write), `output_fd`, `log_fd` (stdout and stderr), `pid_fd`."""
+    """A started host. Descriptors: `input_fd` (write), `output_fd`, `log_fd` (stdout and stderr), `pid_fd`.
+
+    Its `folder` is for whoever ends it to remove (runtimes/sweep.py).
+    """
 
     def __init__(
         self, command: Sequence[str], folder: Path, env: dict[str, str], limits: HostLimits, niceness: int = 0
     ) -> None:  # fmt: skip
-        """Start `command INPUT OUTPUT`; raises OSError with nothing left behind."""
+        """Start `command INPUT OUTPUT`; raises OSError with nothing left behind but the folder."""
         self.folder = folder
-        self.temp = folder / "tmp"
+        self.temp = folder / TEMP
         self.temp.mkdir(parents=True, mode=0o700)
-        self._fifos = [folder / "in", folder / "out"]
         self._fds: list[int] = []
         self.cpu_s = 0.0
-        try:
-            for fifo in self._fifos:
-                os.mkfifo(fifo, 0o600)
-            # O_RDWR: opening does not wait for the host, and a write never meets a missing reader.
-            self.input_fd = self._own(os.open(self._fifos[0], os.O_RDWR | os.O_NONBLOCK))
-            self.output_fd = self._own(os.open(self._fifos[1], os.O_RDONLY | os.O_NONBLOCK))
-            for fd in self._fds:
-                with contextlib.suppress(OSError):  # an ordinary user's pipe budget is used up: slower, not wrong
-                    fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            self.log_fd, log_end = os.pipe()
-            self._own(self.log_fd)
-            os.set_blocking(self.log_fd, False)
-            variables = utf8({name: os.environ[name] for name in _PASSED_ON if name in os.environ})
+        with contextlib.ExitStack() as ends:  # of the host and of its log
             try:
+                # O_RDWR: a write never meets a missing reader.
+                self.input_fd = self._own(_nameless_fifo(folder / "in"))
+                fifo = self._own(_nameless_fifo(folder / "out"))
+                pipes = [_reopen(self.input_fd, os.O_RDONLY), _reopen(fifo, os.O_WRONLY)]
+                for fd in pipes:
+                    ends.callback(os.close, fd)
+                self.output_fd = self._own(_reopen(fifo, os.O_RDONLY | os.O_NONBLOCK))
+                self._fds.remove(fifo)
+                os.close(fifo)
+                self.log_fd, log_end = os.pipe()
+                self._own(self.log_fd)
+                ends.callback(os.close, log_end)
+                os.set_blocking(self.log_fd, False)
+                variables = utf8({name: os.environ[name] for name in _PASSED_ON if name in os.environ})
+                rlimits = ",".join(f"{number}:{value}" for number, value in limits.rlimits().items())
+                options = [f"--limits={rlimits}", f"--write={self.temp}", *limits.places()]
+                options += [f"--pipe={fd}" for fd in pipes]
                 self._process = subprocess.Popen(
-                    launched([*command, *map(str, self._fifos)], niceness, self._confinement(limits)),
-                    stdin=subprocess.DEVNULL, stdout=log_end, stderr=log_end,
-                    cwd=self.temp, env=variables | {"TMPDIR": str(self.temp), FOLDER_VARIABLE: str(folder)} | env,
-                    start_new_session=True,
+                    launched(command, niceness, options), stdin=subprocess.DEVNULL, stdout=log_end, stderr=log_end,
+                    cwd=self.temp, env=variables | {"TMPDIR": str(self.temp), HOST_FOLDER: str(folder)} | env,
+                    pass_fds=pipes, start_new_session=True,
                 )  # fmt: skip
-            finally:
-                os.close(log_end)
-            self.pid = self._process.pid
-            (folder / "pid").write_text(str(self.pid))
-            self.pid_fd = self._own(os.pidfd_open(self.pid))
-        except BaseException:
-            self.close()
-            raise
-
-    def _confinement(self, limits: HostLimits) -> list[str]:
-        """What the kernel is to hold it to."""
-        rlimits = ",".join(f"{number}:{value}" for number, value in limits.rlimits().items())
-        writable = [*map(str, [self.temp, *self._fifos]), *limits.writable_paths()]
-        return [rlimits, *writable]
+                self.pid = self._process.pid
+                self.pid_fd = self._own(os.pidfd_open(self.pid))
+            except BaseException:
+                self.close()
+                raise
 
     def _own(self, fd: int) -> int:
         self._fds.append(fd)
         return fd
-
-    def unlink_fifos(self) -> None:
-        """Both ends are open: the names are of no more use."""
-        for fifo in self._fifos:
-            fifo.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End the host and everything in its process group."""
@@ -102,11 +93,10 @@ class HostProcess:
             return f"signal {-status}"
 
     def close(self) -> None:
-        """Close the descriptors, remove the folder."""
+        """Close the descriptors."""
         for fd in self._fds:
             os.close(fd)
         self._fds.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def utf8(variables: dict[str, str]) -> dict[str, str]:
@@ -116,3 +106,20 @@ def utf8(variables: dict[str, str]) -> dict[str, str]:
     if charset.lower().replace("-", "") == "utf8":
         return variables
     return variables | {"LC_ALL" if name == "LC_ALL" else "LC_CTYPE": "C.UTF-8"}
+
+
+def _nameless_fifo(path: Path) -> int:
+    """A named pipe, open for both, whose name is gone before anybody else could open it."""
+    os.mkfifo(path, 0o600)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        path.unlink()
+    with contextlib.suppress(OSError):  # an ordinary user's pipe budget is used up: slower, not wrong
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return fd
+
+
+def _reopen(fifo: int, flags: int) -> int:
+    """Another end of it; opening does not wait, for `fifo` reads and writes."""
+    return os.open(f"/proc/self/fd/{fifo}", flags | os.O_CLOEXEC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,17 +28,19 @@ from actors.messages import session_to_runner as from_session
 from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.preparation_to_runner import PreparationClosed, Prepared
 from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_preparation import CancelPreparation, ClosePreparation, OpenCache
+from actors.messages.runner_to_preparation import CancelPreparation, ClosePreparation
+from actors.messages.sweeper_to_runner import SweeperClosed
 from actors.messages.system_to_actor import QuietPoint
+from actors.messages.to_sweeper import CloseSweeper
 from actors.operation import JobError, NotBegunError, Operation, Steps
 from actors.parameters import request_problem
-from actors.preparation import PreparationActor
+from actors.state_folder import hidden_places
 from runtimes.environments import cache_folder
 from runtimes.manifest import listed, load_runtimes, runtime_folders
 
 HURRY_S = 10.0  # beyond drain_timeout_s; then a job that is under way when the runner is to end is ended half-way
 CLOSE_S = 30.0  # beyond twice drain_timeout_s; then the runner ends without those that have not stopped
-_PREPARING = "what is being prepared"
+_PREPARING, _SWEEPING = "what is being prepared", "what hosts have left"
 log = logging.getLogger("runner.flow")
 
 
@@ -61,14 +62,12 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
         """Read the runtimes' manifests."""
         self.run_folder = message.run_folder
-        self.cache = message.cache
         self.kept_folder = message.kept
-        self.preparation = self.createActor(PreparationActor)
-        self.send(self.preparation, OpenCache(cache=message.cache))
+        self.open_preparation(message.cache, hidden_places(message.run_folder, message.kept))
         runtimes = load_runtimes(runtime_folders())
         offered = runtimes if message.runtimes is None else message.runtimes
         self.runtimes = {id: runtime for id, runtime in runtimes.items() if id in offered}
-        self._closers: deque[Closing] = deque()  # of ShutDowns
+        self._closers: list[Closing] = []  # of ShutDowns
         self.ending = False
 
     def _find_handler(self, kind: type) -> Callable[..., None]:
@@ -313,9 +312,11 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         """Stop and keep every flow, stop what is being prepared, then answer; what is stuck is not waited for."""
         self.ending = True
 
-        closing = Closing([_PREPARING, *self.flows], lambda errors: self.reply(message, sender, data=errors))
+        names = [_PREPARING, _SWEEPING, *self.flows]
+        closing = Closing(names, lambda errors: self.reply(message, sender, data=errors))
         self._closers.append(closing)
         self.send(self.preparation, ClosePreparation())
+        self.send(self.sweeper, CloseSweeper())
         drain_s = max((record.flow.drain_timeout_s for record in self.flows.values()), default=0.0)
         self.wakeupAfter(2 * drain_s + CLOSE_S, ("close", (closing, 2 * drain_s + CLOSE_S)))
         for id, record in list(self.flows.items()):
@@ -336,7 +337,13 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
 
     def receiveMsg_PreparationClosed(self, _message: PreparationClosed, _sender: ActorAddress) -> None:
         """Of a runner that ends."""
-        self._closers.popleft().ended(_PREPARING)
+        for closing in self._closers:
+            closing.ended(_PREPARING)
+
+    def receiveMsg_SweeperClosed(self, _message: SweeperClosed, _sender: ActorAddress) -> None:
+        """The same."""
+        for closing in self._closers:
+            closing.ended(_SWEEPING)
 
 
 def _listed(record: FlowRecord) -> dict[str, Any]:

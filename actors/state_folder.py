@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import shutil
-import signal
+import sys
+import time
+import uuid
 from pathlib import Path
 
-from actors.host_process import FOLDER_VARIABLE
+from runtimes import locks
+from runtimes.manifest import runtime_folders
+from runtimes.sweep import end_marked, remove, sweep_command
+
+SWEEP_S = 1.0  # what takes longer is left to a process that outlives us
+DEAD = "dead-"
 
 
 def default_state_folder() -> Path:
@@ -28,50 +32,43 @@ class RunFolder:
         runs.mkdir(parents=True, exist_ok=True, mode=0o700)
         sweep(runs)
         self.path = runs / str(os.getpid())
-        shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(mode=0o700)
-        self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = locks.own(self.path)
 
     def close(self) -> None:
         """The runner ends in order."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        _give_up([self.path])
         os.close(self._lock)
 
 
 def sweep(runs: Path) -> None:
     """End the hosts and remove the folders of runners that are dead: nobody holds the lock of their folder."""
-    for folder in runs.iterdir():
-        if _is_dead(folder):
-            for pid_file in folder.glob("*/*/pid"):
-                _kill_marked(pid_file)
-            shutil.rmtree(folder, ignore_errors=True)
+    dead = [path for path in runs.iterdir() if path.name.startswith(DEAD) or locks.is_abandoned(path)]
+    if dead:
+        _give_up(dead)
 
 
-def _is_dead(folder: Path) -> bool:
-    try:
-        fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False  # just being made
-    except NotADirectoryError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(fd)
+def _give_up(folders: list[Path]) -> None:
+    """End what is marked with them, then give them up; they are gone, or soon will be."""
+    end_marked(map(str, folders))
+    until = time.monotonic() + SWEEP_S
+    left = []
+    for folder in folders:
+        if not remove(folder, until) and folder.exists():
+            left.append(str(folder.rename(folder.with_name(f"{DEAD}{uuid.uuid4().hex}"))))  # its number may be needed
+    if left:
+        command = sweep_command(left)
+        os.posix_spawn(command[0], command, os.environ, setsid=True)
 
 
-def _kill_marked(pid_file: Path) -> None:
-    """Kill what is left of a host's process group, if its environment says that it is that host's."""
-    marker = f"{FOLDER_VARIABLE}={pid_file.parent}".encode()
-    with contextlib.suppress(OSError, ValueError):
-        group = int(pid_file.read_text())
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                pid = int(process.name)
-                if os.getpgid(pid) == group and marker in (process / "environ").read_bytes().split(b"\0"):
-                    os.kill(pid, signal.SIGKILL)
+def hidden_places(run_folder: Path, kept: Path | None) -> tuple[str, ...]:
+    """Folders that no host is to see: sockets, keys, kept flows, other hosts' folders, of other runners too."""
+    places = {run_folder.parent.parent, default_state_folder(), *([kept.parent.parent] if kept else [])}
+    return tuple(str(place) for place in places)
+
+
+def shown_places(cache: Path, hidden: tuple[str, ...]) -> tuple[str, ...]:
+    """What hosts need, if it is in one of the hidden folders."""
+    needed = [cache, Path(sys.prefix), Path(sys.base_prefix), *runtime_folders()]
+    within = [Path(place).resolve() for place in hidden]
+    return tuple(str(path) for path in needed if any(path.resolve().is_relative_to(place) for place in within))

@@ -33,6 +33,7 @@ class TrialActor(HostLink):
     def receiveMsg_RunTrial(self, message: from_runner.RunTrial, sender: ActorAddress) -> None:
         """Begin."""
         self.runner, self.flow, self.key = sender, message.flow, message.key
+        self.sweeper = message.sweeper
         self.load_ms: dict[str, float] = {}
         self.slots: dict[str, int] = {}
         self.hooks: dict[str, list[str]] = {}
@@ -44,6 +45,7 @@ class TrialActor(HostLink):
         try:
             self.host = HostProcess(message.command, message.folder, message.env, message.limits, NICENESS)
         except OSError as error:
+            self.sweep(message.folder)
             self._end_trial((f"{self.flow}: a host of {message.key} cannot be started: {error}",))
             return
         self.life = Life.STARTING
@@ -148,7 +150,6 @@ class TrialActor(HostLink):
     def _take(self, frame: Frame) -> None:
         if frame.kind == Kind.HELLO:
             assert self.host is not None
-            self.host.unlink_fifos()
             if orjson.loads(frame.body).get("protocol") != PROTOCOL_VERSION:
                 raise ProtocolError("the host speaks another protocol")
             self.life = Life.OPEN
@@ -177,6 +178,7 @@ class TrialActor(HostLink):
             self.system.unwatch(fd)
         self.host = None
         self.status = host.reap()
+        self.sweep(host.folder)
         self.cpu_ms = host.cpu_s * 1000
         if self.ending:
             self._tell_closed()

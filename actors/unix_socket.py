@@ -1,12 +1,19 @@
-"""Unix sockets in folders of any depth: an address has room for 108 bytes, `/proc/self/fd` makes every path short."""
+"""Unix sockets in folders of any depth: an address has room for 108 bytes, `/proc/self/fd` makes every path short.
+
+Also: who has connected.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
+import struct
 from pathlib import Path
 
 BACKLOG = 64
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_CONFINEMENT = re.compile(rb"^(NoNewPrivs|Seccomp|Seccomp_filters):\s+(\d+)$", re.MULTILINE)
 
 
 def listen(path: Path) -> socket.socket:
@@ -38,3 +45,24 @@ def connect(path: Path) -> socket.socket:
     finally:
         os.close(folder)
     return client
+
+
+def is_of_a_host(client: socket.socket) -> bool:
+    """Whether a host has connected, or a process that one has started, whoever its parent is by now.
+
+    They are known by what none of them can get rid of: they gain no privileges and have more filters than this process.
+    """
+    pid, _, _ = _CREDENTIALS.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    if pid == 0:  # from outside of this container, where no host is
+        return False
+    try:
+        privileges, filters = _confinement(pid)
+    except OSError:
+        return True  # it has ended: nobody can say what it was
+    return bool(privileges) and filters > _confinement(os.getpid())[1]
+
+
+def _confinement(pid: int) -> tuple[int, int]:
+    """no_new_privs, and how many filters the process has for its system calls."""
+    fields = {name: int(value) for name, value in _CONFINEMENT.findall(Path(f"/proc/{pid}/status").read_bytes())}
+    return fields[b"NoNewPrivs"], fields.get(b"Seccomp_filters", fields[b"Seccomp"])

@@ -1,47 +1,34 @@
 """Between the runner and a host or a compiler: takes away what it must not have, then becomes its command.
 
-`python -I -S launch.py RUNNER_PID NICENESS [RLIMITS PATH...] -- COMMAND...`; RLIMITS is `NUMBER:VALUE,...`,
-each PATH may be written to, everything else may not, where the kernel has landlock. Without them (a compiler) it may.
+`python -I -S launch.py RUNNER_PID NICENESS [OPTION...] -- COMMAND...`; of a host the options are
+
+    --limits=NUMBER:VALUE,...   its rlimits
+    --write=PATH                it may write there; nowhere else, where the kernel can hold it to that
+    --own=PATH                  it may write there, and where it can be it is a folder that nobody else has
+    --hide=PATH --show=PATH     a folder that it cannot see; what it can in such a folder
+    --pipe=FD                   an end of its pipes, which becomes the command's next word as /dev/fd/N
+
+Without any (a compiler) only what no program needs is refused. docs/security.md says what holds where.
 
 A program of its own, not a function between fork and exec: a process of the runner's size takes milliseconds to fork,
-in which no message moves, while vfork and exec take a tenth of one. Imports nothing of the runner, and of the library
-only what is cheap: it runs before every host, and `ctypes`, `json`, `signal` take longer than all that is done here.
+in which no message moves, while vfork and exec take a tenth of one. Imports nothing of the runner but
+confinement/, and of the library only what is cheap: it runs before every host, and `ctypes`, `json`, `signal` take
+longer than all that is done here.
 """
 
-import _ctypes
 import os
 import resource
 import sys
 
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from runtimes.confinement import landlock, mounts, seccomp
+from runtimes.confinement.kernel import prctl
+
 SIGKILL = 9
-PR_SET_PDEATHSIG, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 23, 24, 38
-# Of root's: chown, dac_override, dac_read_search, fowner, fsetid, setgid, setuid, net_bind_service, net_raw.
-KEPT_CAPABILITIES = {0, 1, 2, 3, 4, 6, 7, 10, 13}
-
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
-RULESET_VERSION, PATH_BENEATH = 1, 1
-WRITE_FILE, TRUNCATE, REFER = 1 << 1, 1 << 14, 1 << 13
-CHANGE_FOLDERS = sum(1 << bit for bit in range(4, 13))  # remove and make whatever it is
-SCOPE_SIGNAL = 2
-ABI_REFER, ABI_TRUNCATE, ABI_SCOPE = 2, 3, 6
-
-_libc = _ctypes.dlopen(None, os.RTLD_NOW)  # type: ignore[arg-type]
-_prctl, _syscall = (_ctypes.dlsym(_libc, name) for name in ("prctl", "syscall"))
-
-
-def prctl(option: int, argument: int) -> int:
-    """prctl with one argument."""
-    return int(_ctypes.call_function(_prctl, (option, argument, 0, 0, 0)))
-
-
-def syscall(*arguments: int | bytes | None) -> int:
-    """A system call; negative if it fails."""
-    return int(_ctypes.call_function(_syscall, arguments))
-
-
-def landlock_abi() -> int:
-    """The version of landlock that the kernel has, below 1 if it has none."""
-    return syscall(CREATE_RULESET, None, 0, RULESET_VERSION)
+PR_SET_PDEATHSIG, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 23, 24, 38, 47
+AMBIENT_CLEAR = 4
+# Of root's: what it takes to use files of others (chown, dac_override, dac_read_search, fowner), net_bind_service.
+KEPT_CAPABILITIES = {0, 1, 2, 3, 10}
 
 
 def set_limits(limits: str) -> None:
@@ -58,45 +45,50 @@ def drop_capabilities() -> None:
     for number in range(64):
         if number not in KEPT_CAPABILITIES and prctl(PR_CAPBSET_READ, number) == 1:
             prctl(PR_CAPBSET_DROP, number)
+    prctl(PR_CAP_AMBIENT, AMBIENT_CLEAR)
 
 
-def allow_writes(paths: list[str]) -> None:
-    """Forbid to write elsewhere, to signal processes that are not the host's, and to look into them."""
-    abi = landlock_abi()
-    if abi < 1:
-        return
-    file_rights = WRITE_FILE | (TRUNCATE if abi >= ABI_TRUNCATE else 0)
-    rights = file_rights | CHANGE_FOLDERS | (REFER if abi >= ABI_REFER else 0)
-    attribute = rights.to_bytes(8, "little")
-    if abi >= ABI_SCOPE:
-        attribute += bytes(8) + SCOPE_SIGNAL.to_bytes(8, "little")
-    ruleset = syscall(CREATE_RULESET, attribute, len(attribute), 0)
-    for path in paths:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        allowed = rights if os.path.isdir(path) else file_rights  # noqa: PTH112  pathlib is not imported
-        syscall(ADD_RULE, ruleset, PATH_BENEATH, allowed.to_bytes(8, "little") + fd.to_bytes(4, "little"), 0)
-        os.close(fd)
-    if syscall(RESTRICT_SELF, ruleset, 0) != 0:
-        sys.exit("landlock_restrict_self failed")
-    os.close(ruleset)
+def confine(options: list[str]) -> list[str]:
+    """What a host is held to, each measure where there is one; returns more words for its command."""
+    given: dict[str, list[str]] = {"limits": [], "write": [], "own": [], "hide": [], "show": [], "pipe": []}
+    for option in options:
+        name, _, value = option.partition("=")
+        given[name.removeprefix("--")].append(value)
+    for limits in given["limits"]:
+        set_limits(limits)
+    try:
+        mounts.enter(given["write"], given["own"], given["hide"], given["show"])
+    except OSError:
+        pass
+    drop_capabilities()
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    inherited = [int(fd) for fd in given["pipe"]]
+    pipes = [os.dup(fd) for fd in inherited]  # the runner's numbers may be beyond the limit of open files
+    for fd, former in zip(pipes, inherited, strict=True):
+        os.set_inheritable(fd, True)
+        os.close(former)
+    landlock.restrict([*given["write"], *given["own"]], pipes)
+    return [f"/dev/fd/{fd}" for fd in pipes]
 
 
 def main() -> None:
     """Die with the runner, gain no privileges, become the command."""
     end = sys.argv.index("--")
-    runner, niceness, *confinement = sys.argv[1:end]
+    runner, niceness, *options = sys.argv[1:end]
     command = sys.argv[end + 1 :]
     prctl(PR_SET_PDEATHSIG, SIGKILL)
     if os.getppid() != int(runner):
         sys.exit("the runner has died")  # before the first prctl: no signal will come
     os.nice(int(niceness))
     try:
-        if confinement:
-            set_limits(confinement[0])
-            drop_capabilities()
+        if options:
+            command += confine(options)
+            prctl(PR_SET_PDEATHSIG, SIGKILL)
         prctl(PR_SET_NO_NEW_PRIVS, 1)
-        if confinement:
-            allow_writes(confinement[1:])
+        try:
+            seccomp.restrict(os.getpid())
+        except OSError:
+            pass
         os.execvp(command[0], command)
     except OSError as error:
         sys.exit(f"{error.filename or command[0]}: {error.strerror}")

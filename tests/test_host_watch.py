@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,8 @@ def test_limits_of_a_module() -> None:
     assert not limits_of({"writable": ["/a"]}, False).watched
     assert limits_of({"cpu_s": 1}, False).temp_mb == 1024
     limits = limits_of({"memory_mb": 64, "temp_mb": 3, "writable": ["/dev/shm"]}, False)
-    assert "/dev/shm" in limits.writable_paths() and "/dev/shm" not in limits_of({"cpu_s": 1}, False).writable_paths()
+    assert "--write=/dev/shm" in limits.places() and "--hide=/dev/shm" in limits_of({"cpu_s": 1}, False).places()
+    assert "--own=/dev/shm" in limits_of({}, False).places()
 
 
 def test_the_limits_of_an_ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +75,22 @@ def test_the_watch_waits_after_a_slow_sizing(tmp_path: Path, monkeypatch: pytest
         clock[0] = now
         assert watch.check(working=False, busy=False, commits=0) is None
     assert len(sized) == 2
+
+
+def test_the_pipes_have_no_names(tmp_path: Path) -> None:
+    """From the moment when the host is started; it finds them all the same."""
+    folder = tmp_path / "host"
+    program = 'sleep 0.2; read line <"$0"; echo "$line" >"$1"; exec sleep 1000'
+    host = HostProcess(["sh", "-c", program], folder, {}, HostLimits())
+    try:
+        assert [path.name for path in folder.iterdir()] == ["tmp"]
+        os.write(host.input_fd, b"whole\n")
+        assert select.select([host.output_fd], [], [], 10)[0]
+        assert os.read(host.output_fd, 100) == b"whole\n"
+        host.kill()
+        host.reap()
+    finally:
+        host.close()
 
 
 def test_the_runner_may_signal_a_host(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from actors.console.isolation import find_isolation, isolation_rows
 from actors.console.live_runners import live_runners, state_folder
 from actors.console.text import columns
 from actors.system import ActorSystem
 from runtimes.environments import cache_folder
-from runtimes.launch import ABI_SCOPE, landlock_abi
 from runtimes.manifest import find_version, load_runtimes, runtime_folders
 
 PACKAGES = ("thespian", "orjson", "pyyaml", "psutil", "rich", "msgpack", "uv")
@@ -59,7 +59,7 @@ def _checks(state: Path) -> Iterator[dict[str, Any]]:
     yield _cache_check(cache_folder())
     yield _check("live runners", None, ", ".join(f"{r.name} ({r.pid})" for r in live_runners(state)) or "none")
     yield from _kernel_checks()
-    yield from _isolation_checks()
+    yield from _isolation_checks(state)
 
 
 def _state_check(state: Path) -> dict[str, Any]:
@@ -72,18 +72,17 @@ def _state_check(state: Path) -> dict[str, Any]:
     return _check("state folder", True, state)
 
 
-def _isolation_checks() -> Iterator[dict[str, Any]]:
+def _isolation_checks(state: Path) -> Iterator[dict[str, Any]]:
     """What is enforced for user code on this machine; docs/security.md says more."""
-    abi = landlock_abi()
-    if abi < 1:
-        yield _check("landlock", None, "none: user code may write wherever the runner may, and signal it")
-    else:
-        signals = "signals to others are refused" if abi >= ABI_SCOPE else "signals are not: version 6 would"
-        yield _check("landlock", None, f"version {abi}: writes outside a host's own folder are refused; {signals}")
+    try:
+        for what, found in isolation_rows(find_isolation(state)):
+            yield _check(what, None, found)
+    except OSError as error:
+        yield _check("isolation", False, f"a host cannot be started: {error.strerror}")
     names = "open files, core dumps, file size and data segment of hosts with limits"
     root = os.getuid() == 0
     yield _check("rlimits", None, names if root else f"{names}, processes of the user")
-    user = "root, with few capabilities: RLIMIT_NPROC does not hold" if root else f"{os.getuid()}, the runner's own"
+    user = "root: RLIMIT_NPROC does not hold" if root else f"{os.getuid()}, the runner's own"
     yield _check("user of hosts", None, user)
     yield _check("cgroup", None, "not used: memory, processor time and processes are watched ten times a second")
 

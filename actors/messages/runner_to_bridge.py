@@ -24,6 +24,7 @@ class StartHost:
     command: tuple[str, ...]
     members: dict[int, ActorAddress]
     folder: Path
+    sweeper: ActorAddress
     env: dict[str, str]
     limits: HostLimits
     mute_sources: bool

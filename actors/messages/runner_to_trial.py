@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from thespian.actors import ActorAddress
+
 from actors.host_limits import HostLimits
 
 Context = dict[bytes, bytes]
@@ -31,6 +33,7 @@ class RunTrial:
     key: str
     command: tuple[str, ...]
     folder: Path
+    sweeper: ActorAddress
     env: dict[str, str]
     limits: HostLimits
     modules: tuple[TrialModule, ...]

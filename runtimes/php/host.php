@@ -272,4 +272,6 @@ final class Host {
 set_error_handler(function (int $level, string $text, string $file, int $line) {
     return error_reporting() & $level ? throw new \ErrorException($text, 0, $level, $file, $line) : false;
 }, E_ALL & ~E_DEPRECATED & ~E_USER_DEPRECATED);
-new Host(fopen($argv[$argc - 2], 'rb'), fopen($argv[$argc - 1], 'wb'));
+// PHP would look where the link /dev/fd/N leads to: to a pipe that has no name any more.
+[$input, $output] = preg_replace('~^/dev/fd/~', 'php://fd/', array_slice($argv, -2));
+new Host(fopen($input, 'rb'), fopen($output, 'wb'));
