@@ -37,7 +37,7 @@ class RunFolder:
 
     def close(self) -> None:
         """The runner ends in order."""
-        _give_up([self.path])
+        _give_up([self.path], clean=1)  # its hosts have been swept one by one
         os.close(self._lock)
 
 
@@ -45,12 +45,12 @@ def sweep(runs: Path) -> None:
     """End the hosts and remove the folders of runners that are dead: nobody holds the lock of their folder."""
     dead = [path for path in runs.iterdir() if path.name.startswith(DEAD) or locks.is_abandoned(path)]
     if dead:
-        _give_up(dead)
+        _give_up(dead, clean=3)
 
 
-def _give_up(folders: list[Path]) -> None:
+def _give_up(folders: list[Path], clean: int) -> None:
     """End what is marked with them, then give them up; they are gone, or soon will be."""
-    end_marked(map(str, folders))
+    end_marked(map(str, folders), clean)
     until = time.monotonic() + SWEEP_S
     left = []
     for folder in folders:

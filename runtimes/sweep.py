@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 HOST_FOLDER, MAKING_FOLDER = "RUNNER_HOST_FOLDER", "RUNNER_MAKING_FOLDER"  # the variables
 TEMP = "tmp"  # of a host, in its folder: what its mount namespace has of it
 _MARKS = tuple(f"{name}=".encode() for name in (HOST_FOLDER, MAKING_FOLDER))
-_PASSES, _CLEAN_PASSES = 100, 3  # each finds what was forked during the one before; at first one clean one is enough
+_PASSES = 100  # each finds what was forked during the one before
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -31,12 +31,15 @@ def sweep_command(folders: Sequence[str]) -> list[str]:
 # processes ---------------------------------------------------------------------------------------------------------
 
 
-def end_marked(folders: Iterable[str]) -> None:
-    """Kill every process that is marked with one of these folders, or one that is in them."""
-    names, clean = list(folders), _CLEAN_PASSES - 1
+def end_marked(folders: Iterable[str], clean: int = 3) -> None:
+    """Kill every process that is marked with one of these folders, or one that is in them.
+
+    Until none is found `clean` times in a row: one that forks without end may be missed once.
+    """
+    names, found_none = list(folders), 0
     for _ in range(_PASSES):
-        clean = 0 if any(list(marked(names, kill=True))) else clean + 1
-        if clean == _CLEAN_PASSES:
+        found_none = 0 if any(list(marked(names, kill=True))) else found_none + 1
+        if found_none == clean:
             break
 
 

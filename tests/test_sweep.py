@@ -226,7 +226,7 @@ def test_the_same_name_in_a_container_is_another_folder(tmp_path: Path) -> None:
 
 def test_what_forks_all_the_time(tmp_path: Path) -> None:
     (tmp_path / "dead" / "tmp").mkdir(parents=True)
-    program = "import os, time\nwhile True:\n    if os.fork(): time.sleep(0.005); os._exit(0)\n    os.setsid()\n"
+    program = "import os, time\nwhile True:\n    if os.fork(): time.sleep(0.05); os._exit(0)\n    os.setsid()\n"
     with process([sys.executable, "-c", program], env={HOST_FOLDER: str(tmp_path / "dead")}) as first:
         first.wait(10)
         end_marked([str(tmp_path)])
