@@ -12,11 +12,12 @@ from typing import Any
 import orjson
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.error_text import error_text
 from actors.host_link import Life, module_log
 from actors.host_members import Members
 from actors.host_process import HostProcess
 from actors.host_watch import HostWatch, Usage, usage
-from actors.load import failure_sentence, failure_text
+from actors.load import failure_sentence
 from actors.messages import bridge_to_module as to_module
 from actors.messages import bridge_to_runner as to_runner
 from actors.messages import module_to_bridge as from_module
@@ -48,7 +49,7 @@ class BridgeActor(Members):
     def receiveMsg_StartHost(self, message: from_runner.StartHost, sender: ActorAddress) -> None:
         """Start the host and load every module, nothing more."""
         self.runner, self.flow, self.plan, self.command = sender, message.flow, message.plan, message.command
-        self.key = message.plan.key
+        self.key, self.placed = message.plan.key, message.placed
         self.members, self.names = dict(message.members), dict(message.plan.modules)
         self.outputs = dict(message.plan.outputs)
         self.folder, self.env, self.limits = message.folder, message.env, message.limits
@@ -103,15 +104,17 @@ class BridgeActor(Members):
         what, slot = self.requests.pop(frame.first)
         result = orjson.loads(frame.body)
         failed = not result["ok"]
-        name = f"{self.flow}/{self.names[slot]}"
+        module = self.names[slot]
+        name = f"{self.flow}/{module}"
+        error = self.placed(module, result["error"]) if failed else {}
         if what == "load":
             self.hooks[slot] = frozenset(result.get("hooks", ()))
             if failed:
-                self.broken[slot] = failure_sentence(name, "load", result["error"])
+                self.broken[slot] = failure_sentence(name, "load", error)
         elif what == "start" and failed:
-            self.errors.append(failure_sentence(name, "start", result["error"]))
+            self.errors.append(failure_sentence(name, "start", error))
         elif what in ("stop", "retire") and failed:
-            self.stop_errors[self.names[slot]] = failure_text(result["error"])
+            self.stop_errors[module] = error_text(error)
         elif what == "start":
             self.started.add(slot)
             if result.get("source"):

@@ -17,6 +17,7 @@ from actors.flow_prepare import FlowPrepare, HostCommand, release
 from actors.flow_record import Attachment, FlowRecord, Tables, lay_out_record, orphan_wires, tables
 from actors.flows.hosting import HostPlan, WireIn
 from actors.flows.model import Flow
+from actors.flows.places import listed
 from actors.kept_flow import remove_kept
 from actors.mending import Mending
 from actors.messages import runner_to_bridge as to_bridge
@@ -108,7 +109,7 @@ class FlowLife(FlowPrepare):
                 slot=place if slot is None else slot, wires_in=wires_in or {},
                 feeders=ends.feeders[name] if ends else {}, targets=ends.targets[name] if ends else {},
                 bridge=bridge or record.bridges[key], gauge=record.gauge, state=state, numbers=numbers or {},
-                unit=self.unit_id(flow.modules[name]),
+                placed=record.placed, unit=self.unit_id(flow.modules[name]),
             ),
         )  # fmt: skip
 
@@ -200,7 +201,7 @@ class FlowLife(FlowPrepare):
                 flow=flow.id, plan=plan, command=command.words, members=members,
                 folder=self.run_folder / f"{flow.id}-{self.count_hosts}", env=command.env, limits=command.limits,
                 sweeper=self.sweeper,
-                mute_sources=record.mute_sources, barred=record.debug.barred,
+                mute_sources=record.mute_sources, placed=record.placed, barred=record.debug.barred,
                 hold_fusing=hold_fusing,
             ),
         )  # fmt: skip
@@ -216,8 +217,9 @@ class FlowLife(FlowPrepare):
         came = yield Expect(keys, timeout_s=record.flow.drain_timeout_s)
         late = [key[1] for key in keys if key not in came]
         if late:
-            log.warning("%s: still in a turn, its host will be killed: %s", record.flow.id, ", ".join(late))
+            log.warning("%s: still in a turn, its host will be killed: %s", record.flow.id, listed(late))
         answers = yield from self.stop_hosts(record)
+        record.errors.say_rest()
         record.state = "stopped"
         failed = {module: text for answer in answers.values() for module, text in answer.errors.items()}
         for module, text in failed.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any
 
@@ -19,7 +18,7 @@ from actors.messages.runner_to_module import SubmitMessage
 from actors.shown import View
 from runtimes.frames import HEADERS, join
 
-log = logging.getLogger("runner.flow")
+SAY_REST_S = 10.0  # after the first error that is only counted
 
 
 class FlowMessages(FlowRequests):
@@ -78,7 +77,8 @@ class FlowMessages(FlowRequests):
         )
         record.dead_letters.append(letter)
         record.dead_letter_bytes += len(message)
-        log.error("%s/%s: dead letter %s: %s: %s", record.flow.id, module, letter.id, error["type"], error["message"])
+        if record.errors.take(f"{record.flow.id}/{module}", f"dead letter {letter.id}", error):
+            self.wakeupAfter(SAY_REST_S, ("rest", record))
         if len(record.dead_letters) >= MAX_DEAD_LETTERS or record.dead_letter_bytes >= MAX_DEAD_LETTER_BYTES:
             self.fail_flow(record, f"{record.flow.id}: {len(record.dead_letters)} dead letters: the flow is stopped")
 

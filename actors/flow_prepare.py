@@ -15,6 +15,7 @@ from thespian.actors import ActorAddress
 from actors.base import BaseActor
 from actors.flows import graph
 from actors.flows.model import Flow, FlowError, Module
+from actors.flows.origin import placed
 from actors.host_limits import HostLimits, limits_of
 from actors.load import failure_sentence
 from actors.messages.preparation_to_runner import Prepared
@@ -178,7 +179,7 @@ def _sentences(flow: Flow, modules: Iterable[Module], answer: Prepared) -> list[
     for module in modules:
         by_unit.setdefault(unit_of(module).id, []).append(module.id)
     sentences = [
-        failure_sentence(f"{flow.id}/{module}", "load", problem["error"])
+        failure_sentence(f"{flow.id}/{module}", "load", placed(flow, module, problem["error"]))
         for problem in answer.failure.units
         for module in by_unit.get(problem["unit"], ())
     ]

@@ -11,9 +11,11 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.condition import Breakpoint
+from actors.error_text import ErrorLog
 from actors.flow_prepare import HostCommand
 from actors.flows.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.flows.model import Flow
+from actors.flows.origin import placed
 from actors.gauge import Gauge
 from actors.module_state import ModuleState
 from actors.operation import Jobs
@@ -96,6 +98,7 @@ class FlowRecord:
     dead_letters: deque[DeadLetter] = field(default_factory=deque)
     dead_letter_bytes: int = 0
     dead_letter_count: int = 0
+    errors: ErrorLog = field(default_factory=ErrorLog)
     source_errors: list[str] = field(default_factory=list)
     watcher: ActorAddress | None = None
     mute_sources: bool = False
@@ -109,6 +112,10 @@ class FlowRecord:
     early: list[tuple[Any, ActorAddress]] = field(default_factory=list)  # requests that wait for the end of that
     jobs: Jobs = field(default_factory=Jobs)
     kept: Path | None = None  # the file it goes on from, until it has started
+
+    def placed(self, module: str, error: dict[str, Any]) -> dict[str, Any]:
+        """An ERROR with its places as the flow file has them now."""
+        return placed(self.flow, module, error)
 
 
 def lay_out_record(record: FlowRecord, flow: Flow, moved: Collection[str] = (), kept: Collection[str] = ()) -> Layout:

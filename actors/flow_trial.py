@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
+from functools import partial
 
 from thespian.actors import ActorExitRequest
 
@@ -14,6 +15,7 @@ from actors.flow_life import END_TIMEOUT_S, FlowLife
 from actors.flow_record import FlowRecord
 from actors.flows import graph
 from actors.flows.model import Flow
+from actors.flows.origin import placed
 from actors.flows.plan import cover
 from actors.load import Context, load_body
 from actors.messages import runner_to_module as to_module
@@ -76,6 +78,7 @@ class FlowTrial(FlowLife):
                     env=command.env,
                     limits=command.limits,
                     modules=tuple(modules),
+                    placed=partial(placed, new),
                 ),
             )
         came = yield Expect(("tried", key) for key in trials)

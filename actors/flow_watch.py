@@ -41,7 +41,7 @@ class FlowWatch:
 
     def __init__(self, file: Path, source: FlowSource) -> None:
         """`source` is what was read last; whatever has changed since is an edit. OSError if nothing can be watched."""
-        self.file, self._seen, self._said = file, source.document, tuple[str, ...]()
+        self.file, self._seen, self._said = file, source.sent, tuple[str, ...]()
         self._files: set[Path] = set()  # and the links on the way to them, each as the kernel names it
         self._patterns: set[str] = set()
         self._unsettled: set[Path] = set()
@@ -125,7 +125,7 @@ class FlowWatch:
         before = self._seen["id"]
         if flow.id != before:
             raise FlowError([f"{self.file}: the flow is watched as {before!r}; it cannot become {flow.id!r}."])
-        return source.document
+        return source.sent
 
     def _watch_folders(self) -> bool:
         """Watch every folder in which something of the flow is or may appear; whether one is new."""

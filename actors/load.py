@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from actors.error_text import error_text
 from actors.flows.model import Module
 
 Context = dict[bytes, bytes]
@@ -32,12 +33,4 @@ def encode_context(context: Context) -> bytes:
 def failure_sentence(name: str, what: str, error: dict[str, Any]) -> str:
     """An ERROR of the protocol as a sentence with its place."""
     doing = {"load": "cannot be loaded", "start": "start failed", "migrate": "migrate failed"}[what]
-    return f"{name} {doing}: {failure_text(error)}"
-
-
-def failure_text(error: dict[str, Any]) -> str:
-    """Place, type and message of an ERROR of the protocol."""
-    place = error.get("file") or ""
-    if error.get("line"):
-        place += f":{error['line']}" + (f":{error['column']}" if error.get("column") else "")
-    return f"{place + ': ' if place else ''}{error['type']}: {error['message']}"
+    return f"{name} {doing}: {error_text(error)}"

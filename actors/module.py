@@ -43,7 +43,7 @@ class ModuleActor(ModuleUpdate):
         self.runner, self.bridge, self.gauge = sender, message.bridge, message.gauge
         self.flow, self.module, self.max_turn_bytes = message.flow, module, message.max_turn_bytes
         self.feeders, self.targets, self.numbers = message.feeders, message.targets, message.numbers
-        self.slot, self.unit = message.slot, message.unit
+        self.slot, self.unit, self.placed = message.slot, message.unit, message.placed
         self.fused: frozenset[str] = frozenset()
         self.blocked: set[str] = set()  # output wires whose targets are full
         self.holding: set[str] = set()  # input wires that we hold
@@ -142,7 +142,7 @@ class ModuleActor(ModuleUpdate):
                 case RetryLater(backoff_s):
                     self.wakeupAfter(backoff_s, "retry")
                 case SourceFailed(info):
-                    error = orjson.loads(info)["error"]
+                    error = self.placed(self.module.id, orjson.loads(info)["error"])
                     self.send(self.runner, to_runner.SourceRaised(flow=self.flow, module=self.module.id, error=error))
                 case BreakpointHit():
                     self.breakpoint_hit(effect)
@@ -155,12 +155,13 @@ class ModuleActor(ModuleUpdate):
     def _fail(self, failed: Failed) -> None:
         """To the error port if it is wired, else to the dead letters."""
         info = orjson.loads(failed.info)
+        error = self.placed(self.module.id, info["error"])
         port = failed.port or info.get("port") or "in"
         headers = failed.headers if failed.headers != b"null" else None
         if headers is None and info.get("headers"):
             headers = orjson.dumps(info["headers"])
         if any(not is_tap(wire) for _, wire in self.targets.get("error", ())):
-            about = {"error": info["error"], "module": self.module.id, "port": port}
+            about = {"error": error, "module": self.module.id, "port": port}
             message = orjson.dumps(about)[:-1] + b',"message":' + failed.message + b"}"
             body, flags = join([message], [headers] if headers else None), HEADERS if headers else 0
             if self.step is not None:
@@ -168,7 +169,7 @@ class ModuleActor(ModuleUpdate):
             self.emit("error", body, flags, 1)
             return
         self.state.dead_letter()
-        self._dead_letter(port, failed.message, headers, info["error"])
+        self._dead_letter(port, failed.message, headers, error)
 
     def _dead_letter(self, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]) -> None:
         self.send(

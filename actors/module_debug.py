@@ -164,6 +164,7 @@ class ModuleDebug(ModuleHost):
         self.step = None
         del self.handlers
         result = step.result(self.state, self.module_version())
+        result["errors"] = [self.placed(self.module.id, error) for error in result["errors"]]
         self.send(
             self.runner,
             to_runner.StepTaken(flow=self.flow, module=self.module.id, wave=step.wave, result=result),

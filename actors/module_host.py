@@ -11,6 +11,7 @@ from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.base import BaseActor
 from actors.flows.model import Module
+from actors.flows.origin import Placed
 from actors.gauge import Gauge
 from actors.load import encode_context, load_body
 from actors.messages import bridge_to_module as from_bridge
@@ -36,6 +37,7 @@ class ModuleHost(BaseActor):
     timed_turn: int
     targets: dict[str, list[tuple[ActorAddress, str]]]
     unwired_ports: set[str]
+    placed: Placed
 
     def _act(self) -> None:
         raise NotImplementedError

@@ -13,6 +13,7 @@ from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.closing import Closing
 from actors.dependencies import Dependencies
+from actors.error_text import error_text
 from actors.flow_ends import FlowEnds
 from actors.flow_figures import FlowFigures
 from actors.flow_keep import FlowKeep
@@ -260,9 +261,9 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
     def receiveMsg_SourceRaised(self, message: from_module.SourceRaised, _sender: ActorAddress) -> None:
         """A source has ended with an error."""
         error = message.error
-        text = f"{message.flow}/{message.module}: the source failed: {error['type']}: {error['message']}"
-        log.error("%s\n%s", text, error.get("stack", ""))
-        self.flows[message.flow].source_errors.append(text)
+        record, module = self.flows[message.flow], f"{message.flow}/{message.module}"
+        record.errors.take(module, "the source failed", error)
+        record.source_errors.append(f"{module}: the source failed: {error_text(error)}")
 
     def receiveMsg_MailboxOverrun(self, message: from_module.MailboxOverrun, _sender: ActorAddress) -> None:
         """A cycle grows without bound."""
@@ -298,6 +299,8 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         elif what == "close":
             closing, limit_s = which
             closing.give_up(limit_s)
+        elif what == "rest":
+            which.errors.say_rest()
         else:
             self._hurry(*which)
 

@@ -34,6 +34,7 @@ class TrialActor(HostLink):
         """Begin."""
         self.runner, self.flow, self.key = sender, message.flow, message.key
         self.sweeper = message.sweeper
+        self.placed = message.placed
         self.load_ms: dict[str, float] = {}
         self.slots: dict[str, int] = {}
         self.hooks: dict[str, list[str]] = {}
@@ -112,7 +113,7 @@ class TrialActor(HostLink):
         if isinstance(result, dict):
             if result["ok"]:
                 return None
-            return failure_sentence(f"{self.flow}/{module}", what, result["error"])
+            return failure_sentence(f"{self.flow}/{module}", what, self.placed(module, result["error"]))
         return f"{self.flow}/{module}: {self._why(what)}"
 
     def _why(self, what: str) -> str:

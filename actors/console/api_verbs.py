@@ -12,7 +12,10 @@ from actors.console.debug_text import debug_lines
 from actors.console.errors import UserError
 from actors.console.live_runners import live_runners
 from actors.console.text import columns
+from actors.error_text import by_kind, error_text, more
 from runtimes.manifest import listed, load_runtimes, runtime_folders
+
+SHOWN_OF_A_KIND = 10  # dead letters
 
 # lists -----------------------------------------------------------------------------------------------------------
 
@@ -117,12 +120,29 @@ def dead_list(options: argparse.Namespace) -> int:
     """`runner dead list FLOW`."""
     with connected(options, options.flow) as client:
         found = client.dead_letters(options.flow)
+    return show(options, found, _dead_text)
+
+
+def _dead_text(letters: list[dict[str, Any]]) -> str:
+    """A line a letter; under the first of a kind the stack of its error, and of many the number of the others."""
+    kinds = by_kind(letters)
+    shown = [letter for kind in kinds for letter in kind[:SHOWN_OF_A_KIND]]
     rows = [
-        (letter["id"], letter["flowModuleId"], letter["port"], letter["error"]["type"], letter["error"]["message"])
-        for letter in found
+        (letter["id"], letter["flowModuleId"], letter["port"], error_text(letter["error"]).partition("\n")[0])
+        for letter in shown
     ]
-    head = ("ID", "MODULE", "PORT", "ERROR", "")
-    return show(options, found, lambda _: columns(head, rows) if rows else "there are no dead letters")
+    if not rows:
+        return "there are no dead letters"
+    head, *lines = columns(("ID", "MODULE", "PORT", "ERROR"), rows).split("\n")
+    text = [head]
+    for kind in kinds:
+        count = min(len(kind), SHOWN_OF_A_KIND)
+        stack = (kind[0]["error"].get("stack") or "").rstrip().split("\n")
+        text += [lines[0], *(f"  {line}" for line in stack if line), *lines[1:count]]
+        if len(kind) > count:
+            text.append(f"  {more(len(kind) - count)}: --json lists all")
+        del lines[:count]
+    return "\n".join(text)
 
 
 def dead_replay(options: argparse.Namespace) -> int:

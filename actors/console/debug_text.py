@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from actors.console.text import columns
+from actors.error_text import error_text
 
 MAX_SHOWN = 200  # characters of one value; --json has it whole
 
@@ -35,7 +36,7 @@ def _part_lines(name: str, part: dict[str, Any]) -> Iterator[str]:
     for sent in part["outputStates"]:
         yield f"  sent {sent['port']}: {value_text(sent['message'])}{_headers(sent)}"
     for error in part["errors"]:
-        yield f"  error {error['type']}: {error['message']}"
+        yield f"  error {error_text(error)}"
     before = part["inputStates"][0]["context"] if part["inputStates"] else {}
     yield from _context_lines(before, part["context"])
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.console.ends import open_ends
 from actors.console.errors import UserError
+from actors.error_text import by_kind, error_text, more
 from actors.flows.model import Flow, FlowError
 from actors.flows.reading import FlowSource, read_flow_file
 from actors.flows.validation import check_flow
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from actors.console.live import LiveTable
     from actors.flow_watch import FlowWatch
 
-SHOWN_DEAD_LETTERS = 20
+SHOWN_KINDS = 20
 SHOW_CURSOR = b"\x1b[?25h"
 log = logging.getLogger("runner")
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         with _watch(options, source) as watch:
             outcome = run_embedded(
-                options.state, flow=source.document, inputs=inputs, outputs=outputs, watch=watch, raw=options.lines,
+                options.state, flow=source.sent, inputs=inputs, outputs=outputs, watch=watch, raw=options.lines,
                 for_s=options.for_s, signal_fd=catch_signals(), show=table.show if table else None,
                 name=source.document.get("id"),
             )  # fmt: skip
@@ -125,12 +126,24 @@ def _report(outcome: Outcome) -> int:
     for error in outcome.errors:
         print(f"runner: {error}", file=sys.stderr)
     letters = outcome.dead_letters
-    for letter in letters[:SHOWN_DEAD_LETTERS]:
-        error = letter["error"]
-        print(f"dead letter at {letter['flowModuleId']}: {error['type']}: {error['message']}", file=sys.stderr)
-    if len(letters) > SHOWN_DEAD_LETTERS:
-        print(f"... and {len(letters) - SHOWN_DEAD_LETTERS} more dead letters", file=sys.stderr)
+    for line in dead_letter_lines(letters):
+        print(line, file=sys.stderr)
     return 1 if outcome.errors or letters or outcome.bad_lines else 0
+
+
+def dead_letter_lines(letters: list[dict[str, Any]]) -> list[str]:
+    """The first dead letter of each kind, and how many more like it there are."""
+    kinds = by_kind(letters)
+    lines = []
+    for first, *others in kinds[:SHOWN_KINDS]:
+        lines.append(f"dead letter at {first['flowModuleId']}: {error_text(first['error'])}")
+        if others:
+            lines.append(f"  {more(len(others))}")
+    if len(kinds) > SHOWN_KINDS:
+        lines.append(f"... and {len(kinds) - SHOWN_KINDS} kinds more")
+    if len(letters) > len(kinds):
+        lines.append(f"{len(letters):,} dead letters")
+    return lines
 
 
 def catch_signals() -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.console.errors import UserError
-from actors.console.run import catch_signals, run_embedded
+from actors.console.run import catch_signals, dead_letter_lines, run_embedded
 from actors.flows.model import Flow, FlowError, FlowTest
 from actors.flows.reading import read_flow_file
 from actors.flows.validation import check_flow
@@ -33,7 +33,7 @@ def run_tests(options: argparse.Namespace) -> int:
     signal_fd = catch_signals()
     failed = 0
     for test in flow.tests:
-        problems = _run_test(options.state, _only_needed(flow, source.document, test), test, signal_fd)
+        problems = _run_test(options.state, _only_needed(flow, source.sent, test), test, signal_fd)
         print(f"{'FAIL' if problems else 'ok'}: {test.name}")
         for problem in problems:
             print(f"  {problem}")
@@ -68,9 +68,7 @@ def _run_test(state: str | None, document: dict[str, Any], test: FlowTest, signa
             signal_fd=signal_fd, mute_sources=True,
         )  # fmt: skip
         problems = list(outcome.errors)
-        for letter in outcome.dead_letters:
-            error = letter["error"]
-            problems.append(f"dead letter at {letter['flowModuleId']}: {error['type']}: {error['message']}")
+        problems += dead_letter_lines(outcome.dead_letters)
         for output, (place, expected) in zip(outputs, test.expect.items(), strict=True):
             problems += _compare(place, expected, output.fd)
     finally:

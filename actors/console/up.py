@@ -248,7 +248,7 @@ class _Watch:
         deploy = Deploy(
             up_pid=os.getpid(), runner=job.runner, runtimes=job.runtimes, state=str(state),
             kept=str((job.state or state).resolve() / "kept" / job.name / job.runner),
-            flows=tuple(source.document for source in job.flows), restart_times=job.restart_times,
+            flows=tuple(source.sent for source in job.flows), restart_times=job.restart_times,
             restart_period_s=float(job.restart_period_s),
         )  # fmt: skip
         self.system.tell(self.dispatcher, deploy)

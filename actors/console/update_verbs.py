@@ -35,11 +35,11 @@ def apply(options: argparse.Namespace) -> int:
         raise UserError(*error.problems) from None
     with connected(options, flow.id if _is_somewhere(options, flow.id) else None) as client:
         if options.plan:
-            outcome = client.call("addOrUpdateFlow", source.document, True, timeout=None)
+            outcome = client.call("addOrUpdateFlow", source.sent, True, timeout=None)
             return done(options, outcome, _receipt_text(f"{flow.id}: would be", outcome), receipt=outcome.receipt)
         if options.watch:
             return _follow(options, client, source)
-        return _apply(options, client, source.document)
+        return _apply(options, client, source.sent)
 
 
 def _apply(options: argparse.Namespace, client: RunnerClient, document: dict[str, Any]) -> int:
@@ -69,7 +69,7 @@ def _regret(done: str, outcome: Outcome) -> int:
 def _follow(options: argparse.Namespace, client: RunnerClient, source: FlowSource) -> int:
     """Apply what is there and then every edit, until Ctrl-C or the end of the runner."""
     assert client.runner is not None
-    _try(options, client, Edit(document=source.document))
+    _try(options, client, Edit(document=source.sent))
     with open_watch(options.flow, source) as watch, contextlib.suppress(KeyboardInterrupt):
         runner = os.pidfd_open(client.runner.pid)
         try:

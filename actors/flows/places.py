@@ -14,10 +14,14 @@ FieldPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The line and column of every field of one file."""
+    """The line and column of every field of one file.
+
+    `blocks`: of texts whose lines are lines of the file, the first of these and the columns in front of each.
+    """
 
     file: str
     marks: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
+    blocks: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
 
     def position(self, path: FieldPath) -> tuple[int, int]:
         """Line and column, from 1; a field that is not in the file stands where the nearest field around it does."""
@@ -42,6 +46,13 @@ def cut(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:60]}..."
 
 
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """Names in a sentence."""
+    known = list(names)
+    rest = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return ", ".join(map(cut, known[:most])) + rest
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the likely one, or all there are."""
     names = sorted(known)
@@ -49,5 +60,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return f"did you mean {cut(close[0])!r}?"
     if not names:
         return "there are none."
-    some = ", ".join(map(cut, names[:20]))
-    return f"there {'is' if len(names) == 1 else 'are'} {some}{' ...' if len(names) > 20 else ''}."
+    return f"there {'is' if len(names) == 1 else 'are'} {listed(names)}."

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from actors.flows.model import FlowError
+from actors.flows.origin import origin_of
 from actors.flows.places import FieldPath, Places, cut, dotted, nearest
 from actors.flows.yaml_text import read_text
 
@@ -27,6 +28,12 @@ class FlowSource:
     document: dict[str, Any]
     places: Places
     paths: tuple[Path, ...]
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The document as a runner gets it: with its `origin`."""
+        origin = origin_of(self.document, self.places)
+        return self.document if origin is None else {**self.document, "origin": origin}
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ def read_text(text: str, file: str) -> tuple[Any, Places]:
             f"{file}:{line}:{column}",
             f"the character {odd[0]!r} may not stand in YAML; remove or escape it.",
         )
-    return _Converter(places).convert(_composed(text, places), ()), places
+    return _Converter(places, text.splitlines()).convert(_composed(text, places), ()), places
 
 
 def _refuse(place: str, sentence: str) -> NoReturn:
@@ -90,8 +90,8 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> tuple[st
 class _Converter:
     """Turns nodes into values and notes where each one stands."""
 
-    def __init__(self, places: Places) -> None:
-        self.places = places
+    def __init__(self, places: Places, lines: list[str]) -> None:
+        self.places, self.lines = places, lines
         self.values = 0
 
     def convert(self, node: yaml.Node, path: FieldPath) -> Any:
@@ -131,6 +131,8 @@ class _Converter:
         try:
             match kind:
                 case "str":
+                    if node.style == "|":
+                        self._note_block(path, node)
                     return text
                 case "null":
                     return None
@@ -143,6 +145,16 @@ class _Converter:
         except (KeyError, ValueError):
             self._refuse(path, f"{dotted(path)} says it is {_short(node.tag)}, which {text[:60]!r} is not.")
         return self._refuse(path, f"{dotted(path)} has the tag {_short(node.tag)}, which a flow file cannot have.")
+
+    def _note_block(self, path: FieldPath, node: yaml.ScalarNode) -> None:
+        """A literal block begins in the line after its `|`, which has a line of its own at times."""
+        content = node.value.lstrip("\n").partition("\n")[0]
+        blank = len(node.value) - len(node.value.lstrip("\n"))
+        for first in (node.start_mark.line + 1, node.start_mark.line + 2):
+            line = self.lines[first + blank] if first + blank < len(self.lines) else ""
+            if content and line.endswith(content) and not line[: -len(content)].strip(" "):
+                self.places.blocks[path] = (first + 1, len(line) - len(content))
+                return
 
     def _note(self, path: FieldPath, node: yaml.Node) -> None:
         self.places.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)

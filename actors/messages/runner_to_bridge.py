@@ -8,6 +8,7 @@ from pathlib import Path
 from thespian.actors import ActorAddress
 
 from actors.flows.hosting import HostPlan
+from actors.flows.origin import Placed
 from actors.host_limits import HostLimits
 
 
@@ -28,6 +29,7 @@ class StartHost:
     env: dict[str, str]
     limits: HostLimits
     mute_sources: bool
+    placed: Placed
     barred: frozenset[str] | None = frozenset()
     hold_fusing: bool = False
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from thespian.actors import ActorAddress
 
 from actors.flows.model import Module
+from actors.flows.origin import Placed
 
 if TYPE_CHECKING:
     from actors.condition import Breakpoint
@@ -35,6 +36,7 @@ class ConfigureModule:
     gauge: Gauge
     state: ModuleState | None
     numbers: dict[str, int]
+    placed: Placed
     unit: str | None = None
 
 

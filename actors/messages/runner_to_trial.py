@@ -7,6 +7,7 @@ from pathlib import Path
 
 from thespian.actors import ActorAddress
 
+from actors.flows.origin import Placed
 from actors.host_limits import HostLimits
 
 Context = dict[bytes, bytes]
@@ -37,6 +38,7 @@ class RunTrial:
     env: dict[str, str]
     limits: HostLimits
     modules: tuple[TrialModule, ...]
+    placed: Placed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
