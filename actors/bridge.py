@@ -104,7 +104,7 @@ class BridgeActor(Members):
         what, slot = self.requests.pop(frame.first)
         result = orjson.loads(frame.body)
         failed = not result["ok"]
-        module = self.names[slot]
+        module = self.names.get(slot, str(slot))  # unloaded: it may have left
         name = f"{self.flow}/{module}"
         error = self.placed(module, result["error"]) if failed else {}
         if what == "load":
