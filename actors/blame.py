@@ -110,7 +110,7 @@ class Blame(Draining):
             self.deaths = (head, deaths)
             if deaths >= MAX_DEATHS_ALONE:
                 self.give_up(info, deaths)
-        self.stops.discard("retry")
+        self.stops -= {"retry", "restart"}
         self._outbox.clear()
         self._held_info = None
         if self._tell:

@@ -113,6 +113,9 @@ class BridgeActor(Members):
                 self.broken[slot] = failure_sentence(name, "load", error)
         elif what == "start" and failed:
             self.errors.append(failure_sentence(name, "start", error))
+        elif what == "restart":
+            again = to_module.SourceRestarted(source=bool(result.get("source")), error=result.get("error"))
+            self.send(self.members[slot], again)
         elif what in ("stop", "retire") and failed:
             self.stop_errors[module] = error_text(error)
         elif what == "start":
@@ -121,7 +124,7 @@ class BridgeActor(Members):
                 self.sources.add(slot)
         elif what == "unload" and slot in self.leaving:
             self._forget(slot)
-        if all(asked != what for asked, _ in self.requests.values()):
+        if what in _ALL_DONE and all(asked != what for asked, _ in self.requests.values()):
             _ALL_DONE[what](self)
 
     def _take(self, frame: Frame) -> None:
@@ -258,7 +261,7 @@ class BridgeActor(Members):
             return
         for slot in self.started:
             self.call_stop("stop", slot)
-        if not self.requests:
+        if all(what != "stop" for what, _ in self.requests.values()):
             self._all_stopped()
 
     def _all_stopped(self) -> None:

@@ -46,6 +46,13 @@ class Dependencies(FlowRequests):
                 to_preparation.Prepare(flow="", key=recipe.id, recipes=(recipe,), progress=progress),
             )
 
+    def receiveMsg_Prepared(self, message: Prepared, _sender: ActorAddress) -> None:
+        """For a job of a flow, or for a client."""
+        if message.flow:
+            self.resolve(message.flow, "prepared", message.key, message)
+        else:
+            self.installed(message)
+
     def installed(self, message: Prepared) -> None:
         """An environment is made, or could not be: those that wait for it came in this order."""
         request, client = self.installs[message.key].pop(0)

@@ -130,6 +130,10 @@ class FlowDebug(FlowRequests):
         found = self.find_module(message, sender, message.flow_module_id)
         if found is None:
             return
+        if found[0].feeds_itself(found[1]):
+            said = f"{message.flow_module_id} is a source: it gets no message that a breakpoint could hold"
+            self.refuse(message, sender, f"{said}; set it where its messages go, or pause the flow")
+            return
         timeout_s = FALLBACK_TIMEOUT_S if message.timeout_s is None else message.timeout_s
         try:
             breakpoint = Breakpoint(message.when, message.scope, message.log, timeout_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from thespian.actors import ActorAddress
@@ -10,9 +11,12 @@ from actors.flow_life import FlowLife
 from actors.flow_record import Attachment, FlowRecord
 from actors.flows.places import nearest
 from actors.flows.ports import Side, port_problem
+from actors.load import source_failure
 from actors.messages import module_to_runner as from_module
 from actors.messages import session_to_runner as from_session
 from actors.messages.runner_to_session import Attached, FlowEnded
+
+log = logging.getLogger("runner.flow")
 
 
 class FlowEnds(FlowLife):
@@ -60,6 +64,31 @@ class FlowEnds(FlowLife):
         if record.gauge.idle:
             self._idle(record)
 
+    def receiveMsg_SourceBegun(self, message: from_module.SourceBegun, _sender: ActorAddress) -> None:
+        """It works, or works again."""
+        record = self.flows[message.flow]
+        record.sources.add(message.module)
+        record.source_errors.pop(message.module, None)
+
+    def receiveMsg_SourceRaised(self, message: from_module.SourceRaised, _sender: ActorAddress) -> None:
+        """A source has failed, or is started again."""
+        record, name = self.flows[message.flow], f"{message.flow}/{message.module}"
+        text = source_failure(name, message.error)
+        if message.again_s is not None:
+            log.warning("%s; it is started again in %g s", text, message.again_s)
+            return
+        record.errors.take(name, "the source failed", message.error)
+        record.source_errors[message.module] = text
+
+    def receiveMsg_MailboxOverrun(self, message: from_module.MailboxOverrun, _sender: ActorAddress) -> None:
+        """A cycle grows without bound."""
+        record = self.flows[message.flow]
+        self.fail_flow(
+            record,
+            f"{message.flow}: the feedback wire {message.wire} has filled the mailbox of {message.module}: "
+            f"the cycle makes more messages than it takes; the flow is stopped",
+        )
+
     def receiveMsg_FlowIdle(self, message: from_module.FlowIdle, _sender: ActorAddress) -> None:
         """A module found the gauge at zero."""
         record = self.flows.get(message.flow)
@@ -69,4 +98,4 @@ class FlowEnds(FlowLife):
     def _idle(self, record: FlowRecord) -> None:
         record.gauge.watched = False
         if record.watcher is not None:
-            self.send(record.watcher, FlowEnded(flow=record.flow.id, errors=tuple(record.source_errors)))
+            self.send(record.watcher, FlowEnded(flow=record.flow.id, errors=tuple(record.source_errors.values())))

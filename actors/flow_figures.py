@@ -96,6 +96,12 @@ class FlowFigures(FlowDebug):
             figures["inPerS"] = (figures["accepted"] - accepted) / seconds
             figures["outPerS"] = (figures["sent"] - sent) / seconds
 
+    def receiveMsg_LastReceipt(self, message: api.LastReceipt, sender: ActorAddress) -> None:
+        """What the last update did."""
+        record = self.find_flow(message, sender, message.flow_id)
+        if record is not None:
+            self.reply(message, sender, record.receipt)
+
     def receiveMsg_Audit(self, message: api.Audit, sender: ActorAddress) -> None:
         """The accounts of every module."""
         rows: dict[str, dict[str, Any]] = {}

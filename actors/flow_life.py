@@ -157,6 +157,8 @@ class FlowLife(FlowPrepare):
         if record.state == "running":
             return ()
         record.state, record.failed_for = "starting", ()
+        record.sources.clear()
+        record.source_errors.clear()
         record.commands, errors = yield from self.preparing(record.flow, record.plans)
         if errors:
             record.state = "stopped"

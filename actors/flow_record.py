@@ -99,7 +99,8 @@ class FlowRecord:
     dead_letter_bytes: int = 0
     dead_letter_count: int = 0
     errors: ErrorLog = field(default_factory=ErrorLog)
-    source_errors: list[str] = field(default_factory=list)
+    sources: set[str] = field(default_factory=set)  # modules whose `start` has returned one
+    source_errors: dict[str, str] = field(default_factory=dict)  # of those that have failed for good
     watcher: ActorAddress | None = None
     mute_sources: bool = False
     debug: Debug = field(default_factory=Debug)
@@ -116,6 +117,16 @@ class FlowRecord:
     def placed(self, module: str, error: dict[str, Any]) -> dict[str, Any]:
         """An ERROR with its places as the flow file has them now."""
         return placed(self.flow, module, error)
+
+    def forget_source(self, module: str) -> None:
+        """Whatever works there now, says what it is."""
+        self.sources.discard(module)
+        self.source_errors.pop(module, None)
+
+    def feeds_itself(self, module: str) -> bool:
+        """Whether it is a source that gets no messages: no wire leads to it."""
+        fed = (*(wire.to_module for wire in self.flow.wires), *(feed.module for feed in self.feeds))
+        return module in self.sources and module not in fed
 
 
 def lay_out_record(record: FlowRecord, flow: Flow, moved: Collection[str] = (), kept: Collection[str] = ()) -> Layout:

@@ -89,6 +89,8 @@ class FlowSwitch(FlowTrial):
             self.send(giver.modules[module], to_module.HandOver())
         came = yield Expect(("handed", module) for module in moving)
         record.flow, record.left_out, record.modules = taker.flow, taker.left_out, taker.modules
+        for module in giver.own | taker.own:
+            record.forget_source(module)
         record.bridges, record.plans, record.places = taker.bridges, taker.plans, taker.places
         wires_in = lay_out_record(record, taker.flow, kept=taker.plans).wires_in
         before = tables(record, giver.flow, giver.modules)

@@ -219,6 +219,11 @@ class Service(Probation):
             errors, self.stop_errors = self.stop_errors, {}
             self._tell("retired", to_runner.ModulesRetired, errors=errors)
 
+    def receiveMsg_RestartSource(self, message: from_module.RestartSource, _sender: ActorAddress) -> None:
+        """If the host has died meanwhile, or the module is to stop, that comes to the same."""
+        if self.life is Life.OPEN and message.slot in self.started:
+            self._request("restart", message.slot, Kind.CALL, message.body)
+
     def call_stop(self, what: str, slot: int) -> None:
         """Ask for the end of a module's work: its generator is closed, its hook called."""
         if "stop" in self.hooks[slot] or slot in self.sources:

@@ -34,3 +34,8 @@ def failure_sentence(name: str, what: str, error: dict[str, Any]) -> str:
     """An ERROR of the protocol as a sentence with its place."""
     doing = {"load": "cannot be loaded", "start": "start failed", "migrate": "migrate failed"}[what]
     return f"{name} {doing}: {error_text(error)}"
+
+
+def source_failure(name: str, error: dict[str, Any]) -> str:
+    """That a source has failed for good, or is started again."""
+    return f"{name}: the source failed: {error_text(error)}"

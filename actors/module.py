@@ -30,6 +30,7 @@ from actors.messages.runner_to_client import Reply
 from actors.module_debug import Step
 from actors.module_state import WINDOW_MESSAGES, ModuleState
 from actors.module_update import ModuleUpdate
+from actors.source_life import SourceLife
 from actors.tap import is_tap
 from runtimes.frames import HEADERS, join
 
@@ -47,7 +48,7 @@ class ModuleActor(ModuleUpdate):
         self.fused: frozenset[str] = frozenset()
         self.blocked: set[str] = set()  # output wires whose targets are full
         self.holding: set[str] = set()  # input wires that we hold
-        self.source_live = False
+        self.source_live, self.source = False, SourceLife(module.restart or module.retry)
         self.unwired_ports: set[str] = set()  # that it has sent to, as far as that was said
         self.timed_turn = 0
         self.latency = Latency()
@@ -93,6 +94,8 @@ class ModuleActor(ModuleUpdate):
             self.latency.add(time.monotonic() - state.window[0].arrived)
         state.commit(consumed, handled, failed, pulled, sent, unwired, busy_us, fused, context, errors)
         self.timed_turn = 0
+        if pulled:
+            self.source.has_sent()
         if state.effects:
             self._perform()  # before the gauge sinks: an error port counts first
         self.gauge.pending -= consumed
@@ -142,8 +145,7 @@ class ModuleActor(ModuleUpdate):
                 case RetryLater(backoff_s):
                     self.wakeupAfter(backoff_s, "retry")
                 case SourceFailed(info):
-                    error = self.placed(self.module.id, orjson.loads(info)["error"])
-                    self.send(self.runner, to_runner.SourceRaised(flow=self.flow, module=self.module.id, error=error))
+                    self.source.raised(self.placed(self.module.id, orjson.loads(info)["error"]))
                 case BreakpointHit():
                     self.breakpoint_hit(effect)
                 case Overrun(wire):
@@ -160,16 +162,25 @@ class ModuleActor(ModuleUpdate):
         headers = failed.headers if failed.headers != b"null" else None
         if headers is None and info.get("headers"):
             headers = orjson.dumps(info["headers"])
-        if any(not is_tap(wire) for _, wire in self.targets.get("error", ())):
+        if self.has_error_wire:
             about = {"error": error, "module": self.module.id, "port": port}
             message = orjson.dumps(about)[:-1] + b',"message":' + failed.message + b"}"
-            body, flags = join([message], [headers] if headers else None), HEADERS if headers else 0
-            if self.step is not None:
-                self.step.add_outputs("error", body, flags)
-            self.emit("error", body, flags, 1)
+            self.emit_error(message, headers)
             return
         self.state.dead_letter()
         self._dead_letter(port, failed.message, headers, error)
+
+    @property
+    def has_error_wire(self) -> bool:
+        """Whether anybody takes errors; who only looks on does not."""
+        return any(not is_tap(wire) for _, wire in self.targets.get("error", ()))
+
+    def emit_error(self, message: bytes, headers: bytes | None) -> None:
+        """One message from the error port."""
+        body, flags = join([message], [headers] if headers else None), HEADERS if headers else 0
+        if self.step is not None:
+            self.step.add_outputs("error", body, flags)
+        self.emit("error", body, flags, 1)
 
     def _dead_letter(self, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]) -> None:
         self.send(
@@ -221,6 +232,7 @@ class ModuleActor(ModuleUpdate):
         self.state.go_on(message.reason)
         if self.state.drain_reason == message.reason:
             self.state.end_drain()
+        self.restart_source()
         self._act()
 
     def receiveMsg_AddTarget(self, message: from_runner.AddTarget, _sender: ActorAddress) -> None:
@@ -272,5 +284,6 @@ class ModuleActor(ModuleUpdate):
             "mailboxBytes": state.queued_bytes, "handled": state.handled, "sent": state.sent, "errors": state.errors,
             "unwired": state.unwired, "busyMs": state.busy_us / 1000,
             "latencyMs": {"p50": self.latency.percentile_ms(0.5), "p99": self.latency.percentile_ms(0.99)},
+            "source": self.source.view(),
             "contextBytes": sum(len(key) + len(value) for key, value in state.context.items()),
         }  # fmt: skip

@@ -110,7 +110,8 @@ class ModuleDebug(ModuleHost):
     def receiveMsg_TakeStep(self, message: from_runner.TakeStep, sender: ActorAddress) -> None:
         """Our part of a wave."""
         running = self.step is not None
-        takes, pulls = (False, False) if running else self.state.step(self.source_live)
+        source = self.source_live and self.source.state != "restarting"
+        takes, pulls = (False, False) if running else self.state.step(source)
         if not takes and not pulls:
             taken = to_runner.StepTaken(flow=self.flow, module=self.module.id, wave=message.wave, result=None)
             self.send(sender, taken)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from difflib import get_close_matches
-from typing import Any
 
 import orjson
 from thespian.actors import ActorAddress, WakeupMessage
@@ -16,7 +15,10 @@ from actors.gauge import Gauge
 from actors.load import encode_context, load_body
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_bridge as to_bridge
+from actors.messages import module_to_runner as to_runner
 from actors.module_state import ModuleState
+from actors.recall import Link
+from actors.source_life import SourceLife
 
 log = logging.getLogger("runner.module")
 
@@ -33,7 +35,8 @@ class ModuleHost(BaseActor):
     state: ModuleState
     loaded_state: ModuleState | None  # the one whose context the host has
     fused: frozenset[str]
-    source_live: bool
+    source: SourceLife
+    source_live: bool  # it counts as work to come: it runs, or will run again
     timed_turn: int
     targets: dict[str, list[tuple[ActorAddress, str]]]
     unwired_ports: set[str]
@@ -67,27 +70,26 @@ class ModuleHost(BaseActor):
     def receiveMsg_EnterService(self, _message: from_bridge.EnterService, sender: ActorAddress) -> None:
         """Say how `start` is to be called: with the context, if the host has not got it at LOAD."""
         state = self.state
-        body: dict[str, Any] = {"hook": "start", "turns": state.source_turns}
-        encoded = orjson.dumps(body)
         has_context = self.loaded_state is not state
-        if has_context:
-            self.loaded_state = state
-            encoded = encoded[:-1] + b',"context":' + encode_context(state.context) + b"}"
+        self.loaded_state = state
+        body = self._start_body(with_context=has_context)
         self.send(
             sender,
-            to_bridge.StartModule(
-                slot=state.slot, body=encoded, has_context=has_context, waiting=state.waiting_wires()
-            ),
+            to_bridge.StartModule(slot=state.slot, body=body, has_context=has_context, waiting=state.waiting_wires()),
         )
+
+    def _start_body(self, with_context: bool) -> bytes:
+        encoded = orjson.dumps({"hook": "start", "turns": self.state.source_turns})
+        if with_context:
+            encoded = encoded[:-1] + b',"context":' + encode_context(self.state.context) + b"}"
+        return encoded
 
     def receiveMsg_HostOpen(self, message: from_bridge.HostOpen, _sender: ActorAddress) -> None:
         """The host is ready for messages."""
         self.state.host_open(message.probation)
         self.state.pulls = not message.muted
         self.fused = message.fused
-        if message.source and not self.source_live:
-            self.gauge.sources += 1
-        self.source_live = message.source
+        self._source_begun(message.source, message.source or message.muted)
         self._update_holds()
         self._act()
 
@@ -103,6 +105,7 @@ class ModuleHost(BaseActor):
             "stack": message.stderr,
         }
         self.fused = frozenset()
+        self.source.host_down()
         before = self.state.queued
         self.state.host_down(orjson.dumps({"error": error}))
         self._update_holds()
@@ -118,6 +121,7 @@ class ModuleHost(BaseActor):
         if self.state.effects:
             self._perform()
         self.gauge.pending -= before - self.state.queued
+        self.restart_source()
         self._act()
 
     def receiveMsg_PortUnwired(self, message: from_bridge.PortUnwired, _sender: ActorAddress) -> None:
@@ -132,15 +136,62 @@ class ModuleHost(BaseActor):
             "%s/%s: the port %r has no wire: what is sent there is lost%s", self.flow, self.module.id, port, hint
         )
 
-    def receiveMsg_SourceFinished(self, _message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
-        """Our source has ended."""
-        self._source_ended()
+    # our source ----------------------------------------------------------------------------------------------------
+
+    def _source_begun(self, live: bool, is_source: bool) -> None:
+        self.source.begun(is_source)
+        self.gauge.sources += live - self.source_live
+        self.source_live = live
+        if is_source:
+            self.send(self.runner, to_runner.SourceBegun(flow=self.flow, module=self.module.id))
+
+    def receiveMsg_SourceFinished(self, message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
+        """It has ended."""
+        if message.ok:
+            self.source.ended()
+            self._source_ended()
+        else:
+            self._source_failed()
         self._act()
 
     def _source_ended(self) -> None:
-        if self.source_live:
-            self.source_live = False
-            self.gauge.sources -= 1
+        self.gauge.sources -= self.source_live
+        self.source_live = False
+
+    def _source_failed(self) -> None:
+        """It is started again after a while; or it has failed, and its error goes to the error port."""
+        again_s, error = self.source.failed(), self.source.error or {"type": "Error", "message": "unknown"}
+        raised = to_runner.SourceRaised(flow=self.flow, module=self.module.id, error=error, again_s=again_s)
+        self.send(self.runner, raised)
+        if again_s is not None:
+            self.wakeupAfter(again_s, ("restart", self.source.life))
+            return
+        if self.has_error_wire:
+            about = {"error": error, "module": self.module.id, "port": "start", "message": None}
+            self.emit_error(orjson.dumps(about), None)
+        self._source_ended()
+
+    def restart_source(self) -> None:
+        """When it is due: recall what the host has of us, credit too; then call `start` once more."""
+        state = self.state
+        if not self.source.due or state.stops - {"restart"} or state.draining is not None:
+            return
+        state.stop("restart")
+        if state.link is Link.OPEN and not state.window and not state.credit:
+            self.source.due = False
+            self.send(self.bridge, to_bridge.RestartSource(slot=state.slot, body=self._start_body(with_context=True)))
+
+    def receiveMsg_SourceRestarted(self, message: from_bridge.SourceRestarted, _sender: ActorAddress) -> None:
+        """It runs again, or `start` itself has raised."""
+        if self.source.state != "restarting":
+            return
+        self.state.go_on("restart")
+        if message.error is not None:
+            self.source.raised(self.placed(self.module.id, message.error))
+            self._source_failed()
+        else:
+            self._source_begun(message.source and self.source_live, message.source)
+        self._act()
 
     def receiveMsg_TurnBegun(self, message: from_bridge.TurnBegun, _sender: ActorAddress) -> None:
         """An announced turn has begun; from here its time counts."""
@@ -153,6 +204,10 @@ class ModuleHost(BaseActor):
         """A retry is due, or a turn may have run out of time."""
         if message.payload == "retry":
             self.state.go_on("retry")
+            self._act()
+        elif message.payload == ("restart", self.source.life):
+            self.source.due = True
+            self.restart_source()
             self._act()
         elif self.timed_turn and message.payload == self.timed_turn:
             self.timed_turn = 0

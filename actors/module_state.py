@@ -160,7 +160,7 @@ class ModuleState(Gate):
         if self.window:
             raise RuntimeError(f"module slot {self.slot}: handed over with {self.window_messages} messages at the host")
         self.link, self.stops = successor.link, self.stops | successor.stops
-        self.stops.discard("retry")
+        self.stops -= {"retry", "restart"}
         self.credit = self.attempts = self.suspects = 0
         self.probing = self.turn_begun = False
         self.probation, self.pulls = successor.probation, successor.pulls

@@ -61,6 +61,7 @@ class ModuleUpdate(ModuleDebug):
         self.blocked.clear()
         self.holding.clear()
         self._source_ended()
+        self.source.begun(False)
         self.handlers = _REPLACED
         self.kept_back.clear()
         self.send(

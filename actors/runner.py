@@ -13,7 +13,6 @@ from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.closing import Closing
 from actors.dependencies import Dependencies
-from actors.error_text import error_text
 from actors.flow_ends import FlowEnds
 from actors.flow_figures import FlowFigures
 from actors.flow_keep import FlowKeep
@@ -24,10 +23,9 @@ from actors.flows.model import Flow, FlowError
 from actors.flows.validation import check_flow
 from actors.messages import bridge_to_runner as from_bridge
 from actors.messages import client_to_runner as api
-from actors.messages import module_to_runner as from_module
 from actors.messages import session_to_runner as from_session
 from actors.messages.actor_to_sender import ActorFailed
-from actors.messages.preparation_to_runner import PreparationClosed, Prepared
+from actors.messages.preparation_to_runner import PreparationClosed
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_preparation import CancelPreparation, ClosePreparation
 from actors.messages.sweeper_to_runner import SweeperClosed
@@ -235,12 +233,6 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         if record is not None and record.state == "starting":
             self.wakeupAfter(record.flow.drain_timeout_s, ("hurry", (record, record.jobs.current)))
 
-    def receiveMsg_LastReceipt(self, message: api.LastReceipt, sender: ActorAddress) -> None:
-        """What the last update did."""
-        record = self.find_flow(message, sender, message.flow_id)
-        if record is not None:
-            self.reply(message, sender, record.receipt)
-
     def receiveMsg_Reply(self, message: Reply, sender: ActorAddress) -> None:
         """Of a module: to a replay, or it could not describe itself."""
         if message.request_id in self.replays:
@@ -257,22 +249,6 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             self.fail_flow(record, *message.errors)
         self.resolve(message.flow, "loaded", message.key, message)
         self.resolve(message.flow, "started", message.key, message)
-
-    def receiveMsg_SourceRaised(self, message: from_module.SourceRaised, _sender: ActorAddress) -> None:
-        """A source has ended with an error."""
-        error = message.error
-        record, module = self.flows[message.flow], f"{message.flow}/{message.module}"
-        record.errors.take(module, "the source failed", error)
-        record.source_errors.append(f"{module}: the source failed: {error_text(error)}")
-
-    def receiveMsg_MailboxOverrun(self, message: from_module.MailboxOverrun, _sender: ActorAddress) -> None:
-        """A cycle grows without bound."""
-        record = self.flows[message.flow]
-        self.fail_flow(
-            record,
-            f"{message.flow}: the feedback wire {message.wire} has filled the mailbox of {message.module}: "
-            f"the cycle makes more messages than it takes; the flow is stopped",
-        )
 
     def receiveMsg_ActorFailed(self, message: ActorFailed, sender: ActorAddress) -> None:
         """A job may wait for it; and a module or a host that has handled something half cannot go on."""
@@ -330,13 +306,6 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
             self.enqueue(
                 record, partial(self.keeping, record), partial(closing.ended, id), partial(closing.failed, id)
             )  # fmt: skip
-
-    def receiveMsg_Prepared(self, message: Prepared, _sender: ActorAddress) -> None:
-        """For a job of a flow, or for a client."""
-        if message.flow:
-            self.resolve(message.flow, "prepared", message.key, message)
-        else:
-            self.installed(message)
 
     def receiveMsg_PreparationClosed(self, _message: PreparationClosed, _sender: ActorAddress) -> None:
         """Of a runner that ends."""

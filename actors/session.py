@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.base import BaseActor
 from actors.feed import BadLines, EndFeed, FeedActor, FeedBroken, FeedReady, StartFeed
+from actors.load import source_failure
 from actors.messages import client_to_runner as api
 from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.runner_to_client import Reply
@@ -137,7 +138,13 @@ class SessionActor(BaseActor):
         """Read no more, stop, write what has come out; say what was not done."""
         for feed in feeds:
             self.send(feed, EndFeed())
-        self.outcome.errors += _only((yield self._call(ShutDown))).data or []
+        state = _only((yield self._call(api.FlowState, flow_id=str(self.job.flow.get("id")))))
+        sources = {name: m["source"] for name, m in state.value["modules"].items() if m["source"]} if state.ok else {}
+        self._add_errors(
+            source_failure(f"{state.value['id']}/{name}", source["error"])
+            for name, source in sources.items() if source["state"] == "failed"
+        )  # fmt: skip
+        self._add_errors(_only((yield self._call(ShutDown))).data or ())
         for sink in sinks:
             self.send(sink, FlushSink(timeout_s=FLUSH_TIMEOUT_S))
         flushed = yield Expect([("flushed", end.name) for end in self.job.outputs])
@@ -150,6 +157,10 @@ class SessionActor(BaseActor):
             f"{sink.name}: {sink.reason}; {sink.lost:,} messages were not written"
             for sink in flushed.values() if sink.lost or (sink.reason and left)
         ]  # fmt: skip
+
+    def _add_errors(self, errors: Iterable[str]) -> None:
+        """Each is said once."""
+        self.outcome.errors += [error for error in errors if error not in self.outcome.errors]
 
     def _start(
         self, kind: type[BaseActor], message: Any, end: Endpoint, flow_id: Any, **more: Any
@@ -176,7 +187,7 @@ class SessionActor(BaseActor):
             self.wakeupAfter(self.job.show_every_s, "show")
         ended = None if self._all_broken() else (yield from self._over(flow_id))
         if isinstance(ended, FlowEnded):
-            self.outcome.errors += ended.errors
+            self._add_errors(ended.errors)
         if self.job.show is not None:
             self.outcome.state = _only((yield self._call(api.FlowState, flow_id=flow_id))).value
 

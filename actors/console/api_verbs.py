@@ -66,8 +66,25 @@ def _state_text(found: dict[str, Any]) -> str:
     hosts = [(h["host"], str(h["pid"] or ""), h["starts"], h["memoryMb"], h["cpuS"]) for h in found["hosts"].values()]
     if hosts:
         lines.append(columns(("HOST", "PID", "STARTS", "MIB", "CPU S"), hosts))
+    lines += [
+        f"{name}: {text}" for name, m in found["modules"].items() if (text := _source_text(m.get("source"))) is not None
+    ]
     lines += [f"left out: {name}: {reason}" for name, reason in found["leftOut"].items()]
     return "\n".join([*lines, *found["errors"]])
+
+
+def _source_text(source: dict[str, Any] | None) -> str | None:
+    """What there is to say of a source that has raised."""
+    if source is None or "error" not in source:
+        return None
+    return f"{_SOURCE_WORDS[source['state']]}: {error_text(source['error'])}"
+
+
+_SOURCE_WORDS = {
+    "failed": "the source has failed",
+    "restarting": "the source has raised and is started again",
+    "running": "the source was started again and has sent nothing yet, after",
+}
 
 
 def audit(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ class FlowError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How often a failing message is tried again, and the seconds between tries."""
+    """How often a failing message, or a source, is tried again, and the seconds between tries."""
 
     times: int
     backoff_s: float = 1.0
@@ -40,6 +40,7 @@ class Module:
     optional: bool = False
     timeout_s: float | None = None
     retry: Retry | None = None
+    restart: Retry | None = None
     runner: str | None = None
     env: dict[str, str] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_PROBLEMS = 20
 MAX_SOURCE_BYTES = 16 << 20
 FLOW_SETTINGS = {field.name for field in fields(Flow)} - {"id", "modules", "wires", "tests", "document"}
-MODULE_SETTINGS = {field.name for field in fields(Module)} - {"id", "name", "files", "dependencies", "retry"}
+MODULE_SETTINGS = {field.name for field in fields(Module)} - {"id", "name", "files", "dependencies", "retry", "restart"}
 
 
 def check_flow(document: Any, places: Places | None = None, runtimes: Collection[str] | None = None) -> Flow:
@@ -173,6 +173,7 @@ def _module(id: str, raw: dict[str, Any]) -> Module:
         ports_in=tuple(ports["in"]) if "in" in ports else None,
         ports_out=tuple(ports["out"]) if "out" in ports else None,
         retry=Retry(**raw["retry"]) if "retry" in raw else None,
+        restart=Retry(**raw["restart"]) if "restart" in raw else None,
         **{"code": "", **{name: raw[name] for name in MODULE_SETTINGS & raw.keys()}},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runtimes.frames import Frame
 
@@ -81,6 +81,14 @@ class SourceFinished:
     """The module's source has ended."""
 
     ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRestarted:
+    """`start` has been called once more; `source`: it has returned one. Or `error` is what it has raised."""
+
+    source: bool
+    error: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,14 @@ class StartModule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestartSource:
+    """Call `start` once more: the source has raised. Nothing is at the host for the slot. Then SourceRestarted."""
+
+    slot: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeDone:
     """The suspect that was alone at the host is done; `left` more of this module are suspect."""
 

@@ -97,11 +97,20 @@ class DeadLettered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRaised:
-    """A source ended with an error."""
+    """A source ended with an error. `again_s`: seconds until it is started again; None: it is not."""
 
     flow: str
     module: str
     error: dict[str, Any]
+    again_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceBegun:
+    """The module's `start` has returned a source."""
+
+    flow: str
+    module: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

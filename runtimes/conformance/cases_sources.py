@@ -70,6 +70,23 @@ def failed(bench: Bench) -> None:
 
 
 @case
+def failed_and_started_again(bench: Bench) -> None:
+    """A source that has raised can be started again, from the context that it is given."""
+    host = bench.start()
+    slot = begin(host, config={"n": 3, "fail": True})
+    slot.pull(100)
+    host.wait(lambda: slot.finished, "FINISHED")
+    host.pause(slot.number)
+    slot.finished = None
+    again = slot.call("start", turns=3, context={"i": 1})
+    expect(again, {"ok": True, "source": True}, "RESULT of the second start")
+    slot.pull(100)
+    host.wait(lambda: slot.finished, "the second FINISHED")
+    expect([slot.finished, slot.out()], [{"ok": False}, [1, 2, 3, 2, 3]])
+    expect([error.number for error in slot.errors], [3, 5], "numbers of the turns that raised")
+
+
+@case
 def numbers_and_ids(bench: Bench) -> None:
     """The parent id of a source's turn is MODULE.start#NUMBER, counted from `turns`."""
     host = bench.start()

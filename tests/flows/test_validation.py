@@ -80,15 +80,16 @@ def test_every_field_arrives():
     settings = {
         "drain_timeout_s": 1, "step_timeout_s": 2.5, "max_turn_bytes": 10, "on_stuck": "kill", "tracing": True,
     }  # fmt: skip
-    retrying = {"runtime": "node", "code": "", "retry": {"times": 3}}
+    retrying = {"runtime": "node", "code": "", "retry": {"times": 3}, "restart": {"times": 2, "backoff_s": 5}}
     document = {"id": "f", "modules": {"a": module, "r": retrying}, "layout": {"x": 1}, **settings}
-    assert set(module) | {"retry", "file"} == set(flow_schema()["$defs"]["module"]["properties"])
+    assert set(module) | {"retry", "restart", "file"} == set(flow_schema()["$defs"]["module"]["properties"])
     flow = check_flow(document)
     assert flow.modules["a"] == Module(
         **{name: value for name, value in module.items() if name not in {"ports", "dependencies"}},
         id="a", ports_in=None, ports_out=(),
     )  # fmt: skip
     assert flow.modules["r"].retry == Retry(times=3, backoff_s=1.0)
+    assert flow.modules["r"].restart == Retry(times=2, backoff_s=5)
     assert {name: getattr(flow, name) for name in settings} == settings
     VALIDATOR.validate(document)
 

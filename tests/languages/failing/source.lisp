@@ -1,0 +1,17 @@
+(defun config (context name) (gethash name (context-config context)))
+
+(defun start (context)
+  (let ((starts (1+ (context-get context "starts" 0)))
+        (i (context-get context "i" 0)))
+    (context-set context "starts" starts)
+    (context-send context "notes" starts)
+    (when (find starts (config context "startFails")) (error "no start"))
+    (make-source (lambda ()
+                   (when (< i (config context "n"))
+                     (incf i)
+                     (context-set context "half" i)
+                     (when (and (= i (config context "at")) (<= starts (config context "times")))
+                       (context-set context "lost" t)
+                       (error "no luck")) ; HERE
+                     (context-set context "i" i)
+                     (values i t))))))
