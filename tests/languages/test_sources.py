@@ -208,6 +208,14 @@ def test_a_source_gets_no_breakpoint(runner: Harness) -> None:
     runner.ok(api.RemoveFlow, flow_id="f")
 
 
+def write(folder: Path, document: dict[str, Any]) -> str:
+    """As a flow file with a source file."""
+    (folder / "source.py").write_text(document["modules"]["src"].pop("code"))
+    document["modules"]["src"] = {"file": document["modules"]["src"].pop("name"), **document["modules"]["src"]}
+    (folder / "f.json").write_text(json.dumps(document))
+    return str(folder / "f.json")
+
+
 # by the command line -----------------------------------------------------------------------------------------------
 
 
@@ -219,8 +227,8 @@ def test_run_ends_with_1(tmp_path: Path, ends: str, lasting: bool) -> None:
     if ends != "by itself":
         code = "def start(c):\n    while True:\n        import time\n        time.sleep(0.05)\n        yield 1\n"
         document["modules"]["other"] = {"runtime": "python3", "code": code}
-    (tmp_path / "f.json").write_text(json.dumps(document))
-    command = [sys.executable, "-m", "actors.console", "run", str(tmp_path / "f.json"), "--state", str(tmp_path / "s")]
+    path = write(tmp_path, document)
+    command = [sys.executable, "-m", "actors.console", "run", path, "--state", str(tmp_path / "s")]
     command += ["--for", "2"] if ends == "by time" else []
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -238,8 +246,8 @@ def test_run_ends_with_1(tmp_path: Path, ends: str, lasting: bool) -> None:
 def test_state_shows_it(tmp_path: Path) -> None:
     with plant(tmp_path) as up:
         up.wait_until_up()
-        (tmp_path / "f.json").write_text(json.dumps(flow(restart={"times": 1, "backoff_s": 0})))
-        assert up.cli("apply", str(tmp_path / "f.json")).returncode == 0
+        path = write(tmp_path, flow(restart={"times": 1, "backoff_s": 0}))
+        assert up.cli("apply", path).returncode == 0
         with up.client() as client:
             while client.flow_state("f")["modules"]["src"]["source"]["state"] != "failed":
                 pass
