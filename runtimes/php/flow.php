@@ -13,9 +13,6 @@ const BYTES = '/^\$+bytes$/D';
 
 enum Json { case Null; } // a null at the top; PHP's own is "no value"
 final class Bytes { public function __construct(public readonly string $data) {} } // a string is a text
-final class Failure extends \Exception { // with a type of the protocol's
-    public function __construct(public readonly string $type, string $text) { parent::__construct($text); }
-}
 
 function decode(string $json, int $depth = 121): mixed { // the library counts what is inside the innermost [] as well
     $isPlain = preg_match(NUMBER, $json) === 0 && preg_match(SPECIAL, $json) === 0;
@@ -45,7 +42,7 @@ function plain(array|object $value, int $room): mixed { // json_encode would tak
     if (is_object($value) && !$value instanceof \stdClass) {
         if ($value === Json::Null) return null;
         if ($value instanceof Bytes) return ['$bytes' => base64_encode($value->data)];
-        throw new Failure('DataError', $value::class . ' is not JSON');
+        throw new Failure('DataError', refusal($value));
     }
     if ($room === 0) throw new Failure('DataError', 'it is nested too deep');
     $plain = (array) $value;
@@ -61,6 +58,16 @@ function plain(array|object $value, int $room): mixed { // json_encode would tak
     return is_object($value) && array_is_list($plain) ? (object) $plain : $plain;
 }
 
+function refusal(object $value): string {
+    return $value::class . ' is not JSON' . match (true) {
+        $value instanceof \DateTimeInterface => ': send the text that you want, $date->format(DATE_ATOM)',
+        $value instanceof \BackedEnum => ': send its ->value',
+        $value instanceof \Traversable => ': send iterator_to_array($it)',
+        $value instanceof \JsonSerializable => ': send its ->jsonSerialize()',
+        default => '',
+    };
+}
+
 final class Context { // one a module, for all its calls: one runs at a time
     public array $hooks = [], $in = [], $out = []; // its functions; WIRES
     public array $store = []; // JSON by key
@@ -72,9 +79,14 @@ final class Context { // one a module, for all its calls: one runs at a time
     public int $number = 0; // its message's number
     private array $unwired = ['out' => true]; // ports that the runner knows of; where results go is nobody's mistake
     public array $carried = [], $sends = [], $before = []; // and headers with id; what it sends; what changed keys had
+    public mixed $copy = null; // of the config, for this call
+    private readonly string $config;
 
-    public function __construct(private readonly Host $host, public readonly int $slot, public readonly object $load) {
+    public function __construct(
+        private readonly Host $host, public readonly int $slot, public readonly object $load, public readonly Source $source,
+    ) {
         $this->limit = $load->max_turn_bytes;
+        $this->config = encode($load->config);
         $this->ports = isset($load->ports) ? [...$load->ports->out, 'error'] : null;
     }
 
@@ -86,6 +98,7 @@ final class Context { // one a module, for all its calls: one runs at a time
             'redelivered' => ($this->input[2] & REDELIVERED) > 0,
             'moduleId' => $this->load->module,
             'flowId' => $this->load->flow,
+            'config' => $this->copy ??= decode($this->config),
             default => $this->load->$name,
         };
     }

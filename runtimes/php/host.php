@@ -3,7 +3,7 @@ declare(strict_types=1);
 namespace Flow;
 
 use function count, strlen, intdiv;
-require __DIR__ . '/flow.php';
+foreach (['flow', 'failure', 'source'] as $name) require __DIR__ . "/$name.php";
 
 const DATA = 4, HELLO = 16, CONTEXT = 17, ERROR = 18, LOG = 19, TURN = 20, COMMIT = 21, PAUSED = 22, RESULT = 23, PONG = 25;
 const REDELIVERED = 1, HEADERS = 2, ANNOUNCE = 4, DELETED = 8, HELD = 16, NO_INDEX = 0xffffffff, EVERY_SLOT = 65535;
@@ -11,14 +11,24 @@ const MESSAGE = 0, FUSED = 1, HOOK = 2; // what a call is made for
 const SHOWN = STRICT | JSON_INVALID_UTF8_SUBSTITUTE; // what only people read
 
 final class Host {
+    private const FUSED_BYTES = 64 << 20; // of one transaction
+
     private array $slots = [], $todo = [], $done = []; // modules; batches with their module; calls that are not committed
-    private ?Context $running = null;
-    private int $room = 0, $bytes = 0; // left for the turn; not committed
-    private int $clock = 0, $due = 0, $loads = 0; // the first two in nanoseconds
+    public ?Context $running = null;
+    public static Host $host;
+    private array $lines = ['info' => '', 'error' => '']; // that were printed without their end, by level
+    private bool $hasPrinted = false;
+    private int $pid;
+    private bool $hasLeft = false; // it is a forked child, which keeps away from the link
+    private int $room = 0, $bytes = 0; // left for the call; not committed
+    private int $clock = 0, $due = 0; // in nanoseconds
+    private array $loads = ['' => 0]; // namespace -> how often it was loaded
 
     public function __construct(private mixed $in, private mixed $out) {
+        [self::$host, $this->pid] = [$this, getmypid()];
         stream_set_read_buffer($in, 0);
-        ob_start(fn ($text) => $this->log('info', $text), 64 << 10, PHP_OUTPUT_HANDLER_FLUSHABLE); // what modules print
+        stream_wrapper_register('flow', Printed::class);
+        ob_start(fn ($text) => $this->print('info', $text), 64 << 10, PHP_OUTPUT_HANDLER_FLUSHABLE);
         $this->frame(HELLO, 0, json_encode(['protocol' => 1, 'runtime' => 'php', 'version' => PHP_VERSION, 'pid' => getmypid()]));
         for ($none = null; $ready = [$in];) {
             if ($this->clock >= $this->due || $this->bytes >= 64 << 10) $this->commit();
@@ -28,16 +38,49 @@ final class Host {
         }
     }
 
-    public function log(string $level, string $text): string {
-        $body = json_encode(['level' => $level, 'text' => rtrim($text)], SHOWN);
-        if (trim($text) !== '') $this->frame(LOG, $this->running?->slot ?? EVERY_SLOT, $body);
-        return ''; // for PHP to print
+    public function log(string $level, string $text): void {
+        $text = rtrim(short($text));
+        $body = json_encode(['level' => short($level), 'text' => $text], SHOWN);
+        if ($this->hasLeft || getmypid() !== $this->pid) fwrite(\STDERR, "$text\n");
+        elseif ($text !== '') $this->frame(LOG, $this->running?->slot ?? EVERY_SLOT, $body);
     }
 
-    public function grow(Context $context, ?string $json): ?string { // the turn
+    public function print(string $level, string $text): string { // a line is a LOG; what is left for PHP to print itself
+        if ($this->hasLeft) return $text;
+        $this->hasPrinted = true;
+        $lines = explode("\n", $this->lines[$level] . $text);
+        $this->lines[$level] = strlen(end($lines)) > SHOWN_BYTES ? '' : array_pop($lines);
+        foreach ($lines as $line) $this->log($level, $line);
+        return '';
+    }
+
+    private function finishLines(): void { // a call has ended
+        if ($this->hasLeft) $this->comeBack(null);
+        while (ob_get_level() > 1) ob_end_flush(); // the module's own buffers
+        ob_flush();
+        foreach ($this->lines as $level => $text) if ($text !== '') $this->print($level, "\n");
+        $this->hasPrinted = false;
+    }
+
+    public function leave(): void {
+        foreach ([$this->in, $this->out] as $link) fclose($link);
+        [$this->hasLeft, $this->hasPrinted, $this->lines] = [true, true, ['info' => '', 'error' => '']];
+    }
+
+    private function comeBack(?\Throwable $error): never {
+        $what = $error ? "has failed: {$error->getMessage()}" : 'has come back: it ends here';
+        fwrite(\STDERR, "a forked child of " . $this->running->load->module . " $what\n");
+        exit($error ? 255 : 0);
+    }
+
+    public function grow(Context $context, ?string $json): ?string { // the call
         if ($context !== $this->running) throw new Failure('CreditError', 'the turn has ended');
         $this->room -= strlen($json ?? '');
-        return $this->room >= 0 ? $json : throw new Failure('TurnTooLarge', 'max_turn_bytes');
+        return $this->room >= 0 ? $json : throw $this->tooLarge($context);
+    }
+
+    private function tooLarge(Context $context): Failure {
+        return new Failure('TurnTooLarge', "outputs exceed $context->limit bytes");
     }
 
     private function frame(int $kind, int $slot, string $body = '', int $flags = 0, int $skip = 0, int $count = 0, int $first = 0): void {
@@ -45,7 +88,7 @@ final class Host {
     }
 
     private function take(): void { // everything but DATA is done at once, which is between two turns
-        $header = stream_get_contents($this->in, 24);
+        $header = (string) stream_get_contents($this->in, 24);
         if (strlen($header) < 24) exit(1);
         extract(unpack('Vsize/Ckind/Cflags/vnumber/Vskip/Vcount/Pfirst', $header));
         if ($size > 64 << 20) exit(3);
@@ -62,39 +105,42 @@ final class Host {
             8 => exit(0),
             default => exit(3),
         };
-        ob_flush(); // what was printed while it was loaded
+        $this->finishLines(); // what was printed while it was loaded
         $this->running = null;
         $reply = [1 => RESULT, 2 => RESULT, 6 => PAUSED, 7 => RESULT, 9 => PONG][$kind] ?? null;
-        if ($kind === 2) unset($this->slots[$number]);
+        if ($kind === 2 && $slot) $this->unload($number);
         if ($reply) $this->frame($reply, $number, $reply === RESULT ? json_encode($answer, SHOWN) : '', first: $first);
     }
 
     private function load(int $number, object $load): array {
-        $space = 'Module' . ++$this->loads; // a namespace, and a folder: nobody else sees what is in it
-        $this->slots[$number] = $this->running = $context = new Context($this, $number, $load);
-        $this->restore($context, $load->context);
+        $space = 'Module\\' . preg_replace('/\W/', '_', $load->module);
+        $count = $this->loads[$space] = ($this->loads[$space] ?? 0) + 1;
+        $source = new Source($space . ($count > 1 ? "_$count" : ''), sys_get_temp_dir() . '/.modules/' . ++$this->loads['']);
         try {
-            define("$space\\STDERR", fopen('php://output', 'w'));
-            foreach ((array) $load->files as $name => $code) $this->place($space, $name, $code);
-            (static fn ($path) => require $path)($this->place($space, $load->name, $load->code));
-            $hooks = array_filter(['run', 'start', 'stop', 'migrate'], fn ($name) => function_exists("$space\\$name"));
-            if (!array_intersect(['run', 'start'], $hooks)) throw new \Exception('it defines neither run nor start');
-            foreach ($hooks as $name) $context->hooks[$name] = "$space\\$name"(...);
-            return ['ok' => true, 'hooks' => array_values(array_diff($hooks, ['run']))];
+            $this->slots[$number] = $this->running = $context = new Context($this, $number, $load, $source);
+            $this->restore($context, $load->context);
+            define("$source->space\\STDERR", fopen('flow://error', 'w'));
+            define("$source->space\\STDOUT", fopen('php://output', 'w'));
+            $main = $source->place((array) $load->files, $load->name, $load->code);
+            (static function () { require func_get_arg(0); })($main);
+            foreach (['run', 'start', 'stop', 'migrate'] as $name) $context->hooks[$name] = $source->find($name);
+            $context->hooks = array_filter($context->hooks);
+            $isModule = isset($context->hooks['run']) || isset($context->hooks['start']);
+            if (!$isModule) throw new \Exception('it defines neither run nor start');
+            return ['ok' => true, 'hooks' => array_values(array_diff(array_keys($context->hooks), ['run']))];
         } catch (\Throwable $error) {
-            return ['ok' => false, 'error' => $this->describe($error)];
+            if ($this->hasLeft) $this->comeBack($error);
+            $failure = ['ok' => false, 'error' => Failure::shown($error, $source->folder)];
+            $this->finishLines();
+            $this->unload($number);
+            return $failure;
         }
     }
 
-    private function place(string $space, string $name, string $code): string { // puts a file where it can be required
-        $strict = str_contains($code, 'declare(strict_types=1);') ? 'declare(strict_types=1);' : ''; // has to be first
-        $known = preg_grep('/^\w+$/', [...get_declared_classes(), ...get_declared_interfaces()]); // seen as if in no namespace
-        $known = array_filter($known, fn ($name) => preg_match("/\b$name\b/", $code) && !preg_match("/^use $name;/m", $code));
-        $head = "<?php $strict namespace $space; use Flow; " . implode(array_map(fn ($name) => "use $name; ", $known));
-        $path = sys_get_temp_dir() . "/$space/$name";
-        if (!is_dir(dirname($path))) mkdir(dirname($path), 0700, true);
-        file_put_contents($path, $head . preg_replace('/^<\?php\b/', '', str_replace($strict, '', $code)));
-        return $path;
+    private function unload(int $number): void {
+        $source = $this->slots[$number]?->source;
+        $source?->remove();
+        unset($this->slots[$number], Own::$globals[$source?->space]);
     }
 
     private function restore(Context $context, object $values): void {
@@ -116,10 +162,10 @@ final class Host {
             $value = $context->hooks[$body->hook]($context, $argument);
             if ($value instanceof \Generator) throw new \Exception('PHP modules cannot be sources');
         };
-        $error = $this->turn($context, $handler, HOOK, $body->from_version ?? null, null);
+        $error = $this->run($context, $handler, HOOK, $body->from_version ?? null, null);
         if ($error) $this->done = []; // a hook that fails leaves nothing, also no ERROR
         $this->commit();
-        return $error ? ['ok' => false, 'error' => $this->describe($error)] : ['ok' => true, 'source' => false];
+        return $error ? ['ok' => false, 'error' => Failure::shown($error, $context->source->folder)] : ['ok' => true, 'source' => false];
     }
 
     private function queue(string $body, int $flags, int $channel, int $skip, int $count, int $first): void {
@@ -154,7 +200,7 @@ final class Host {
             $context->input = $input;
             $context->number = $first;
             $context->carried = $headers[$i] ?? [];
-            $error = $this->turn($context, $handler, MESSAGE, $messages[$i] ?? Json::Null, $texts[$i] ?? null);
+            $error = $this->run($context, $handler, MESSAGE, $messages[$i] ?? Json::Null, $texts[$i] ?? null);
             if ($error && $context->load->retry) {
                 $this->commit();
                 $this->forget([$context]);
@@ -165,43 +211,35 @@ final class Host {
         }
     }
 
-    private function turn(Context $context, \Closure $handler, int $kind, mixed $message, ?string $json): ?\Throwable {
-        $begin = count($this->done);
-        $this->room = $context->limit;
-        $error = $this->run($context, $handler, $kind, $message, $json);
-        $this->bytes += $context->limit - $this->room;
-        if ($this->room >= 0) return $error;
-        foreach (array_reverse(array_splice($this->done, $begin)) as $call) $call[0]->undo($call[3]); // nothing of it stands
-        $error = new Failure('TurnTooLarge', "over {$context->limit} bytes");
-        $this->done[] = [$context, $kind, [], [], 0, $this->failure($context, $error)];
-        return $error;
-    }
-
     private function run(Context $context, \Closure $handler, int $kind, mixed $message, ?string $json): ?\Throwable {
         $started = $this->clock; // a call, then everything fused behind it, depth-first
         $this->running = $context;
+        $this->room = $context->limit;
         $error = $failure = null;
         try {
             if ($json !== null) $message = decode($json) ?? Json::Null;
             $value = $handler($message, $context);
             if ($value instanceof \Generator) foreach ($value as $item) $context->send('out', $item);
             else $context->send('out', $value);
+            if ($this->room < 0) throw $this->tooLarge($context); // it did not mind
         } catch (\Throwable $error) {
+            if ($this->hasLeft) $this->comeBack($error);
             $context->undo($context->before);
             $context->before = $context->sends = [];
             $failure = $this->failure($context, $error, $kind === FUSED ? $json : '');
         }
-        if (ob_get_length()) ob_flush();
-        $this->running = null;
+        if (ob_get_length() || $this->hasPrinted) $this->finishLines();
+        $this->running = $context->copy = null;
         $this->clock = hrtime(true);
         $sends = $context->sends;
+        if (!$error) $this->bytes += $context->limit - $this->room;
+        if ($this->bytes > self::FUSED_BYTES && $kind === FUSED) $this->giveUp();
         $this->done[] = [$context, $kind, $sends, $context->before, $this->clock - $started, $failure];
         $context->before = $context->sends = [];
         foreach ($sends as $i => [$out, $json, $headers]) {
             foreach ($out['fused'] ?? [] as [$slot, $port, $wire]) {
-                if ($this->room < 0) break;
                 $target = $this->slots[$slot];
-                [$target->input, $target->number] = [[$port, $wire, 0], $context->number];
+                [$target->input, $target->number] = [[$port, $wire, $context->input[2]], $context->number];
                 $target->carried = ['id' => $context->outputId($i)] + $headers;
                 $this->run($target, $target->hooks['run'], FUSED, null, $json);
             }
@@ -209,12 +247,21 @@ final class Host {
         return $error;
     }
 
+    // What a message has set off by way of fused wires is too much for one transaction, though each call is within its
+    // limit: the process ends, and the runner has the message done again, one module at a time.
+    private function giveUp(): never {
+        fwrite(\STDERR, "$this->bytes bytes behind one message by way of fused wires: it is done again unfused\n");
+        exit(4);
+    }
+
     private function failure(Context $context, \Throwable $error, string $json = ''): array {
-        $info = ['error' => $this->describe($error), 'port' => $context->port, 'id' => $context->messageId];
+        $info = ['error' => Failure::shown($error, $context->source->folder), 'port' => $context->port, 'id' => $context->messageId];
         return [json_encode($info + ['headers' => $context->headers ?: null], SHOWN), $context->number, $json];
     }
 
     private function commit(): void { // what is done, as one transaction
+        if (getmypid() !== $this->pid) exit(0); // a child that was forked in some other way
+        if (ob_get_level() > 1) $this->finishLines();
         $rows = $sent = $own = $changed = [];
         foreach ($this->done as [$context, $kind, $sends, $before, $nanoseconds, $failure]) {
             $slot = $context->slot;
@@ -258,20 +305,23 @@ final class Host {
         $this->clock = hrtime(true); // the time it took is no module's
         [$this->done, $this->bytes, $this->due] = [[], 0, $this->clock + 5_000_000];
     }
+}
 
-    private function describe(\Throwable $error): array {
-        $type = $error instanceof \JsonException ? 'DataError' : $error->type ?? (new \ReflectionClass($error))->getShortName();
-        $shown = ['type' => $type, 'message' => $error->getMessage(), 'stack' => $error->getTraceAsString()];
-        foreach ([['file' => $error->getFile(), 'line' => $error->getLine()], ...$error->getTrace()] as $at) {
-            if (preg_match('~/Module\d+/(.+)~', $at['file'] ?? '', $own)) return $shown + ['file' => $own[1], 'line' => $at['line']];
-        }
-        return $shown;
+final class Printed { // what a module writes to STDERR: its own is a stream of this kind
+    public $context;
+
+    public function stream_open(): bool { return true; }
+    public function stream_flush(): bool { return true; }
+    public function stream_write(string $text): int {
+        $left = Host::$host->print('error', $text);
+        if ($left !== '') fwrite(\STDERR, $left);
+        return strlen($text);
     }
 }
 
 set_error_handler(function (int $level, string $text, string $file, int $line) {
     return error_reporting() & $level ? throw new \ErrorException($text, 0, $level, $file, $line) : false;
 }, E_ALL & ~E_DEPRECATED & ~E_USER_DEPRECATED);
-// PHP would look where the link /dev/fd/N leads to: to a pipe that has no name any more.
+// PHP would look where the link /dev/fd/N leads to: to a pipe that has no name any more. e: nobody inherits them.
 [$input, $output] = preg_replace('~^/dev/fd/~', 'php://fd/', array_slice($argv, -2));
-new Host(fopen($input, 'rb'), fopen($output, 'wb'));
+new Host(fopen($input, 'rbe'), fopen($output, 'wbe'));

@@ -46,8 +46,7 @@ module Flow
     end
 
     def output_id(index = @sends.size) = "#{message_id}/#{module_id}.#{index}"
-    def apply = @undo = @slot.put(@changes)
-    def undo = @undo && @slot.put(@undo)
+    def check = @size <= @slot.max_turn_bytes || raise(TurnTooLarge, "outputs exceed #{@slot.max_turn_bytes} bytes")
     def fail(error) = (@error, @sends, @changes, @size = error, [], NONE, 0)
 
     private
@@ -64,7 +63,8 @@ module Flow
 
     def grow(data)
       raise CreditError, "the turn has ended" if @busy_us
-      (@size += data.bytesize) <= @slot.max_turn_bytes ? data : raise(TurnTooLarge, "of one handler")
+      @size += data.bytesize
+      check && data
     end
 
     def change(key, data)

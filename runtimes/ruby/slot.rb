@@ -93,12 +93,11 @@ module Flow
       put(context.transform_values { |value| Flow.encode(value) })
     end
 
-    def put(changes) # returns what puts it back
-      changes.to_h do |key, data|
+    def put(changes)
+      changes.each do |key, data|
         old = @store.delete(key)
         @store[key] = data if data
         @bytes += data.to_s.bytesize - old.to_s.bytesize
-        [key, old]
       end
     end
   end

@@ -165,6 +165,53 @@ func Start(c *flow.Context) (flow.Source, error) {
 		number++
 		return value, true, err
 	}, nil
+RUBY_ODD = """
+    time date datetime decimal rational complex set symbol symbols range regexp struct nan inf minus_zero tiny
+    huge_float tenth wide_float int64 min_int64 uint64 below_int64 wide int54 surrogate bad_text bad_key ascii
+    latin wide_text latin_key utf7 nul int_key nil_key symbol_key both_keys two_latin_keys identity identities
+    bytes_key text text_key row record default object class lambda method basic error bytes no_bytes ascii_bytes
+    own_bytes own_bad_bytes own_escaped symbol_bytes null nil null_in cyclic_list cyclic_hash deep deep_limit
+    deep_over very_deep empty empty_key big_text big_list long frozen shared extended
+"""
+RUBY_STYLES = {
+    "plain": """
+
+def run(message, context) = act(message, context)
+""",
+    "generator": """
+
+def run(message, context)
+  value = act(message, context)
+  return value if value.is_a?(Enumerator)
+  Enumerator.new do |out|
+    out << value
+    mutate(value)
+  end
+end
+""",
+}
+PHP_ODD = """
+    date immutable interval array_object record text_object closure enum plain_enum stream error nan inf
+    minus_zero tiny huge_float tenth wide_float int64 min_int64 over_int64 int54 bad_text surrogate bad_key nul
+    nul_key first_nul_key int_keys list_keys text_int_keys int_property list_object negative_key bytes no_bytes
+    own_bytes own_bad_bytes own_escaped null nothing null_in empty_list empty empty_key cyclic_list
+    cyclic_object deep deep_limit deep_over very_deep referenced shared generator big_text big_list long slash
+    true_false
+"""
+PHP_STYLES = {
+    "plain": """
+
+function run($message, $context) {
+    return act($message, $context);
+}
+""",
+    "generator": """
+
+function run($message, $context) {
+    $value = act($message, $context);
+    if ($value instanceof Generator) yield from $value;
+    else yield $value;
+    mutate($value);
 }
 """,
 }
@@ -174,5 +221,7 @@ LANGUAGES = {
         Language("python3", "hostile.py", tuple(PYTHON_ODD.split()), PYTHON_STYLES, ("tuple", "yields")),
         Language("node", "hostile.js", tuple(NODE_ODD.split()), NODE_STYLES, ("yields",)),
         Language("go", "hostile.go", tuple(GO_ODD.split()), GO_STYLES),
+        Language("ruby", "hostile.rb", tuple(RUBY_ODD.split()), RUBY_STYLES, ("yields",)),
+        Language("php", "hostile.php", tuple(PHP_ODD.split()), PHP_STYLES, ("yields",)),
     )
 }  # fmt: skip
