@@ -106,6 +106,31 @@ def test_what_does_not_fit_is_refused(start: Callable[[], Host], message: Any, c
     assert complaint in error.info["error"]["message"]
 
 
+def test_numbers_of_typed_modules_arrive_as_they_are_or_not_at_all(start: Callable[[], Host]) -> None:
+    slot = start().load("numbers")
+    slot.texts([b'{"i":1.0}', b'{"i":-2e3,"u":255.0}', b'{"d":9007199254740992,"list":[1,-0.5]}', b'{"s":0.5}'])
+    seen = slot.done().out()
+    assert [{key: value for key, value in one.items() if value not in (None, [])} for one in seen] == [
+        {"i": 1}, {"i": -2000, "u": 255}, {"d": 2**53, "list": [1, -0.5]}, {"s": 0.5},
+    ]  # fmt: skip
+    refused = {
+        b'{"d":9007199254740993}': "an f64 would alter the integer 9007199254740993: use i64",
+        b'{"list":[1,9223372036854775807]}': "an f64 would alter the integer 9223372036854775807",
+        b'{"s":0.1}': "an f32 would alter the number 0.1: use f64",
+        b'{"s":16777217}': "an f32 would alter the integer 16777217",
+        b'{"i":1.5}': "invalid type: floating point `1.5`, expected i64",
+        b'{"u":256.0}': "invalid value: integer `256`, expected u8",
+        b'{"i":9007199254740993}': "an f64 would alter the integer 9007199254740993",
+    }
+    for number, text in enumerate(refused, 10):
+        slot.texts([text], first=number)
+    slot.done()
+    assert [error.type for error in slot.errors] == ["DataError"] * len(refused)
+    for error, says in zip(slot.errors, refused.values(), strict=True):
+        assert says in error.info["error"]["message"]
+    assert slot.errors[-1].info["error"]["line"] == line_of("numbers.rs", "GET")
+
+
 def test_typed_modules_are_fused(start: Callable[[], Host]) -> None:
     host = start()
     front, back = host.load("typed"), host.load("prints")
@@ -125,8 +150,47 @@ def test_a_panic_is_an_error_with_its_place(start: Callable[[], Host]) -> None:
     assert (index["type"], index["file"], index["line"]) == ("Panic", "panics.rs", line_of("panics.rs", "INDEX"))
     assert "index out of bounds" in index["message"]
     assert (text["message"], text["line"]) == ("no text here", line_of("panics.rs", "TEXT"))
-    assert parse == {"type": "ParseIntError", "message": "invalid digit found in string"}
+    assert parse == {"type": "ParseIntError", "message": "invalid digit found in string", "file": "panics.rs"}
     assert slot.context_value("n") == 2
+
+
+def test_a_refusal_has_the_line_of_the_call(start: Callable[[], Host]) -> None:
+    slot = start().load("refusals", ports={"in": ["in"], "out": ["out"]})
+    marks = {"port": "PortError", "date": "DataError", "nan": "DataError", "header": "HeaderError", "thrown": "Panic"}
+    assert slot.run([*marks, "fine"]) == ["fine"]
+    errors = [error.info["error"] for error in slot.errors]
+    assert [(error["type"], error["file"], error["line"]) for error in errors] == [
+        (kind, "refusals.rs", line_of("refusals.rs", name.upper())) for name, kind in marks.items()
+    ]
+    assert errors[1]["message"].startswith("a SystemTime cannot be sent: send the text or the number")
+    assert errors[4]["message"] == "boxed"
+
+
+def test_hints_and_files_of_returned_errors(start: Callable[[], Host]) -> None:
+    slot = start().load("refusals")
+    slot.run(["relative", "write", "deep"])
+    relative, write, deep = (error.info["error"] for error in slot.errors)
+    assert "`files:`" in relative["message"] and "`limits.writable`" in write["message"]
+    assert deep == {"type": "Error", "message": "own text: invalid digit found in string", "file": "refusals.rs"}
+    assert slot.call("stop") == {
+        "ok": False,
+        "error": {"type": "Error", "message": "cannot flush", "file": "refusals.rs"},
+    }
+
+
+def test_a_turn_that_is_too_large_and_does_not_mind_fails(start: Callable[[], Host]) -> None:
+    slot = start().load("refusals", max_turn_bytes=5_000)
+    assert slot.run(["fine", "large", "fine"]) == ["fine", "fine"]
+    assert [error.type for error in slot.errors] == ["TurnTooLarge"]
+
+
+def test_a_value_is_checked_where_nobody_takes_it(start: Callable[[], Host]) -> None:
+    slot = start().load("refusals")
+    slot.wire([])
+    slot.data(["date", "fine"])
+    slot.done()
+    assert [error.type for error in slot.errors] == ["DataError"]
+    slot.counts(consumed=2, failed=1, unwired=1)
 
 
 def test_a_refused_send_need_not_fail_the_turn(start: Callable[[], Host]) -> None:
@@ -223,6 +287,21 @@ def test_errors_have_the_users_file_and_line() -> None:
     assert found.pop(("hook.rs", 7)).startswith("`stop` should be `fn stop(context: &mut Context) -> Result<()>`")
     assert "Deserialize" in found.pop(("what.rs", 5))
     assert [file for file, _ in found] == ["syntax.rs"]
+
+
+def test_what_is_missing_is_named_with_what_to_do() -> None:
+    found = places(
+        build(
+            {
+                "crate.rs": (HEAD + "use regex::Regex;\n\n" + RUN, {}),
+                "path.rs": (HEAD + RUN + "\nfn f() { chrono::now(); }\n", {}),
+                "sibling.rs": (HEAD + RUN + "\nmod helper;\n", {}),
+                "data.rs": (HEAD + RUN + '\nconst T: &str = include_str!("table.json");\n', {}),
+            }
+        )
+    )
+    assert "`dependencies:`" in found["crate.rs", 3] and "`dependencies:`" in found["path.rs", 7]
+    assert "`files:`" in found["sibling.rs", 7] and "`files:`" in found["data.rs", 7]
 
 
 def test_what_counts_as_a_function() -> None:

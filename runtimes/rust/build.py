@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -28,6 +29,13 @@ SIGNATURES = {
     "stop": "fn stop(context: &mut Context) -> Result<()>",
     "migrate": "fn migrate(context: &mut Context, from: i64) -> Result<()>",
 }
+HINTS = (  # what rustc says of what is not there -> what to do about it
+    (r"file not found for module|couldn't read `", "name it in the module's `files:`"),
+    (
+        r"unresolved import|undeclared crate or module|unresolved module or unlinked crate|can't find crate for",
+        "a crate is named in the module's `dependencies:`, a file of its own in `files:` and with `mod`",
+    ),
+)
 TAIL = """
 #[macro_use(print, println, eprint, eprintln, dbg)]
 extern crate flow as __flow;
@@ -105,7 +113,8 @@ class Source:
 
     def in_users_words(self, error: CompileError) -> dict[str, Any]:
         """PROTOCOL's ERROR: file and line are the user's."""
-        described = {"type": "CompileError", "message": error.message, "stack": error.rendered}
+        hints = [hint for pattern, hint in HINTS if re.search(pattern, error.message)]
+        described = {"type": "CompileError", "message": "; ".join([error.message, *hints]), "stack": error.rendered}
         if error.file is None:
             return described
         line, column = error.line, error.column

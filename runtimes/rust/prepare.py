@@ -33,6 +33,9 @@ path = "lib.rs"
 
 [workspace]
 
+[profile.release]
+codegen-units = 1
+
 [dependencies]
 """
 OWN = {"serde": 'serde = {version = "1", features = ["derive"]}', "serde_json": 'serde_json = {version = "1"}'}

@@ -215,6 +215,46 @@ function run($message, $context) {
 }
 """,
 }
+RUST_ODD = """
+    u64_max u64_over i64_max i64_min i128 f32 f32s nan nan_f32 infinity minus_zero tiny huge whole wide int_keys
+    float_keys list_keys none_keys unit_keys char_keys unit unit_struct newtype newtype_over tuple_struct struct
+    shapes tuple empty_tuple bytes own_bytes bad_bytes escaped failing system_time duration none null deep
+    deep_limit deep_over big_text big_list long special empty_key
+"""
+RUST_STYLES = {
+    "plain": """
+
+pub fn run(message: Value, context: &mut Context) -> Result<Option<V>> {
+    act(message, context)
+}
+""",
+    "value": """
+
+pub fn run(message: Value, context: &mut Context) -> Result<Option<Value>> {
+    match act(message, context)? {
+        Some(V::Json(value)) => Ok(Some(value)),
+        Some(value) => context.send("out", value).map(|()| None),
+        None => Ok(None),
+    }
+}
+""",
+    "source": """
+
+pub fn start(_: &mut Context) -> Result<Source> {
+    Ok(Source::turns(|context| {
+        let number = context.get_or("number", 0)?;
+        if json!(number) == context.config()["count"] {
+            return Ok(false);
+        }
+        context.set("number", number + 1)?;
+        if let Some(value) = act(json!([number.to_string(), null]), context)? {
+            context.send("out", value)?;
+        }
+        Ok(true)
+    }))
+}
+""",
+}
 LANGUAGES = {
     language.runtime: language
     for language in (
@@ -223,5 +263,6 @@ LANGUAGES = {
         Language("go", "hostile.go", tuple(GO_ODD.split()), GO_STYLES),
         Language("ruby", "hostile.rb", tuple(RUBY_ODD.split()), RUBY_STYLES, ("yields",)),
         Language("php", "hostile.php", tuple(PHP_ODD.split()), PHP_STYLES, ("yields",)),
+        Language("rust", "hostile.rs", tuple(RUST_ODD.split()), RUST_STYLES),
     )
 }  # fmt: skip

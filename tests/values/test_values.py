@@ -17,6 +17,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from runtimes.making import Failure
+from runtimes.manifest import load_runtimes, runtime_folders
+from tests.compiling import compiled
 from tests.harness import Harness, need
 from tests.values.cases import Tree, trees
 from tests.values.languages import LANGUAGES, Language
@@ -62,6 +65,14 @@ def compare(runner: Harness, tree: Tree, happened: Counter[str]) -> None:
     happened["dead letters"] += sum(len(value) for key, value in fused.items() if key.startswith("dead "))
 
 
+def build(language: Language) -> None:
+    """Compile its modules, which may take longer than a reply of the runner."""
+    runtime = load_runtimes(runtime_folders())[language.runtime]
+    for style in language.styles if runtime.build else ():
+        made = compiled(runtime, {language.file: (language.code(style), {})})
+        assert not isinstance(made, Failure), made
+
+
 def languages() -> list[Any]:
     """Those of languages.py."""
     return [
@@ -77,6 +88,7 @@ def languages() -> list[Any]:
 @pytest.mark.timeout(3600)
 def test_random_trees(runner: Harness, language: Language) -> None:
     need(language.runtime)
+    build(language)
     happened: Counter[str] = Counter()
 
     phases = [Phase.generate] if language.runtime in NOT_YET else list(Phase)

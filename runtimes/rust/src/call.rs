@@ -21,6 +21,7 @@ pub struct Core {
     pub number: u16,
     pub flow: String,
     pub module: Arc<str>,
+    pub file: String, // the module's own, as the user calls it
     pub config: Value,
     pub out_ports: Option<BTreeSet<String>>,
     pub max_turn_bytes: usize,
@@ -44,6 +45,7 @@ impl Core {
             number,
             flow: text("flow").to_owned(),
             module: text("module").into(),
+            file: text("name").to_owned(),
             config: spec["config"].clone(),
             out_ports,
             max_turn_bytes: spec["max_turn_bytes"].as_u64().map_or(usize::MAX, |bytes| bytes as usize),
@@ -135,7 +137,6 @@ pub struct Work {
     pub unwired: u64,
     pub size: usize,
     pub added: usize, // to the store, at least
-    pub is_too_large: bool,
 }
 
 impl Work {
@@ -149,6 +150,5 @@ impl Work {
         self.unwired = 0;
         self.size = 0;
         self.added = 0;
-        self.is_too_large = false;
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -14,7 +15,8 @@ use serde_json::Value;
 use crate::call::{Call, Core, Origin, Port, Sent, Work};
 use crate::decode::typed;
 use crate::encode::{encode, encoded};
-use crate::error::{ContextError, HeaderError, PortError, Result, TurnTooLarge};
+use crate::error::{ContextError, HeaderError, PortError, Raised, Result, TurnTooLarge};
+use crate::guard::refused;
 use crate::print;
 use crate::slot::Wires;
 use crate::store::{weight, Entry, MAX_STORE_BYTES, MAX_VALUE_BYTES};
@@ -41,14 +43,17 @@ impl Context {
     ///
     /// # Errors
     /// `DataError` if it is not a `T`.
+    #[track_caller]
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        self.entry(key).map(|entry| typed(&entry)).transpose().map_err(Into::into)
+        let at = Location::caller();
+        self.entry(key).map(|entry| typed(&entry)).transpose().map_err(|error| refused(error, at))
     }
 
     /// The value of a key, or `default`.
     ///
     /// # Errors
     /// `DataError` if it is not a `T`.
+    #[track_caller]
     pub fn get_or<T: DeserializeOwned>(&self, key: &str, default: T) -> Result<T> {
         Ok(self.get(key)?.unwrap_or(default))
     }
@@ -57,8 +62,14 @@ impl Context {
     ///
     /// # Errors
     /// `DataError` or `ContextError` if the value is refused.
+    #[track_caller]
     pub fn set<T: Serialize>(&mut self, key: &str, value: T) -> Result<()> {
-        let entry: Entry = encoded(&value)?.into();
+        let at = Location::caller();
+        self.try_set(key, &value).map_err(|error| refused(error, at))
+    }
+
+    fn try_set<T: Serialize>(&mut self, key: &str, value: &T) -> Result<()> {
+        let entry: Entry = encoded(value)?.into();
         if entry.len() > MAX_VALUE_BYTES {
             let bytes = entry.len();
             return Err(ContextError(format!("{key} has {bytes} bytes, at most {MAX_VALUE_BYTES} are allowed")).into());
@@ -70,11 +81,13 @@ impl Context {
     ///
     /// # Errors
     /// `ContextError` in a module with `concurrency`.
+    #[track_caller]
     pub fn delete(&mut self, key: &str) -> Result<()> {
+        let at = Location::caller();
         if self.entry(key).is_none() {
             return Ok(());
         }
-        self.change(key, None)
+        self.change(key, None).map_err(|error| refused(error, at))
     }
 
     /// All keys, in no order.
@@ -92,18 +105,21 @@ impl Context {
     ///
     /// # Errors
     /// `DataError`, `PortError` or `TurnTooLarge` if it is refused.
+    #[track_caller]
     pub fn send<T: Serialize>(&mut self, port: &str, value: T) -> Result<()> {
-        self.put(port, &value, None)
+        let at = Location::caller();
+        self.put(port, &value, None).map_err(|error| refused(error, at))
     }
 
     /// Send one more message with headers of its own.
     ///
     /// # Errors
     /// As `send`, or `HeaderError`.
+    #[track_caller]
     pub fn send_with<T: Serialize>(&mut self, port: &str, value: T, headers: &Headers) -> Result<()> {
-        check_headers(headers)?;
-        let headers = Some(headers).filter(|headers| !headers.is_empty());
-        self.put(port, &value, Some(headers.map(|headers| Arc::new(headers.clone()))))
+        let at = Location::caller();
+        let own = Some(headers).filter(|headers| !headers.is_empty()).map(|headers| Arc::new(headers.clone()));
+        check_headers(headers).and_then(|()| self.put(port, &value, Some(own))).map_err(|error| refused(error, at))
     }
 
     /// The module's `config`.
@@ -173,24 +189,24 @@ impl Context {
             }
         }
         let work = &mut self.work;
-        let index = work.count;
-        work.count += 1;
-        let port = match &self.wires {
-            None => Port::Named(name.to_owned()),
-            Some(wires) => match wires.find(name) {
-                Some(at) => Port::At(at),
-                None => {
-                    self.core.say_unwired(name);
-                    work.unwired += 1;
-                    return Ok(());
-                }
-            },
-        };
         let start = work.bytes.len();
         encode(&mut work.bytes, value)?;
         let json = start..work.bytes.len();
         let size = json.len();
-        work.sent.push(Sent { port, json, value: None, headers, index });
+        let index = work.count;
+        work.count += 1;
+        let port = match &self.wires {
+            None => Some(Port::Named(name.to_owned())),
+            Some(wires) => wires.find(name).map(Port::At),
+        };
+        match port {
+            Some(port) => work.sent.push(Sent { port, json, value: None, headers, index }),
+            None => {
+                work.bytes.truncate(start);
+                self.core.say_unwired(name);
+                work.unwired += 1;
+            }
+        }
         self.grow(size)
     }
 
@@ -215,19 +231,24 @@ impl Context {
         self.grow(size)
     }
 
-    /// Stops a call early whose turn would be rolled back anyway, before it eats the memory.
+    /// Stops a call early that would be refused anyway, before it eats the memory.
     fn grow(&mut self, bytes: usize) -> Result<()> {
         self.work.size += bytes;
-        if self.work.size > self.core.max_turn_bytes {
-            self.work.is_too_large = true;
-            return Err(too_large(self.core.max_turn_bytes).into());
+        self.check_size().map_err(Into::into)
+    }
+
+    fn check_size(&self) -> Result<(), TurnTooLarge> {
+        let limit = self.core.max_turn_bytes;
+        if self.work.size > limit {
+            return Err(TurnTooLarge(format!("outputs exceed {limit} bytes")));
         }
         Ok(())
     }
-}
 
-pub fn too_large(limit: usize) -> TurnTooLarge {
-    TurnTooLarge(format!("the turn has more than {limit} bytes of output"))
+    /// What a call has returned, unless it has sent too much and did not mind.
+    pub(crate) fn checked<T>(&self, value: T) -> Result<T, Raised> {
+        self.check_size().map(|()| value).map_err(Raised::new)
+    }
 }
 
 fn check_headers(headers: &Headers) -> Result<()> {

@@ -1,7 +1,6 @@
 //! JSON text to values by the data contract: integers within int64, depth, bytes. It does not know frames.
 
 use std::any::{Any, TypeId};
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -9,16 +8,12 @@ use serde_json::{Map, Number, Value};
 
 use crate::base64;
 use crate::bytes::KEY;
-use crate::encode::encoded;
 use crate::error::DataError;
+use crate::exact::{too_deep, Exact};
 
 pub const MAX_DEPTH: usize = 120;
 /// For LOAD and CALL, whose parts are values of their own.
 const CONTROL_DEPTH: usize = MAX_DEPTH + 4;
-/// Nothing shorter can be nested too deeply.
-const MIN_DEEP_BYTES: usize = 2 * (MAX_DEPTH + 1);
-/// No integer beyond int64 has fewer digits.
-const WIDE_DIGITS: usize = 19;
 
 /// The value of one JSON text.
 pub fn decode(text: &[u8]) -> Result<Value, DataError> {
@@ -46,7 +41,7 @@ struct Checked {
 impl Checked {
     fn inner<E: Error>(self) -> Result<Self, E> {
         match self.depth {
-            0 => Err(E::custom(format_args!("nested deeper than {MAX_DEPTH}"))),
+            0 => Err(E::custom(too_deep())),
             depth => Ok(Self { depth: depth - 1 }),
         }
     }
@@ -143,22 +138,12 @@ impl Input<'_> {
     }
 }
 
-/// Any type from JSON; the text is first made anew from a checked Value if it may have what only that refuses.
-/// (One deserializer for both cases: user code is compiled for each.)
+/// Any type from JSON.
 pub fn typed<M: DeserializeOwned>(json: &[u8]) -> Result<M, DataError> {
-    let checked = if is_suspect(json) { Cow::Owned(encoded(&decode(json)?)?) } else { Cow::Borrowed(json) };
-    Ok(serde_json::from_slice(&checked)?)
-}
-
-fn is_suspect(json: &[u8]) -> bool {
-    if json.len() >= MIN_DEEP_BYTES && json.iter().filter(|&&byte| byte == b'[' || byte == b'{').count() > MAX_DEPTH {
-        return true;
-    }
-    let mut digits = 0;
-    json.iter().any(|byte| {
-        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
-        digits >= WIDE_DIGITS
-    })
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = M::deserialize(Exact::new(&mut deserializer))?;
+    deserializer.end()?;
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -170,8 +155,6 @@ mod tests {
     fn integers_beyond_int64_are_doubles() {
         assert_eq!(decode(b"9223372036854775807").unwrap(), json!(i64::MAX));
         assert_eq!(decode(b"9223372036854775808").unwrap(), json!(9223372036854775808.0));
-        assert_eq!(typed::<f64>(b"9223372036854775808").unwrap(), 9223372036854775808.0);
-        assert!(typed::<u64>(b"9223372036854775808").is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::ser::{CompactFormatter, Formatter};
 use crate::bytes::{Bytes, KEY};
 use crate::decode::{decode, MAX_DEPTH};
 use crate::error::DataError;
+use crate::exact::too_deep;
 
 type Done = Result<(), DataError>;
 
@@ -41,7 +42,7 @@ struct Encoder<'a> {
 impl<'a> Encoder<'a> {
     fn open(&mut self, bracket: u8, close: u8) -> Result<Items<'_, 'a>, DataError> {
         if self.depth == MAX_DEPTH {
-            return Err(DataError(format!("nested deeper than {MAX_DEPTH}")));
+            return Err(DataError(too_deep()));
         }
         self.depth += 1;
         self.out.push(bracket);
@@ -144,7 +145,16 @@ impl<'a, 'b> Serializer for &'a mut Encoder<'b> {
     }
 
     fn serialize_str(self, value: &str) -> Done {
-        serde_json::to_writer(&mut *self.out, value).map_err(DataError::custom)
+        let has_escapes = value
+            .bytes()
+            .fold(false, |has_escapes, byte| has_escapes | (byte < b' ') | (byte == b'"') | (byte == b'\\'));
+        if has_escapes {
+            return serde_json::to_writer(&mut *self.out, value).map_err(DataError::custom);
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(value.as_bytes());
+        self.out.push(b'"');
+        Ok(())
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Done {
@@ -216,7 +226,10 @@ impl<'a, 'b> Serializer for &'a mut Encoder<'b> {
         self.open(b'{', b'}')
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Items<'a, 'b>, DataError> {
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Items<'a, 'b>, DataError> {
+        if name == "SystemTime" || name.starts_with("$serde_json::private") {
+            return Err(DataError(format!("a {name} cannot be sent: send the text or the number that you want of it")));
+        }
         self.open(b'{', b'}')
     }
 
@@ -358,6 +371,7 @@ mod tests {
             assert!(encoded(&vec![Some(value)]).is_err());
         }
         assert!(encoded(&u64::MAX).is_err());
+        assert!(encoded(&[std::time::SystemTime::now()]).is_err());
         assert!(encoded(&json!(u64::MAX)).is_err());
         assert!(encoded(&json!({"$bytes": "no base64"})).is_err());
         assert!(encoded(&BTreeMap::from([(vec![1], 1)])).is_err());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::call::{Call, Origin, Port, Work};
-use crate::context::{too_large, Context};
+use crate::context::Context;
 use crate::decode::Input;
 use crate::error::{LoadError, Raised, Result, Undecodable};
 use crate::guard::guarded;
@@ -139,13 +139,13 @@ impl Engine {
             undecodable = self.handle(&mut turn, number, call, Input { json, value: None });
         }
         if let Some((call, raised)) = undecodable {
-            turn.fail(number, &call, &raised, b"", 0);
+            turn.fail(&self.slots.expect(number).core, &call, &raised, b"", 0);
         }
         let (announce, is_held) = (batch.announce, turn.is_held);
         if !batch.is_done() && !is_held {
             self.slots.expect(number).queue.push_front(batch);
         }
-        self.finish(&mut turn);
+        turn.merge(&mut self.transaction, &mut self.slots);
         self.turn = turn;
         if is_held {
             let slot = self.slots.expect(number);
@@ -167,13 +167,13 @@ impl Engine {
         slot.turn_number += 1;
         let call = Call::of(origin);
         match &end {
-            Some(Err(raised)) => turn.fail(number, &call, raised, b"", 0),
+            Some(Err(raised)) => turn.fail(&slot.core, &call, raised, b"", 0),
             _ => {
                 let context = self.borrow(number, call);
                 self.succeed(&mut turn, context, work, applied, 0);
             }
         }
-        self.finish(&mut turn);
+        turn.merge(&mut self.transaction, &mut self.slots);
         self.turn = turn;
         if let Some(outcome) = end {
             self.slots.expect(number).source = None;
@@ -199,23 +199,18 @@ impl Engine {
         let mut turn = Turn::default();
         turn.reset(Kind::Quiet, slot, 0);
         let mut context = self.borrow(number, Call::of(Origin::Hook { module, hook }));
-        let outcome = guarded(number, || code(&mut context));
+        let outcome = guarded(number, || code(&mut context)).and_then(|value| context.checked(value));
         let busy_ns = self.tick();
         let mut work = std::mem::take(&mut context.work);
-        let is_too_large = work.is_too_large;
-        match &outcome {
-            Ok(_) if !is_too_large => self.succeed(&mut turn, context, work, Vec::new(), busy_ns),
-            _ => {
+        match outcome {
+            Ok(_) => {
+                self.succeed(&mut turn, context, work, Vec::new(), busy_ns);
+                turn.merge(&mut self.transaction, &mut self.slots);
+            }
+            Err(_) => {
                 work.clear();
                 self.give_back(context, work);
             }
-        }
-        if is_too_large || turn.is_too_large {
-            turn.roll_back();
-            return Err(Raised::new(too_large(turn.limit)));
-        }
-        if outcome.is_ok() {
-            turn.merge(&mut self.transaction, &mut self.slots);
         }
         outcome
     }
@@ -229,24 +224,24 @@ impl Engine {
             Some(run) => run(input, &mut context),
             None => Err(LoadError(format!("{} has no handler, only a source", context.core.module)).into()),
         });
+        let outcome = outcome.and_then(|()| context.checked(()));
         let busy_ns = self.tick();
         let mut work = std::mem::take(&mut context.work);
-        turn.is_too_large |= work.is_too_large;
-        match outcome {
-            Ok(()) if !work.is_too_large => {
+        let raised = match outcome {
+            Ok(()) => {
                 self.succeed(turn, context, work, Vec::new(), busy_ns);
                 return None;
             }
-            Err(raised) if !context.call.is_fused && raised.failure.is::<Undecodable>() => {
-                let call = context.call.clone();
-                self.give_back(context, work);
-                return Some((call, raised));
-            }
-            Err(raised) => turn.fail(number, &context.call, &raised, json, busy_ns),
-            Ok(()) => {} // the whole turn is rolled back
-        }
+            Err(raised) => raised,
+        };
         work.clear();
+        let core = context.core.clone();
+        let call = context.call.clone();
         self.give_back(context, work);
+        if !call.is_fused && raised.failure.is::<Undecodable>() {
+            return Some((call, raised));
+        }
+        turn.fail(&core, &call, &raised, json, busy_ns);
         None
     }
 
@@ -269,26 +264,11 @@ impl Engine {
                 _ => continue,
             };
             for (left, (target, port)) in (0..targets.len()).rev().zip(targets) {
-                if turn.is_too_large {
-                    return;
-                }
                 let value = if left == 0 { sent.value.take() } else { None };
                 let call = fused_call(context, &parent, sent, port);
                 self.handle(turn, *target, call, Input { json: &work.bytes[sent.json.clone()], value });
             }
         }
-    }
-
-    /// The turn has ended: into the transaction with it.
-    fn finish(&mut self, turn: &mut Turn) {
-        if turn.is_too_large {
-            turn.roll_back();
-            let call = self.slots.expect(turn.root).context.as_ref().map(|context| context.call.clone());
-            if let Some(call) = call {
-                turn.fail(turn.root, &call, &Raised::new(too_large(turn.limit)), b"", 0);
-            }
-        }
-        turn.merge(&mut self.transaction, &mut self.slots);
     }
 
     fn borrow(&mut self, number: u16, call: Call) -> Context {

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use serde_json::{json, Value};
 
@@ -11,6 +13,7 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 const MAX_TEXT_BYTES: usize = 64 << 10;
+const READ_ONLY: i32 = 30; // EROFS
 
 macro_rules! errors {
     ($($(#[$doc:meta])* $name:ident;)*) => {
@@ -89,8 +92,8 @@ impl Raised {
     }
 }
 
-/// The ERROR object of PROTOCOL.md section 4.
-pub fn describe(raised: &Raised) -> Value {
+/// The ERROR object of PROTOCOL.md section 4. `module` is the module's file.
+pub fn describe(raised: &Raised, module: &str) -> Value {
     let error = &*raised.failure;
     let kind = match known_type(error) {
         Some("Undecodable") => "DataError".to_owned(),
@@ -106,13 +109,42 @@ pub fn describe(raised: &Raised) -> Value {
         }
         cause = inner.source();
     }
-    let mut described = json!({"type": kind, "message": shortened(message)});
-    if let Some(place) = &raised.place {
-        described["file"] = json!(place.file);
-        described["line"] = json!(place.line);
-        described["column"] = json!(place.column);
+    if let Some(hint) = hint(error) {
+        message = format!("{message}; {hint}");
     }
+    let mut described = json!({"type": kind});
+    match &raised.place {
+        Some(Place { file, line, column }) if Path::new(file).is_relative() => {
+            described["file"] = json!(file);
+            described["line"] = json!(line);
+            described["column"] = json!(column);
+        }
+        place => {
+            if let Some(Place { file, line, .. }) = place {
+                message = format!("{message} ({file}:{line})"); // a crate's; who called it is not known
+            }
+            if !module.is_empty() {
+                described["file"] = json!(module);
+            }
+        }
+    }
+    described["message"] = json!(shortened(message));
     described
+}
+
+/// What to do about it.
+fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let input_output = error.downcast_ref::<io::Error>()?;
+    match (input_output.kind(), input_output.raw_os_error()) {
+        (io::ErrorKind::NotFound, Some(_)) => Some(
+            "a relative path begins in the host's temporary folder: name the file in the module's `files:` and take it \
+             with include_str!",
+        ),
+        (io::ErrorKind::PermissionDenied, _) | (_, Some(READ_ONLY)) => {
+            Some("what a module may write to is named in its `limits.writable`")
+        }
+        _ => None,
+    }
 }
 
 /// The name that a derived Debug begins with, if it is that of an error: a boxed error has forgotten its type.

@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod engine;
 mod error;
+mod exact;
 mod guard;
 pub mod host;
 mod lifecycle;

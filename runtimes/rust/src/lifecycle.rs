@@ -37,7 +37,7 @@ impl Lifecycle {
                 self.engine.slots.insert(frame.slot, slot);
                 json!({"ok": true, "hooks": hooks})
             }
-            Err(error) => json!({"ok": false, "error": describe(&Raised { failure: error, place: None })}),
+            Err(error) => json!({"ok": false, "error": describe(&Raised::new(error), "")}),
         };
         answer(frame, &result);
     }
@@ -120,7 +120,10 @@ impl Lifecycle {
         self.engine.commit();
         let result = match outcome {
             Ok(is_source) => json!({"ok": true, "source": is_source}),
-            Err(raised) => json!({"ok": false, "error": describe(&raised)}),
+            Err(raised) => {
+                let file = &self.engine.slots.expect(frame.slot).core.file;
+                json!({"ok": false, "error": describe(&raised, file)})
+            }
         };
         answer(frame, &result);
     }

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::io::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::process::exit;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 pub const LOAD: u8 = 1;
@@ -46,6 +47,16 @@ const O_NONBLOCK: i32 = 0o4000;
 const POLLIN: c_short = 1;
 
 static OUTPUT: Mutex<Option<File>> = Mutex::new(None);
+static HAS_LEFT: AtomicBool = AtomicBool::new(false);
+
+/// Whether this is a forked child, which keeps away from the link.
+pub fn has_left() -> bool {
+    HAS_LEFT.load(Ordering::Relaxed)
+}
+
+extern "C" fn leave() {
+    HAS_LEFT.store(true, Ordering::Relaxed);
+}
 
 /// The fields of a frame but for its body.
 #[derive(Clone, Copy, Default)]
@@ -100,11 +111,20 @@ impl Frame {
 pub fn open_output(path: &str) -> std::io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     *OUTPUT.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
-    Ok(())
+    // SAFETY: `leave` does what a signal handler may.
+    let status = unsafe { pthread_atfork(None, None, Some(leave)) };
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::from_raw_os_error(status))
+    }
 }
 
 /// Write whole frames. The runner always reads, so this may block.
 pub fn write(bytes: &[u8]) {
+    if has_left() {
+        return;
+    }
     let mut output = OUTPUT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(file) = output.as_mut() {
         if let Err(error) = file.write_all(bytes) {
@@ -125,6 +145,11 @@ struct PollFd {
 }
 
 extern "C" {
+    fn pthread_atfork(
+        before: Option<extern "C" fn()>,
+        here: Option<extern "C" fn()>,
+        there: Option<extern "C" fn()>,
+    ) -> c_int;
     fn poll(fds: *mut PollFd, count: c_ulong, timeout_ms: c_int) -> c_int;
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use serde_json::json;
 
 use crate::error::shortened;
-use crate::link::{self, Frame, NONE};
+use crate::link::{self, has_left, Frame, NONE};
 
 thread_local! {
     static SLOT: Cell<u16> = const { Cell::new(NONE) };
@@ -20,7 +20,10 @@ pub fn set_slot(slot: u16) {
 
 /// A LOG frame, at once: the next statement may be the host's last.
 pub fn log(slot: u16, level: &str, text: String) {
-    let body = json!({"level": level, "text": shortened(text)}).to_string();
+    if has_left() {
+        return std::eprintln!("{text}");
+    }
+    let body = json!({"level": shortened(level.to_owned()), "text": shortened(text)}).to_string();
     let mut bytes = Vec::with_capacity(body.len() + 24);
     Frame { kind: link::LOG, slot, ..Frame::default() }.put(&mut bytes, body.as_bytes());
     link::write(&bytes);

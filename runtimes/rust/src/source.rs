@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::call::{Call, Core, Origin, Work};
-use crate::context::{too_large, Context};
+use crate::context::Context;
 use crate::error::{Raised, Result};
 use crate::guard::guarded;
 use crate::store::Entry;
@@ -46,11 +46,10 @@ impl Source {
     }
 }
 
-/// A key that a source has changed in the store: what is there now, and what was.
+/// A key that a source has changed in the store already.
 pub struct Applied {
     pub key: String,
     pub new: Option<Entry>,
-    pub old: Option<Entry>,
 }
 
 /// What the thread has done; its changes are in the store already.
@@ -158,11 +157,8 @@ fn advance(source: Source, mut context: Context, mut number: u64, shared: &Share
         if shared.wait().is_none() {
             break;
         }
-        let mut outcome = guarded(core.number, || turn(&mut context));
+        let outcome = guarded(core.number, || turn(&mut context)).and_then(|more| context.checked(more));
         let mut work = std::mem::take(&mut context.work);
-        if work.is_too_large {
-            outcome = Err(Raised::new(too_large(core.max_turn_bytes)));
-        }
         // A PAUSE that came meanwhile has taken the credit.
         let mut state = match shared.wait() {
             Some(state) => state,
@@ -200,8 +196,8 @@ fn apply(core: &Core, work: &mut Work) -> Vec<Applied> {
     let mut store = core.store();
     let mut applied = Vec::with_capacity(work.changes.len());
     for (key, new) in work.changes.drain() {
-        let old = store.put(&key, new.clone());
-        applied.push(Applied { key, new, old });
+        store.put(&key, new.clone());
+        applied.push(Applied { key, new });
     }
     applied
 }

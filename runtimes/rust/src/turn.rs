@@ -1,5 +1,6 @@
 //! One root message and all that is fused behind it. Nothing of it is in the transaction until it has ended.
 
+use std::process::exit;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -13,6 +14,8 @@ use crate::slot::{Counts, OutPort, Slot, Slots};
 use crate::source::Applied;
 use crate::store::Entry;
 use crate::transaction::Transaction;
+
+const MAX_FUSED_BYTES: usize = 64 << 20; // of a turn
 
 /// What began a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -33,10 +36,9 @@ struct Output {
 }
 
 struct Change {
-    core: Arc<Core>,
+    slot: u16,
     key: String,
     new: Option<Entry>,
-    old: Option<Entry>,
 }
 
 struct Failed {
@@ -52,8 +54,6 @@ pub struct Turn {
     pub kind: Kind,
     pub root: u16,
     pub number: u64,
-    pub limit: usize,
-    pub is_too_large: bool,
     pub is_held: bool,
     pub can_retry: bool,
     bytes: Vec<u8>,
@@ -71,8 +71,6 @@ impl Turn {
         self.kind = kind;
         self.root = slot.core.number;
         self.number = number;
-        self.limit = slot.core.max_turn_bytes;
-        self.is_too_large = false;
         self.is_held = false;
         self.can_retry = slot.retry && kind == Kind::Data;
     }
@@ -91,15 +89,16 @@ impl Turn {
     pub fn take(&mut self, context: &Context, work: &mut Work, applied: Vec<Applied>, ports: &[OutPort], busy_ns: u64) {
         let (core, call) = (&context.core, &context.call);
         self.size += work.size;
-        self.is_too_large |= self.size > self.limit;
-        for Applied { key, new, old } in applied {
-            self.changes.push(Change { core: core.clone(), key, new, old });
+        if self.size > MAX_FUSED_BYTES && call.is_fused {
+            give_up(self.size);
         }
+        let slot = core.number;
+        self.changes.extend(applied.into_iter().map(|Applied { key, new }| Change { slot, key, new }));
         if !work.changes.is_empty() {
             let mut store = core.store();
             for (key, new) in work.changes.drain() {
-                let old = store.put(&key, new.clone());
-                self.changes.push(Change { core: core.clone(), key, new, old });
+                store.put(&key, new.clone());
+                self.changes.push(Change { slot, key, new });
             }
         }
         let mut row = Counts { unwired: work.unwired, busy_ns, fused: call.is_fused.into(), ..Counts::default() };
@@ -146,12 +145,13 @@ impl Turn {
     }
 
     /// A call that raised: its ERROR is all that is left of it. `message` is that of a fused call.
-    pub fn fail(&mut self, slot: u16, call: &Call, raised: &Raised, message: &[u8], busy_ns: u64) {
+    pub fn fail(&mut self, core: &Core, call: &Call, raised: &Raised, message: &[u8], busy_ns: u64) {
+        let slot = core.number;
         let row = Counts { handled: 1, failed: 1, busy_ns, fused: call.is_fused.into(), ..Counts::default() };
         self.rows.push((slot, row));
         let id = call.origin.to_string();
         let info = json!({
-            "error": describe(raised), "port": &*call.port, "id": id, "headers": call.headers.as_deref(),
+            "error": describe(raised, &core.file), "port": &*call.port, "id": id, "headers": call.headers.as_deref(),
         });
         let is_root = !call.is_fused;
         self.is_held |= is_root && self.can_retry;
@@ -162,17 +162,6 @@ impl Turn {
             message: if is_root { Vec::new() } else { message.to_vec() },
             is_root,
         });
-    }
-
-    /// Undo all of it.
-    pub fn roll_back(&mut self) {
-        for change in self.changes.drain(..).rev() {
-            let mut store = change.core.store();
-            if is_same(store.get(&change.key), change.new.as_ref()) {
-                store.put(&change.key, change.old);
-            }
-        }
-        self.clear();
     }
 
     /// Hand it over to the transaction.
@@ -196,7 +185,7 @@ impl Turn {
             transaction.add_output(output.channel, &self.bytes[output.json], &self.bytes[output.headers]);
         }
         for change in self.changes.drain(..) {
-            transaction.add_change(change.core.number, change.key, change.new);
+            transaction.add_change(change.slot, change.key, change.new);
         }
         for failed in self.errors.drain(..) {
             let flags = if failed.is_root && self.is_held { HELD } else { 0 };
@@ -207,12 +196,11 @@ impl Turn {
     }
 }
 
-fn is_same(one: Option<&Entry>, other: Option<&Entry>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-        (None, None) => true,
-        _ => false,
-    }
+/// What a message has set off by way of fused wires is too much for one transaction, though each call is within its
+/// limit: the process ends, and the runner has the message done again, one module at a time.
+fn give_up(bytes: usize) -> ! {
+    std::eprintln!("{bytes} bytes behind one message by way of fused wires: it is done again unfused");
+    exit(4)
 }
 
 /// The call of a fused target.
