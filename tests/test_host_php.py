@@ -246,7 +246,9 @@ def test_what_json_has_no_form_for_is_refused(host: TextHost, expression: str, s
     slot.data([1])
     slot.done()
     assert [error.type for error in slot.errors] == ["DataError"]
-    assert says in slot.errors[0].info["error"]["message"]
+    error = slot.errors[0].info["error"]
+    assert says in error["message"]
+    assert (error["file"], error["line"]) == ("m.php", 5)  # where the function is
     assert not slot.out() and not target.out()
 
 

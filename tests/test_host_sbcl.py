@@ -1,5 +1,7 @@
 """What conformance does not say of the sbcl host: places of errors, Lisp's own values, doubles, dependencies."""
 
+# ruff: noqa: E501  (the texts of modules)
+
 from __future__ import annotations
 
 import json
@@ -8,47 +10,25 @@ import random
 import struct
 import subprocess
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from runtimes.conformance import Subject, subject_of
-from runtimes.conformance.host import Host
-from runtimes.conformance.slot import Slot
+from runtimes.conformance import Subject
 from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
 from tests.harness import need, running
+from tests.text_host import TextHost, text_host
 
 RUNTIME = load_runtimes([RUNTIMES_FOLDER])["sbcl"]
 pytestmark = pytest.mark.timeout(120)
 
 
-@lru_cache
-def subject() -> Subject:
-    need("sbcl")
-    return subject_of(RUNTIME, None)
-
-
-class Lisp(Host):
-    """A host whose modules are texts."""
-
-    def __init__(self, chosen: Subject) -> None:
-        super().__init__(chosen, lambda name: (name, ""))
-
-    def module(self, code: str, **changes: Any) -> Slot:
-        return self.load("m", name="m.lisp", code=code, **changes)
-
-    def refused(self, code: str, **changes: Any) -> dict[str, Any]:
-        return self.refuse_load("m", name="m.lisp", code=code, **changes)
-
-
 @pytest.fixture
-def host() -> Iterator[Lisp]:
-    started = Lisp(subject())
-    yield started
-    started.link.close()
+def host() -> Iterator[TextHost]:
+    with text_host("sbcl", "m.lisp") as started:
+        yield started
 
 
 def place(error: dict[str, Any]) -> tuple[str, int, int]:
@@ -68,14 +48,14 @@ def place(error: dict[str, Any]) -> tuple[str, int, int]:
         ('(load-file "none.lisp")', (1, 1), "no file none.lisp"),
     ],
 )
-def test_a_load_error_names_the_users_place(host: Lisp, code: str, at: tuple[int, int], says: str) -> None:
+def test_a_load_error_names_the_users_place(host: TextHost, code: str, at: tuple[int, int], says: str) -> None:
     error = host.refused(code)
     assert says in error["message"]
     assert place(error) == ("m.lisp", *at)
     assert not host.logs
 
 
-def test_a_runtime_error_names_the_innermost_place_of_the_module(host: Lisp) -> None:
+def test_a_runtime_error_names_the_innermost_place_of_the_module(host: TextHost) -> None:
     slot = host.module("(defun f (x)\n  (list (car x)))\n\n(lambda (m c)\n  (declare (ignore c))\n  (list (f m)))")
     slot.run([3])
     error = slot.errors[0].info["error"]
@@ -84,14 +64,14 @@ def test_a_runtime_error_names_the_innermost_place_of_the_module(host: Lisp) -> 
     assert error["type"] == "TYPE-ERROR"
 
 
-def test_an_error_in_a_sibling_names_the_sibling(host: Lisp) -> None:
+def test_an_error_in_a_sibling_names_the_sibling(host: TextHost) -> None:
     files = {"helper.lisp": "\n(defun f (x)\n  (list (car x)))"}
     slot = host.module('(load-file "helper.lisp")\n(lambda (m c) (f m))', files=files)
     slot.run([3])
     assert place(slot.errors[0].info["error"]) == ("helper.lisp", 3, 9)
 
 
-def test_warnings_are_logged_and_the_module_is_loaded(host: Lisp) -> None:
+def test_warnings_are_logged_and_the_module_is_loaded(host: TextHost) -> None:
     slot = host.module(
         "(defun run (m c)\n  (if m (list m)\n    (undefined-thing c)))\n(defun unused (x) (list nothing))"
     )
@@ -100,13 +80,13 @@ def test_warnings_are_logged_and_the_module_is_loaded(host: Lisp) -> None:
     assert texts == ["m.lisp:3: undefined function: UNDEFINED-THING", "m.lisp:4: undefined variable: NOTHING"]
 
 
-def test_endless_recursion_is_an_error(host: Lisp) -> None:
+def test_endless_recursion_is_an_error(host: TextHost) -> None:
     slot = host.module("(defun f (x) (1+ (f (1+ x))))\n(lambda (m c) (if (equal m 1) (f m) m))")
     assert slot.run([1, 2, 1, 3]) == [2, 3]
     assert [error.type for error in slot.errors] == ["CONTROL-STACK-EXHAUSTED"] * 2
 
 
-def test_prints_are_lines_and_keep_their_slot(host: Lisp) -> None:
+def test_prints_are_lines_and_keep_their_slot(host: TextHost) -> None:
     slot = host.module('(lambda (m c) (princ "a") (princ "b") (terpri) (format *error-output* "c~%d") m)', slot=7)
     slot.run([1])
     assert [(number, body["level"], body["text"]) for number, body in host.logs] == [
@@ -116,7 +96,7 @@ def test_prints_are_lines_and_keep_their_slot(host: Lisp) -> None:
     ]
 
 
-def test_versions_of_a_module_are_apart(host: Lisp) -> None:
+def test_versions_of_a_module_are_apart(host: TextHost) -> None:
     text = "(defparameter *x* {0})\n(defstruct point {1})\n(defun value () *x*)\n(defun run (m c) (list (value) m))"
     one = host.module(text.format(1, "a"))
     two = host.module(text.format(2, "a b"))
@@ -125,7 +105,7 @@ def test_versions_of_a_module_are_apart(host: Lisp) -> None:
     assert two.run([5]) == [[2, 5]]
 
 
-def test_top_level_forms_see_the_macros_before_them(host: Lisp) -> None:
+def test_top_level_forms_see_the_macros_before_them(host: TextHost) -> None:
     slot = host.module(
         "(eval-when (:compile-toplevel :load-toplevel :execute) (defun twice (x) (list 'list x x)))\n"
         "(defmacro forms (&body body) `(progn ,@body))\n"
@@ -150,7 +130,7 @@ def test_top_level_forms_see_the_macros_before_them(host: Lisp) -> None:
         ('(context-send c "out" nil)', False),
     ],
 )
-def test_lisp_values_are_json_values(host: Lisp, form: str, sent: Any) -> None:
+def test_lisp_values_are_json_values(host: TextHost, form: str, sent: Any) -> None:
     slot = host.module(f"(lambda (m c) {form})")
     assert slot.run([1]) == ([] if sent == "nothing" else [sent])
     assert not slot.errors
@@ -165,7 +145,7 @@ def test_lisp_values_are_json_values(host: Lisp, form: str, sent: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("fused", [False, True])
-def test_what_json_has_no_form_for_is_refused(host: Lisp, form: str, fused: bool) -> None:
+def test_what_json_has_no_form_for_is_refused(host: TextHost, form: str, fused: bool) -> None:
     slot, target = host.module(f"(lambda (m c) (list {form}))"), host.module("(lambda (m c) m)")
     if fused:
         slot.wire(fused={"out": [(target, "in", "w")]})
@@ -180,7 +160,7 @@ def digits(text: str) -> int:
     return len(text.lower().split("e")[0].replace(".", "").lstrip("-").strip("0"))
 
 
-def test_doubles_are_exact_and_short(host: Lisp) -> None:
+def test_doubles_are_exact_and_short(host: TextHost) -> None:
     seed = random.SystemRandom().randrange(10**6)
     chance = random.Random(seed)
     bits = [struct.unpack("<d", chance.randbytes(8))[0] for _ in range(1500)]
@@ -204,7 +184,7 @@ def test_doubles_are_exact_and_short(host: Lisp) -> None:
     assert not wrong, f"seed {seed}: {wrong[:5]}"
 
 
-def test_decimals_of_any_length_are_read_exactly(host: Lisp) -> None:
+def test_decimals_of_any_length_are_read_exactly(host: TextHost) -> None:
     seed = random.SystemRandom().randrange(10**6)
     chance = random.Random(seed)
     texts = ["9007199254740993" + "0" * 900 + ".5e-900", "0." + "0" * 400 + "1e400", "1" + "0" * 308 + ".0", "4.9e-324"]
@@ -222,7 +202,7 @@ def test_decimals_of_any_length_are_read_exactly(host: Lisp) -> None:
 @pytest.mark.parametrize("bad", [b"[1", b"1]", b"{", b'"', b"[1]]"])
 @pytest.mark.parametrize("at", [0, 1, 2])
 @pytest.mark.parametrize("with_headers", [False, True])
-def test_brackets_of_a_message_are_not_the_bodys(host: Lisp, bad: bytes, at: int, with_headers: bool) -> None:
+def test_brackets_of_a_message_are_not_the_bodys(host: TextHost, bad: bytes, at: int, with_headers: bool) -> None:
     """Together with the brackets around it a broken message can look whole."""
     slot = host.module('(lambda (m c) (list m (gethash "x-n" (context-headers c) 0)))')
     texts, headers = [b"1", b"2", b"3"], [{"x-n": "1"}, {"x-n": "2"}, {"x-n": "3"}]
@@ -234,7 +214,7 @@ def test_brackets_of_a_message_are_not_the_bodys(host: Lisp, bad: bytes, at: int
     assert [(error.type, error.number) for error in slot.errors] == [("DataError", at + 1)]
 
 
-def test_a_stopped_source_is_closed(host: Lisp) -> None:
+def test_a_stopped_source_is_closed(host: TextHost) -> None:
     slot = host.module(
         "(defvar *closed* nil)\n"
         "(defun start (c) (make-source (lambda () (values 1 t)) :close (lambda () (setf *closed* t))))\n"
@@ -247,7 +227,7 @@ def test_a_stopped_source_is_closed(host: Lisp) -> None:
     assert slot.context_value("closed") is True
 
 
-def test_a_context_that_is_over_cannot_send_in_another_turn(host: Lisp) -> None:
+def test_a_context_that_is_over_cannot_send_in_another_turn(host: TextHost) -> None:
     slot = host.module('(defvar *old* nil)\n(lambda (m c) (if *old* (context-send *old* "out" m) (setf *old* c)) m)')
     assert slot.run([1, 2]) == [1]
     assert [error.type for error in slot.errors] == ["CreditError"]
@@ -274,7 +254,7 @@ def test_a_running_flow_takes_a_new_version_and_another_language(tmp_path: Path)
     assert hosts[0] == hosts[1] != hosts[2]
 
 
-def test_there_is_no_debugger(host: Lisp) -> None:
+def test_there_is_no_debugger(host: TextHost) -> None:
     """(break) is an error of the message; an error in a module's own thread is logged and ends that thread alone."""
     slot = host.module(
         "(lambda (m c)\n"
@@ -284,8 +264,152 @@ def test_there_is_no_debugger(host: Lisp) -> None:
         "  m)"
     )
     assert slot.run([1, 2, 3]) == [2, 3]
-    assert "no debugger" in slot.errors[0].info["error"]["message"]
+    error = slot.errors[0].info["error"]
+    assert (error["type"], error["message"], error["line"]) == ("SIMPLE-CONDITION", "break", 2)
     assert [body for _, body in host.logs] == [{"level": "error", "text": "uncaught in a module's thread: stray"}]
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_siblings_and_data_files_are_beside_the_module(host: TextHost) -> None:
+    files = {
+        "lib/helper.lisp": "(defparameter *where* (file-namestring *load-truename*))\n(defun help () (list *where* (data)))",
+        "words.txt": "é1",
+        "odd [*] name?.txt": "x",
+    }
+    code = (
+        '(defparameter *data* (merge-pathnames "words.txt" *load-truename*))\n'
+        "(defun data () (with-open-file (in *data*) (read-line in)))\n"
+        "{}\n"
+        "(defun run (m c) (declare (ignore m c)) (list (help) (namestring (make-pathname :defaults *data* :name nil :type nil))))"
+    )
+    ways = ['(load-file "lib/helper.lisp")', '(load (merge-pathnames "lib/helper.lisp" #.*load-truename*))']
+    slots = [host.module(code.format(way), files=files) for way in ways]
+    seen = [slot.run([0])[0] for slot in slots]
+    assert [one for one, _ in seen] == [["helper.lisp", "é1"]] * 2
+    there = host.module("(lambda (m c) (declare (ignore c)) (and (probe-file m) t))")
+    folder = seen[0][1]
+    assert there.run([folder]) == [True]
+    host.unload(slots[0])
+    assert there.run([folder, seen[1][1]]) == [True]  # the other one's; NIL is no value
+    assert "not beside the module" in host.refused("(lambda (m c) m)", files={"../../x.lisp": ""})["message"]
+
+
+def test_a_module_that_sets_the_readers_base_harms_no_other(host: TextHost) -> None:
+    host.module("(setf *read-base* 2 *print-base* 16)\n(lambda (m c) (setf *read-base* 2 *print-base* 16) m)").run([1])
+    slot = host.module('(lambda (m c) (context-set c "n" 255) (list 12 (context-message-id c)))')
+    slot.data([0], first=31)
+    assert slot.done().out() == [[12, f"{slot.wire_name}#31"]]
+
+
+# ---------------------------------------------------------------- values
+
+
+def test_keys_that_are_one_text_are_refused(host: TextHost) -> None:
+    table = (
+        '(let ((h (make-hash-table :test \'{0}))) (setf (gethash (copy-seq "a") h) 1 (gethash (copy-seq "a") h) 2) h)'
+    )
+    for test in ("eq", "eql"):
+        assert "the same text" in host.failure(f"(lambda (m c) (list {table.format(test)}))")["message"]
+    assert host.module(f"(lambda (m c) {table.format('equal')})").run([1]) == [{"a": 2}]
+
+
+def test_changing_a_key_changes_nobody_elses(host: TextHost) -> None:
+    kept = host.module(
+        '(defvar *kept* nil)\n(lambda (m c) (push m *kept*) (map \'vector (lambda (h) (gethash "name" h "gone")) *kept*))'
+    )
+    kept.run([{"name": 1}])
+    spoils = host.module("(lambda (m c) (maphash (lambda (k v) (nstring-upcase k)) m) :null)")
+    spoils.run([{"name": 2}, {"name": 3}])
+    assert kept.run([{"name": 4}]) == [[4, 1]]
+
+
+def test_a_failed_fused_message_is_kept_as_it_was_sent(host: TextHost) -> None:
+    front = host.module("(lambda (m c) m)")
+    back = host.module('(lambda (m c) (setf (gethash "a" m) 2) (error "no"))')
+    front.wire(fused={"out": [(back, "in", "w")]})
+    front.data([{"a": 1}])
+    front.done()
+    assert [error.message for error in back.errors] == [b'{"a":1}']
+
+
+def test_a_turn_that_is_too_large_and_does_not_mind_fails(host: TextHost) -> None:
+    code = '(lambda (m c) (ignore-errors (context-send c "out" (make-string m :initial-element #\\x))) m)'
+    slot, target = host.module(code, max_turn_bytes=1000), host.module("(lambda (m c) m)")
+    slot.wire(fused={"out": [(target, "in", "w")]})
+    slot.data([10, 2000, 20])
+    slot.done()
+    assert target.out() == ["x" * 10, 10, "x" * 20, 20]
+    assert [error.type for error in slot.errors] == ["TurnTooLarge"]
+
+
+def test_a_value_is_checked_where_nobody_takes_it(host: TextHost) -> None:
+    slot = host.module("(lambda (m c) (if (equal m 1) 'symbol m))")
+    slot.wire([])
+    slot.data([1, 2])
+    slot.done()
+    assert [error.type for error in slot.errors] == ["DataError"]
+    assert slot.errors[0].info["error"]["file"] == "m.lisp"
+    slot.counts(consumed=2, failed=1, unwired=1)
+
+
+# ---------------------------------------------------------------- failures
+
+
+@pytest.mark.parametrize(
+    ("form", "hint"),
+    [
+        ("(require :no-such-system)", "`dependencies:`"),
+        ('(find-symbol "QUICKLOAD" "QL")', "`dependencies:`"),
+        ('(load-file "helper.lisp")', "`files:`"),
+        ('(open "table.json")', "`files:`"),
+        ('(with-open-file (out "/sys/x" :direction :output) out)', "`limits.writable`"),
+    ],
+)
+def test_hints(host: TextHost, form: str, hint: str) -> None:
+    assert hint in host.refused(f"{form}\n(lambda (m c) m)")["message"]
+    assert hint in host.failure(f"(lambda (m c)\n  {form})")["message"]
+
+
+def test_an_unknown_package_is_a_hint(host: TextHost) -> None:
+    assert "`dependencies:`" in host.refused("(lambda (m c) (cl-ppcre:scan m))")["message"]
+
+
+def test_what_is_no_error_and_not_handled_is_one(host: TextHost) -> None:
+    code = (
+        '(define-condition alarm (condition) ((n :initarg :n)) (:report (lambda (c s) (format s "alarm ~d" (slot-value c \'n)))))\n'
+        "(lambda (m c)\n  (if (equal m 1)\n    (error 'alarm :n m)\n    m))"
+    )
+    error = host.failure(code)
+    assert (error["type"], error["message"], place(error)) == ("ALARM", "alarm 1", ("m.lisp", 4, 5))
+
+
+# ---------------------------------------------------------------- processes and prints
+
+
+def test_a_forked_child_prints_fails_and_ends_by_itself(host: TextHost) -> None:
+    code = (
+        "(eval-when (:compile-toplevel :load-toplevel :execute) (require :sb-posix))\n"
+        "(lambda (m c)\n  (let ((child (sb-posix:fork)))\n"
+        "    (unless (zerop child) (return-from run (list m (sb-posix:wexitstatus (nth-value 1 (sb-posix:waitpid child 0))))))\n"
+        '    (format t "inside~%")\n    (context-log c "info" "logged")\n    (context-send c "out" "never")\n'
+        '    (case m (1 (sb-ext:exit :code 3 :abort t)) (2 (error "alone")))\n    "came back"))'
+    ).replace("(lambda (m c)", "(defun run (m c)")
+    slot = host.module(code)
+    assert slot.run([1, 2, 3]) == [[1, 3], [2, 1], [3, 0]]
+    assert not slot.errors and not host.logs
+    printed = host.link.printed()
+    assert [printed.count(text) for text in ("inside\n", "logged\n")] == [3, 3]
+    assert "failed: alone" in printed and "has come back" in printed
+
+
+def test_a_time_out_leaves_frames_whole(host: TextHost) -> None:
+    code = (
+        "(lambda (m c)\n  (handler-case (sb-ext:with-timeout 0.01 (loop (write-line (make-string 100000 :initial-element #\\y))))\n"
+        "    (sb-ext:timeout () m)))"
+    )
+    assert host.module(code).run([1, 2, 3]) == [1, 2, 3]
 
 
 # ---------------------------------------------------------------- environments
@@ -307,7 +431,7 @@ def system(folder: Path, version: int) -> Path:
     return folder
 
 
-def test_garbage_does_not_make_the_host_grow(host: Lisp) -> None:
+def test_garbage_does_not_make_the_host_grow(host: TextHost) -> None:
     def resident_mb() -> int:
         return psutil.Process(host.link.pid).memory_info().rss >> 20
 
@@ -318,7 +442,7 @@ def test_garbage_does_not_make_the_host_grow(host: Lisp) -> None:
     assert resident_mb() < before + 30
 
 
-def test_what_is_kept_makes_collections_rarer(host: Lisp) -> None:
+def test_what_is_kept_makes_collections_rarer(host: TextHost) -> None:
     code = "(defvar *kept* '())\n(lambda (m c) (push (make-list 65536) *kept*) (sb-ext:bytes-consed-between-gcs))"
     distances = host.module(code).run([1] * 100)
     assert distances[0] == 8 << 20
@@ -335,7 +459,7 @@ def test_two_versions_of_a_system_in_two_environments(tmp_path: Path) -> None:
         assert json.loads((folder / "lock.json").read_text()) == {"locked": [f"greet=={version}.0"]}
         assert sorted(path.name for path in folder.iterdir()) == ["host.core", "lock.json"]
         command = RUNTIME.host_command(folder)
-        host = Lisp(Subject("sbcl", command))
+        host = TextHost(Subject("sbcl", command), "m.lisp")
         try:
             answers += host.module("(lambda (m c) (list m (greet:f)))").run(["hello"])
         finally:

@@ -26,8 +26,8 @@ def subject(runtime: str) -> Subject:
 class TextHost(Host):
     """Loads texts under one file name."""
 
-    def __init__(self, runtime: str, file: str) -> None:
-        super().__init__(subject(runtime), lambda name: (name, ""))
+    def __init__(self, chosen: Subject, file: str) -> None:
+        super().__init__(chosen, lambda name: (name, ""))
         self._file = file
 
     def module(self, code: str, **changes: Any) -> Slot:
@@ -54,7 +54,7 @@ class TextHost(Host):
 def text_host(runtime: str, file: str, **variables: str) -> Iterator[TextHost]:
     """A started host, with environment variables of its own; it is ended."""
     with mock.patch.dict(os.environ, variables):
-        host = TextHost(runtime, file)
+        host = TextHost(subject(runtime), file)
     try:
         yield host
     finally:

@@ -17,16 +17,20 @@ const SHOWN_BYTES = 64 << 10; // of what only people read
 final class Failure extends \Exception { // with a type of the protocol's
     public function __construct(public readonly string $type, string $text) { parent::__construct($text); }
 
-    public static function shown(\Throwable $error, ?string $folder): array {
+    // FUNCTION: the module's that was called, for what happens when it has returned.
+    public static function shown(\Throwable $error, string $folder, ?\Closure $function = null): array {
         $calls = [['file' => $error->getFile(), 'line' => $error->getLine()], ...$error->getTrace()];
-        $calls = array_filter($calls, fn ($call) => $folder !== null && str_starts_with($call['file'] ?? '', "$folder/"));
+        $calls = array_filter($calls, fn ($call) => str_starts_with($call['file'] ?? '', "$folder/"));
         $own = fn (string $text) => preg_replace('/\bModule\\\\\w+\\\\/', '', str_replace("$folder/", '', short($text)));
         $stack = [];
         foreach ($calls as $call) {
             $called = ($call['class'] ?? '') . ($call['type'] ?? '') . ($call['function'] ?? '');
             if ($called !== '') $stack[] = '#' . count($stack) . $own(" $call[file]($call[line]): $called()");
         }
-        $place = $calls ? ['file' => $own(reset($calls)['file']), 'line' => reset($calls)['line']] : [];
+        $at = reset($calls);
+        $function = $at || !$function ? null : new \ReflectionFunction($function);
+        if ($function) $at = ['file' => $function->getFileName(), 'line' => $function->getStartLine()];
+        $place = $at ? ['file' => $own($at['file']), 'line' => $at['line']] : [];
         $text = $own(is_string($error->getMessage()) ? $error->getMessage() : json_encode($error->getMessage(), SHOWN));
         return ['type' => self::type($error), 'message' => $text . self::hint($text)] + $place + ['stack' => implode("\n", $stack)];
     }

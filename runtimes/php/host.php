@@ -165,7 +165,8 @@ final class Host {
         $error = $this->run($context, $handler, HOOK, $body->from_version ?? null, null);
         if ($error) $this->done = []; // a hook that fails leaves nothing, also no ERROR
         $this->commit();
-        return $error ? ['ok' => false, 'error' => Failure::shown($error, $context->source->folder)] : ['ok' => true, 'source' => false];
+        if (!$error) return ['ok' => true, 'source' => false];
+        return ['ok' => false, 'error' => Failure::shown($error, $context->source->folder, $context->hooks[$body->hook])];
     }
 
     private function queue(string $body, int $flags, int $channel, int $skip, int $count, int $first): void {
@@ -215,9 +216,10 @@ final class Host {
         $started = $this->clock; // a call, then everything fused behind it, depth-first
         $this->running = $context;
         $this->room = $context->limit;
-        $error = $failure = null;
+        $called = $error = $failure = null;
         try {
             if ($json !== null) $message = decode($json) ?? Json::Null;
+            $called = $handler;
             $value = $handler($message, $context);
             if ($value instanceof \Generator) foreach ($value as $item) $context->send('out', $item);
             else $context->send('out', $value);
@@ -226,7 +228,7 @@ final class Host {
             if ($this->hasLeft) $this->comeBack($error);
             $context->undo($context->before);
             $context->before = $context->sends = [];
-            $failure = $this->failure($context, $error, $kind === FUSED ? $json : '');
+            $failure = $this->failure($context, $error, $called, $kind === FUSED ? $json : '');
         }
         if (ob_get_length() || $this->hasPrinted) $this->finishLines();
         $this->running = $context->copy = null;
@@ -254,9 +256,12 @@ final class Host {
         exit(4);
     }
 
-    private function failure(Context $context, \Throwable $error, string $json = ''): array {
-        $info = ['error' => Failure::shown($error, $context->source->folder), 'port' => $context->port, 'id' => $context->messageId];
-        return [json_encode($info + ['headers' => $context->headers ?: null], SHOWN), $context->number, $json];
+    private function failure(Context $context, \Throwable $error, ?\Closure $handler, string $json): array {
+        $info = [
+            'error' => Failure::shown($error, $context->source->folder, $handler), 'port' => $context->port,
+            'id' => $context->messageId, 'headers' => $context->headers ?: null,
+        ];
+        return [json_encode($info, SHOWN), $context->number, $json];
     }
 
     private function commit(): void { // what is done, as one transaction

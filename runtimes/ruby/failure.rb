@@ -11,10 +11,10 @@ module Flow
              "it beside __dir__"
 
   class Failure
-    def self.of(error, slot) = new(error, slot&.folder || HOST).shown
+    def self.of(error, slot, function = nil) = new(error, slot&.folder || HOST, function).shown
 
-    def initialize(error, folder)
-      @error, @folder = error, folder
+    def initialize(error, folder, function)
+      @error, @folder, @function = error, folder, function
     end
 
     def shown
@@ -40,7 +40,9 @@ module Flow
     def place
       read = @error.is_a?(SyntaxError) && message.match(/\A([^\n:]+):(\d+): /)
       return [read[1], read[2].to_i] if read
-      @error.backtrace_locations&.find { |at| at.path&.start_with?(@folder) }&.then { |at| [own(at.path), at.lineno] }
+      at = @error.backtrace_locations&.find { |at| at.path&.start_with?(@folder) }
+      path, line = at ? [at.path, at.lineno] : @function&.source_location # what it returned is refused
+      [own(path), line] if path
     end
 
     def own(text) = Flow.shown(text).gsub(@folder, "").gsub(/#<Flow::Space:0x\h+>::/, "")

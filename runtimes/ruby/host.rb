@@ -114,7 +114,7 @@ class Host
       value = slot.code.public_send(hook, root, *body["from_version"])
       raise NotImplementedError, "Ruby modules cannot be sources" if Enumerator === value
     end
-    return { ok: false, error: Flow::Failure.of(root.error, slot) } if root.error
+    return { ok: false, error: Flow::Failure.of(root.error, slot, slot.function(hook)) } if root.error
     done.each { |one| keep(one) }
     { ok: true, source: false }
   end
@@ -216,8 +216,9 @@ class Host
   def keep_error(call, row)
     row[3] += 1
     text, headers = call.batch.text, call.headers # a fused message, as it was sent; the runner has the others
-    info = JSON.generate(error: Flow::Failure.of(call.error, call.slot), port: call.port, id: call.message_id,
-                         headers: headers.empty? ? nil : headers)
+    handler = call.slot.function(:run) unless Flow::DataError === call.message # it was not called
+    error = Flow::Failure.of(call.error, call.slot, handler)
+    info = JSON.generate(error: error, port: call.port, id: call.message_id, headers: headers.empty? ? nil : headers)
     place = text ? NO_INDEX : row[1]
     @errors << [ERROR, row[0], "#{info}#{text}", call.slot.held ? HELD : 0, info.bytesize, place, call.number]
   end

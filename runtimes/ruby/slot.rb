@@ -74,6 +74,8 @@ module Flow
       raise LoadError, "it defines neither run nor start" unless @code.respond_to?(:run) || @code.respond_to?(:start)
     end
 
+    def function(name) = @code.respond_to?(name) ? @code.method(name) : nil
+
     def unload = @space.remove
 
     def wire(wires)

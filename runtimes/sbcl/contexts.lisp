@@ -10,13 +10,12 @@
   (buffer (make-buffer) :type buffer) ; the outputs' texts
   (calls '() :type list) ; contexts that have ended, last first
   (errors '() :type list) ; last first
-  (changes '() :type list) ; (slot key entry before), last first
+  (changes '() :type list) ; (slot key entry), last first
   (bytes 0 :type index)
   (number 0 :type (unsigned-byte 64))
   (data-p nil) ; begun by a message of the runner
   (quiet nil) ; a hook or the end of a source: no handler call
   (pulled 0 :type bit)
-  (too-large nil)
   (held nil))
 
 ;;; One value sent: where its text is in the turn's buffer, and a value per fused target.
@@ -158,12 +157,13 @@
     (when entry (add-bytes context (- (entry-size entry) (if replaced (entry-size replaced) 0))))))
 
 (defun add-bytes (context bytes)
-  "Stops a turn early that would be rolled back anyway, before it eats the memory."
-  (let* ((turn (ctx-turn context)) (most (slot-max-turn-bytes (turn-slot turn))))
-    (setf (ctx-bytes context) (max 0 (+ (ctx-bytes context) bytes)))
-    (when (> (+ (turn-bytes turn) (ctx-bytes context)) most)
-      (setf (turn-too-large turn) t)
-      (refuse 'turn-too-large "the turn has more than ~d bytes of output" most))))
+  "Stops a call early that would be refused anyway, before it eats the memory."
+  (setf (ctx-bytes context) (max 0 (+ (ctx-bytes context) bytes)))
+  (check-bytes context))
+
+(defun check-bytes (context)
+  (let ((most (slot-max-turn-bytes (ctx-slot context))))
+    (when (> (ctx-bytes context) most) (refuse 'turn-too-large "outputs exceed ~d bytes" most))))
 
 (declaim (ftype function send-outside)) ; sources.lisp
 
@@ -177,7 +177,7 @@
       (refuse 'port-error "~a has no out-port ~a" (slot-module slot) port))
     (let ((checked (if own-headers (check-headers headers) (ctx-headers context))))
       (cond ((ctx-over context) (send-outside slot port value checked))
-            ((ctx-thread context) (push (list port (copy-value value) checked) (ctx-waiting context)))
+            ((ctx-thread context) (push (list port (decode (encode value)) checked) (ctx-waiting context)))
             (t (send-now context port value checked)))
       nil)))
 
@@ -194,22 +194,22 @@
     (log-text slot "unwired" name)))
 
 (defun send-to (context port value headers)
-  (let ((index (ctx-count context)))
-    (incf (ctx-count context))
-    (if (null port)
-        (incf (ctx-unwired context))
-        (let* ((buffer (turn-buffer (ctx-turn context))) (start (buffer-end buffer)))
-          (when (port-channel port)
-            (write-value value buffer 0)
-            (add-bytes context (- (buffer-end buffer) start)))
-          (push (make-sent port start (buffer-end buffer)
-                           (and (port-targets port) (mapcar (lambda (target)
-                                                              (declare (ignore target))
-                                                              (copy-value value))
-                                                            (port-targets port)))
-                           headers index)
-                (ctx-outputs context))
-          (incf (ctx-sent context))))))
+  "Whoever is behind the port, a pipe, a module of this host or nobody: a value is refused for the same reasons."
+  (let* ((buffer (turn-buffer (ctx-turn context))) (start (buffer-end buffer)) (index (ctx-count context)))
+    (write-value value buffer 0)
+    (let ((end (buffer-end buffer)))
+      (incf (ctx-count context))
+      (cond ((null port)
+             (incf (ctx-unwired context))
+             (setf (buffer-end buffer) start))
+            (t (push (make-sent port start end
+                                (and (port-targets port)
+                                     (mapcar (lambda (target) (declare (ignore target)) (copy-value value))
+                                             (port-targets port)))
+                                headers index)
+                     (ctx-outputs context))
+               (incf (ctx-sent context))))
+      (add-bytes context (- end start)))))
 
 (defun check-headers (headers)
   "A module's own headers as they travel, NIL for none."

@@ -13,6 +13,7 @@
   (text "" :type string)
   (files (make-hash-table :test 'equal) :type hash-table)
   (package nil)
+  (folder "" :type string)
   (places (make-hash-table :test 'eq) :type hash-table) ; each list read -> (unit . offset)
   (log nil :type (or null function)))
 
@@ -27,6 +28,10 @@
 
 (defstruct failure
   (type "" :type string) (message "" :type string) (file nil) (line nil) (column nil) (stack nil))
+
+;;; A condition that is no error and that nobody has handled, though `error` was called with it.
+(define-condition unhandled (serious-condition)
+  ((condition :initarg :condition :reader unhandled-condition)))
 
 (defun position-of (text offset)
   "Line and column, both from 1."
@@ -61,9 +66,14 @@
      (lambda (frame)
        (multiple-value-bind (unit offset) (place-of-frame frame code)
          (when (and unit (< (length frames) +shown-frames+))
-           (push (list (sb-di:debug-fun-name (sb-di:frame-debug-fun frame)) unit offset) frames))))
+           (push (list (own-name (sb-di:debug-fun-name (sb-di:frame-debug-fun frame))) unit offset) frames))))
      :count +frames+)
     (nreverse frames)))
+
+(defun own-name (name)
+  "Without the file that SBCL puts behind the name of a lambda."
+  (let ((in (and (consp name) (ignore-errors (member :in name)))))
+    (if (stringp (second in)) (ldiff name in) name)))
 
 (defun clean (text)
   "Text of bounded length that can be written as UTF-8."
@@ -86,9 +96,12 @@
 
 (defun failure-of (condition &optional code)
   "Describes a condition; to be called where it was signalled."
-  (let* ((failure (make-failure :type (type-text condition) :message (unqualified (show condition) code)))
+  (when (typep condition 'unhandled) (setf condition (unhandled-condition condition)))
+  (let* ((message (unqualified (show condition) code))
+         (failure (make-failure :type (type-text condition) :message (format nil "~a~@[; ~a~]" message (hint condition))))
          (frames (and code (ignore-errors (user-frames code))))
          (place (or (rest (find-if #'third frames)) *form-place* (rest (first frames)))))
+    (when code (setf (failure-file failure) (code-name code)))
     (when place
       (destructuring-bind (unit offset) place
         (setf (failure-file failure) (unit-file unit))
@@ -100,6 +113,26 @@
                                  collect (list (show name) (unit-file unit)
                                                (and offset (position-of (unit-text unit) offset))))))))
     failure))
+
+(defparameter *hints*
+  '((:missing . "a relative path begins in the host's temporary folder: name the file in the module's `files:` and open it beside *load-truename*")
+    (:denied . "what a module may write to is named in its `limits.writable`")
+    (:system . "a system is named in the module's `dependencies:`")))
+
+(defun hint (condition)
+  "What to do about it, or NIL."
+  (flet ((says (text) (search text (show condition) :test #'char-equal)))
+    (cdr (assoc (typecase condition
+                  (file-error (cond ((or (says "permission denied") (says "read-only file system")) :denied)
+                                    ((and (says "not exist") (own-path-p (file-error-pathname condition))) :missing)))
+                  (sb-int:extension-failure :system)
+                  (package-error (when (or (says "does not exist") (says "does not designate")) :system)))
+                *hints*))))
+
+(defun own-path-p (path)
+  "Whether a path is relative, or was so before it was merged with the working directory."
+  (let ((name (namestring path)) (here (format nil "~a/" (sb-unix:posix-getcwd))))
+    (or (not (eql (char name 0) #\/)) (eql (mismatch here name) (length here)))))
 
 (defun unqualified (text code)
   "Without the prefix that the symbols of a module's own package have."
@@ -137,8 +170,11 @@
          (declare (type code ,code))
          (unwind-protect
               (handler-bind ((serious-condition
-                               (lambda (,condition) (return-from guarded (failure-of ,condition ,code)))))
+                               (lambda (,condition)
+                                 (when (left-p) (come-back (show ,condition)))
+                                 (return-from guarded (failure-of ,condition ,code)))))
                 ,@body
+                (when (left-p) (come-back nil))
                 nil)
            (when *lines* (finish-lines)))))))
 

@@ -38,6 +38,7 @@ looks at what is kept: the more that is, the rarer it should be."
               *read-default-float-format* 'double-float)
         (dolist (signal (list sb-unix:sigterm sb-unix:sigint)) ; the end, at once
           (sb-sys:enable-interrupt signal :default))
+        (mark-process)
         (install-prints)
         (hello)
         (limit-nursery)

@@ -196,31 +196,6 @@
         (unless digit (not-json "an escape" at))
         (setf code (logior (ldb (byte 16 0) (ash code 4)) digit))))))
 
-;;; ---------------------------------------------------------------- keys
-
-;;; The keys of messages are few and come again and again: the texts of short ones are kept.
-(declaim (type (simple-vector 1024) *keys*))
-(sb-ext:defglobal *keys* (make-array 1024 :initial-element ""))
-
-(define-reader read-key ()
-  (let ((hash 0) (from (1+ at)))
-    (declare (type (unsigned-byte 32) hash) (type index from))
-    (loop for to of-type index from from below (min end (+ from 32)) do
-      (let ((octet (aref octets to)))
-        (cond ((= octet 34)
-               (let* ((place (logand (logxor hash (ash hash -10)) 1023))
-                      (kept (svref *keys* place)))
-                 (declare (type (simple-array character (*)) kept))
-                 (when (and (= (length kept) (- to from))
-                            (loop for i of-type index from 0 below (length kept)
-                                  always (= (char-code (schar kept i)) (aref octets (+ from i)))))
-                   (return-from read-key (values kept (1+ to))))
-                 (return-from read-key
-                   (values (setf (svref *keys* place) (read-text octets at end)) (1+ to)))))
-              ((or (< octet 32) (= octet 92) (> octet 127)) (return))
-              (t (setf hash (ldb (byte 32 0) (+ (* 31 hash) octet)))))))
-    (read-text octets at end)))
-
 ;;; ---------------------------------------------------------------- values
 
 (define-reader read-value (depth)
@@ -278,7 +253,7 @@
     (when (= (octet-at at) 125) (return-from read-object (values table (1+ at))))
     (loop
       (unless (= (octet-at at) 34) (not-json "an object" at))
-      (multiple-value-bind (text behind) (read-key octets at end)
+      (multiple-value-bind (text behind) (read-text octets at end)
         (setf key text
               at (skip-space octets (the index behind) end)))
       (unless (= (octet-at at) 58) (not-json "an object" at))

@@ -179,6 +179,7 @@
 (defun write-object (table buffer depth)
   (declare (hash-table table) (type (integer 0 200) depth))
   (check-depth depth)
+  (unless (member (hash-table-test table) '(equal equalp)) (check-keys table))
   (put-octet 123 buffer)
   (let ((first t) (sole (= (hash-table-count table) 1)))
     (maphash (lambda (key value)
@@ -191,6 +192,15 @@
              table))
   (put-octet 125 buffer))
 
+(defun check-keys (table)
+  "Keys that are not EQL may be the same text."
+  (let ((seen (make-hash-table :test 'equal)))
+    (maphash (lambda (key value)
+               (declare (ignore value))
+               (when (gethash key seen) (refuse 'data-error "two keys of an object are the same text: ~s" key))
+               (setf (gethash key seen) t))
+             table)))
+
 (defun encode (value)
   "The octets of a value's JSON text."
   (let ((buffer (make-buffer 256)))
@@ -202,36 +212,22 @@
     (loop for (key value) on keys-and-values by #'cddr do (setf (gethash key table) value))
     table))
 
-(defun copy-value (value &optional (depth 0))
-  "A copy as a receiver would decode it, sharing nothing that could be changed; refuses what WRITE-VALUE refuses."
-  (declare (type (integer 0 200) depth))
+(defun copy-value (value)
+  "A copy of what has been written as a receiver would decode it, sharing nothing that could be changed."
   (typecase value
     (string (copy-text value))
-    (integer (if (typep value '(signed-byte 64)) value (refuse 'data-error "~d is beyond 64 bits" value)))
-    (double-float (if (finite-p value) value (refuse 'data-error "NaN and infinity have no JSON form")))
-    ((member nil t :null) value)
+    ((or integer double-float symbol) value)
     (hash-table
-     (check-depth (1+ depth))
-     (let ((copy (make-hash-table :test 'equal)))
-       (maphash (lambda (key item)
-                  (unless (stringp key) (refuse 'data-error "an object's key is no string: ~s" key))
-                  (setf (gethash (copy-text key) copy) (copy-value item (1+ depth))))
-                value)
+     (let ((copy (make-hash-table :test 'equal :size (hash-table-count value))))
+       (maphash (lambda (key item) (setf (gethash (copy-text key) copy) (copy-value item))) value)
        copy))
-    ((vector (unsigned-byte 8))
-     (check-depth (1+ depth))
-     (copy-seq (coerce value 'octets)))
-    (vector
-     (check-depth (1+ depth))
-     (map 'simple-vector (lambda (item) (copy-value item (1+ depth))) value))
-    (cons
-     (unless (ignore-errors (list-length value)) (refuse 'data-error "a list that is not proper has no JSON form"))
-     (copy-value (coerce value 'simple-vector) depth))
-    (t (decode (encode value))))) ; a single-float becomes a double, the others are refused
+    (simple-vector (map 'simple-vector #'copy-value value))
+    ((vector (unsigned-byte 8)) (copy-seq (coerce value 'octets)))
+    (single-float (coerce value 'double-float))
+    (sequence (map 'simple-vector #'copy-value value))))
 
 (defun copy-text (text)
   (declare (string text))
-  (loop for char across text
-        when (<= #xd800 (char-code char) #xdfff) do (refuse 'data-error "a lone surrogate in a text"))
   (let ((copy (make-string (length text))))
-    (replace copy text)))
+    (unless (simple-string-p text) (setf text (coerce text 'simple-string)))
+    (with-text (text) (replace copy text))))

@@ -99,27 +99,19 @@
 (defun run-hook (slot hook function arguments)
   "A hook's turn: its failure, and whether it has begun a source."
   (let* ((turn (new-turn slot)) (context (name-turn turn hook nil)) (result nil)
-         (failure (guarded (slot) (setf result (apply function context arguments)))))
+         (failure (guarded (slot)
+                    (setf result (apply function context arguments))
+                    (check-bytes context))))
     (setf (turn-quiet turn) t
           (ctx-over context) t)
     (tick slot)
-    (cond ((and failure (not (turn-too-large turn)))
-           (clear-turn turn)
-           (setf *spare* turn)
-           failure)
-          ((not (finish-hook turn context failure)) (too-large-failure slot))
+    (unless failure
+      (take turn context)
+      (spread turn context)
+      (merge-turn turn))
+    (clear-turn turn)
+    (setf *spare* turn)
+    (cond (failure failure)
           ((and (string= hook "start") (source-p result))
            (begin-source result slot context)
            (values nil t)))))
-
-(defun finish-hook (turn context failure)
-  "Merge a hook's turn; false when it is too large, and nothing of it is left."
-  (unless failure
-    (take turn context)
-    (spread turn context))
-  (let ((too-large (turn-too-large turn)))
-    (cond (too-large (loop for (slot key nil before) in (turn-changes turn) do (change slot key before)))
-          (t (merge-turn turn)))
-    (clear-turn turn)
-    (setf *spare* turn)
-    (not too-large)))

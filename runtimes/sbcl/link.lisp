@@ -31,6 +31,11 @@
   (fds sb-sys:system-area-pointer) (count sb-alien:unsigned-long) (timeout sb-alien:int))
 (sb-alien:define-alien-routine ("eventfd" c-eventfd) sb-alien:int (value sb-alien:unsigned-int) (flags sb-alien:int))
 (sb-alien:define-alien-routine ("_exit" c-exit) sb-alien:void (status sb-alien:int))
+(sb-alien:define-alien-routine ("mmap" c-mmap) sb-sys:system-area-pointer
+  (address sb-alien:unsigned-long) (size sb-alien:unsigned-long) (protection sb-alien:int) (flags sb-alien:int)
+  (fd sb-alien:int) (offset sb-alien:long))
+(sb-alien:define-alien-routine ("madvise" c-madvise) sb-alien:int
+  (address sb-sys:system-area-pointer) (size sb-alien:unsigned-long) (advice sb-alien:int))
 
 (defun transfer (how fd octets start end)
   "One read or write, begun again when a signal (the collector's, for instance) interrupts it: the count of octets."
@@ -66,6 +71,31 @@
   (multiple-value-bind (seconds nanoseconds) (sb-unix::clock-gettime +monotonic+)
     (declare (type (unsigned-byte 40) seconds) (type (unsigned-byte 32) nanoseconds))
     (the (unsigned-byte 60) (+ (* 1000000 seconds) (truncate nanoseconds 1000)))))
+
+;;; ---------------------------------------------------------------- forks
+
+(defconstant +page-octets+ 4096)
+(defconstant +wipe-on-fork+ 18) ; MADV_
+
+(declaim (type sb-sys:system-area-pointer *page*))
+(sb-ext:defglobal *page* (sb-sys:int-sap 0)) ; memory that is zero in a forked child
+
+(defun mark-process ()
+  (setf *page* (c-mmap 0 +page-octets+ 3 #x22 -1 0)) ; read, write; private, anonymous
+  (c-madvise *page* +page-octets+ +wipe-on-fork+)
+  (setf (sb-sys:sap-ref-8 *page* 0) 1))
+
+(declaim (inline left-p))
+(defun left-p ()
+  "Whether this is a forked child, which keeps away from the link."
+  (zerop (sb-sys:sap-ref-8 *page* 0)))
+
+(defun come-back (failure)
+  "A forked child has done what the module wanted of it."
+  (finish-output sb-sys:*stdout*)
+  (format sb-sys:*stderr* "a forked child has ~:[come back: it ends here~;failed: ~:*~a~]~%" failure)
+  (finish-output sb-sys:*stderr*)
+  (c-exit (if failure 1 0)))
 
 ;;; ---------------------------------------------------------------- input
 

@@ -17,17 +17,20 @@
     (when offset (locate failure (unit-text unit) offset))
     (error 'load-failed :failure failure)))
 
-(sb-ext:defglobal *package-count* 0)
+(sb-ext:defglobal *load-count* 0)
 
 (defun load-code (code)
   "Compile and run a module's text: its handler and its hooks."
-  (let* ((name (format nil "MODULE-~d" (incf *package-count*)))
-         (package (make-package name :use '(:cl :flow)))
+  (let* ((number (incf *load-count*))
+         (package (make-package (format nil "MODULE-~d" number) :use '(:cl :flow)))
          (*code* code)
          (*package* package)
          (last nil))
     (setf (code-package code) package
-          last (load-text (code-name code) (code-text code)))
+          (code-folder code) (format nil "~a/.modules/~d/" (sb-unix:posix-getcwd) number))
+    (maphash (lambda (name text) (place-file code name text)) (code-files code))
+    (place-file code (code-name code) (code-text code))
+    (setf last (load-text (code-name code) (code-text code)))
     (flet ((find-function (name)
              (dolist (place (list package *package*))
                (multiple-value-bind (symbol status) (find-symbol (string-upcase name) place)
@@ -41,15 +44,27 @@
           (refuse 'load-error "the module has no handler: end it with (lambda (message context) ...) or define run"))
         (values handler hooks)))))
 
+(defun place-file (code name text)
+  "The files of a module lie beside each other in a folder of its own."
+  (when (search "../" name) (refuse 'load-error "the file ~a is not beside the module" name))
+  (let ((path (path-of code name)))
+    (ensure-directories-exist path)
+    (with-open-file (out path :direction :output :if-exists :supersede :element-type 'octet)
+      (write-sequence (encode-text text) out))))
+
+(defun path-of (code name)
+  (sb-ext:parse-native-namestring (concatenate 'string (code-folder code) name)))
+
 (defun unload-code (code)
   (when (and code (code-package code) (find-package (code-package code)))
+    (ignore-errors (sb-ext:delete-directory (path-of code "") :recursive t))
     (ignore-errors (delete-package (code-package code)))))
 
 (defun load-file (name)
   "Load a sibling, one of the module's files, into the module's package."
   (let* ((code (or *code* (and *running* (slot-code *running*))))
          (text (and code (gethash name (code-files code)))))
-    (unless text (refuse 'load-error "there is no file ~a beside the module: name it in files" name))
+    (unless text (refuse 'load-error "there is no file ~a beside the module: name it in its `files:`" name))
     (let ((*code* code) (*package* *package*)) (load-text name text))
     t))
 
@@ -61,13 +76,14 @@
 (defvar *outermost* nil "Where the form that is being read begins.")
 
 (defun read-list (stream char)
-  "What the standard reader does, noting where each list begins."
-  (let ((offset (1- (file-position stream))))
-    (when (zerop *depth*) (setf *outermost* offset))
-    (let ((form (let ((*depth* (1+ *depth*)))
-                  (funcall (load-time-value (get-macro-character #\( (copy-readtable nil))) stream char))))
-      (when (consp form) (setf (gethash form (unit-places *unit*)) (cons *unit* offset)))
-      form)))
+  "What the standard reader does, noting where each list begins in the text that is loaded."
+  (flet ((list-of-reader () (funcall (load-time-value (get-macro-character #\( (copy-readtable nil))) stream char)))
+    (unless *unit* (return-from read-list (list-of-reader))) ; the module itself reads something
+    (let ((offset (1- (file-position stream))))
+      (when (zerop *depth*) (setf *outermost* offset))
+      (let ((form (let ((*depth* (1+ *depth*))) (list-of-reader))))
+        (when (consp form) (setf (gethash form (unit-places *unit*)) (cons *unit* offset)))
+        form))))
 
 (defun module-readtable ()
   (let ((table (copy-readtable nil)))
@@ -78,7 +94,10 @@
   "Read, compile and run a text form by form; the value of the last one."
   (let ((stream (make-string-input-stream text))
         (unit (make-unit :file file :text text :code *code* :places (code-places *code*)))
+        (*load-truename* (path-of *code* file))
+        (*load-pathname* (path-of *code* file))
         (*readtable* (module-readtable))
+        (*read-base* 10)
         (*read-default-float-format* 'double-float)
         (value nil))
     (handler-bind ((warning #'report-warning))
@@ -108,7 +127,7 @@
 (defun read-problem (condition)
   "What is wrong, without what follows about the stream."
   (let ((text (unqualified (show condition) *code*)))
-    (string-trim '(#\Space #\Newline) (subseq text 0 (search "Line: " text)))))
+    (format nil "~a~@[; ~a~]" (string-trim '(#\Space #\Newline) (subseq text 0 (search "Line: " text))) (hint condition))))
 
 ;;; ---------------------------------------------------------------- compiling
 

@@ -4,11 +4,14 @@
 (declaim (optimize (speed 1) (safety 1) (debug 1)))
 
 (defun log-text (slot level text)
-  "Written at once: the next form may be the process's last."
-  (with-output (*output*)
-    (send-frame *output* +log+ :slot (if slot (slot-number slot) +none+)
-                :parts (list (encode (object "level" (clean level) "text" (clean text)))))
-    (flush *output*)))
+  "Written at once: the next form may be the process's last. And whole: no time-out of the module's comes between."
+  (let ((body (encode (object "level" (clean level) "text" (clean text)))))
+    (if (left-p)
+        (format sb-sys:*stderr* "~a~%" text)
+        (sb-sys:without-interrupts
+          (with-output (*output*)
+            (send-frame *output* +log+ :slot (if slot (slot-number slot) +none+) :parts (list body))
+            (flush *output*))))))
 
 (defun context-log (context level text)
   "Write a line to the runner's log. LEVEL is debug, info, warning or error, a string or a keyword."
@@ -64,9 +67,9 @@
           *terminal-io* (make-two-way-stream none out))))
 
 (defun no-debugger (condition hook)
-  "What would enter the debugger: (break) in a handler is an error of it; a thread that a module has made ends alone."
+  "What would enter the debugger: in a handler it is an error, (break) too; a thread that a module has made ends alone."
   (declare (ignore hook))
-  (cond (*running* (refuse 'flow-error "there is no debugger here: ~a" (show condition)))
+  (cond (*running* (error 'unhandled :condition condition))
         ((eq sb-thread:*current-thread* (sb-thread:main-thread)) (internal-error condition))
         (t (log-text nil "error" (format nil "uncaught in a module's thread: ~a" (show condition)))
            (sb-thread:abort-thread))))

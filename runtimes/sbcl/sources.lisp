@@ -117,7 +117,8 @@ and T, or NIL when there are no more. CLOSE is called before `stop`."
                       (guarded (slot)
                         (loop for (port item headers) in (reverse (ctx-waiting context))
                               do (send-now context port item headers))
-                        (when (and more value) (send-now context "out" value nil)))))
+                        (when (and more value) (send-now context "out" value nil))
+                        (check-bytes context))))
          (goes-on (and more (not failure))))
     (setf (turn-number turn) (slot-turn-number slot))
     (cond (failure (fail turn context nil failure))
@@ -142,7 +143,7 @@ and T, or NIL when there are no more. CLOSE is called before `stop`."
   "A turn of its own, for a thread that the module has made; it waits for credit."
   (when (sb-thread:holding-mutex-p *lock*)
     (refuse 'credit-error "the call of this context has ended; only a thread of the module's own may still use it"))
-  (let ((value (copy-value value)))
+  (let ((value (decode (encode value))))
     (with-engine ()
       (unless (wait-for-credit slot (lambda () (slot-gone slot)))
         (refuse 'credit-error "~a is not loaded any more" (slot-module slot)))

@@ -7,6 +7,8 @@
 (sb-ext:defglobal *now* 0) ; microseconds, after the latest handler: one clock reading a call
 (declaim (type hash-table *slots*) (type (unsigned-byte 60) *now*))
 
+(defconstant +fused-octets+ (ash 64 20)) ; of one turn
+
 (sb-ext:defglobal *spare* nil) ; a turn to use again
 
 (declaim (inline new-turn clear-turn tick))
@@ -18,7 +20,7 @@
 (defun clear-turn (turn)
   (empty (turn-buffer turn))
   (setf (turn-calls turn) '() (turn-errors turn) '() (turn-changes turn) '() (turn-bytes turn) 0 (turn-number turn) 0
-        (turn-data-p turn) nil (turn-quiet turn) nil (turn-pulled turn) 0 (turn-too-large turn) nil (turn-held turn) nil))
+        (turn-data-p turn) nil (turn-quiet turn) nil (turn-pulled turn) 0 (turn-held turn) nil))
 
 (defun tick (slot)
   "What was done since the last reading was done for this slot."
@@ -32,14 +34,24 @@
 (defun take (turn context)
   "A call that returned: its outputs and changes are the turn's now."
   (push context (turn-calls turn))
-  (incf (turn-bytes turn) (ctx-bytes context))
+  (when (and (> (incf (turn-bytes turn) (ctx-bytes context)) +fused-octets+) (ctx-parent context))
+    (give-up (turn-bytes turn)))
   (when (ctx-changes context)
     (let ((slot (ctx-slot context)))
-      (maphash (lambda (key entry) (push (list slot key entry (change slot key entry)) (turn-changes turn)))
+      (maphash (lambda (key entry)
+                 (change slot key entry)
+                 (push (list slot key entry) (turn-changes turn)))
                (ctx-changes context)))))
 
-(defun fail (turn context message failure)
-  "A call that raised: its ERROR is all that is left of it."
+(defun give-up (bytes)
+  "What a message has set off by way of fused wires is too much for one transaction, though each call is within its
+limit: the process ends, and the runner has the message done again, one module at a time."
+  (format sb-sys:*stderr* "~d bytes behind one message by way of fused wires: it is done again unfused~%" bytes)
+  (finish-output sb-sys:*stderr*)
+  (c-exit 4))
+
+(defun fail (turn context sent failure)
+  "A call that raised: its ERROR is all that is left of it. SENT: the message of a fused one."
   (let* ((slot (ctx-slot context)) (fused (ctx-parent context)) (data-p (and (turn-data-p turn) (not fused))))
     (setf (ctx-outputs context) '()
           (ctx-changes context) nil
@@ -47,7 +59,9 @@
     (push context (turn-calls turn))
     (when (and data-p (slot-retry slot)) (setf (turn-held turn) t))
     (push (make-raised :slot slot :data-p data-p :held (turn-held turn) :number (if fused 0 (turn-number turn))
-                       :message (if fused (leftover message) (make-octets 0))
+                       :message (if fused
+                                    (taken (turn-buffer turn) (sent-start sent) (sent-end sent))
+                                    (make-octets 0))
                        :info (encode (object "error" (failure-object failure)
                                              "port" (or (ctx-port context) :null)
                                              "id" (or (context-message-id context) :null)
@@ -56,23 +70,19 @@
                                                            :null))))
           (turn-errors turn))))
 
-(defun leftover (message)
-  "A failed fused message as its handler left it; null if that is no message any more."
-  (handler-case (encode message)
-    (serious-condition () (encode :null))))
-
 ;;; ---------------------------------------------------------------- running
 
-(defun handle (turn context message)
-  "Run the handler of a context's slot."
+(defun handle (turn context message &optional sent)
+  "Run the handler of a context's slot. SENT: the message of a fused call."
   (let* ((slot (ctx-slot context))
          (handler (slot-handler slot))
          (failure (guarded (slot)
                     (unless handler (refuse 'flow-error "~a has no handler, only a source" (slot-module slot)))
                     (let ((result (funcall handler message context)))
-                      (when result (send-to context (slot-out-port slot) result (ctx-headers context)))))))
+                      (when result (send-to context (slot-out-port slot) result (ctx-headers context)))
+                      (check-bytes context))))) ; a send that was refused may not have minded
     (if failure
-        (fail turn context message failure)
+        (fail turn context sent failure)
         (take turn context))
     (setf (ctx-over context) t)
     (tick slot)))
@@ -83,29 +93,16 @@
     (loop for (slot . port) in (port-targets (sent-port sent))
           for value in (sent-values sent)
           do (let ((child (make-context slot turn port nil 0 context (sent-index sent) (sent-headers sent))))
-               (handle turn child value)
+               (handle turn child value sent)
                (spread turn child)))))
 
 (defun finish (turn root)
-  "Run the rest of a turn whose root call has ended, and merge it. True if it stands."
+  "Run the rest of a turn whose root call has ended, and merge it."
   (when (ctx-outputs root) (spread turn root))
-  (let ((too-large (turn-too-large turn)) (slot (turn-slot turn)))
-    (when too-large (roll-back turn root))
-    (merge-turn turn)
-    (when (turn-held turn) (hold-back slot))
-    (when (>= (transaction-bytes *transaction*) +commit-octets+) (commit))
-    (clear-turn turn)
-    (not too-large)))
-
-(defun roll-back (turn root)
-  "Undo the whole turn; the message of its root fails with TurnTooLarge."
-  (loop for (slot key nil before) in (turn-changes turn) do (change slot key before))
-  (setf (turn-calls turn) '() (turn-errors turn) '() (turn-changes turn) '())
-  (fail turn root nil (too-large-failure (turn-slot turn))))
-
-(defun too-large-failure (slot)
-  (make-failure :type "TurnTooLarge"
-                :message (format nil "the turn has more than ~d bytes of output" (slot-max-turn-bytes slot))))
+  (merge-turn turn)
+  (when (turn-held turn) (hold-back (turn-slot turn)))
+  (when (>= (transaction-bytes *transaction*) +commit-octets+) (commit))
+  (clear-turn turn))
 
 (defun hold-back (slot)
   "A failed message is to be tried again: it stays with the runner, and so does all that comes behind it until PAUSE."

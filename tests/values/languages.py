@@ -255,6 +255,29 @@ pub fn start(_: &mut Context) -> Result<Source> {
 }
 """,
 }
+LISP_ODD = """
+    ratio complex symbol keyword character structure instance function package pathname condition stream nan
+    infinity minus_zero tiny huge tenth single single_half whole wide int64 min_int64 over_int64 below_int64
+    int54 surrogate surrogate_key nul base_text filled_text displaced int_key symbol_key filled_key eq_keys
+    two_keys equalp_keys list dotted alist bits doubles filled_vector matrix bytes no_bytes filled_bytes
+    own_bytes own_bad_bytes escaped null nil_in nothing true empty empty_vector empty_key cyclic_vector
+    cyclic_table cyclic_list deep deep_limit deep_over very_deep shared big_text big_list long special
+"""
+LISP_STYLES = {
+    "plain": """
+
+(lambda (message context) (act message context))
+""",
+    "source": """
+
+(defun start (context)
+  (make-source (lambda ()
+                 (let ((number (context-get context "number" 0)))
+                   (when (< number (gethash "count" (context-config context)))
+                     (context-set context "number" (1+ number))
+                     (values (act (vector (format nil "~d" number) :null) context) t))))))
+""",
+}
 LANGUAGES = {
     language.runtime: language
     for language in (
@@ -264,5 +287,6 @@ LANGUAGES = {
         Language("ruby", "hostile.rb", tuple(RUBY_ODD.split()), RUBY_STYLES, ("yields",)),
         Language("php", "hostile.php", tuple(PHP_ODD.split()), PHP_STYLES, ("yields",)),
         Language("rust", "hostile.rs", tuple(RUST_ODD.split()), RUST_STYLES),
+        Language("sbcl", "hostile.lisp", tuple(LISP_ODD.split()), LISP_STYLES),
     )
 }  # fmt: skip

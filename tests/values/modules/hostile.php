@@ -51,7 +51,7 @@ function case_of($message) {
     if (is_array($message)) return $message ? case_of(reset($message)) : "-";
     if ($message instanceof Flow\Bytes) return explode(":", $message->data)[0];
     if (is_string($message)) return explode(":", $message)[0];
-    return is_int($message) || is_float($message) ? (string) (int) $message : "-";
+    return is_int($message) || is_float($message) && abs($message) < 1e15 ? (string) (int) $message : "-";
 }
 
 // Change everything in a value that can be changed, but never the own table: it is the same after a death.
