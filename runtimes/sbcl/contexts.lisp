@@ -165,7 +165,7 @@
   (let ((most (slot-max-turn-bytes (ctx-slot context))))
     (when (> (ctx-bytes context) most) (refuse 'turn-too-large "outputs exceed ~d bytes" most))))
 
-(declaim (ftype function send-outside)) ; sources.lisp
+(declaim (ftype function send-outside log-text)) ; sources.lisp, prints.lisp
 
 ;;; ---------------------------------------------------------------- sending
 

@@ -165,6 +165,9 @@ func Start(c *flow.Context) (flow.Source, error) {
 		number++
 		return value, true, err
 	}, nil
+}
+""",
+}
 RUBY_ODD = """
     time date datetime decimal rational complex set symbol symbols range regexp struct nan inf minus_zero tiny
     huge_float tenth wide_float int64 min_int64 uint64 below_int64 wide int54 surrogate bad_text bad_key ascii
