@@ -16,6 +16,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage, WatchMessage
 
+from actors.counted import counted
 from actors.messages import client_to_runner as api
 from actors.messages.dispatcher_to_runner import HostRunner, RelayRequest, StopRunner
 from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
@@ -122,7 +123,7 @@ class DispatcherActor(OuterActor):
             self.deaths.popleft()
         died = f"the runner {job.runner} ({self.runner_pid}) has died, and with it what its flows held"
         if len(self.deaths) > job.restart_times:
-            often = f"{len(self.deaths)} times in {job.restart_period_s:g} s"
+            often = f"{counted(len(self.deaths), 'time')} in {job.restart_period_s:g} s"
             self._end(DeploymentFailed(errors=(f"{died}, {often}: it is not started again",)))
             return
         delay = min(BACKOFF_S[1], BACKOFF_S[0] * 2 ** min(len(self.deaths) - 1, 6))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from actors.counted import counted
 from actors.flow_record import FlowRecord
 from actors.flow_update import FlowUpdate
 from actors.flows import graph
@@ -49,10 +50,11 @@ class FlowKeep(FlowUpdate):
         try:
             write_kept(path, record, states)
         except OSError as error:
-            lost = f"{record.flow.id}: lost, with {messages} messages: {path} cannot be written: {error.strerror}"
+            what = f"{record.flow.id}: lost, with {counted(messages, 'message')}"
+            lost = f"{what}: {path} cannot be written: {error.strerror}"
             log.error("%s", lost)
             return (lost,)
-        log.info("%s: kept, with %d messages", record.flow.id, messages)
+        log.info("%s: kept, with %s", record.flow.id, counted(messages, "message"))
         return ()
 
     def kept_record(self, path: Path) -> tuple[FlowRecord, KeptFlow]:
@@ -84,7 +86,7 @@ class FlowKeep(FlowUpdate):
             del self.flows[record.flow.id]
             assert record.kept is not None
             return (*errors, _still(record.kept)), receipt
-        log.info("%s: goes on from where it was stopped, with %d messages", flow.id, messages)
+        log.info("%s: goes on from where it was stopped, with %s", flow.id, counted(messages, "message"))
         return (), receipt
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.bridge import BridgeActor
+from actors.counted import counted
 from actors.flow_prepare import FlowPrepare, HostCommand, release
 from actors.flow_record import Attachment, FlowRecord, Tables, lay_out_record, orphan_wires, tables
 from actors.flows.hosting import HostPlan, WireIn
@@ -175,7 +176,8 @@ class FlowLife(FlowPrepare):
         for module in record.modules.values():
             self.send(module, to_module.GoOn(reason="flow"))
         record.state = "running"
-        log.info("%s: started, %d modules on %d hosts", record.flow.id, len(record.modules), len(record.plans))
+        modules, hosts = counted(len(record.modules), "module"), counted(len(record.plans), "host")
+        log.info("%s: started, %s on %s", record.flow.id, modules, hosts)
         return ()
 
     def _opening(self, record: FlowRecord) -> Steps:

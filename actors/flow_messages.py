@@ -7,6 +7,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
+from actors.counted import counted
 from actors.flow_record import MAX_DEAD_LETTER_BYTES, MAX_DEAD_LETTERS, DeadLetter, FlowRecord
 from actors.flow_requests import FlowRequests
 from actors.flows.model import FlowError
@@ -80,7 +81,9 @@ class FlowMessages(FlowRequests):
         if record.errors.take(f"{record.flow.id}/{module}", f"dead letter {letter.id}", error):
             self.wakeupAfter(SAY_REST_S, ("rest", record))
         if len(record.dead_letters) >= MAX_DEAD_LETTERS or record.dead_letter_bytes >= MAX_DEAD_LETTER_BYTES:
-            self.fail_flow(record, f"{record.flow.id}: {len(record.dead_letters)} dead letters: the flow is stopped")
+            self.fail_flow(
+                record, f"{record.flow.id}: {counted(len(record.dead_letters), 'dead letter')}: the flow is stopped"
+            )
 
     def receiveMsg_DeadLetters(self, message: api.DeadLetters, sender: ActorAddress) -> None:
         """The dead letters of a flow, oldest first."""

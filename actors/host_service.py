@@ -167,7 +167,8 @@ class Service(Probation):
             self._tell_started()
         if self.probation:
             again = sum(self.suspects.values())
-            log.info("%s: %s: %d messages are delivered again, one at a time", self.flow, self.plan.key, again)
+            what = "1 message is" if again == 1 else f"{again} messages are"
+            log.info("%s: %s: %s delivered again, one at a time", self.flow, self.plan.key, what)
             self.probe_next()
         else:
             self.drain_to_fuse()

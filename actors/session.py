@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.base import BaseActor
+from actors.counted import counted
 from actors.feed import BadLines, EndFeed, FeedActor, FeedBroken, FeedReady, StartFeed
 from actors.load import source_failure
 from actors.messages import client_to_runner as api
@@ -154,7 +155,7 @@ class SessionActor(BaseActor):
             where = ", ".join(f"{count:,} at {module}" for module, count in left.items())
             log.warning("it was ended before all messages were handled: %s", where)
         self.outcome.errors += [
-            f"{sink.name}: {sink.reason}; {sink.lost:,} messages were not written"
+            f"{sink.name}: {sink.reason}; {counted(sink.lost, 'message')} {_was(sink.lost)} not written"
             for sink in flushed.values() if sink.lost or (sink.reason and left)
         ]  # fmt: skip
 
@@ -283,3 +284,7 @@ class SessionActor(BaseActor):
 def _only(came: dict[Any, Any]) -> Any:
     (message,) = came.values()
     return message
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"

@@ -406,3 +406,13 @@ def test_run_imports_neither_rich_nor_jsonschema() -> None:
     assert "actors.session" in modules
     for name in ("rich", "jsonschema", "msgpack", "psutil", "asyncio"):
         assert name not in modules
+
+
+@pytest.mark.parametrize("flow_id", ["lock", "name", "api", "runs", "tmp", "in", "pid"])
+def test_a_flow_may_be_called_like_a_file_of_the_run_folder(tmp_path: Path, flow_id: str) -> None:
+    flow = tmp_path / "f.json"
+    module = {"runtime": "python3", "code": "def run(m, c):\n    return m"}
+    flow.write_text(json.dumps({"id": flow_id, "modules": {flow_id: module}}))
+    words = command(tmp_path, flow, "-i", f"{flow_id}.in=-", "-o", f"{flow_id}.out=-")
+    done = subprocess.run(words, input="1\n", capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

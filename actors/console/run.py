@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.console.ends import open_ends
 from actors.console.errors import UserError
+from actors.counted import counted
 from actors.error_text import by_kind, error_text, more
 from actors.flows.model import Flow, FlowError
 from actors.flows.reading import FlowSource, read_flow_file
@@ -140,9 +141,9 @@ def dead_letter_lines(letters: list[dict[str, Any]]) -> list[str]:
         if others:
             lines.append(f"  {more(len(others))}")
     if len(kinds) > SHOWN_KINDS:
-        lines.append(f"... and {len(kinds) - SHOWN_KINDS} kinds more")
+        lines.append(f"... and {counted(len(kinds) - SHOWN_KINDS, 'kind')} more")
     if len(letters) > len(kinds):
-        lines.append(f"{len(letters):,} dead letters")
+        lines.append(counted(len(letters), "dead letter"))
     return lines
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from actors.console.errors import UserError
 from actors.console.run import catch_signals, dead_letter_lines, run_embedded
+from actors.counted import counted
 from actors.flows.model import Flow, FlowError, FlowTest
 from actors.flows.reading import read_flow_file
 from actors.flows.validation import check_flow
@@ -85,7 +86,7 @@ def _compare(place: str, expected: list[Any], fd: int) -> list[str]:
         if not equal(wanted, value):
             return [f"{place}: message {index + 1} is {json.dumps(value)}, expected {json.dumps(wanted)}"]
     if len(got) != len(expected):
-        return [f"{place}: {len(got)} messages, expected {len(expected)}"]
+        return [f"{place}: {counted(len(got), 'message')}, expected {len(expected)}"]
     return []
 
 

@@ -146,7 +146,10 @@ def link(units: list[str], cache: Path, externs: dict[str, Path], version: str) 
         externs | {unit: library(cache, unit) for unit in units},
         cwd=".",
     )
-    print(f"host: {len(units)} units linked in {time.monotonic() - started:.1f} s", flush=True)
+    print(
+        f"host: {len(units)} unit{'' if len(units) == 1 else 's'} linked in {time.monotonic() - started:.1f} s",
+        flush=True,
+    )
 
 
 def prune(cache: Path) -> None:

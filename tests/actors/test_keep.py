@@ -213,7 +213,7 @@ def test_an_end_that_cannot_keep_says_so(tmp_path: Path) -> None:
         assert (down.returncode, down.stdout) == (1, "") and "echo: lost, with " in down.stderr
         assert up.process.wait(30) == 1
         said = up.log.read_text()
-        assert "echo: lost, with 0 messages" in said or "echo: lost, with 1 messages" in said
+        assert "echo: lost, with 0 messages" in said or "echo: lost, with 1 message:" in said
 
 
 @pytest.mark.parametrize("signalled", [False, True], ids=["down", "signal"])
