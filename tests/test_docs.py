@@ -21,6 +21,7 @@ from actors.flows.validation import check_flow
 from actors.flows.yaml_text import read_text
 from actors.messages.client_to_runner import REQUESTS
 from actors.parameters import camel, parameters
+from tests.harness import need
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -163,6 +164,7 @@ def shell(script: str, tmp_path: Path, timeout_s: float = 100.0) -> subprocess.C
 
 
 def test_the_readmes_change_of_a_running_module_can_be_pasted(tmp_path: Path) -> None:
+    need("node")
     (script,) = [text for text in blocks(ROOT / "README.md", "sh") if "--watch" in text]
     done = shell(script.replace("sleep 3", "sleep 6"), tmp_path)  # the machine of a test is a busy one
     assert re.search(r"INFO hello/report: #\d+  CPU \d", done.stdout), (done.stdout, done.stderr)
@@ -190,6 +192,7 @@ def test_the_python_of_the_api_page(tmp_path: Path) -> None:
 
 
 def test_the_deployment_of_the_examples(tmp_path: Path) -> None:
+    need("node")
     (page,) = [page for page in PAGES if page.name == "deployments.md"]
     (text,) = [text for text in blocks(page, "yaml") if text.startswith("name:")]
     assert text in (ROOT / "configs/deployments/plant.yaml").read_text("utf-8")
