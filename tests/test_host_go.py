@@ -176,13 +176,13 @@ def line_of(module: str, mark: str) -> int:
 
 def test_a_returned_error_has_the_users_line(start: Callable[[], Host]) -> None:
     slot = start().load("returns")
-    names = ["plain", "typed", "own", "read", "write", "panic"]
+    names = ["plain", "typed", "own", "read", "write", "panic", "call"]
     assert slot.run([*names, "deeper", "fine"]) == ["the end", "fine"]
     errors = [error.info["error"] for error in slot.errors]
     assert [(error["file"], error["line"]) for error in errors] == [
         ("returns.go", line_of("returns.go", name.upper())) for name in names
     ]
-    assert [error["type"] for error in errors] == ["Error", "far", "OutOfRange", "PathError", "Error", "PathError"]
+    assert [error["type"] for error in errors] == ["Error", "far", "OutOfRange", "PathError", "Error", "PathError", "Error"]
     assert errors[0]["stack"].splitlines() == [f"returns.go:{errors[0]['line']} Run"]
     assert (
         "open no such file: no such file or directory: a relative path begins in the temporary folder"

@@ -50,13 +50,19 @@ type placed struct {
 
 func (p *placed) Unwrap() error { return p.error }
 
-// At is for the builder: it adds the line of the call to an error.
-func At(err error) error {
+// At, At2 and At3 are for the builder: they add the line of their call to an error.
+func At(err error) error { return at(err) }
+
+func At2[A any](a A, err error) (A, error) { return a, at(err) }
+
+func At3[A, B any](a A, b B, err error) (A, B, error) { return a, b, at(err) }
+
+func at(err error) error {
 	if err == nil {
 		return nil
 	}
 	var callers [1]uintptr
-	runtime.Callers(2, callers[:])
+	runtime.Callers(3, callers[:])
 	frame, _ := runtime.CallersFrames(callers[:]).Next()
 	return &placed{err, frame}
 }

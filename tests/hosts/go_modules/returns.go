@@ -20,6 +20,8 @@ func deeper(m string) (any, error) {
 	return m, nil
 }
 
+func fails() (any, error) { return nil, errors.New("called") }
+
 func Run(c *flow.Context, m string) (any, error) {
 	switch m {
 	case "plain":
@@ -33,6 +35,8 @@ func Run(c *flow.Context, m string) (any, error) {
 		return nil, err // READ
 	case "write":
 		return nil, fmt.Errorf("wrapped: %w", os.MkdirAll("/proc/nowhere", 0o777)) // WRITE
+	case "call":
+		return fails() // CALL
 	case "panic":
 		panic(&os.PathError{Op: "open", Path: "there", Err: os.ErrNotExist}) // PANIC
 	}

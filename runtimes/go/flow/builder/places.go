@@ -33,9 +33,9 @@ func withPlaces(name, text string) string {
 	}
 	for _, declared := range file.Decls {
 		if function, is := declared.(*ast.FuncDecl); is && function.Recv == nil && function.Body != nil && entries[function.Name.Name] {
-			for _, result := range errorsIn(function.Body, function.Type, function.Name.Name == "Start") {
-				at(result.Pos(), "flow_places.At(")
-				at(result.End(), ")")
+			for _, found := range errorsIn(function.Body, function.Type, function.Name.Name == "Start") {
+				at(found.value.Pos(), "flow_places."+found.wrapper+"(")
+				at(found.value.End(), ")")
 			}
 		}
 	}
@@ -54,11 +54,19 @@ func withPlaces(name, text string) string {
 	return made.String() + text[done:]
 }
 
-// errorsIn are the expressions that a function returns as its error, with `inner` those of the functions in it, too.
-func errorsIn(body *ast.BlockStmt, kind *ast.FuncType, inner bool) []ast.Expr {
+// returned is an expression that is an error, or a call that gives one as its last value.
+type returned struct {
+	value   ast.Expr
+	wrapper string
+}
+
+var wrappers = map[int]string{2: "At2", 3: "At3"} // of a call with so many values
+
+// errorsIn is what a function returns as its error, with `inner` that of the functions in it, too.
+func errorsIn(body *ast.BlockStmt, kind *ast.FuncType, inner bool) []returned {
 	results := typesOf(kind.Results)
 	isError := len(results) > 0 && results[len(results)-1] == "error"
-	var found []ast.Expr
+	var found []returned
 	ast.Inspect(body, func(node ast.Node) bool {
 		switch node := node.(type) {
 		case *ast.FuncLit:
@@ -67,21 +75,18 @@ func errorsIn(body *ast.BlockStmt, kind *ast.FuncType, inner bool) []ast.Expr {
 			}
 			return false
 		case *ast.ReturnStmt:
-			if !isError || len(node.Results) != len(results) {
-				return false // `return f()`, or named results
+			if !isError || len(node.Results) == 0 { // named results
+				return true
 			}
 			last := node.Results[len(node.Results)-1]
-			if name, is := last.(*ast.Ident); !is || name.Name != "nil" {
-				found = append(found, last)
+			name, is := last.(*ast.Ident)
+			switch {
+			case len(node.Results) == len(results) && !(is && name.Name == "nil"):
+				found = append(found, returned{last, "At"})
+			case len(node.Results) == 1 && wrappers[len(results)] != "":
+				found = append(found, returned{last, wrappers[len(results)]})
 			}
-			if inner {
-				for _, result := range node.Results {
-					if literal, is := result.(*ast.FuncLit); is {
-						found = append(found, errorsIn(literal.Body, literal.Type, inner)...)
-					}
-				}
-			}
-			return false
+			return true
 		}
 		return true
 	})
