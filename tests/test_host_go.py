@@ -182,7 +182,15 @@ def test_a_returned_error_has_the_users_line(start: Callable[[], Host]) -> None:
     assert [(error["file"], error["line"]) for error in errors] == [
         ("returns.go", line_of("returns.go", name.upper())) for name in names
     ]
-    assert [error["type"] for error in errors] == ["Error", "far", "OutOfRange", "PathError", "Error", "PathError", "Error"]
+    assert [error["type"] for error in errors] == [
+        "Error",
+        "far",
+        "OutOfRange",
+        "PathError",
+        "Error",
+        "PathError",
+        "Error",
+    ]
     assert errors[0]["stack"].splitlines() == [f"returns.go:{errors[0]['line']} Run"]
     assert (
         "open no such file: no such file or directory: a relative path begins in the temporary folder"

@@ -341,6 +341,25 @@ def test_a_call_that_sends_too_much_fails_alone(host: Host, form: str, targets: 
     assert account.context == {(0, "n"): 100}
 
 
+def test_what_a_fused_call_sends_is_weighed_whatever_it_is_made_of(host: Host) -> None:
+    host.module("(m) => 'behind'", 1, max_turn_bytes=100_000)
+    values = ["Array(n).fill(-1.2345678901234567e-300)", "Array(n).fill({'': -1.2345678901234567e-300})", "Array(n).fill('\\u0001'.repeat(9))",
+              "Array(n).fill(-(2n ** 62n))", "Array(n).fill({a: 0.1, b: 0.2})", "Array(n).fill(Buffer.alloc(0))", "Array(n).fill('\\u20ac')"]  # fmt: skip
+    code = f"(m) => {{ const n = m[1]; return [{', '.join('() => ' + value for value in values)}][m[0]]() }}"
+    for at in range(len(values)):
+        host.module(code, 2, max_turn_bytes=1 << 30)
+        [value] = host.ask([at, 1000], slot=2).outputs[102]
+        size = len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()) / 1000
+        fits = int(99_000 / size)
+        host.module(code, 0, {"out": (None, [1])}, max_turn_bytes=100_000)
+        account = host.ask(*[[at, 1]] * 3, [at, fits], [at, int(fits * 1.2)])
+        assert [info["error"]["type"] for _, info, _ in account.errors] == ["TurnTooLarge"], (values[at], size)
+        for slot in (0, 2):
+            host.pause(slot)
+            host.send(Kind.UNLOAD, slot, first=9)
+            host.until(Kind.RESULT)
+
+
 def test_a_value_without_end_is_refused_at_once(host: Host) -> None:
     host.module("(m) => m", 1)
     bomb = "let v = []; for (let i = 0; i < 60; i++) v = [v, v]; "

@@ -10,7 +10,7 @@ const { entry } = require('./slot')
 const { copy, take, taken } = require('./values')
 
 const MAX_HEADER_BYTES = 4096
-const MOST_BYTES = 24 // of JSON to each that is counted, at most: a number
+const MOST_BYTES = 30 // of JSON to each that is counted, at most: a number with a key
 const NO_HEADERS = Object.freeze({})
 
 /** One value sent: its text for the channel, and the value for fused targets. */

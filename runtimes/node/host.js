@@ -65,6 +65,7 @@ class Host {
     const input = this._lifecycle.channels.get(header.slot)
     if (input === undefined) throw new Error(`DATA on channel ${header.slot}, which has no wire`)
     const { flags, skip, count, first } = header
+    input.slot.isStopped = false
     if (count === 0 || input.slot.isHeld || this._engine.isStopping) return
     input.slot.batches.push(new Batch(input, body, {
       redelivered: (flags & FLAG.REDELIVERED) !== 0,
@@ -77,6 +78,7 @@ class Host {
 
   _pull(slot, credit) {
     slot.credit += credit
+    slot.isStopped = false
     this._engine.wake(slot)
   }
 

@@ -12,15 +12,15 @@ class Shapes {
   constructor(take, isFit) {
     this._take = take
     this._isFit = isFit
-    this._copiers = new Map() // first key -> [{keys, copy}]
+    this._known = new Map() // first key -> [{keys, size, copy}]
     this._count = 0
-    this._seen = new Map() // of what has no copier yet
+    this._seen = new Map() // others
   }
 
-  /** A function (object, depth) for objects of these keys, or null. */
-  copier(keys) {
-    const alike = this._copiers.get(keys[0])
-    if (alike !== undefined) for (let i = 0; i < alike.length; i++) if (isSame(alike[i].keys, keys)) return alike[i].copy
+  /** What is known of objects of these keys, or null: `copy(object, depth)`, and `size`, of the keys as text, at least. */
+  find(keys) {
+    const alike = this._known.get(keys[0])
+    if (alike !== undefined) for (let i = 0; i < alike.length; i++) if (isSame(alike[i].keys, keys)) return alike[i]
     return keys.length > 0 && keys.length <= MOST_KEYS && this._count < MOST_COPIERS ? this._meet(keys) : null
   }
 
@@ -33,11 +33,11 @@ class Shapes {
       return null
     }
     if (++seen.times !== TIMES || !keys.every(this._isFit)) return null
-    const copy = this._make(keys)
-    this._copiers.set(keys[0], [...this._copiers.get(keys[0]) ?? [], { keys, copy }])
+    const shape = { keys, size: keys.join('').length + keys.length, copy: this._make(keys) }
+    this._known.set(keys[0], [...this._known.get(keys[0]) ?? [], shape])
     this._count++
     this._seen.delete(name)
-    return copy
+    return shape
   }
 
   _make(keys) {

@@ -131,13 +131,16 @@ function takeElements(array, depth) {
 
 function takeFields(object, depth) {
   const keys = Object.keys(object)
-  const copier = shapes.copier(keys)
-  if (copier !== null) return copier(object, depth + 1)
+  const shape = shapes.find(keys)
+  if (shape !== null) {
+    room -= shape.size
+    return shape.copy(object, depth + 1)
+  }
   const fields = {}
   for (const key of keys) {
     if (!wellFormed(key)) refuse('a key with a lone surrogate')
     if (BYTES_KEY.test(key)) isNative = true
-    room -= key.length
+    room -= key.length + 1
     if (key === 'toJSON' && typeof object.toJSON === 'function') return takeAny(object.toJSON(), depth + 1)
     const item = takeField(object[key], depth + 1)
     if (item === undefined) continue

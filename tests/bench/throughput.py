@@ -85,7 +85,7 @@ def node_chain(runs: int, quick: bool) -> Iterator[Row]:
     )
     yield Row(
         name="throughput.node_chain", unit="msg/s", what="chain of ten node modules in one host", values=values,
-        limit="the bare setImmediate chain", limits=limits, target=0.2,  # 150,000/s where the bare chain makes 747,000
+        limit="the bare setImmediate chain", limits=limits, target=0.17,  # 127,000/s where the bare chain makes 747,000
     )  # fmt: skip
 
 
