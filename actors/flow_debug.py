@@ -14,6 +14,7 @@ from thespian.actors import ActorAddress
 from actors.condition import Breakpoint, ConditionError
 from actors.flow_record import FlowRecord
 from actors.flow_requests import FlowRequests
+from actors.flows.ports import out_ports
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
 from actors.messages import runner_to_bridge as to_bridge
@@ -112,11 +113,39 @@ class FlowDebug(FlowRequests):
             record.debug.stepping = True
             yield from self._bar(record)
 
+    def _show_ports(self, record: FlowRecord) -> None:
+        """While a flow is stepped its hosts write what is sent to ports without a wire, too. No turn is under way."""
+        debug = record.debug
+        if not debug.stepping and not debug.shown:
+            return
+        wired = {(wire.from_module, wire.from_port) for wire in record.flow.wires}
+        wired |= {(sink.module, sink.port) for sink in record.sinks}
+        before, debug.shown = debug.shown, set()
+        if debug.stepping:
+            debug.shown = {(name, port) for name, m in record.flow.modules.items() for port in out_ports(m)} - wired
+        hidden, shown = self._by_host(record, before - wired - debug.shown), self._by_host(record, debug.shown)
+        for key, plan in record.plans.items():
+            if not debug.stepping or plan is not debug.plans.get(key):
+                record.plans[key] = plan.showing(hidden[key], on=False).showing(shown[key], on=True)
+                self.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key]))
+        debug.plans = dict(record.plans)
+
+    @staticmethod
+    def _by_host(record: FlowRecord, places: set[tuple[str, str]]) -> dict[str, list[tuple[int, str]]]:
+        found: dict[str, list[tuple[int, str]]] = {key: [] for key in record.plans}
+        for module, port in sorted(places):
+            if module in record.places:
+                key, slot = record.places[module]
+                found[key].append((slot, port))
+        return found
+
     def _bar(self, record: FlowRecord) -> Steps:
         """Tell the hosts which wires may be fused now; for a moment no module works."""
         if record.state != "running":
+            self._show_ports(record)
             return
         yield from self._stop(record, record.modules, "fusing")
+        self._show_ports(record)
         for bridge in record.bridges.values():
             self.send(bridge, to_bridge.BarFusing(modules=record.debug.barred))
         yield Expect(("barred", key) for key in record.bridges)
@@ -212,6 +241,7 @@ class FlowDebug(FlowRequests):
         if debug.paused_modules != record.modules.keys():
             yield from self._pausing(record, record.modules, debug.paused_by, debug.timeout_s)
         yield from self._unfuse(record)
+        self._show_ports(record)  # of modules that an update has brought meanwhile
         record.waves += 1
         keys = [("stepped", f"{module} {record.waves}") for module in record.modules]
         for module in record.modules.values():
@@ -222,9 +252,9 @@ class FlowDebug(FlowRequests):
             name = key[1].split(" ")[0]
             if key not in came:
                 running = {"inputStates": [], "outputStates": [], "errors": [], "running": True}
-                result[f"{flow_id}/{name}"] = {**running, "runner": self.run_folder.name}
+                result[f"{flow_id}/{name}"] = {**running, "runner": self.name}
             elif came[key].result is not None:
-                result[f"{flow_id}/{name}"] = {**came[key].result, "runner": self.run_folder.name}
+                result[f"{flow_id}/{name}"] = {**came[key].result, "runner": self.name}
         return result
 
     def receiveMsg_StepTaken(self, message: from_module.StepTaken, _sender: ActorAddress) -> None:

@@ -44,7 +44,7 @@ class FlowLife(FlowPrepare):
     def __init__(self) -> None:
         super().__init__()
         self.flows: dict[str, FlowRecord] = {}
-        self.run_folder = Path()
+        self.run_folder, self.name = Path(), ""
         self.count_hosts = 0  # for the names of their folders
         self.mending = Mending(self)
 

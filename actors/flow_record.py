@@ -56,6 +56,8 @@ class Debug:
     paused_by: str | None = None  # why the flow, or a part of it, is paused
     paused_modules: frozenset[str] = frozenset()
     stepping: bool = False
+    shown: set[tuple[str, str]] = field(default_factory=set)  # module, port: written for the steps alone
+    plans: dict[str, HostPlan] = field(default_factory=dict)  # as they were when that was seen to
     hits: set[str] = field(default_factory=set)  # modules that are held at their breakpoint
     errors: dict[str, str] = field(default_factory=dict)  # module -> what went wrong with its `when` at the last hit
     timeout_s: float = 0.0  # the pause ends by itself after so long without a debugging call; 0: never

@@ -105,7 +105,11 @@ class ModuleActor(ModuleUpdate):
         """Deliver messages to every target of a port that the host has not served itself."""
         first = self.numbers.get(port, 0)
         self.numbers[port] = first + count
-        for target, wire in self.targets.get(port, ()):
+        targets = self.targets.get(port, ())
+        if not targets:  # written only to be shown in a step
+            self.state.sent -= count
+            self.state.unwired += count
+        for target, wire in targets:
             if wire not in self.fused:
                 self.gauge.pending += count
                 self.send(target, Deliver(wire, body, flags, 0, count, first))

@@ -88,7 +88,7 @@ class OuterRunner(OuterActor):
         self.watched = [self.system.base.fileno(), self.busy_fd, self.parent_fd]
         self.runner = self.system.createActor(RunnerActor)
         configure = ConfigureRunner(
-            run_folder=self.folder.path, runtimes=message.runtimes, kept=Path(message.kept)
+            run_folder=self.folder.path, name=message.name, runtimes=message.runtimes, kept=Path(message.kept)
         )  # fmt: skip
         self.system.tell(self.runner, configure)
         self.porter = self.system.createActor(PorterActor)

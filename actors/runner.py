@@ -50,6 +50,7 @@ class ConfigureRunner:
     """
 
     run_folder: Path
+    name: str = ""
     cache: Path = field(default_factory=cache_folder)
     runtimes: tuple[str, ...] | None = None
     kept: Path | None = None
@@ -60,7 +61,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
         """Read the runtimes' manifests."""
-        self.run_folder = message.run_folder
+        self.run_folder, self.name = message.run_folder, message.name or message.run_folder.name
         self.kept_folder = message.kept
         self.open_preparation(message.cache, hidden_places(message.run_folder, message.kept))
         runtimes = load_runtimes(runtime_folders())

@@ -105,7 +105,8 @@ class Harness:
 
     def call(self, kind: type, **fields: Any) -> Reply:
         """One request and its reply."""
-        return self.reply(self.post(kind, **fields))
+        compiles = kind in (api.StartFlow, api.AddOrUpdateFlow)
+        return self.reply(self.post(kind, **fields), 100.0 if compiles else TIMEOUT_S)
 
     def post(self, kind: type, **fields: Any) -> str:
         """One request; its reply is still to come."""
@@ -113,10 +114,10 @@ class Harness:
         self.system.tell(self.runner, kind(request_id=f"{self.count} {kind.__name__}", **fields))
         return f"{self.count} {kind.__name__}"
 
-    def reply(self, request_id: str) -> Reply:
+    def reply(self, request_id: str, timeout_s: float = TIMEOUT_S) -> Reply:
         """The reply to a posted request."""
         match = lambda m: isinstance(m, Reply) and m.request_id == request_id  # noqa: E731
-        return self.wait(lambda: self._take(match), f"the reply to {request_id}")
+        return self.wait(lambda: self._take(match), f"the reply to {request_id}", timeout_s)
 
     def ok(self, kind: type, **fields: Any) -> Any:
         """A request that must succeed; its value."""

@@ -78,7 +78,7 @@ def run_embedded(state: str | None, name: Any = None, **job: Any) -> Outcome:
     outcome = Outcome()
     try:
         runner = system.createActor(RunnerActor)
-        system.tell(runner, ConfigureRunner(run_folder=folder.path))
+        system.tell(runner, ConfigureRunner(run_folder=folder.path, name=str(name or "")))
         session = system.createActor(SessionActor)
         system.tell(session, RunFlow(runner=runner, outcome=outcome, **job))
         while system.base.busy and not outcome.over:  # to where the hosts have been started

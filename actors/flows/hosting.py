@@ -69,6 +69,19 @@ class HostPlan:
         more = ((self.modules, len(fresh)), (self.inputs, ins), (self.outputs, len(outs)))
         return all(len(used) + count <= MAX_NUMBERS for used, count in more)
 
+    def showing(self, places: Iterable[tuple[int, str]], *, on: bool) -> HostPlan:
+        """The plan with a channel to the runner for these out-ports, which nobody receives from; or without."""
+        channels = {output: channel for channel, output in self.outputs.items()}
+        outputs, outside = dict(self.outputs), set(self.outside)
+        for place in places:
+            channel = channels.get(place, _free(outputs))
+            if on and channel < MAX_NUMBERS:
+                outputs[channel] = place
+                outside.add(channel)
+            elif not on:
+                outside.discard(channel)
+        return replace(self, outputs=outputs, outside=frozenset(outside))
+
     def without_output(self, slot: int, port: str) -> HostPlan:
         """The plan without that receiver; the channel stays taken, for what is on its way."""
         return replace(self, outside=self.outside - {n for n, output in self.outputs.items() if output == (slot, port)})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.flows.model import Module
 
 Side = Literal["in", "out"]
+MAX_SEARCHED, MAX_NAMES = 256 << 10, 200  # characters of a module, names of it, for `out_ports`
 ALWAYS = {"in": ("in", "error"), "out": ("out", "error")}
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 _QUOTED = re.compile(rf"""(['"`])({_NAME})\1""")
@@ -40,6 +41,15 @@ def port_problem(module: Module, side: Side, port: str) -> str | None:
     if close:
         return f"{head}; did you mean {close[0]!r}? (`ports` declares names that it makes when it runs.)"
     return f"{head}: nothing in its text is called that, and its `ports` does not declare it."
+
+
+def out_ports(module: Module) -> tuple[str, ...]:
+    """The ports that a module may send to, as far as they are known; not `error`, on which the runner sends."""
+    if module.ports_out is not None:
+        return module.ports_out
+    texts = (module.code, *module.files.values())
+    named = _literals(texts) if sum(map(len, texts)) <= MAX_SEARCHED else frozenset[str]()
+    return ("out", *sorted(named - {"out", "error"})[:MAX_NAMES])
 
 
 @lru_cache(maxsize=256)
