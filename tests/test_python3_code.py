@@ -319,6 +319,31 @@ def run(m, c):
     assert host.module(code).run([[last]]) == [[[1, [2]], {"a": 1}, "t", 3, 1.5, [1, 2], [last]]]
 
 
+@pytest.mark.parametrize("way", ["return", "yield from", "async"])
+@pytest.mark.parametrize("where", ["plain", "line", "headers"])
+def test_a_stack_has_nothing_of_the_hosts(host: TextHost, way: str, where: str) -> None:
+    """Not what the host had tried before, nor what was raised before in other modules of the turn."""
+    end = {"return": "return act()", "yield from": "yield from act()", "async": "return await work()"}[way]
+    code = f"""
+def act():
+    yield 1
+    raise ValueError("no")
+{"async def work(): raise ValueError('no')" if way == "async" else ""}
+{"async " if way == "async" else ""}def run(m, c):
+    {end}
+"""
+    failing = host.module("def run(m, c):\n    if c.message_id: raise KeyError('before')")
+    slot, echo = host.module(code), host.module("def run(m, c):\n    return m")
+    slot.wire([])
+    echo.wire([], fused={"out": [(failing, "in", "v"), (slot, "in", "w")]})
+    root = slot if where == "plain" else echo
+    root.data([1, 2], headers=[{"x-h": "1"}, None] if where == "headers" else None)
+    root.done()
+    error, _ = slot.errors
+    assert "caused by" not in error.info["error"]["stack"]
+    assert error.info["error"]["stack"].count("File") == error.info["error"]["stack"].count('File "m.py"')
+
+
 HOSTILE = {
     "its text fails": "class E(Exception):\n    def __str__(self): raise ValueError\nraise E",
     "its text is none": "class E(Exception):\n    def __str__(self): return 1\nraise E",

@@ -102,8 +102,10 @@ except ImportError:
 def encode(value: Any) -> bytes:
     """The JSON of a value. Raises DataError. (The engine's hot loop has these lines, too.)"""
     try:
-        data: bytes = fast_dumps(value, None, FAST)
+        data: bytes | None = fast_dumps(value, None, FAST)
     except (TypeError, RecursionError):
+        data = None
+    if data is None:  # not in the except clause: it would be the context of what user code raises
         return encode_checked(value)
     # replace() finds out fastest: `in` raises and clears an exception inside, and find() parses its arguments.
     if (

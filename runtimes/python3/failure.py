@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FOLDER = __file__.rpartition("/")[0]
 MAX_TEXT_CHARACTERS = 16384
 MAX_FRAMES = 40
+MAX_CAUSES = 5
 PACKAGE = "a package is named in the module's `dependencies:`, a file of your own in its `files:`"
 SIBLING = "name the file in the module's `files:`"
 WRITABLE = "what a module may write to is named in its `limits.writable`"
@@ -82,14 +83,16 @@ def _stack(error: BaseException) -> tuple[list[str], tuple[str, int] | None]:
 def _cause(error: BaseException) -> list[str]:
     """What it came of, a line each."""
     lines: list[str] = []
-    while len(lines) < 5:
+    for _ in range(MAX_CAUSES):
         cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         if cause is None:
             break
-        _, place = _stack(cause)
+        error = cause
+        stack, place = _stack(cause)
+        if cause.__traceback__ is not None and not stack:
+            continue  # the host's own
         where = f" ({place[0]}:{place[1]})" if place else ""
         lines.append(f"caused by {type(cause).__name__}: {_text(cause)}{where}")
-        error = cause
     return lines
 
 
@@ -98,7 +101,7 @@ def _inner(error: BaseException) -> list[str]:
     if not isinstance(error, BaseExceptionGroup):
         return []
     lines = []
-    for inner in error.exceptions[:5]:
+    for inner in error.exceptions[:MAX_CAUSES]:
         _, place = _stack(inner)
         where = f" ({place[0]}:{place[1]})" if place else ""
         lines.append(f"in the group {type(inner).__name__}: {_text(inner)}{where}")

@@ -61,6 +61,8 @@ class Plain(Control):
                     try:  # codec.encode, without the call
                         data = fast_dumps(value, None, FAST)
                     except (TypeError, RecursionError):
+                        data = None
+                    if data is None:  # not in the except clause: it would be the context of what user code raises
                         if type(value) is GeneratorType:
                             drain_generator(value, context)
                         else:

@@ -68,7 +68,7 @@ class Pump:
             call = Call.named(slot, "start", "start", self._number)
             context._call = context._live = call
             self._overlap.running.set(call)
-            start = clock()
+            start, error = clock(), None
             try:
                 value = await generator.__anext__()
                 if value is not None:
@@ -76,7 +76,9 @@ class Pump:
                 turn = Produced(call, context.take(), 1, clock() - start)
             except asyncio.CancelledError:
                 raise
-            except BaseException as error:
+            except BaseException as raised:
+                error = raised
+            if error is not None:
                 self._end(call, error, clock() - start)
                 return
             await self._wait()  # a recall may have taken the credit back

@@ -9,7 +9,7 @@ A program is a list of steps, each a word and what it needs; it changes one valu
 | `dict`, `list`, `twice` (`tuple`) | the value in `{"case": CASE, "v": V}`, in `[CASE, V]`, in `[CASE, V, V]` |
 | `mutate`, `mutate_message` | change everything in it that can be changed, also deep inside, but never the own table |
 | `keep`, `keep_message`, `spoil` | remember the very object; change everything remembered so far, and forget it |
-| `send` PORT, `send_with`, `set` KEY, `saw` | send it; send it from `out` with a header; keep it in the context; keep in the context what the message was, with all types |
+| `send` PORT, `send_with`, `set` KEY, `saw` | send it; send it from `out` with a header; keep it in the context; keep in the context what the message was, with all types, and its id as `id CASE` |
 | `catch`, `catch_set` | send it from `out`, set it as `caught`; if that is refused, send from `side`, set, the case, the error's type and text |
 | `fail`, `return` (`yields`) | raise; return it (return a generator of it twice, changed between) |
 
@@ -59,13 +59,13 @@ class Tree:
     @property
     def has_source(self) -> bool:
         """The root makes its messages itself."""
-        return self.styles["a"] == "source"
+        return is_source(self.styles["a"])
 
     def programs(self) -> dict[str, dict[str, Program]]:
         """By module and case."""
         rng = random.Random(self.seed)
         return {
-            name: {str(case): program(rng, self.language, style == "source") for case in range(self.count)}
+            name: {str(case): program(rng, self.language, is_source(style)) for case in range(self.count)}
             for name, style in self.styles.items()
         }
 
@@ -88,21 +88,29 @@ class Tree:
         return die
 
 
+def is_source(style: str) -> bool:
+    """Whether modules of this style make their messages themselves."""
+    return style.startswith("source")
+
+
 @st.composite
 def trees(draw: st.DrawFn, language: Language, max_count: int) -> Tree:
     """A tree of 2 to 5 modules."""
     size = draw(st.integers(2, len(NAMES)))
-    handlers = st.sampled_from([name for name in language.styles if name != "source"])
+    handlers = st.sampled_from([name for name in language.styles if not is_source(name)])
+    sources = [name for name in language.styles if is_source(name)]
     plain = draw(st.booleans())  # rows of plain functions have a way of their own in some hosts
     styles = {name: "plain" if plain else draw(handlers) for name in NAMES[:size]}
-    if "source" in language.styles and not draw(st.integers(0, 3)):
-        styles["a"] = "source"
-    ports = st.sampled_from(["out", "out", "out", "side"])
+    if sources and not draw(st.integers(0, 3)):
+        styles["a"] = draw(st.sampled_from(sources))
+    ports = st.sampled_from(["out", "out", "out", "out", "side", "error"])
     row = draw(st.booleans())
     feeders = {
         NAMES[at]: (NAMES[at - 1] if row else draw(st.sampled_from(NAMES[:at])), "out" if row else draw(ports))
         for at in range(1, size)
     }
+    if is_source(styles["a"]):  # one that has failed fails again after a death of its host
+        feeders = {to: (name, "out" if name == "a" else port) for to, (name, port) in feeders.items()}
     leaves = [(name, "out") for name in styles if name not in {feeder for feeder, _ in feeders.values()}]
     some = draw(st.sets(st.tuples(st.sampled_from(NAMES[:size]), st.sampled_from(["out", "side"])), max_size=2))
     outs = tuple(dict.fromkeys([*leaves[draw(st.integers(0, 1)) :], *sorted(some)]))

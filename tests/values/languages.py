@@ -20,7 +20,7 @@ MODULES = Path(__file__).parent / "modules"
 
 @dataclass(frozen=True)
 class Language:
-    """`styles`: by name, the text behind the module's that makes `act` its handler; "source" makes it a source."""
+    """`styles`: by name, the text behind the module's that makes `act` its handler; "source ..." makes it a source."""
 
     runtime: str
     file: str
@@ -73,6 +73,13 @@ async def run(message, context):
     "source": """
 
 def start(context):
+    for number in range(context.get("number", 0), context.config["count"]):
+        context.set("number", number + 1)
+        yield act(wrapped(str(number), None), context)
+""",
+    "source async": """
+
+async def start(context):
     for number in range(context.get("number", 0), context.config["count"]):
         context.set("number", number + 1)
         yield act(wrapped(str(number), None), context)

@@ -236,6 +236,7 @@ def act(message, context):
                 context.set(rest[0], value)
             case "saw":
                 context.set("saw " + case, saw(message))
+                context.set("id " + case, context.message_id)
             case "keep":
                 KEPT.append(value)
             case "keep_message":
