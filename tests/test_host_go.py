@@ -138,6 +138,15 @@ def test_what_no_message_can_carry_is_refused_with_its_place(start: Callable[[],
     assert [error["message"] for error in errors] == [*REFUSED.values()]
 
 
+def test_values_without_end_are_refused_at_once(start: Callable[[], Host]) -> None:
+    slot = start().load("odd")
+    assert slot.run(["bomb", "typed bomb", "kept bomb", "endless", "big"]) == [5]
+    assert [error.type for error in slot.errors] == ["TurnTooLarge", "TurnTooLarge", "ContextError", "DataError"]
+    slot.wire([])
+    assert slot.run(["bomb"]) == []
+    assert slot.errors[-1].type == "TurnTooLarge"
+
+
 def test_odd_values_are_sent_exactly(start: Callable[[], Host]) -> None:
     assert start().load("odd").run([*SENT]) == [*SENT.values()]
 
@@ -211,6 +220,13 @@ def test_hooks_that_fail_say_where(start: Callable[[], Host]) -> None:
     slot.host.wait(lambda: slot.errors, "the ERROR of the source")
     error = slot.errors[0].info["error"]
     assert (error["message"], error["file"], error["line"]) == ("no more", "returns.go", line_of("returns.go", "START"))
+
+
+def test_a_panic_in_a_goroutine_leaves_its_last_words(start: Callable[[], Host]) -> None:
+    host = start()
+    host.load("dies").data([1])
+    assert host.link.wait_exit(20) == 2
+    assert "panic: last words" in host.link.printed()
 
 
 def test_a_refused_send_can_be_recovered_from(start: Callable[[], Host]) -> None:

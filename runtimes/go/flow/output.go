@@ -32,12 +32,16 @@ func (c *Context) output(port string, value any, headers []map[string]string) er
 		made.headers, made.own = copyHeaders(headers[0]), true
 	}
 	start := len(*c.arena)
-	text, err := data.Append(*c.arena, value)
-	if err != nil {
+	text, err := data.Append(*c.arena, value, c.slot.maxTurnBytes)
+	if err != nil && err != data.TooLong {
 		return dataError(err)
 	}
-	made.json = text[start:len(text):len(text)]
-	c.bytes += len(made.json)
+	if err == nil {
+		made.json = text[start:len(text):len(text)]
+		c.bytes += len(made.json)
+	} else {
+		c.bytes += c.slot.maxTurnBytes + 1
+	}
 	if err := c.checkSize(); err != nil {
 		return err
 	}
@@ -69,7 +73,7 @@ func checkHeaders(headers map[string]string) error {
 			return newError("HeaderError", "header %q: only client, traceparent and x-* exist", name)
 		}
 	}
-	text, err := data.Append(nil, headers)
+	text, err := data.Append(nil, headers, data.AnyLength)
 	if err == nil && len(text) > maxHeaderBytes {
 		return newError("HeaderError", "headers exceed %d bytes", maxHeaderBytes)
 	}

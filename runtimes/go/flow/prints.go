@@ -15,6 +15,7 @@ type prints struct {
 	engine  *engine
 	isUsed  atomic.Bool // something was ever printed: only then flush costs anything
 	streams [2]*stream
+	own     [2]*os.File // those of the process, for the Go runtime's last words: the collector would close them
 }
 
 type stream struct {
@@ -26,7 +27,7 @@ type stream struct {
 }
 
 func capture(e *engine) (*prints, error) {
-	p := &prints{engine: e}
+	p := &prints{engine: e, own: [2]*os.File{os.Stdout, os.Stderr}}
 	for i, level := range []string{"info", "warning"} {
 		var ends [2]int
 		if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {

@@ -119,10 +119,7 @@ func newSlot(e *engine, number uint16, unit Unit, load map[string]any) (*slot, e
 			s.ports[text] = true
 		}
 	}
-	var err error
-	if s.config, err = newEntry(load["config"]); err != nil {
-		return nil, err
-	}
+	s.config = &entry{json: encoded(load["config"])}
 	values, _ := load["context"].(map[string]any)
 	return s, s.store.fill(values)
 }

@@ -28,7 +28,10 @@ func newEntry(value any) (*entry, error) {
 	case int:
 		return &entry{scalar: int64(value)}, nil
 	}
-	text, err := data.Append(nil, value)
+	text, err := data.Append(nil, value, maxValueBytes)
+	if err == data.TooLong {
+		return nil, newError("ContextError", "a value of more than %d bytes", maxValueBytes)
+	}
 	if err != nil {
 		return nil, dataError(err)
 	}
@@ -48,7 +51,7 @@ func (e *entry) value() any {
 
 func (e *entry) text() []byte {
 	if e.json == nil {
-		text, _ := data.Append(nil, e.scalar)
+		text, _ := data.Append(nil, e.scalar, data.AnyLength)
 		return text
 	}
 	return e.json

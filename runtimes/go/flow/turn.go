@@ -111,7 +111,7 @@ func errorInfo(c *Context, err error) []byte {
 
 // encoded is the JSON of what the host itself has made.
 func encoded(value any) []byte {
-	text, err := data.Append(nil, value)
+	text, err := data.Append(nil, value, data.AnyLength)
 	if err != nil {
 		panic(err)
 	}

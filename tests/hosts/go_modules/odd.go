@@ -35,6 +35,22 @@ type twice struct {
 	B int `json:"x"`
 }
 
+type loop *loop
+
+func endless() any {
+	var p loop
+	p = &p
+	return p
+}
+
+func bomb() any {
+	value := []any{}
+	for i := 0; i < 60; i++ {
+		value = []any{value, map[string]any{"a": value}}
+	}
+	return value
+}
+
 type money struct{ cents int }
 
 type number struct {
@@ -70,4 +86,17 @@ var (
 	}
 )
 
-func Run(c *flow.Context, m string) (any, error) { return odd[m], nil }
+func Run(c *flow.Context, m string) (any, error) {
+	switch m {
+	case "bomb", "typed bomb":
+		if m == "typed bomb" {
+			return struct{ B []any }{[]any{bomb()}}, nil
+		}
+		return bomb(), nil
+	case "kept bomb":
+		return nil, c.Set("b", bomb())
+	case "endless":
+		return endless(), nil
+	}
+	return odd[m], nil
+}

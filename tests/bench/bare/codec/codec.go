@@ -21,7 +21,7 @@ func encoded(decoder *data.Decoder, input []byte, text []byte) ([]byte, int) {
 		if i > 0 {
 			text = append(text, ",\n"...)
 		}
-		text, err = data.Append(text, run(message))
+		text, err = data.Append(text, run(message), data.AnyLength)
 		must(err)
 	}
 	return text, len(messages.([]any))

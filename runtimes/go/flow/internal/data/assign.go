@@ -112,7 +112,7 @@ func assignOwn(target reflect.Value, value any) (bool, error) {
 	}
 	switch own := target.Addr().Interface().(type) {
 	case json.Unmarshaler:
-		text, err := Append(nil, value)
+		text, err := Append(nil, value, AnyLength)
 		if err != nil {
 			return true, err
 		}
@@ -124,7 +124,7 @@ func assignOwn(target reflect.Value, value any) (bool, error) {
 	case *json.Number:
 		switch value.(type) {
 		case int64, float64:
-			text, err := Append(nil, value)
+			text, err := Append(nil, value, AnyLength)
 			*own = json.Number(text)
 			return true, err
 		}

@@ -14,13 +14,26 @@ import (
 // Null is a JSON null at the top level of a message, where nil means that there is no value.
 type Null struct{}
 
-// Append appends the compact JSON text of a value; on an error what it returns is of no use.
-func Append(text []byte, value any) ([]byte, error) {
-	text, err := appendValue(text, value, 0)
+// AnyLength is for what the host itself has made.
+const AnyLength = math.MaxInt / 2
+
+// TooLong is the error of a value whose JSON has more bytes than it may have.
+var TooLong = &Error{"a value that is too long"}
+
+// level is where in a value the encoder is, and where its text must have ended: what points to the same again and again
+// has few parts and a text without end.
+type level struct{ depth, end, pointers int }
+
+func (l level) inner() level { return level{l.depth + 1, l.end, 0} }
+
+// Append appends the compact JSON text of a value, which has about `most` bytes at most; on an error what it returns is of
+// no use.
+func Append(text []byte, value any, most int) ([]byte, error) {
+	text, err := appendValue(text, value, level{end: len(text) + most})
 	return text, finished(err)
 }
 
-func appendValue(text []byte, value any, depth int) ([]byte, error) {
+func appendValue(text []byte, value any, at level) ([]byte, error) {
 	switch value := value.(type) {
 	case nil, Null:
 		return append(text, "null"...), nil
@@ -38,23 +51,23 @@ func appendValue(text []byte, value any, depth int) ([]byte, error) {
 		if value == nil {
 			return append(text, "null"...), nil
 		}
-		return appendObject(text, value, depth+1)
+		return appendObject(text, value, at.inner())
 	case []any:
 		if value == nil {
 			return append(text, "null"...), nil
 		}
-		return appendArray(text, value, depth+1)
+		return appendArray(text, value, at.inner())
 	case []byte:
-		return appendBytes(text, value, depth+1)
+		return appendBytes(text, value, at.inner())
 	case json.Number:
 		return appendNumber(text, value)
 	default:
-		return appendReflected(text, reflect.ValueOf(value), depth)
+		return appendReflected(text, reflect.ValueOf(value), at)
 	}
 }
 
-func appendArray(text []byte, array []any, depth int) ([]byte, error) {
-	if depth > maxDepth {
+func appendArray(text []byte, array []any, at level) ([]byte, error) {
+	if at.depth > maxDepth {
 		return nil, tooDeep
 	}
 	text = append(text, '[')
@@ -63,7 +76,10 @@ func appendArray(text []byte, array []any, depth int) ([]byte, error) {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		if text, err = appendValue(text, value, depth); err != nil {
+		if len(text) > at.end {
+			return nil, TooLong
+		}
+		if text, err = appendValue(text, value, at); err != nil {
 			return nil, inItem(err, i)
 		}
 	}
@@ -71,8 +87,8 @@ func appendArray(text []byte, array []any, depth int) ([]byte, error) {
 }
 
 // appendObject writes the keys in order: what a module sends is the same in every run.
-func appendObject(text []byte, object map[string]any, depth int) ([]byte, error) {
-	if depth > maxDepth {
+func appendObject(text []byte, object map[string]any, at level) ([]byte, error) {
+	if at.depth > maxDepth {
 		return nil, tooDeep
 	}
 	var few [16]string
@@ -87,10 +103,13 @@ func appendObject(text []byte, object map[string]any, depth int) ([]byte, error)
 		if i > 0 {
 			text = append(text, ',')
 		}
+		if len(text) > at.end {
+			return nil, TooLong
+		}
 		if text, err = appendKey(text, key, len(keys)); err != nil {
 			return nil, err
 		}
-		if text, err = appendValue(text, object[key], depth); err != nil {
+		if text, err = appendValue(text, object[key], at); err != nil {
 			return nil, inField(err, key)
 		}
 	}
@@ -105,11 +124,11 @@ func appendKey(text []byte, key string, keys int) ([]byte, error) {
 	return append(text, ':'), err
 }
 
-func appendBytes(text []byte, content []byte, depth int) ([]byte, error) {
+func appendBytes(text []byte, content []byte, at level) ([]byte, error) {
 	if content == nil {
 		return append(text, "null"...), nil
 	}
-	if depth > maxDepth {
+	if at.depth > maxDepth {
 		return nil, tooDeep
 	}
 	text = append(text, `{"$bytes":"`...)
@@ -147,7 +166,7 @@ func appendNumber(text []byte, number json.Number) ([]byte, error) {
 		if !isExact([]byte(number)) {
 			break
 		}
-		return appendValue(text, value, 0)
+		return appendValue(text, value, level{end: math.MaxInt})
 	}
 	if err != nil {
 		return nil, refuse("the json.Number %q", string(number))

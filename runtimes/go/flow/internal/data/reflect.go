@@ -18,7 +18,7 @@ var (
 )
 
 // appendReflected appends what is not made of the types that Decode gives.
-func appendReflected(text []byte, value reflect.Value, depth int) ([]byte, error) {
+func appendReflected(text []byte, value reflect.Value, at level) ([]byte, error) {
 	kind := value.Type()
 	if isNil(value) {
 		return append(text, "null"...), nil
@@ -30,7 +30,7 @@ func appendReflected(text []byte, value reflect.Value, depth int) ([]byte, error
 		return appendNumber(text, json.Number(value.String()))
 	}
 	if kind.Implements(marshaler) || kind.Implements(textMarshaler) {
-		return appendMarshaled(text, value, depth)
+		return appendMarshaled(text, value, at)
 	}
 	switch value.Kind() {
 	case reflect.Bool:
@@ -47,39 +47,39 @@ func appendReflected(text []byte, value reflect.Value, depth int) ([]byte, error
 	case reflect.String:
 		return appendString(text, value.String())
 	case reflect.Pointer, reflect.Interface:
-		if depth > 2*maxDepth {
+		if at.pointers++; at.pointers > maxDepth {
 			return nil, tooDeep // pointers in a circle
 		}
-		return appendInner(text, value.Elem(), depth)
+		return appendInner(text, value.Elem(), at)
 	}
-	if depth == maxDepth {
+	if at.depth == maxDepth {
 		return nil, tooDeep
 	}
 	switch value.Kind() {
 	case reflect.Slice:
 		if kind.Elem().Kind() == reflect.Uint8 {
-			return appendBytes(text, value.Bytes(), depth+1)
+			return appendBytes(text, value.Bytes(), at.inner())
 		}
-		return appendItems(text, value, depth+1)
+		return appendItems(text, value, at.inner())
 	case reflect.Array:
-		return appendItems(text, value, depth+1)
+		return appendItems(text, value, at.inner())
 	case reflect.Map:
-		return appendMap(text, value, depth+1)
+		return appendMap(text, value, at.inner())
 	case reflect.Struct:
-		return appendStruct(text, value, depth+1)
+		return appendStruct(text, value, at.inner())
 	}
 	return nil, refuse("a %s", kind)
 }
 
 // appendInner takes the fast ways for a value inside another, where it can.
-func appendInner(text []byte, value reflect.Value, depth int) ([]byte, error) {
+func appendInner(text []byte, value reflect.Value, at level) ([]byte, error) {
 	switch value.Kind() {
 	case reflect.Interface, reflect.Map, reflect.Slice:
 		if value.CanInterface() {
-			return appendValue(text, value.Interface(), depth)
+			return appendValue(text, value.Interface(), at)
 		}
 	}
-	return appendReflected(text, value, depth)
+	return appendReflected(text, value, at)
 }
 
 func isNil(value reflect.Value) bool {
@@ -106,7 +106,7 @@ func IsNil(value any) bool {
 }
 
 // appendMarshaled reads what the type's own method wrote, so that it is checked as everything else is.
-func appendMarshaled(text []byte, value reflect.Value, depth int) ([]byte, error) {
+func appendMarshaled(text []byte, value reflect.Value, at level) ([]byte, error) {
 	switch own := value.Interface().(type) {
 	case json.Marshaler:
 		written, err := own.MarshalJSON()
@@ -123,7 +123,7 @@ func appendMarshaled(text []byte, value reflect.Value, depth int) ([]byte, error
 		if isTime(value, written) {
 			return nil, refuseTime(value.Type())
 		}
-		return appendValue(text, decoded, depth)
+		return appendValue(text, decoded, at)
 	case encoding.TextMarshaler:
 		written, err := own.MarshalText()
 		if err != nil {
@@ -158,21 +158,24 @@ func isTime(value reflect.Value, written []byte) bool {
 	return err == nil && string(text) == string(written)
 }
 
-func appendItems(text []byte, items reflect.Value, depth int) ([]byte, error) {
+func appendItems(text []byte, items reflect.Value, at level) ([]byte, error) {
 	text = append(text, '[')
 	var err error
 	for i := 0; i < items.Len(); i++ {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		if text, err = appendInner(text, items.Index(i), depth); err != nil {
+		if len(text) > at.end {
+			return nil, TooLong
+		}
+		if text, err = appendInner(text, items.Index(i), at); err != nil {
 			return nil, inItem(err, i)
 		}
 	}
 	return append(text, ']'), nil
 }
 
-func appendMap(text []byte, object reflect.Value, depth int) ([]byte, error) {
+func appendMap(text []byte, object reflect.Value, at level) ([]byte, error) {
 	names := make([]string, 0, object.Len())
 	values := make(map[string]reflect.Value, object.Len())
 	for each := object.MapRange(); each.Next(); {
@@ -196,7 +199,10 @@ func appendMap(text []byte, object reflect.Value, depth int) ([]byte, error) {
 		if text, err = appendKey(text, name, len(names)); err != nil {
 			return nil, err
 		}
-		if text, err = appendInner(text, values[name], depth); err != nil {
+		if len(text) > at.end {
+			return nil, TooLong
+		}
+		if text, err = appendInner(text, values[name], at); err != nil {
 			return nil, inField(err, name)
 		}
 	}
@@ -225,7 +231,7 @@ func keyText(key reflect.Value) (string, error) {
 	return "", refuse("a map with %s keys", key.Type())
 }
 
-func appendStruct(text []byte, value reflect.Value, depth int) ([]byte, error) {
+func appendStruct(text []byte, value reflect.Value, at level) ([]byte, error) {
 	all := membersOf(value.Type())
 	if len(all) == 0 && hasHidden(value.Type()) {
 		return nil, refuse("a %s, of which no field is exported,", value.Type())
@@ -248,7 +254,7 @@ func appendStruct(text []byte, value reflect.Value, depth int) ([]byte, error) {
 			return nil, err
 		}
 		if member.isQuoted && isScalar(field.Kind()) {
-			inner, err := appendReflected(nil, field, depth)
+			inner, err := appendReflected(nil, field, at)
 			if err != nil {
 				return nil, err
 			}
@@ -257,7 +263,10 @@ func appendStruct(text []byte, value reflect.Value, depth int) ([]byte, error) {
 			}
 			continue
 		}
-		if text, err = appendInner(text, field, depth); err != nil {
+		if len(text) > at.end {
+			return nil, TooLong
+		}
+		if text, err = appendInner(text, field, at); err != nil {
 			return nil, inField(err, member.name)
 		}
 	}
