@@ -178,6 +178,7 @@ class Account:
         self.headers: dict[int, list[Any]] = {}
         self.context: dict[tuple[int, str], Any] = {}
         self.errors: list[tuple[Frame, Any, bytes]] = []
+        self.indexes: list[int] = []  # of the errors' messages, over all commits
         self.logs: list[tuple[int, str, str]] = []
         self.counts: dict[int, list[int]] = {}
         self.commits = 0
@@ -197,6 +198,7 @@ class Account:
                 key, value = frame.body[: frame.skip].decode(), frame.body[frame.skip :]
                 self.context[frame.slot, key] = json.loads(value) if value else "DELETED"
             elif frame.kind == Kind.ERROR:
+                self.indexes.append(self.count(frame.slot, "consumed") + frame.count)
                 self.errors.append((frame, json.loads(frame.body[: frame.skip]), frame.body[frame.skip :]))
             elif frame.kind == Kind.LOG:
                 log = json.loads(frame.body)

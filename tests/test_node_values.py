@@ -82,7 +82,8 @@ def test_unreadable_messages_fail_alone(host: Host, count: int) -> None:
         account = host.collect(count + 1)
         assert account.outputs[100] == ["ok"] * count, bad
         frame, info, message = account.errors[0]
-        assert (info["error"]["type"], frame.count, frame.first, message) == ("DataError", count - 1, count, b""), bad
+        place = (account.indexes[0], frame.first)  # however many commits the machine makes of it
+        assert (info["error"]["type"], place, message) == ("DataError", (count - 1, count), b""), bad
         assert account.counts[0][:3] == [count + 1, count + 1, 1]
 
 
