@@ -5,6 +5,7 @@ Runner actor, which does this only if it has a folder for it (`runner up`).
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 from actors.counted import counted
@@ -13,9 +14,10 @@ from actors.flow_update import FlowUpdate
 from actors.flows import graph
 from actors.flows.model import Flow, FlowError
 from actors.flows.validation import check_flow
-from actors.kept_flow import KeptFlow, KeptFlowError, is_worth_keeping, read_kept, write_kept
+from actors.kept_flow import KeptFlow, KeptFlowError, is_worth_keeping, read_kept, remove_kept, write_kept
 from actors.operation import Steps
 
+_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # as in flow.schema.json
 log = logging.getLogger("runner.flow")
 
 
@@ -32,6 +34,13 @@ class FlowKeep(FlowUpdate):
             return None
         path = self.kept_folder / f"{flow_id}.flow"
         return path if path.exists() else None
+
+    def forget_kept(self, flow_id: str) -> bool:
+        """Remove what is kept of a flow that is not here; False if nothing is."""
+        path = self.kept_file(flow_id) if _ID.fullmatch(flow_id) else None
+        if path is not None:
+            remove_kept(path)
+        return path is not None
 
     def keeping(self, record: FlowRecord) -> Steps:
         """Stop a flow and write it down; after that it is not here any more. Returns what went wrong."""

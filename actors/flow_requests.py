@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from thespian.actors import ActorAddress
 
 from actors.flow_life import FlowLife
 from actors.flow_record import FlowRecord
+from actors.flows.places import cut
+from actors.messages import client_to_runner as api
 from actors.messages.runner_to_client import Reply
 from actors.shown import is_nested_deeper
 from runtimes.manifest import Runtime
 
 MAX_MESSAGE_DEPTH = 120  # as in the data contract
+MAX_NAME = 64  # characters of one that is looked for
+MAX_LISTED = 20
 
 
 class FlowRequests(FlowLife):
@@ -23,6 +28,10 @@ class FlowRequests(FlowLife):
     def reply(self, request: Any, sender: ActorAddress, value: Any = True, **more: Any) -> None:
         """Answer a request."""
         self.send(sender, Reply(request_id=request.request_id, ok=True, value=value, **more))
+
+    def receiveMsg_Ping(self, message: api.Ping, sender: ActorAddress) -> None:
+        """It works."""
+        self.reply(message, sender)
 
     def refuse(self, request: Any, sender: ActorAddress, error: str, data: Any = None) -> None:
         """Refuse a request."""
@@ -44,8 +53,7 @@ class FlowRequests(FlowLife):
         """The flow; None if the request is refused, or has to wait."""
         record = self.flows.get(flow_id)
         if record is None:
-            known = ", ".join(sorted(self.flows)) or "none"
-            self.refuse(request, sender, f"there is no flow {flow_id!r}; flows here: {known}")
+            self.refuse(request, sender, f"there is no flow {among(flow_id, self.flows, 'flows here:')}")
         return None if self.comes_too_early(record, request, sender) else record
 
     def comes_too_early(self, record: FlowRecord | None, request: Any, sender: ActorAddress) -> bool:
@@ -65,8 +73,8 @@ class FlowRequests(FlowLife):
         if record is None:
             return None
         if module not in record.modules:
-            known = ", ".join(sorted(record.modules))
-            self.refuse(request, sender, f"the flow {flow_id!r} has no module {module!r}; it has {known}")
+            found = among(module, record.modules, "it has")
+            self.refuse(request, sender, f"the flow {flow_id!r} has no module {found}")
             return None
         return record, module
 
@@ -88,3 +96,12 @@ class FlowRequests(FlowLife):
             self.refuse(request, sender, f"the message is nested deeper than {MAX_MESSAGE_DEPTH} levels")
             return None
         return encoded
+
+
+def among(name: str, known: Iterable[str], words: str) -> str:
+    """An unknown name, the nearest one, and what there is instead."""
+    names = sorted(known)
+    close = get_close_matches(name[:MAX_NAME], names, n=1)
+    some = ", ".join(names[:MAX_LISTED]) or "none"
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{cut(name)!r}; {hint}{words} {some}{' ...' if len(names) > MAX_LISTED else ''}"

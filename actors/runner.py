@@ -20,6 +20,7 @@ from actors.flow_messages import FlowMessages
 from actors.flow_record import FlowRecord
 from actors.flow_tap import FlowTap
 from actors.flows.model import Flow, FlowError
+from actors.flows.unsupported import warnings
 from actors.flows.validation import check_flow
 from actors.messages import bridge_to_runner as from_bridge
 from actors.messages import client_to_runner as api
@@ -122,6 +123,8 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         if self.ending:
             self.refuse(message, sender, "the runner is about to end")
             return
+        for warning in warnings(message.flow):
+            log.warning("%s: %s", flow.id, warning)
         if record is None:
             record = self.flows[flow.id] = FlowRecord(flow=flow, left_out=left_out)
             record.receipt = {"version": 1, "modules": {module: {"did": "added"} for module in flow.modules}}
@@ -176,12 +179,12 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         self._update(record, version.flow, version.left_out, message, sender, contexts=contexts)
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
-        """Stop and forget; removing what is not there is fine."""
-        record = self.flows.get(message.flow_id)
-        if record is None:
+        """Stop and forget; also what is only kept."""
+        if message.flow_id not in self.flows and self.forget_kept(message.flow_id):
             self.reply(message, sender)
             return
-        if self.comes_too_early(record, message, sender):
+        record = self.find_flow(message, sender, message.flow_id)
+        if record is None:
             return
         self._cancel_start(record)
         record.unsettled = True

@@ -14,6 +14,7 @@ from pathlib import Path
 BACKLOG = 64
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _CONFINEMENT = re.compile(rb"^(NoNewPrivs|Seccomp|Seccomp_filters):\s+(\d+)$", re.MULTILINE)
+CONNECT_TIMEOUT_S = 3
 
 
 def listen(path: Path) -> socket.socket:
@@ -34,11 +35,13 @@ def listen(path: Path) -> socket.socket:
 
 
 def connect(path: Path) -> socket.socket:
-    """A connected, blocking socket; raises OSError."""
+    """A connected, blocking socket; raises OSError, BlockingIOError if as many wait there as can."""
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", CONNECT_TIMEOUT_S, 0))
         client.connect(f"/proc/self/fd/{folder}/{path.name}")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 0))
     except BaseException:
         client.close()
         raise

@@ -374,3 +374,17 @@ def test_a_run_that_waits_says_for_what_and_ends_when_its_flow_is_removed(tmp_pa
         wait_for(lambda: subprocess.run([*cli, "remove", "f"], check=False, capture_output=True).returncode == 0)
         assert process.wait(TIMEOUT_S) == 0
         assert "f has been removed" in process.stderr.read().decode()
+
+
+def test_what_has_no_effect_or_is_no_secret_is_said(tmp_path: Path, flow: Path) -> None:
+    document = json.loads(flow.read_text())
+    document["tracing"] = True
+    document["modules"]["a"]["runner"] = "edge"
+    flow.write_text(json.dumps(document))
+    done = run(tmp_path, flow, "--for", "0")
+    assert done.returncode == 0
+    assert "f: `tracing` has no effect yet" in done.stderr and "f: `modules.a.runner` has no effect yet" in done.stderr
+    document["modules"]["a"]["config"] = {"password": "${env:PASSWORD}"}
+    flow.write_text(json.dumps(document, indent=1))
+    said = f"{flow}:9:5: `modules.a.config.password`: ${{env:PASSWORD}} is not replaced by what it names yet"
+    refused(run(tmp_path, flow), said)

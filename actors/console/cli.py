@@ -12,6 +12,7 @@ from typing import Any
 from actors import __version__
 from actors.console.errors import UserError
 from actors.console.numbers import count, seconds
+from actors.console.text import plain
 
 Verb = argparse.ArgumentParser
 STATE_HELP = "state directory (default: $RUNNER_STATE or ~/.local/state/runner)"
@@ -20,27 +21,51 @@ STATE_HELP = "state directory (default: $RUNNER_STATE or ~/.local/state/runner)"
 def main(argv: list[str] | None = None) -> int:
     """Run a verb; turn what goes wrong into a message and an exit status."""
     _fill_closed_streams()
+    argv = sys.argv[1:] if argv is None else argv
     try:
         try:
-            return _main(sys.argv[1:] if argv is None else argv)
+            options = _parser(_docs(argv)).parse_args(argv)
+            return _run(options)
         finally:
-            sys.stdout.flush()
-    except UserError as error:
-        for sentence in error.sentences:
-            print(f"runner: {sentence}", file=sys.stderr)
-        return 2 if error.usage else 1
+            _flush()
     except KeyboardInterrupt:
         return 130
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # then the reader of our output has seen enough
-            print(f"runner: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the output fails no second time
+            print(f"runner: {_sentence(error)}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of it fails no second time
         return 1
 
 
-def _main(argv: list[str]) -> int:
-    options = _parser(_docs(argv)).parse_args(argv)
-    return int(options.do(options))
+def _run(options: argparse.Namespace) -> int:
+    try:
+        return int(options.do(options))
+    except UserError as error:
+        sentences, status = error.sentences, 2 if error.usage else 1
+    except UnicodeEncodeError:  # the command line may have any bytes, what the runner is told may not
+        sentences, status = ("an argument is not UTF-8 text",), 2
+    except OSError as error:
+        if error.filename is None:  # it may be about our output
+            raise
+        sentences, status = (_sentence(error),), 1
+    for sentence in sentences:
+        print(f"runner: {plain(sentence)}", file=sys.stderr)
+    if getattr(options, "json", False):
+        import json  # only here
+
+        print(json.dumps({"ok": False, "errors": sentences}))
+    return status
+
+
+def _sentence(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None  # of the same class
 
 
 def _fill_closed_streams() -> None:

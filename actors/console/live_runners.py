@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,29 +28,53 @@ def state_folder(state: str | Path | None) -> Path:
 
 
 def live_runners(state: str | Path | None = None) -> list[LiveRunner]:
-    """All of a state directory, the oldest first."""
+    """All of a state directory that this user can reach, the oldest first."""
     runners = []
-    for path in sorted(state_folder(state).glob("runs/*/api.sock"), key=lambda path: path.parent.stat().st_ctime_ns):
+    for path in state_folder(state).glob("runs/*/api.sock"):
         if not path.parent.name.isdecimal():
             continue
         try:
-            connect(path).close()
+            with contextlib.suppress(BlockingIOError):  # it is there, though so many wait that it takes no more
+                connect(path).close()
             name = (path.parent / "name").read_text("utf-8")
+            began = path.parent.stat().st_ctime_ns
         except OSError:
             continue  # it has just ended, or left this behind
-        runners.append(LiveRunner(pid=int(path.parent.name), name=name, socket=path))
-    return runners
+        runners.append((began, LiveRunner(pid=int(path.parent.name), name=name, socket=path)))
+    return [runner for _, runner in sorted(runners, key=lambda entry: entry[0])]
 
 
 def find_runner(state: str | Path | None, wanted: str | int | None) -> LiveRunner:
     """The one that is meant; a UserError says which there are."""
     runners = live_runners(state)
     if not runners:
-        raise UserError(f"no runner is live in {state_folder(state)}; `runner run` or `runner up` starts one")
+        folder = state_folder(state)
+        raise UserError(_foreign(folder) or f"no runner is live in {folder}; `runner run` or `runner up` starts one")
     chosen = runners if wanted is None else [r for r in runners if str(wanted) in (r.name, str(r.pid))]
     if len(chosen) == 1:
         return chosen[0]
     raise UserError(several(chosen or runners, None if chosen else wanted))
+
+
+def _foreign(folder: Path) -> str | None:
+    """A sentence about a runner that only another user can reach."""
+    try:
+        runs = [(run, run.stat().st_uid) for run in (folder / "runs").iterdir() if run.name.isdecimal()]
+    except PermissionError:
+        return f"{folder} cannot be looked into: it belongs to {_user(folder.stat().st_uid)}"
+    except OSError:
+        return None
+    for run, owner in runs:
+        if owner != os.geteuid() and Path("/proc", run.name).exists():
+            return f"the runner in {folder} ({run.name}) belongs to {_user(owner)}: nobody else can reach it"
+    return None
+
+
+def _user(number: int) -> str:
+    try:
+        return f"the user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"the user {number}"
 
 
 def several(runners: list[LiveRunner], wanted: str | int | None = None) -> str:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def plain(text: str) -> str:
+    """Without what a terminal would obey: names and messages come from anywhere."""
+    return text.translate(_CONTROLS)
+
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A line a row; numbers to the right, the rest to the left."""
     body = [["" if cell is None else cell for cell in row] for row in rows]
-    texts = [list(head), *([_text(cell) for cell in row] for row in body)]
+    texts = [list(head), *([plain(_text(cell)) for cell in row] for row in body)]
     widths = [max(len(row[index]) for row in texts) for index in range(len(head))]
     right = [
         bool(body) and all(isinstance(row[i], (int, float)) or row[i] == "" for row in body) for i in range(len(head))

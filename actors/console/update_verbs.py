@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from actors.console.calls import connected, done
+from actors.console.calls import connected, done, runners_with
 from actors.console.client import Outcome, RunnerClient
 from actors.console.errors import UserError
 from actors.console.live_runners import live_runners
@@ -21,6 +21,7 @@ from actors.console.watch import open_watch
 from actors.flow_watch import Edit, FlowWatch
 from actors.flows.model import FlowError
 from actors.flows.reading import FlowSource, read_flow_file
+from actors.flows.unsupported import warnings
 from actors.flows.validation import check_flow
 
 
@@ -33,6 +34,8 @@ def apply(options: argparse.Namespace) -> int:
         flow = check_flow(source.document, source.places)
     except FlowError as error:
         raise UserError(*error.problems) from None
+    for warning in warnings(source.document):
+        print(f"runner: {options.flow}: {warning}", file=sys.stderr)
     with connected(options, flow.id if _is_somewhere(options, flow.id) else None) as client:
         if options.plan:
             outcome = client.call("addOrUpdateFlow", source.sent, True, timeout=None)
@@ -138,8 +141,4 @@ def _is_somewhere(options: argparse.Namespace, flow_id: str) -> bool:
     runners = live_runners(options.state)
     if options.runner is not None or len(runners) < 2:
         return False
-    for runner in runners:
-        with RunnerClient(socket=runner.socket) as client:
-            if any(flow["id"] == flow_id for flow in client.list_flows()):
-                return True
-    return False
+    return bool(runners_with(runners, flow_id)[0])

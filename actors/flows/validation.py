@@ -14,6 +14,7 @@ from actors.flows.model import Flow, FlowError, FlowTest, Module, Retry, Wire
 from actors.flows.places import FieldPath, Places, cut, dotted, nearest
 from actors.flows.ports import Side, port_problem
 from actors.flows.schema import Problem, flow_schema, json_problems, schema_problems
+from actors.flows.unsupported import delivery_problems, reference_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -79,6 +80,7 @@ class _Parts:
             if isinstance(raw, dict):
                 yield from _runtime_problems(path, raw.get("runtime"), runtimes)
                 yield from _source_problems(path, raw)
+                yield from reference_problems(path, raw)
             if module_id in self.modules:
                 yield from _module_problems(path, self.modules[module_id])
         first: dict[str, int] = {}
@@ -101,7 +103,7 @@ class _Parts:
     def _wire_problems(self, path: FieldPath, wire: Wire) -> Iterator[Problem]:
         yield from self._endpoint_problems(path, "out", wire.from_module, wire.from_port)
         yield from self._endpoint_problems(path, "in", wire.to_module, wire.to_port)
-        yield from _delivery_problems(path, wire)
+        yield from delivery_problems(path, wire)
         target = self.modules.get(wire.to_module)
         if wire.to_client is not None and target is not None and target.runtime != "browser":
             text = f"is only for wires to a browser module, and {target.id!r} runs in {target.runtime}."
@@ -136,13 +138,6 @@ def _source_problems(path: FieldPath, raw: dict[str, Any]) -> Iterator[Problem]:
     if raw.get("files") and isinstance(raw["files"], list):
         text = f"{dotted((*path, 'files'))}: a runner reads no files; send a mapping of name to text."
         yield Problem((*path, "files"), text)
-
-
-def _delivery_problems(path: FieldPath, wire: Wire) -> Iterator[Problem]:
-    """Until state is durable: remove this function then."""
-    if wire.delivery == "disk":
-        text = "disk delivery needs durable state, which this version does not have yet; use memory."
-        yield Problem((*path, "delivery"), f"{dotted((*path, 'delivery'))}: {text}")
 
 
 def _runtime_problems(path: FieldPath, runtime: Any, known: Collection[str] | None) -> Iterator[Problem]:

@@ -21,6 +21,11 @@ class Command(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ping(Command):
+    """True at once, whatever else goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListRuntimes(Request):
     """The runtimes this runner knows: id, name, version, available, reason."""
 

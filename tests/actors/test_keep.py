@@ -125,6 +125,19 @@ def test_a_removed_flow_starts_anew(life: Life) -> None:
         assert figures(two, "a")["accepted"] == 0
 
 
+def test_what_is_kept_of_a_flow_that_is_not_here_can_be_removed(life: Life) -> None:
+    with life.runner() as one:
+        one.add("f", {"a": module(COUNT)})
+        one.send("f/a", 1)
+    (life.folder / "out.flow").touch()
+    with life.runner() as two:
+        for name in ("g", "../out", "", ".", "f\0", "f/a", "x" * 200):
+            assert "there is no flow" in two.call(api.RemoveFlow, flow_id=name).error
+        two.ok(api.RemoveFlow, flow_id="f")
+        assert life.files() == [] and (life.folder / "out.flow").exists()
+        assert "there is no flow 'f'" in two.call(api.RemoveFlow, flow_id="f").error
+
+
 def test_a_changed_flow_takes_over_as_an_update_does(life: Life) -> None:
     """Other code, a migrated context, a module that is gone: its queue becomes dead letters."""
     migrating = (

@@ -215,3 +215,40 @@ def test_the_parser_imports_nothing_heavy() -> None:
 def test_columns() -> None:
     assert columns(("A", "NUMBER"), [("x", 1), ("long", 12345)]) == "A     NUMBER\nx          1\nlong  12,345"
     assert columns(("A", "B"), []) == "A  B"
+
+
+def test_a_refusal_is_json_too(up: Plant) -> None:
+    for words in (
+        ["remove", "nope"],
+        ["send", "echo", "1"],
+        ["send", "echo/a", "{"],
+        ["state", "nope"],
+        ["apply", "x"],
+    ):
+        done = up.cli(*words, "--json")
+        answer = json.loads(done.stdout)
+        assert done.returncode in (1, 2) and answer["ok"] is False
+        assert "".join(f"runner: {sentence}\n" for sentence in answer["errors"]) == done.stderr
+
+
+def test_remove_needs_a_flow_that_is_there(up: Plant) -> None:
+    assert "there is no flow 'ecko'; did you mean 'echo'? flows here: " in refused(up, "remove", "ecko")
+    assert "the flow 'echo' has no module 'A'; it has a" in refused(up, "send", "echo/A", "1")
+
+
+def test_bytes_that_are_no_text_and_text_that_is_no_name(up: Plant) -> None:
+    assert refused(up, "remove", "\udcff", status=2) == "runner: an argument is not UTF-8 text\n"
+    assert refused(up, "send", "echo/a", '"\udcff"', status=2)
+    said = refused(up, "start", "\x1b[2J")
+    assert "\x1b" not in said and r"\x1b[2J" in said
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "closed"])
+def test_an_output_that_takes_nothing_is_an_error(up: Plant, target: str) -> None:
+    for words in ("flows", "state echo --json", "schema flow", "--help", "--version", "send echo/a 1"):
+        end = ">&-" if target == "closed" else f"> {target}"
+        line = f"env -u PYTHONUNBUFFERED {' '.join(RUNNER)} --state {up.state} {words} {end}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+        why = "Bad file descriptor" if target == "closed" else "No space left on device"
+        said = done.stderr.replace("standard output: ", "")  # which is known of a short output only
+        assert (done.returncode, said) == (1, f"runner: {why}\n"), (words, done)

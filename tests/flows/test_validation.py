@@ -18,6 +18,7 @@ from actors.flows.model import Flow, FlowError, Module, Retry, Wire
 from actors.flows.places import Places
 from actors.flows.reading import read_flow_file
 from actors.flows.schema import flow_schema
+from actors.flows.unsupported import warnings
 from actors.flows.validation import check_flow
 from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
 
@@ -70,11 +71,37 @@ def test_a_good_flow():
     VALIDATOR.validate(GOOD)
 
 
+@pytest.mark.parametrize("text", ["${env:TOKEN}", "Bearer ${env:TOKEN}", "${file:token}", "x${file:}"])
+def test_references_are_not_taken_for_what_they_name(text):
+    """A module would be given the reference itself as its password."""
+    for path, place in (("config", "config"), ("env", "env.KEY")):
+        value = text if path == "config" else {"KEY": text}
+        (said,) = problems(changed(f"modules/a/{path}", value))
+        assert said.startswith(f"`modules.a.{place}`: ${{") and "is not replaced by what it names yet" in said
+    deep = {"db": [{"user": "me", "password": text}]}
+    (said,) = problems(changed("modules/a/config", deep))
+    assert said.startswith("`modules.a.config.db[0].password`: ${")
+    for other in ("env:TOKEN", "$TOKEN", "${TOKEN}", "${ENV:x}", "$${x}"):
+        assert check_flow(changed("modules/a/config", other)).modules["a"].config == other
+
+
+def test_fields_without_an_effect_are_warned_of():
+    assert warnings(GOOD) == []
+    document = changed("tracing", True)
+    document["modules"]["b"]["runner"] = "edge"
+    check_flow(document)
+    assert [said.partition(" has no effect yet")[0] for said in warnings(document)] == [
+        "`tracing`",
+        "`modules.b.runner`",
+    ]
+    assert warnings(changed("tracing", False)) == []
+
+
 def test_every_field_arrives():
     module = {
         "runtime": "python3", "code": "x", "name": "a.py", "files": {"lib/b.py": "y"}, "config": {"n": [None]},
         "dependencies": [], "ports": {"out": []}, "concurrency": 4, "isolated": True, "optional": True,
-        "timeout_s": 1.5, "runner": "edge", "env": {"A": "${env:A}"}, "limits": {"memory_mb": 1, "cpu_s": 2, "open_files": 3},
+        "timeout_s": 1.5, "runner": "edge", "env": {"A": "$A"}, "limits": {"memory_mb": 1, "cpu_s": 2, "open_files": 3},
         "state_version": 2, "on_queued": "dead_letter", "window": False,
     }  # fmt: skip
     settings = {
