@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.error_text import error_text
@@ -22,8 +21,8 @@ from actors.messages import bridge_to_module as to_module
 from actors.messages import bridge_to_runner as to_runner
 from actors.messages import module_to_bridge as from_module
 from actors.messages import runner_to_bridge as from_runner
-from actors.transaction import Transaction
-from runtimes.frames import ALL_SLOTS, PROTOCOL_VERSION, Frame, Kind, ProtocolError
+from runtimes import host_bodies as bodies
+from runtimes.frames import ALL_SLOTS, Frame, Kind, ProtocolError
 
 HELLO_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
@@ -31,9 +30,6 @@ MAX_DEATHS = 5
 DEATHS_PERIOD_S = 10.0
 MAX_RESTARTS = 15  # without a commit: five messages in a row that kill their host
 log = logging.getLogger("runner.host")
-# Plain numbers: an IntEnum's member costs more to look up than everything else that is done with a frame's kind.
-_COMMIT = int(Kind.COMMIT)
-_TRANSACTION = frozenset(map(int, (Kind.DATA, Kind.CONTEXT, Kind.ERROR)))
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50}
 
 
@@ -69,9 +65,8 @@ class BridgeActor(Members):
     def _start(self) -> None:
         self.starts += 1
         self.life = Life.STARTING
-        self.new_link()
+        self.new_link(self.outputs)
         self.new_probation()
-        self.transaction = Transaction(self.outputs)
         self.new_service()
         folder = self.folder.with_name(f"{self.folder.name}-{self.plan.key}-{self.starts}")
         try:
@@ -92,56 +87,49 @@ class BridgeActor(Members):
         return self.life in (Life.OPENING, Life.OPEN)
 
     def _hello(self, frame: Frame) -> None:
-        assert self.host is not None
-        hello = orjson.loads(frame.body)
-        if hello.get("protocol") != PROTOCOL_VERSION:
-            raise ProtocolError(f"the host speaks protocol {hello.get('protocol')}, this runner {PROTOCOL_VERSION}")
+        self.conversation.hello(frame)
         self.life = Life.LOADING
         for member in self.members.values():
             self.send(member, to_module.HostUp())
 
     def _result(self, frame: Frame) -> None:
-        what, slot = self.requests.pop(frame.first)
-        result = orjson.loads(frame.body)
-        failed = not result["ok"]
-        module = self.names.get(slot, str(slot))  # unloaded: it may have left
+        what, slot, result = self.conversation.result(frame)
+        if slot in self.members:  # else it has left meanwhile
+            self._take_result(what, slot, result)
+        if what in _ALL_DONE and not self.conversation.waits_for(what):
+            _ALL_DONE[what](self)
+
+    def _take_result(self, what: str, slot: int, result: bodies.Result) -> None:
+        module = self.names[slot]
         name = f"{self.flow}/{module}"
-        error = self.placed(module, result["error"]) if failed else {}
+        error = None if result.error is None or result.ok else self.placed(module, result.error.plain())
         if what == "load":
-            self.hooks[slot] = frozenset(result.get("hooks", ()))
-            if failed:
+            self.hooks[slot] = frozenset(result.hooks)
+            if error is not None:
                 self.broken[slot] = failure_sentence(name, "load", error)
-        elif what == "start" and failed:
+        elif what == "start" and error is not None:
             self.errors.append(failure_sentence(name, "start", error))
         elif what == "restart":
-            again = to_module.SourceRestarted(source=bool(result.get("source")), error=result.get("error"))
+            again = to_module.SourceRestarted(source=result.source, error=error)
             self.send(self.members[slot], again)
-        elif what in ("stop", "retire") and failed:
+        elif what in ("stop", "retire") and error is not None:
             self.stop_errors[module] = error_text(error)
         elif what == "start":
             self.started.add(slot)
-            if result.get("source"):
+            if result.source:
                 self.sources.add(slot)
         elif what == "unload" and slot in self.leaving:
             self._forget(slot)
-        if what in _ALL_DONE and all(asked != what for asked, _ in self.requests.values()):
-            _ALL_DONE[what](self)
 
     def _take(self, frame: Frame) -> None:
         kind = frame.kind
-        if kind == _COMMIT:
-            self.unanswered = False
-            self.commits += 1
-            if self.restarts:  # it works: whatever was wrong is over
-                self.restarts = 0
-                self.deaths.clear()
-            for slot, part in self.transaction.commit(frame):
-                self.send(self.members[slot], part)
-        elif kind in _TRANSACTION:
-            self.transaction.add(frame)
+        if self.life is Life.STARTING:
+            self._hello(frame)
         elif kind == Kind.PAUSED:
+            self.conversation.paused(frame)
             self.send(self.members[frame.slot], to_module.SlotPaused())
         elif kind == Kind.TURN:
+            self.conversation.turn(frame)
             self.turn_seen = True
             self.send(self.members[frame.slot], to_module.TurnBegun(number=frame.first))
         elif kind == Kind.RESULT:
@@ -149,19 +137,30 @@ class BridgeActor(Members):
         elif kind == Kind.LOG:
             self._module_log(frame)
         elif kind == Kind.FINISHED:
-            self.send(self.members[frame.slot], to_module.SourceFinished(ok=orjson.loads(frame.body)["ok"]))
-        elif kind == Kind.HELLO and self.life is Life.STARTING:
-            self._hello(frame)
-        elif kind != Kind.PONG:
-            raise ProtocolError(f"a frame of kind {kind} while {self.life.name}")
+            self.send(self.members[frame.slot], to_module.SourceFinished(ok=self.conversation.finished(frame)))
+        elif kind == Kind.PONG:
+            self.conversation.pong(frame)
+        else:
+            raise ProtocolError(f"{Kind(kind).name} while {self.life.name}")
+
+    def _commit(self, frame: Frame) -> None:
+        """A transaction, all of it or nothing."""
+        parts = self.conversation.transaction.commit(frame)
+        self.unanswered = False
+        self.commits += 1
+        if self.restarts and any(part.consumed or part.pulled for _, part in parts):  # it works: what was wrong is over
+            self.restarts = 0
+            self.deaths.clear()
+        for slot, part in parts:
+            self.send(self.members[slot], part)
 
     def _module_log(self, frame: Frame) -> None:
-        entry = orjson.loads(frame.body)
-        if entry["level"] == "unwired" and frame.slot in self.members:
-            self.send(self.members[frame.slot], to_module.PortUnwired(port=entry["text"]))
+        entry = bodies.entry(frame.body)
+        if entry.level == "unwired" and frame.slot in self.members:
+            self.send(self.members[frame.slot], to_module.PortUnwired(port=entry.text))
             return
         name = self.plan.key if frame.slot == ALL_SLOTS else self.names.get(frame.slot, str(frame.slot))
-        module_log.log(LEVELS.get(entry["level"], 20), "%s/%s: %s", self.flow, name, entry["text"])
+        module_log.log(LEVELS.get(entry.level, 20), "%s/%s: %s", self.flow, name, entry.text)
 
     # the end of a host ---------------------------------------------------------------------------------------------
 
@@ -195,10 +194,10 @@ class BridgeActor(Members):
         for slot in self.leaving.copy():
             self._forget(slot)
         self._tell("removed", to_runner.MembersRemoved)
-        for what, slot in self.requests.values():
+        for what, slot in self.conversation.requests.values():
             if what in ("stop", "retire") and "stop" in self.hooks[slot]:
                 self.stop_errors[self.names[slot]] = f"it has not returned: {reason}"
-        self.requests.clear()
+        self.conversation.requests.clear()
         self.tell_retired()
         if life is Life.STOPPING:
             self.send(
@@ -211,7 +210,7 @@ class BridgeActor(Members):
             self._tell("started", to_runner.StartFailed, errors=(error,))
         self.give_up_adding(reason)
         blamed = self.turn_seen and (self.probing is not None or len(self.serving) == 1)
-        idle = life is Life.OPEN and not self.unanswered
+        idle = life is Life.OPEN and not self.unanswered and not self.broken_off
         self._restart_or_fail(reason, stderr, blamed, idle)
 
     def _restart_or_fail(self, reason: str, stderr: str, blamed: bool, idle: bool) -> None:
@@ -261,7 +260,7 @@ class BridgeActor(Members):
             return
         for slot in self.started:
             self.call_stop("stop", slot)
-        if all(what != "stop" for what, _ in self.requests.values()):
+        if not self.conversation.waits_for("stop"):
             self._all_stopped()
 
     def _all_stopped(self) -> None:

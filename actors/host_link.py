@@ -13,7 +13,6 @@ from collections import deque
 from enum import Enum, auto
 from pathlib import Path
 
-import orjson
 from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.base import BaseActor
@@ -23,13 +22,15 @@ from actors.host_watch import WATCH_S, HostWatch
 from actors.messages import module_to_bridge as from_module
 from actors.messages.system_to_actor import Ready
 from actors.messages.to_sweeper import SweepFolders
-from runtimes.frames import HEADER, Decoder, Frame, Kind, ProtocolError
+from runtimes.conversation import Conversation
+from runtimes.frames import HEADER, TURN_FLAG, Decoder, Frame, Kind, ProtocolError
 
 READ_BYTES = 256 << 10
 SMALL_BYTES = 4 << 10
 MAX_IOVECS = 512
 STDERR_LINES = 20
-_DATA = int(Kind.DATA)  # plain: an IntEnum's member costs more to look up than all else done with a frame's kind
+_DATA, _COMMIT = int(Kind.DATA), int(Kind.COMMIT)  # plain: an IntEnum's member costs more to look up than all else
+_OTHERS = (int(Kind.CONTEXT), int(Kind.ERROR))
 log = logging.getLogger("runner.host")
 module_log = logging.getLogger("runner.module.log")
 
@@ -65,15 +66,16 @@ class HostLink(BaseActor):
         self.host: HostProcess | None = None
         self.watch: HostWatch | None = None  # of a host that has limits
         self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
-        self.new_link()
+        self.new_link({})
 
     def __str__(self) -> str:
         return f"the actor of the host {self.key} of {self.flow}" if hasattr(self, "key") else super().__str__()
 
-    def new_link(self) -> None:
-        """For a new host: nothing written, nothing read."""
+    def new_link(self, outputs: dict[int, tuple[int, str]]) -> None:
+        """For a new host: nothing written, nothing read. `outputs`: channel -> (slot, port)."""
+        self.conversation = Conversation(outputs)
         self.outbox: list[bytes] = []
-        self.writing = self.flushing = self.unanswered = False
+        self.writing = self.flushing = self.unanswered = self.broken_off = False
         self.decoder = Decoder()
         self.partial_log = b""
         self.killed_for: str | None = None
@@ -119,8 +121,12 @@ class HostLink(BaseActor):
 
     # the link ------------------------------------------------------------------------------------------------------
 
+    def _commit(self, frame: Frame) -> None:
+        """COMMIT: what has come before it stands, or the host breaks the protocol."""
+        raise NotImplementedError
+
     def _take(self, frame: Frame) -> None:
-        """A frame of the host."""
+        """A frame that is no part of a transaction."""
         raise NotImplementedError
 
     def _exited(self, host: HostProcess) -> None:
@@ -130,10 +136,23 @@ class HostLink(BaseActor):
     def receiveMsg_SendFrames(self, message: from_module.SendFrames, _sender: ActorAddress) -> None:
         """Frames of a module; dropped when there is no host, for the module will get HostDown."""
         if self.life is Life.OPEN:
-            frames = message.frames
-            self.unanswered = self.unanswered or frames[-1].kind == _DATA
-            if len(frames) == 1 and not self.queue and not self.outbox and len(frames[0].body) < SMALL_BYTES:
-                self._write_one(frames[0])
+            slot, frames = message
+            given = self.conversation.given.get(slot)
+            if given is None:
+                return
+            frame = frames[-1]
+            if frame[0] == _DATA:
+                self.unanswered = True
+            if len(frames) > 1:
+                given.take(frames)
+                self._write(frames)
+                return
+            if frame[0] == _DATA and frame[3] < TURN_FLAG:
+                given.messages += frame[5]
+            else:
+                given.take(frames)
+            if not self.queue and not self.outbox and len(frame[2]) < SMALL_BYTES:
+                self._write_one(frame)
             else:
                 self._write(frames)
 
@@ -202,7 +221,9 @@ class HostLink(BaseActor):
             self._exited(host)
 
     def _read(self, host: HostProcess) -> bool:
-        """One portion of the host's output; False when there is none."""
+        """One portion of the host's output; False when there is none, or nothing more is believed."""
+        if self.broken_off:
+            return False
         try:
             data = os.read(host.output_fd, READ_BYTES)
         except BlockingIOError:
@@ -211,16 +232,38 @@ class HostLink(BaseActor):
             self.system.unwatch(host.output_fd)  # the pidfd tells the rest
             return False
         try:
-            take = self._take
+            transaction = self.conversation.transaction
+            data_frames, others, size = transaction.data, transaction.others, 0
             for frame in self.decoder.feed(data):
-                take(frame)
-        except (ProtocolError, orjson.JSONDecodeError, KeyError, IndexError) as error:
-            self.killed_for = f"it broke the link protocol: {error}"
-            log.error("%s: %s %s", self.flow, self.key, self.killed_for)
-            self.system.unwatch(host.output_fd)
-            host.kill()
+                kind = frame[0]
+                if kind == _DATA:
+                    data_frames.append(frame)
+                    size += len(frame[2])
+                elif kind == _COMMIT:
+                    transaction.grow(size)
+                    size = 0
+                    self._commit(frame)
+                elif kind in _OTHERS:
+                    others.append(frame)
+                    size += len(frame[2])
+                else:
+                    self._take(frame)
+            if size:
+                transaction.grow(size)
+        except ProtocolError as error:
+            self._break_off(host, f"it broke the link protocol: {error}")
             return False
+        except Exception as error:  # of ours: what the host says after it would not fit any more
+            self._break_off(host, f"an internal error: {error}")
+            raise
         return True
+
+    def _break_off(self, host: HostProcess, reason: str) -> None:
+        """Believe nothing more: what is uncommitted will be done again."""
+        self.broken_off, self.killed_for = True, reason
+        log.error("%s: the host %s is killed: %s", self.flow, self.key, reason)
+        self.system.unwatch(host.output_fd)
+        host.kill()
 
     def _read_log(self, host: HostProcess) -> bool:
         try:

@@ -55,6 +55,7 @@ class Members(Service):
         self.members.pop(slot, None)
         for table in (self.names, self.hooks, self.broken, self.suspects, self.wired):
             table.pop(slot, None)
+        self.conversation.forget(slot)
         for channel in [channel for channel, (owner, _) in self.outputs.items() if owner == slot]:
             del self.outputs[channel]
         self.leaving.discard(slot)

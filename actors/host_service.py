@@ -18,6 +18,7 @@ from actors.messages import module_to_bridge as from_module
 from actors.messages import runner_to_bridge as from_runner
 from actors.probation import Probation
 from runtimes.frames import Frame, Kind
+from runtimes.given import Given
 
 log = logging.getLogger("runner.host")
 # What is started, loaded or working: a module can be loaded.
@@ -37,8 +38,6 @@ class Service(Probation):
 
     def new_service(self) -> None:
         """For a new host."""
-        self.requests: dict[int, tuple[str, int]] = {}
-        self.request_count = 0
         self.hooks: dict[int, frozenset[str]] = {}
         self.broken: dict[int, str] = {}  # slots that could not be loaded, and why
         self.started: set[int] = set()
@@ -54,12 +53,12 @@ class Service(Probation):
         if self.life not in RUNNING or message.slot not in self.members or message.slot in self.leaving:
             return  # the host has died meanwhile, or the module has gone
         self.suspects[message.slot] = message.suspects
+        self.conversation.given[message.slot] = Given(retry=message.retry, context=message.context)
+        self.conversation.transaction.allow(message.max_turn_bytes)
         self._request("load", message.slot, Kind.LOAD, message.body)
 
     def _request(self, what: str, slot: int, kind: Kind, body: bytes = b"") -> None:
-        self.request_count += 1
-        self.requests[self.request_count] = (what, slot)
-        self._write([Frame(kind, slot, body, first=self.request_count)])
+        self._write([Frame(kind, slot, body, first=self.conversation.ask(what, slot))])
 
     def _all_loaded(self) -> None:
         if self.life not in RUNNING or not self.hooks.keys() >= self.members.keys():
@@ -137,11 +136,13 @@ class Service(Probation):
             call = self.start_calls.get(slot)
             if call is None:
                 continue
-            if call.has_context or "start" in self.hooks[slot]:
+            if call.context is not None:
+                self.conversation.given[slot].set_context(call.context)
+            if call.context is not None or "start" in self.hooks[slot]:
                 self._request("start", slot, Kind.CALL, call.body)
             else:
                 self.started.add(slot)
-        if all(what != "start" for what, _ in self.requests.values()):
+        if not self.conversation.waits_for("start"):
             self._all_started()
 
     def _all_started(self) -> None:
@@ -211,7 +212,7 @@ class Service(Probation):
         self.suspects.update(dict.fromkeys(retiring, 0))
         if self.probing in retiring:
             self.probe_next()
-        if all(what != "retire" for what, _ in self.requests.values()):
+        if not self.conversation.waits_for("retire"):
             self.tell_retired()
 
     def tell_retired(self) -> None:

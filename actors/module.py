@@ -119,7 +119,7 @@ class ModuleActor(ModuleUpdate):
         state = self.state
         frames = state.fill()
         if frames:
-            self.send(self.bridge, to_bridge.SendFrames(frames))
+            self.send(self.bridge, to_bridge.SendFrames(state.slot, frames))
         if state.effects:
             self._perform()
         if self.gauge.watched and self.gauge.idle:

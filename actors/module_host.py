@@ -60,22 +60,21 @@ class ModuleHost(BaseActor):
         state.host_up()
         self.loaded_state = state
         body = load_body(self.flow, self.module, self.max_turn_bytes, state.context, self.unit)
-        self.send(
-            sender,
-            to_bridge.LoadModule(
-                slot=state.slot, body=body, suspects=state.suspects
-            ),
+        loading = to_bridge.LoadModule(
+            slot=state.slot, body=body, suspects=state.suspects, max_turn_bytes=self.max_turn_bytes,
+            retry=self.module.retry is not None, context=state.context,
         )  # fmt: skip
+        self.send(sender, loading)
 
     def receiveMsg_EnterService(self, _message: from_bridge.EnterService, sender: ActorAddress) -> None:
         """Say how `start` is to be called: with the context, if the host has not got it at LOAD."""
         state = self.state
-        has_context = self.loaded_state is not state
+        context = None if self.loaded_state is state else state.context
         self.loaded_state = state
-        body = self._start_body(with_context=has_context)
+        body = self._start_body(with_context=context is not None)
         self.send(
             sender,
-            to_bridge.StartModule(slot=state.slot, body=body, has_context=has_context, waiting=state.waiting_wires()),
+            to_bridge.StartModule(slot=state.slot, body=body, context=context, waiting=state.waiting_wires()),
         )
 
     def _start_body(self, with_context: bool) -> bytes:

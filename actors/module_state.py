@@ -8,6 +8,8 @@ else the actor has to do, in order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from actors.effects import Failed, SourceFailed
 from actors.flows.hosting import WireIn
 from actors.gate import Gate
@@ -101,7 +103,7 @@ class ModuleState(Gate):
 
     def commit(  # one COMMIT entry of this slot
         self, consumed: int, handled: int, failed: int, pulled: int, sent: int, unwired: int, busy_us: int,
-        fused: int, context: list[tuple[bytes, bytes | None]], errors: list[Frame],
+        fused: int, context: Mapping[bytes, bytes | None], errors: Sequence[Frame],
     ) -> None:  # fmt: skip
         """Apply this module's part of a transaction; the outputs are the actor's to deliver (before this)."""
         self.handled += handled
@@ -113,7 +115,7 @@ class ModuleState(Gate):
         self.source_turns += pulled
         self.accepted += fused
         self.completed += fused
-        for key, value in context:
+        for key, value in context.items():
             if value is None:
                 self.context.pop(key, None)
             else:

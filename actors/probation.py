@@ -37,6 +37,10 @@ class Probation(HostLink):
 
     def write_wires(self) -> None:
         """WIRES for every slot whose wiring is not what it was told last."""
+        feeders: dict[int, list[int]] = {}
+        for from_slot, _, to_slot, _, _ in self.plan.fusable:
+            feeders.setdefault(to_slot, []).append(from_slot)
+        self.conversation.transaction.fuse(feeders)
         for slot, body in self.plan.wirings(self.fused).items():
             if self.wired.get(slot) != body:
                 self.wired[slot] = body

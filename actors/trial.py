@@ -21,7 +21,10 @@ from actors.load import Context, encode_context, failure_sentence
 from actors.messages import runner_to_trial as from_runner
 from actors.messages import trial_to_runner as to_runner
 from actors.operation import Expect, Operation, Steps
-from runtimes.frames import DELETED, PROTOCOL_VERSION, Frame, Kind, ProtocolError
+from runtimes import host_bodies as bodies
+from runtimes.frames import Frame, Kind, ProtocolError
+from runtimes.given import Given
+from runtimes.host_bodies import Result
 
 NICENESS = 10
 STEP_TIMEOUT_S = 60.0  # of HELLO, a load, a migrate
@@ -40,6 +43,7 @@ class TrialActor(HostLink):
         self.hooks: dict[str, list[str]] = {}
         self.changes: dict[int, Context] = {}
         self.request = 0
+        self.new_link({})
         self.ending = False
         self.cpu_ms = 0.0
         self.status = ""
@@ -72,14 +76,14 @@ class TrialActor(HostLink):
         errors = []
         for number, module in enumerate(modules):
             if module.running is not None:  # what both versions import is then no part of the new one's time
-                yield from self._ask(Kind.LOAD, 2 * number, module.running)
+                yield from self._ask("load", 2 * number, module.running)
             self.slots[module.module] = slot = 2 * number + 1
             begun = time.monotonic() - self._waited_s()
-            result = yield from self._ask(Kind.LOAD, slot, module.new)
+            result = yield from self._ask("load", slot, module.new)
             self.load_ms[module.module] = (time.monotonic() - self._waited_s() - begun) * 1000
             error = self._error(module.module, "load", result)
             if error is None:
-                self.hooks[module.module] = result["hooks"]
+                self.hooks[module.module] = result.hooks
                 if module.migrate is not None:
                     error = (yield from self._migrate(module.module, *module.migrate))[1]
             if error is not None:
@@ -98,23 +102,26 @@ class TrialActor(HostLink):
         slot = self.slots[module]
         body = orjson.dumps({"hook": "migrate", "from_version": from_version})
         self.changes[slot] = dict(context)
-        result = yield from self._ask(Kind.CALL, slot, body[:-1] + b',"context":' + encode_context(context) + b"}")
+        self.conversation.given[slot].set_context(context)
+        result = yield from self._ask("migrate", slot, body[:-1] + b',"context":' + encode_context(context) + b"}")
         return self.changes[slot], self._error(module, "migrate", result)
 
-    def _ask(self, kind: Kind, slot: int, body: bytes) -> Steps:
-        self.request += 1
+    def _ask(self, what: str, slot: int, body: bytes) -> Steps:
         if self.host is not None:
-            self._write([Frame(kind, slot, body, first=self.request)])
+            self.request = self.conversation.ask(what, slot)
+            if what == "load":
+                self.conversation.given[slot] = Given()
+            self._write([Frame(Kind.LOAD if what == "load" else Kind.CALL, slot, body, first=self.request)])
             came = yield Expect([("result", self.request)], STEP_TIMEOUT_S)
             return came.get(("result", self.request))
         return None
 
-    def _error(self, module: str, what: str, result: Any) -> str | None:
-        if isinstance(result, dict):
-            if result["ok"]:
-                return None
-            return failure_sentence(f"{self.flow}/{module}", what, self.placed(module, result["error"]))
-        return f"{self.flow}/{module}: {self._why(what)}"
+    def _error(self, module: str, what: str, result: Result | None) -> str | None:
+        if result is None:
+            return f"{self.flow}/{module}: {self._why(what)}"
+        if result.ok or result.error is None:
+            return None
+        return failure_sentence(f"{self.flow}/{module}", what, self.placed(module, result.error.plain()))
 
     def _why(self, what: str) -> str:
         doing = {"start": "its start", "load": "loading it", "migrate": "migrating its context"}[what]
@@ -149,20 +156,26 @@ class TrialActor(HostLink):
         return migrated, tuple(errors)
 
     def _take(self, frame: Frame) -> None:
-        if frame.kind == Kind.HELLO:
-            assert self.host is not None
-            if orjson.loads(frame.body).get("protocol") != PROTOCOL_VERSION:
-                raise ProtocolError("the host speaks another protocol")
+        conversation = self.conversation
+        if self.life is Life.STARTING:
+            conversation.hello(frame)
             self.life = Life.OPEN
             self.operation.resolve("hello", True)
         elif frame.kind == Kind.RESULT:
-            self.operation.resolve(("result", frame.first), orjson.loads(frame.body))
-        elif frame.kind == Kind.CONTEXT:
-            key, value = frame.body[: frame.skip], frame.body[frame.skip :]
-            if frame.flags & DELETED:
-                self.changes[frame.slot].pop(key, None)
-            else:
-                self.changes[frame.slot][key] = value
+            self.operation.resolve(("result", frame.first), conversation.result(frame)[2])
+        elif frame.kind == Kind.LOG:
+            bodies.entry(frame.body)
+        else:
+            raise ProtocolError(f"{Kind(frame.kind).name} in a trial")
+
+    def _commit(self, frame: Frame) -> None:
+        for slot, part in self.conversation.transaction.commit(frame):
+            context = self.changes.get(slot, {})  # of a module that does not migrate: what it says is of no use
+            for key, value in part.context.items():
+                if value is None:
+                    context.pop(key, None)
+                else:
+                    context[key] = value
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
         """A step took too long, or it is time to look at what the host uses."""

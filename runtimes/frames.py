@@ -124,8 +124,18 @@ def join(messages: list[bytes], headers: list[bytes] | None = None) -> bytes:
 
 
 def split(body: bytes, flags: int = 0) -> tuple[list[bytes], list[bytes] | None]:
-    """The encoded messages of a body, and their encoded headers if `flags` says so. Decodes nothing."""
+    """The encoded messages of a body, and their encoded headers if `flags` says so. Decodes nothing.
+
+    There are always as many as line feeds and one more, whatever a host has written.
+    """
     if not flags & HEADERS:
-        return body[1:-1].split(SEPARATOR), None
+        return _elements(body), None
     headers, _, messages = body[1:-1].partition(HEADERS_SEPARATOR)
-    return messages[1:-1].split(SEPARATOR), headers[1:-1].split(SEPARATOR)
+    return _elements(messages), _elements(headers)
+
+
+def _elements(array: bytes) -> list[bytes]:
+    elements = array[1:-1].split(SEPARATOR)
+    if len(elements) <= array.count(b"\n"):  # not written as the protocol says: a line feed without a comma
+        elements = [element.removesuffix(b",") for element in array[1:-1].split(b"\n")]
+    return elements

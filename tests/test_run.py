@@ -200,15 +200,18 @@ APPLY_AT_ONCE = """
 import sys
 from actors.bridge import BridgeActor
 from actors.messages.bridge_to_module import TurnsCommitted
-from runtimes.frames import Kind
-take = BridgeActor._take
-def without_transactions(self, frame):
-    if frame.kind == Kind.DATA:
-        slot, port = self.outputs[frame.slot]
-        self.send(self.members[slot], TurnsCommitted(0, 0, 0, 0, 0, 0, 0, 0, [(port, frame)], [], []))
-    else:
-        take(self, frame)
-BridgeActor._take = without_transactions
+from runtimes.transaction import Transaction
+class AtOnce(list):
+    def append(self, frame):
+        slot, port = self.bridge.outputs[frame.slot]
+        self.bridge.send(self.bridge.members[slot], TurnsCommitted(0, 0, 0, 0, 0, 0, 0, 0, [(port, frame)], {}, []))
+new_link = BridgeActor.new_link
+def without_transactions(self, outputs):
+    new_link(self, outputs)
+    transaction = self.conversation.transaction
+    transaction.data, transaction._fusing = AtOnce(), frozenset(range(99))
+    transaction.data.bridge = self
+BridgeActor.new_link = without_transactions
 from actors.console.cli import main
 sys.exit(main(sys.argv[1:]))
 """

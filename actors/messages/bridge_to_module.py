@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from runtimes.frames import Frame
+from runtimes.transaction import TurnsCommitted
 
-
-class TurnsCommitted(NamedTuple):  # a tuple, not a dataclass: made once per transaction on the hot path
-    """A module's part of a transaction: its COMMIT numbers, its outputs per port, its context keys, its errors."""
-
-    consumed: int
-    handled: int
-    failed: int
-    pulled: int
-    sent: int
-    unwired: int
-    busy_us: int
-    fused: int
-    outputs: list[tuple[str, Frame]]
-    context: list[tuple[bytes, bytes | None]]
-    errors: list[Frame]
+__all__ = ["TurnsCommitted"]  # a module's part of a transaction, made where that is checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

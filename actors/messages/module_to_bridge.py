@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ from runtimes.frames import Frame
 
 
 class SendFrames(NamedTuple):  # a tuple, not a dataclass: made once per frame on the hot path
-    """Write these frames to the host, in order."""
+    """Write these frames of a slot (DATA, PULL, PAUSE) to the host, in order."""
 
+    slot: int
     frames: list[Frame]
 
 
@@ -21,18 +23,21 @@ class LoadModule:
     slot: int
     body: bytes
     suspects: int
+    max_turn_bytes: int
+    retry: bool
+    context: Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartModule:
-    """The module's answer to EnterService: the body of CALL for `start`; `has_context`: it brings the context.
+    """The module's answer to EnterService: the body of CALL for `start`, and the context if that brings it.
 
     `waiting`: the wires that its mailbox has messages of; such a wire cannot be fused at once, they would be overtaken.
     """
 
     slot: int
     body: bytes
-    has_context: bool
+    context: Mapping[bytes, bytes] | None
     waiting: frozenset[str]
 
 

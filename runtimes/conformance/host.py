@@ -24,6 +24,7 @@ from runtimes.conformance.invariants import (
     rows_of,
 )
 from runtimes.conformance.link import Link
+from runtimes.conformance.runner_view import RunnerView
 from runtimes.conformance.slot import Slot
 from runtimes.conformance.subject import Subject
 from runtimes.conformance.values import short, text_of
@@ -38,6 +39,7 @@ class Host:
 
     def __init__(self, subject: Subject, source_of: Callable[[str], tuple[str, str]]) -> None:
         self.link = Link(subject.command())
+        self.view = RunnerView()
         self._subject = subject
         self.slots: dict[int, Slot] = {}
         self.hello: dict[str, Any] = {}
@@ -60,6 +62,11 @@ class Host:
         except Broken:
             self.link.close()
             raise
+
+    def send(self, frame: Frame) -> None:
+        """Write a frame."""
+        self.view.told(frame)
+        self.link.send(frame)
 
     def load(self, source: str, slot: int | None = None, **changes: Any) -> Slot:
         """Load a module of the suite, wired with in-port `in` and out-port `out`."""
@@ -121,7 +128,7 @@ class Host:
         request = self._next_request
         self._next_request += 1
         self._asked[request] = (kind, slot)
-        self.link.send(Frame(kind, slot, body, first=request))
+        self.send(Frame(kind, slot, body, first=request))
         return request
 
     def result(self, request: int, timeout_s: float = WAIT_S) -> dict[str, Any]:
@@ -138,7 +145,7 @@ class Host:
 
     def ping(self, number: int) -> None:
         """PING and wait for the PONG: what was asked before is done, or at least read."""
-        self.link.send(Frame(Kind.PING, first=number))
+        self.send(Frame(Kind.PING, first=number))
         self.wait(lambda: number in self.pongs, f"PONG {number}")
 
     def wire_changed(self, slot: Slot) -> None:
@@ -150,7 +157,7 @@ class Host:
 
     def stop(self, timeout_s: float = WAIT_S) -> int:
         """STOP, take what still comes, and return the exit status."""
-        self.link.send(Frame(Kind.STOP))
+        self.send(Frame(Kind.STOP))
         status = self.link.wait_exit(timeout_s)
         self.wait(lambda: not self.link.incoming, "the last frames")
         return status
@@ -188,7 +195,9 @@ class Host:
         name = Kind(frame.kind).name
         self._seen.append(f"{name} slot={frame.slot} count={frame.count} first={frame.first} {short(frame.body, 100)}")
         try:
-            self._handle(check_fields(frame), frame)
+            kind = check_fields(frame)
+            self.view.heard(frame)
+            self._handle(kind, frame)
         except Broken as broken:
             raise Broken(f"{broken}. {self.story()}") from None
 

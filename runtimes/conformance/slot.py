@@ -73,7 +73,7 @@ class Slot:
             },
         }
         self.host.wire_changed(self)
-        self.host.link.send(Frame(Kind.WIRES, self.number, text_of(body)))
+        self.host.send(Frame(Kind.WIRES, self.number, text_of(body)))
 
     def data(self, values: list[Any], **options: Any) -> None:
         """Send values as one DATA frame; see `texts` for the options."""
@@ -98,7 +98,7 @@ class Slot:
         encoded = None if headers is None else [text_of(header) for header in headers]
         flags |= 0 if headers is None else HEADERS
         frame = Frame(Kind.DATA, self.in_channel + channel, join(texts, encoded), flags, skip, count, first)
-        self.host.link.send(frame)
+        self.host.send(frame)
 
     def redeliver(self, values: list[Any], first: int) -> None:
         """Send messages again that a host may have seen before."""
@@ -139,7 +139,7 @@ class Slot:
     def pull(self, credit: int) -> None:
         """Give credit."""
         self.credit += credit
-        self.host.link.send(Frame(Kind.PULL, self.number, count=credit))
+        self.host.send(Frame(Kind.PULL, self.number, count=credit))
 
     def begin_call(self, hook: str, **fields: Any) -> int:
         """Send CALL; the request to wait for."""

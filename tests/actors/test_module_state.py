@@ -144,7 +144,7 @@ class Host(RuleBasedStateMachine):
             self.done[wire].append(number)
         self.state.commit(
             consumed=consumed, handled=handled, failed=len(errors), pulled=0, sent=0, unwired=0, busy_us=1, fused=0,
-            context=[], errors=errors,
+            context={}, errors=errors,
         )  # fmt: skip
         self.act()
 

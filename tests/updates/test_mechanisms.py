@@ -60,7 +60,7 @@ def test_a_replaced_version_sends_nothing(runner: Harness, monkeypatch: pytest.M
                 old[0],
                 TurnsCommitted(
                     consumed=0, handled=1, failed=0, pulled=0, sent=1, unwired=0, busy_us=1, fused=0,
-                    outputs=[("out", late)], context=[(b"n", b"-1")], errors=[],
+                    outputs=[("out", late)], context={b"n": b"-1"}, errors=[],
                 ),
             )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""What hosts write, and whether the runner stands it."""
