@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -14,6 +15,9 @@ from runtimes.sweep import end_marked, remove, sweep_command
 
 SWEEP_S = 1.0  # what takes longer is left to a process that outlives us
 DEAD = "dead-"
+_TO_NOWHERE = [  # whoever reads our output is not to wait for it
+    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0), (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)
+]  # fmt: skip
 
 
 def default_state_folder() -> Path:
@@ -55,10 +59,12 @@ def _give_up(folders: list[Path], clean: int) -> None:
     left = []
     for folder in folders:
         if not remove(folder, until) and folder.exists():
-            left.append(str(folder.rename(folder.with_name(f"{DEAD}{uuid.uuid4().hex}"))))  # its number may be needed
+            with contextlib.suppress(OSError):  # another runner does the same
+                name = f"{DEAD}{uuid.uuid4().hex}"  # its own, a process number, may be needed again
+                left.append(str(folder.rename(folder.with_name(name))))
     if left:
         command = sweep_command(left)
-        os.posix_spawn(command[0], command, os.environ, setsid=True)
+        os.posix_spawn(command[0], command, os.environ, file_actions=_TO_NOWHERE, setsid=True)
 
 
 def hidden_places(run_folder: Path, kept: Path | None) -> tuple[str, ...]:

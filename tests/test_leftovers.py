@@ -12,6 +12,7 @@ import pytest
 
 from actors.console.isolation import find_isolation
 from actors.messages import client_to_runner as api
+from runtimes.sweep import sweep_command
 from tests.harness import Harness, running
 from tests.test_run import command, hosts_of, started, wait_for
 
@@ -152,10 +153,14 @@ def test_a_runner_that_ends_does_not_wait_for_a_hoard(tmp_path: Path) -> None:
             (hoard / str(number)).touch()
         monkeypatch = pytest.MonkeyPatch()
         monkeypatch.setattr("actors.state_folder.SWEEP_S", -1.0)
+        script = f'readlink /proc/$$/fd/2 >{tmp_path}/outputs; exec "$@"'
+        words = lambda folders: ["/bin/sh", "-c", script, "sh", *sweep_command(folders)]  # noqa: E731
+        monkeypatch.setattr("actors.state_folder.sweep_command", words)
     monkeypatch.undo()
     assert not path.exists()
     os.waitpid(-1, 0)  # the process that outlives us, if we were to end
     assert list((tmp_path / "state" / "runs").iterdir()) == []
+    assert (tmp_path / "outputs").read_text() == "/dev/null\n"  # whoever reads ours does not wait for it
 
 
 LOCKER = """

@@ -368,4 +368,8 @@ def test_doctor_says_what_is_enforced(tmp_path: Path) -> None:
     checks = {c["what"]: c["found"] for c in json.loads(subprocess.run(words, capture_output=True, check=False).stdout)}
     abi = landlock_abi()
     assert (f"version {abi}" if abi > 0 else "none") in checks["landlock"]
-    assert {"rlimits", "cgroup", "user of hosts"} <= checks.keys()
+    assert {"rlimits", "cgroup", "user of hosts", "mount namespace", "seccomp", "capabilities"} <= checks.keys()
+    assert checks["module: make set-uid files"] == "refused: Operation not permitted"
+    assert checks["module: use the API"].startswith("refused")
+    written = checks["module: write elsewhere"]
+    assert written.startswith("refused") or (abi < 1 and written == "POSSIBLE")

@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,9 @@ def find_isolation(state: Path) -> Isolation:
         stack.callback(run_folder.close)
         name = f"runner-probe-{secrets.token_hex(8)}"
         memory = Path("/dev/shm", name)
-        memory.touch()
-        stack.callback(memory.unlink)
+        with suppress(OSError):  # there may be none
+            memory.touch()
+            stack.callback(memory.unlink)
         door = stack.enter_context(unix_socket.listen(run_folder.path / name))
         abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
         abstract.bind(f"\0{name}")

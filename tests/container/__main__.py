@@ -114,8 +114,18 @@ def main(engine: str, image: str, flags: list[str]) -> None:
         (folder / "line.json").write_text(json.dumps(line(runtimes, DELAY_S)))
         deployment = {"name": "plant", "runners": {"main": {}}, "flows": [{"file": "line.json"}]}
         (folder / "deployment.yaml").write_text(json.dumps(deployment))
+        isolated(subject)
         embedded(subject, runtimes)
         stopped_and_started(subject, len(runtimes))
+
+
+def isolated(subject: Container) -> None:
+    """What no module can do, with or without a mount namespace; what holds besides is said."""
+    found = {row["what"]: row["found"] for row in json.loads(subject.once("doctor", "--json").stdout)}
+    tried = {what.removeprefix("module: "): says for what, says in found.items() if what.startswith("module: ")}
+    refused = [what for what, says in tried.items() if says.startswith("refused")]
+    always = {"make set-uid files", "use the API", "change the runner's limits", "trace the runner", "make namespaces"}
+    check("modules are kept apart", always <= set(refused), f"{', '.join(refused)}; {found['mount namespace']}")
 
 
 def embedded(subject: Container, runtimes: list[str]) -> None:
