@@ -1,7 +1,7 @@
 """A mount namespace: nothing but a host's own places can be changed, and some places cannot be seen.
 
 All file systems are read-only in it: contents, modes, owners, times, attributes. Needs Linux 5.12, and root's
-CAP_SYS_ADMIN or user namespaces; in one of the latter the host keeps its uid and gid, and others' show as nobody's.
+CAP_SYS_ADMIN or user namespaces; in one of the latter a host keeps its uid and gid, others' show as nobody's to a user.
 """
 
 import os
@@ -12,7 +12,7 @@ from runtimes.confinement.kernel import mount, syscall, unshare
 
 TYPE_CHECKING = False  # the real one would cost more than all that is done here
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 NEW_MOUNTS, NEW_IPC, NEW_USER = 0x20000, 0x8000000, 0x10000000
 OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
@@ -60,20 +60,59 @@ def enter(writable: "Iterable[str]", own: "Iterable[str]", hidden: "Iterable[str
 
 
 def _leave(more: int) -> None:
-    """Root needs no user namespace, unless it is a root without capabilities."""
+    """Root needs no user namespace, unless it is a container's."""
     try:
         unshare(NEW_MOUNTS | more)
     except PermissionError:
-        uid, gid = os.getuid(), os.getgid()
         if _read(_BARRED).strip() == b"1":
             raise
-        unshare(NEW_USER | NEW_MOUNTS | more)
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-            fd = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                os.write(fd, text.encode())
-            finally:
-                os.close(fd)
+        uid, gid = os.getuid(), os.getgid()
+        map_all = _mapper() if uid == 0 else lambda _is_inside: False
+        try:
+            unshare(NEW_USER | NEW_MOUNTS | more)
+        except OSError:
+            map_all(False)
+            raise
+        if not map_all(True):
+            _write("self", setgroups="deny", uid_map=f"{uid} {uid} 1", gid_map=f"{gid} {gid} 1")
+
+
+def _mapper() -> "Callable[[bool], bool]":
+    """A process that stays outside: only there has root the right to map everybody, as it needs for others' files.
+
+    To be called when we are inside, or cannot be; returns whether it had the right.
+    """
+    every = {}
+    for name in ("uid_map", "gid_map"):
+        lines = [line.split() for line in _read(f"/proc/self/{name}").decode().splitlines()]
+        every[name] = "\n".join(f"{first} {first} {count}" for first, _, count in lines)
+    waiting, inside = os.pipe()
+    parent, child = os.getpid(), os.fork()
+    if child == 0:
+        os.close(inside)
+        try:
+            if os.read(waiting, 1):
+                _write(str(parent), **every)
+                os._exit(0)
+        finally:
+            os._exit(1)
+
+    def called(is_inside: bool) -> bool:
+        os.write(inside, b"!" if is_inside else b"")
+        for fd in (waiting, inside):
+            os.close(fd)
+        return os.waitpid(child, 0)[1] == 0
+
+    return called
+
+
+def _write(process: str, **files: str) -> None:
+    for name, text in files.items():
+        fd = os.open(f"/proc/{process}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
 
 
 def _change(path: str, flags: int = AT_RECURSIVE, attributes: int = 0, propagation: int = 0) -> None:
@@ -115,6 +154,6 @@ def _read(path: str) -> bytes:
     except OSError:
         return b""
     try:
-        return os.read(fd, 64)
+        return os.read(fd, 4096)
     finally:
         os.close(fd)

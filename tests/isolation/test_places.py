@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +25,17 @@ def writes(path):
         return False
     return True
 print(json.dumps([os.getcwd()] + [[os.path.exists(path), writes(path)] for path in sys.argv[1:]]))
+"""
+CHANGE = """
+import os, sys
+os.chdir(sys.argv[1])
+open("file").close()
+os.listdir("data")
+print(os.stat("file").st_uid, os.readlink("/proc/self/ns/user"), sep="\\n")
+try:
+    os.chmod("file", 0o666)
+except OSError as error:
+    print(error.strerror)
 """
 GONE, SEEN, WRITABLE = [False, False], [True, False], [True, True]
 
@@ -100,3 +113,18 @@ def test_what_the_runner_hides_and_shows(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "link").symlink_to(tmp_path / "state")
     assert shown_places(tmp_path / "cache", hidden) == ()
     assert shown_places(tmp_path / "link" / "cache", hidden) == (str(tmp_path / "link" / "cache"),)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="of root")
+def test_a_root_that_may_not_mount(root: Path) -> None:
+    """As in a container: it takes a user namespace, and still may use the files of others where it could."""
+    for path in (root / "home" / "file", root / "home" / "data"):
+        os.chown(path, 12345, 12345)
+        path.chmod(0o600 if path.is_file() else 0o700)
+    words = launched([sys.executable, "-c", CHANGE, str(root / "home")], 0, [f"--write={root}/state"])
+    less = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
+    done = subprocess.run([*less, *words], cwd=root / "state", capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    owner, namespace, refused = done.stdout.splitlines()
+    assert owner == "12345" and refused == "Read-only file system"
+    assert namespace != str(Path("/proc/self/ns/user").readlink())
