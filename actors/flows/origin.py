@@ -51,12 +51,15 @@ def placed(flow: Flow, module_id: str, error: dict[str, Any]) -> dict[str, Any]:
     first, columns = block["line"], block.get("columns")
     name = re.escape(module.name)
     file = error.get("file") or ""
-    if error.get("line") and re.fullmatch(rf"{name}(\.\w+)?", file) and file not in module.files:
-        error["file"], error["line"] = origin["file"], first + (0 if columns is None else error["line"] - 1)
+    if re.fullmatch(rf"{name}(\.\w+)?", file) and file not in module.files:
+        error["file"] = origin["file"]
         if columns is None:
+            error["line"] = first
             error.pop("column", None)
-        elif error.get("column"):
-            error["column"] += columns
+        elif error.get("line"):
+            error["line"] += first - 1
+            if error.get("column"):
+                error["column"] += columns
     if error.get("stack") and columns is not None:
 
         def moved(found: re.Match[str]) -> str:

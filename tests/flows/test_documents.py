@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.flows import graph, hosting
+from actors.flows.deployment import read_deployment
 from actors.flows.model import FlowError
 from actors.flows.reading import read_flow_file
 from actors.flows.validation import check_flow
@@ -62,19 +63,19 @@ def paths(value, path=()):
         yield from paths(item, (*path, key))
 
 
-def changed(path, value, key=None):
-    """The flow with another value at a path; or another key."""
+def changed(path, value, key=None, document=FLOW):
+    """The document with another value at a path; or another key."""
     if not path:
         return value
-    flow = copy.deepcopy(FLOW)
-    at = flow
+    document = copy.deepcopy(document)
+    at = document
     for part in path[:-1]:
         at = at[part]
     if key is None:
         at[path[-1]] = value
     elif isinstance(at, dict):
         at[key] = at.pop(path[-1])
-    return flow
+    return document
 
 
 def written(document, indent):
@@ -114,6 +115,31 @@ def test_a_document_is_taken_or_every_problem_names_its_place(folder, path, valu
         json.dumps(flow.document, allow_nan=False).encode()
         graph.runner_order(flow)
         hosting.lay_out(flow)
+
+
+DEPLOYMENT = {
+    "name": "d", "bind": "127.0.0.1", "runners": {"r": {"runtimes": ["python3"], "state": "s"}},
+    "restart": {"times": 1, "period_s": 1.5}, "flows": [{"file": "f.yaml"}], "log": {"level": "info", "format": "json"},
+}  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(list(paths(DEPLOYMENT))), value=st.sampled_from(VALUES), key=st.sampled_from([None, *WORDS]),
+    name=st.sampled_from(["d.yaml", "d.json"]),
+)  # fmt: skip
+def test_a_deployment_is_taken_or_every_problem_names_its_place(folder, path, value, key, name):
+    (folder / "f.yaml").write_text("id: f\nmodules: {a: {runtime: python3, code: x}}\n")
+    file = folder / name
+    file.write_bytes(written(changed(path, value, key, DEPLOYMENT), 2).encode("utf-8", "surrogatepass"))
+    try:
+        deployment = read_deployment(file, ["python3", "node"])
+    except FlowError as error:
+        for problem in error.problems:
+            assert re.match(rf"{re.escape(str(folder))}/\S*?(:\d+:\d+: | is not UTF-8: |.* )", problem), problem
+            assert len(problem) < 800
+    else:
+        assert "\0" not in str(deployment.state).encode().decode()
 
 
 JSON = st.recursive(

@@ -94,6 +94,8 @@ def test_others_places_stay(tmp_path: Path):
     }.items():
         assert placed(flow, module, error) == error
     assert placed(flow, "a", {"type": "E", "message": "x"}) == {"type": "E", "message": "x"}
+    unknown = placed(flow, "a", {"type": "E", "message": "x", "file": "a"})
+    assert unknown == {"type": "E", "message": "x", "file": str(tmp_path / "f.yaml")}
     plain = check_flow({**source.document, "modules": {"a": source.document["modules"]["a"]}})
     assert placed(plain, "a", {"type": "E", "message": "", "file": "a", "line": 1})["file"] == "a"
 
