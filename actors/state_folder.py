@@ -32,7 +32,7 @@ class RunFolder:
     """`STATE/runs/PID`, mode 0700, locked for as long as this process lives; `close()` removes it."""
 
     def __init__(self, state: Path) -> None:
-        runs = state / "runs"
+        runs = state.absolute() / "runs"  # a host has a working directory of its own
         runs.mkdir(parents=True, exist_ok=True, mode=0o700)
         sweep(runs)
         self.path = runs / str(os.getpid())

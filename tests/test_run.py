@@ -419,3 +419,15 @@ def test_a_flow_may_be_called_like_a_file_of_the_run_folder(tmp_path: Path, flow
     words = command(tmp_path, flow, "-i", f"{flow_id}.in=-", "-o", f"{flow_id}.out=-")
     done = subprocess.run(words, input="1\n", capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+def test_a_state_directory_may_be_named_from_here(tmp_path: Path) -> None:
+    """Hosts work in a folder of their own, from which a relative path would lead elsewhere."""
+    (tmp_path / "f.yaml").write_text("id: f\nmodules: {a: {runtime: python3, code: 'def run(m, c): return m'}}\n")
+    words = command(tmp_path, "f.yaml", "-i", "a.in=-", "-o", "a.out=-")
+    words[words.index("--state") + 1] = "here"
+    done = subprocess.run(
+        words, input="1\n", capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.flows.model import FlowError
-from actors.flows.places import FieldPath, Places, dotted, nearest
+from actors.flows.places import FieldPath, Places, cut, dotted, nearest
 from actors.flows.reading import FlowSource, read_flow_file, text_of
 from actors.flows.schema import Problem, json_problems, schema_problems
 from actors.flows.validation import check_flow
@@ -91,7 +91,7 @@ def _problems(document: dict[str, Any], known_runtimes: Collection[str]) -> Iter
         for index, runtime in enumerate(settings.get("runtimes", [])):
             if runtime not in known_runtimes:
                 path: FieldPath = ("runners", name, "runtimes", index)
-                text = f"there is no runtime {runtime!r}; {nearest(runtime, known_runtimes)}"
+                text = f"there is no runtime {cut(runtime)!r}; {nearest(runtime, known_runtimes)}"
                 yield Problem(path, f"{dotted(path)}: {text}")
     if "gateway" in document:
         yield _later(("gateway",))
