@@ -120,15 +120,19 @@ def _flows(
     problems: list[str] = []
     sources: dict[str, FlowSource] = {}
     for index, entry in enumerate(entries):
+        field: FieldPath = ("flows", index, "file")
+        file = path.parent / entry["file"]
         try:
-            source = read_flow_file(path.parent / entry["file"])
+            text_of(file, f"{places.at(field)}: {dotted(field)}: {cut(str(file))}")  # what is said of it has a place
+            source = read_flow_file(file)
             flow = check_flow(source.document, source.places, runtimes)
         except FlowError as error:
             problems += error.problems
             continue
         if flow.id in sources:
-            at = places.at(("flows", index, "file"))
-            problems.append(f"{at}: the flow {flow.id!r} is also in {sources[flow.id].places.file}; keep one.")
+            problems.append(
+                f"{places.at(field)}: the flow {flow.id!r} is also in {sources[flow.id].places.file}; keep one."
+            )
         sources[flow.id] = source
     if problems:
         raise FlowError(problems)

@@ -136,7 +136,9 @@ def test_a_deployment_is_taken_or_every_problem_names_its_place(folder, path, va
         deployment = read_deployment(file, ["python3", "node"])
     except FlowError as error:
         for problem in error.problems:
-            assert re.match(rf"{re.escape(str(folder))}/\S*?(:\d+:\d+: | is not UTF-8: |.* )", problem), problem
+            assert re.match(
+                rf"{re.escape(str(folder))}/\S*?(:\d+:\d+: | is not UTF-8: line \d+, column \d+ )", problem
+            ), problem
             assert len(problem) < 800
     else:
         assert "\0" not in str(deployment.state).encode().decode()
