@@ -41,7 +41,7 @@ class Plain(Control):
         outputs: list[bytes] = [] if out is None else transaction.outputs.setdefault(out.channel, [])  # type: ignore[arg-type]
         position = begun = batch.position
         end, limit, deadline = batch.end, slot.max_turn_bytes, self.deadline
-        size = sent = unwired = 0
+        size = sent = 0
         room = COMMIT_BYTES - transaction.size
         context.aim(batch)
         context._live = True
@@ -93,9 +93,8 @@ class Plain(Control):
                 batch.position = position
                 transaction.size += size
                 size = 0
-                slot.sent += sent
-                slot.unwired += unwired
-                sent = unwired = 0
+                slot.count_sent(sent, out)
+                sent = 0
                 self.end_turn(turn, True)
                 if not slot.queue:
                     return
@@ -105,11 +104,7 @@ class Plain(Control):
                 context._live = True
                 context.aim(batch)
                 continue
-            if data is None:
-                pass
-            elif out is None:
-                unwired += 1
-            else:
+            if data is not None:
                 outputs.append(data)
                 size += length
                 sent += 1
@@ -120,8 +115,7 @@ class Plain(Control):
         transaction.size += size
         slot.consumed += position - begun
         slot.handled += position - begun
-        slot.sent += sent
-        slot.unwired += unwired
+        slot.count_sent(sent, out)
         slot.busy_ns += stop - start
 
     def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:
@@ -174,14 +168,11 @@ class Plain(Control):
         slot.consumed += 1
         slot.handled += 1
         slot.busy_ns += stop - start
-        if data is None:
-            pass
-        elif out is None:
-            slot.unwired += 1
-        else:
-            slot.sent += 1
-            transaction.size += len(data)
-            transaction.outputs.setdefault(out.channel, []).append(data)  # type: ignore[arg-type]
+        if data is not None:
+            slot.count_sent(1, out)
+            if out is not None:
+                transaction.size += len(data)
+                transaction.outputs.setdefault(out.channel, []).append(data)  # type: ignore[arg-type]
         return True
 
     def _keep(self, slot: Slot, result_bytes: int) -> int:

@@ -246,6 +246,13 @@ class Slot:
         for key, entry in changes.items():
             self.store.put(key, entry)
 
+    def count_sent(self, messages: int, out: Out | None) -> None:
+        """So many values have left by a port."""
+        if out is None:
+            self.unwired += messages
+        else:
+            self.sent += messages
+
     def counts(self) -> bytes:
         """This slot's array of COMMIT; starts to count anew."""
         row = b"[%d,%d,%d,%d,%d,%d,%d,%d,%d]" % (
