@@ -171,15 +171,7 @@ class BridgeActor(Members):
             self.host.kill()
 
     def _exited(self, host: HostProcess) -> None:
-        while self._read(host):  # what it committed before it died counts
-            pass
-        while self._read_log(host):
-            pass
-        for fd in (host.output_fd, host.input_fd, host.log_fd, host.pid_fd):
-            self.system.unwatch(fd)
-        self.host = None
-        status = host.reap()
-        self.sweep(host.folder)
+        status = self.end_host(host)  # what it committed before it died counts
         if self.killed_for:
             status = f"{self.killed_for} ({status})"
         elif self.watch is not None:

@@ -6,10 +6,14 @@ It knows neither what a frame means nor when a host is to be started: those are 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import select
+import sys
+import termios
 from collections import deque
+from collections.abc import Iterator
 from enum import Enum, auto
 from pathlib import Path
 
@@ -22,6 +26,7 @@ from actors.host_watch import WATCH_S, HostWatch
 from actors.messages import module_to_bridge as from_module
 from actors.messages.system_to_actor import Ready
 from actors.messages.to_sweeper import SweepFolders
+from actors.printed import Printed
 from runtimes.conversation import Conversation
 from runtimes.frames import HEADER, TURN_FLAG, Decoder, Frame, Kind, ProtocolError
 
@@ -29,6 +34,9 @@ READ_BYTES = 256 << 10
 SMALL_BYTES = 4 << 10
 MAX_IOVECS = 512
 STDERR_LINES = 20
+MAX_LINES = 500  # of the log that are written at one go: some milliseconds
+LOG_BYTES = 2 << 10
+MAX_FRAMES = 500  # but DATA, CONTEXT and ERROR, that are done at one go
 _DATA, _COMMIT = int(Kind.DATA), int(Kind.COMMIT)  # plain: an IntEnum's member costs more to look up than all else
 _OTHERS = (int(Kind.CONTEXT), int(Kind.ERROR))
 log = logging.getLogger("runner.host")
@@ -50,6 +58,10 @@ class Life(Enum):
 
 class Flush:
     """Bridge to itself: write what has been collected."""
+
+
+class TakeFrames:
+    """Bridge to itself: go on with what has been read."""
 
 
 class HostLink(BaseActor):
@@ -77,7 +89,8 @@ class HostLink(BaseActor):
         self.outbox: list[bytes] = []
         self.writing = self.flushing = self.unanswered = self.broken_off = False
         self.decoder = Decoder()
-        self.partial_log = b""
+        self.frames: Iterator[Frame] | None = None  # of what has been read, those that are not done yet
+        self.printed = Printed()
         self.killed_for: str | None = None
         self.commits = 0
 
@@ -210,7 +223,8 @@ class HostLink(BaseActor):
         if host is None:
             return
         if message.fd == host.output_fd:
-            self._read(host)
+            if self.frames is None:
+                self._read(host)
         elif message.fd == host.input_fd:
             self.system.unwatch(host.input_fd)
             self.writing = False
@@ -220,21 +234,29 @@ class HostLink(BaseActor):
         elif message.fd == host.pid_fd:
             self._exited(host)
 
-    def _read(self, host: HostProcess) -> bool:
-        """One portion of the host's output; False when there is none, or nothing more is believed."""
+    def _read(self, host: HostProcess, most: int = READ_BYTES) -> int:
+        """One portion of the host's output; how many bytes that were, 0 if nothing more is believed."""
         if self.broken_off:
-            return False
+            return 0
         try:
-            data = os.read(host.output_fd, READ_BYTES)
+            data = os.read(host.output_fd, most)
         except BlockingIOError:
-            return False
+            return 0
         if not data:
             self.system.unwatch(host.output_fd)  # the pidfd tells the rest
-            return False
+            return 0
+        self.frames = self.decoder.feed(data)
+        self._take_frames(host)
+        return len(data)
+
+    def _take_frames(self, host: HostProcess) -> None:
+        """What has been read, in slices: a commit, or a line of the log, costs much more than its bytes."""
+        assert self.frames is not None
+        transaction = self.conversation.transaction
+        data_frames, others, size = transaction.data, transaction.others, 0
+        left = MAX_FRAMES
         try:
-            transaction = self.conversation.transaction
-            data_frames, others, size = transaction.data, transaction.others, 0
-            for frame in self.decoder.feed(data):
+            for frame in self.frames:
                 kind = frame[0]
                 if kind == _DATA:
                     data_frames.append(frame)
@@ -243,39 +265,85 @@ class HostLink(BaseActor):
                     transaction.grow(size)
                     size = 0
                     self._commit(frame)
+                    left -= 1
                 elif kind in _OTHERS:
                     others.append(frame)
                     size += len(frame[2])
                 else:
                     self._take(frame)
+                    left -= 1
+                if not left:
+                    break
             if size:
                 transaction.grow(size)
         except ProtocolError as error:
             self._break_off(host, f"it broke the link protocol: {error}")
-            return False
         except Exception as error:  # of ours: what the host says after it would not fit any more
             self._break_off(host, f"an internal error: {error}")
             raise
-        return True
+        if left:
+            self.frames = None
+        else:
+            self.send(self.address, TakeFrames())
+
+    def receiveMsg_TakeFrames(self, _message: TakeFrames, _sender: ActorAddress) -> None:
+        """The next slice."""
+        if self.host is not None and self.frames is not None:
+            self._take_frames(self.host)
 
     def _break_off(self, host: HostProcess, reason: str) -> None:
         """Believe nothing more: what is uncommitted will be done again."""
-        self.broken_off, self.killed_for = True, reason
+        self.broken_off, self.killed_for, self.frames = True, reason, None
         log.error("%s: the host %s is killed: %s", self.flow, self.key, reason)
         self.system.unwatch(host.output_fd)
         host.kill()
 
-    def _read_log(self, host: HostProcess) -> bool:
+    def _read_log(self, host: HostProcess) -> None:
+        """A portion so small that even its lines, if they are empty, are soon logged."""
         try:
-            data = os.read(host.log_fd, READ_BYTES)
+            data = os.read(host.log_fd, LOG_BYTES)
         except BlockingIOError:
-            return False
-        if not data:
+            return
+        if data:
+            self._log(self.printed.feed(data))
+        else:
             self.system.unwatch(host.log_fd)
-            return False
-        *lines, self.partial_log = (self.partial_log + data).split(b"\n")
+
+    def _log(self, lines: list[str]) -> None:
+        self.stderr.extend(lines)
         for line in lines:
-            text = line.decode(errors="replace")
-            self.stderr.append(text)
-            module_log.warning("%s/%s: %s", self.flow, self.key, text)
-        return True
+            module_log.warning("%s/%s: %s", self.flow, self.key, line)
+
+    # the end of a host ---------------------------------------------------------------------------------------------
+
+    def end_host(self, host: HostProcess) -> str:
+        """Its process has ended: take what it said before that, close everything. Returns how it has ended."""
+        host.kill()  # what it has left running in its group says nothing more
+        while self.frames is not None:
+            self._take_frames(host)
+        left = _waiting_bytes(host.output_fd)  # whoever still writes there: no more than the pipe holds now
+        while left > 0 and (size := self._read(host, min(left, READ_BYTES))):
+            left -= size
+            while self.frames is not None:
+                self._take_frames(host)
+        self._read_last_words(host)
+        for fd in (host.output_fd, host.input_fd, host.log_fd, host.pid_fd):
+            self.system.unwatch(fd)
+        self.host = None
+        status = host.reap()
+        self.sweep(host.folder)
+        return status
+
+    def _read_last_words(self, host: HostProcess) -> None:
+        lines = []
+        with contextlib.suppress(BlockingIOError):
+            lines = self.printed.feed(os.read(host.log_fd, max(1, _waiting_bytes(host.log_fd))))
+        lines += self.printed.last_words()
+        if len(lines) > MAX_LINES:
+            lines = [f"... ({len(lines) - MAX_LINES} lines before the last ones)", *lines[-MAX_LINES:]]
+        self._log(lines)
+
+
+def _waiting_bytes(fd: int) -> int:
+    """How much can be read from a pipe."""
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -16,7 +16,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
 from thespian.actors import ActorSystem as ThespianSystem
@@ -65,6 +65,14 @@ class ShortWay:
     def failed(self, error: Exception, msg: Any, sender: ActorAddress) -> None:
         """A handler has raised `error` on `msg`."""
         raise NotImplementedError(type(self), msg, sender) from error
+
+
+class SlowHandler(NamedTuple):
+    """What a handler took, whose it was, and what it was given."""
+
+    spent_s: float
+    actor: str
+    message: str
 
 
 class InProcessBase(ActorSystemBase):
@@ -160,9 +168,30 @@ class InProcessBase(ActorSystemBase):
             if owner is not None:
                 self._queue.append((owner, Ready(fd, events), owner))
 
-    def _run_slice(self) -> None:
+    def watch_handlers(self, slow_s: float) -> list[SlowHandler]:
+        """From now on every handler that takes more processor time than that is put into the list. For the bench."""
+        slow: list[SlowHandler] = []
+        run = self._run_slice
+
+        def watched(most: int = MAX_SENDS_PER_SLICE) -> None:
+            for _ in range(most):
+                if not self._queue:
+                    break
+                to, message, _ = self._queue[0]
+                actor = type(getattr(self.actorRegistry.get(to._aaddr), "_inst", None)).__name__
+                begun = time.thread_time()
+                run(1)
+                if (spent_s := time.thread_time() - begun) > slow_s:
+                    slow.append(SlowHandler(spent_s, actor, type(message).__name__))
+            if not self._queue:
+                run(0)  # a quiet point
+
+        self._run_slice = watched  # type: ignore[method-assign]
+        return slow
+
+    def _run_slice(self, most: int = MAX_SENDS_PER_SLICE) -> None:
         queue, registry = self._queue, self.actorRegistry
-        for _ in range(MAX_SENDS_PER_SLICE):
+        for _ in range(most):
             if not queue:
                 break
             to, message, sender = queue.popleft()

@@ -186,13 +186,7 @@ class TrialActor(HostLink):
         operation.time_up(step)
 
     def _exited(self, host: HostProcess) -> None:
-        self._read(host)
-        self._read_log(host)
-        for fd in (host.output_fd, host.input_fd, host.log_fd, host.pid_fd):
-            self.system.unwatch(fd)
-        self.host = None
-        self.status = host.reap()
-        self.sweep(host.folder)
+        self.status = self.end_host(host)
         self.cpu_ms = host.cpu_s * 1000
         if self.ending:
             self._tell_closed()

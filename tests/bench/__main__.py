@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import against, environment, latency, pairs, size, start, throughput, updates
+from tests.bench import against, environment, latency, loop, pairs, size, start, throughput, updates
 from tests.bench.figures import table_line
 
 BENCHMARKS = {
@@ -22,13 +22,14 @@ BENCHMARKS = {
     "throughput.python_chain": throughput.python_chain,
     "throughput.ndjson": throughput.ndjson,
     "latency": latency.round_trip,
+    "loop": loop.loop,
     "start": start.start,
     "modules": size.sizes,
     "update": updates.updates,
     "pair": pairs.pairs,
     "environment": environment.environment,
 }
-NEED_NODE = ("throughput.cross", "throughput.node_chain", "start", "update")
+NEED_NODE = ("throughput.cross", "throughput.node_chain", "loop", "start", "update")
 
 
 def main() -> int:

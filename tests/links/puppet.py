@@ -40,10 +40,10 @@ class Puppet:
         self.pid, self.folder, self.temp, self.cpu_s = os.getpid(), folder, folder / "tmp", 0.0
         self.temp.mkdir(parents=True)
         self._read_fd, self.input_fd = os.pipe()
-        self.output_fd, self._write_fd = os.pipe()
+        self.output_fd, self.output_end = os.pipe()
         self.log_fd, self.log_end = os.pipe()
         self.pid_fd, self._end_fd = os.pipe()
-        self._fds = [self._read_fd, self.input_fd, self.output_fd, self._write_fd, self.log_fd, self.log_end]
+        self._fds = [self._read_fd, self.input_fd, self.output_fd, self.output_end, self.log_fd, self.log_end]
         self._fds += [self.pid_fd, self._end_fd]
         for fd in self._fds:
             os.set_blocking(fd, False)
@@ -124,7 +124,7 @@ class Puppet:
                     self._do(frame)
         try:
             while self.unwritten and not self.is_dead:
-                del self.unwritten[: os.write(self._write_fd, self.unwritten[: 1 << 16])]
+                del self.unwritten[: os.write(self.output_end, self.unwritten[: 1 << 16])]
                 worked = True
         except BlockingIOError:
             pass
@@ -265,6 +265,7 @@ def on_stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     try:
         yield stage
         stage.audit()
+        stage.close()
     except BaseException:
         Puppet.change = as_it_is
         stage.call(api.StopFlow, flow_id="f")
@@ -274,4 +275,3 @@ def on_stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     finally:
         for puppet in Puppet.started:
             puppet.close()
-    stage.close()
