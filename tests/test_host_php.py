@@ -59,6 +59,9 @@ FORMS = {
     "#[Mark(n: 2)]\nfunction run(#[SensitiveParameter] $m, $c) { return 2 + $m; }",
     "match and arrows": "<?php\nfunction run($m, $c) { $f = fn($x) => match(true) { $x > 0 => 2, default => 0 }; return $f(1) + $m; }",
     "goto and halt": "<?php\nfunction run($m, $c) { goto end; end: return 2 + $m; }\n__halt_compiler(); <?php not PHP {",
+    "methods with names of keywords": "<?php\nclass K { const NAMESPACE = 1; function namespace() { return $this->global(); }\n"
+    "  function global() { return self::use(); } static function use() { return 2; } function trait() {} function class_() {} }\n"
+    "function run($m, $c) { return (new K)->namespace() * K::NAMESPACE + $m; }",
     "functions like classes": "<?php\nfunction date_($x) { return 2; }\nfunction exception() { return date_(1); }\n"
     "function run($m, $c) { return exception() + $m; }",
 }
@@ -202,6 +205,20 @@ def test_files_are_required_in_every_way(host: TextHost) -> None:
     for way in ("require 'helper.php';", "require_once(__DIR__ . '/helper.php');", "include __DIR__ . '/helper.php';"):
         slot = host.module(f"<?php\n{way}\nrequire 'lib/auto/Thing.php';{run}", files=files)
         assert slot.run([0]) == [["deep1", "deep1", "deep", "deep"]], slot.errors
+
+
+def test_an_autoloader_gets_the_names_that_the_files_have(host: TextHost) -> None:
+    files = {
+        "src/Shop/Price.php": "<?php\nnamespace App\\Shop;\nfinal class Price { static function of($x) { return 2 * $x; } }"
+    }
+    code = (
+        "<?php\nuse App\\Shop\\Price;\nspl_autoload_register(function ($class) {\n"
+        "  $file = __DIR__ . '/src/' . str_replace(['App\\\\', '\\\\'], ['', '/'], $class) . '.php';\n"
+        "  if (is_file($file)) require $file;\n});\nfunction run($m, $c) { return [Price::of($m), class_exists('App\\None')]; }"
+    )
+    assert [host.module(code, files=files).run([4]) for _ in range(2)] == [[[8, False]]] * 2
+    error = host.failure(code.replace("Price::of($m)", "new App\\Gone"), files=files)
+    assert error["message"].startswith('Class "App\\Gone" not found')
 
 
 def test_the_files_of_an_unloaded_module_are_gone(host: TextHost) -> None:

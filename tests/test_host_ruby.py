@@ -1,4 +1,5 @@
 """What conformance does not say of the ruby host: Ruby's own values, files beside a module, errors, forks, prints."""
+# ruff: noqa: E501  (the texts of modules)
 
 from __future__ import annotations
 
@@ -150,6 +151,29 @@ def test_files_are_required_beside_the_module(host: TextHost) -> None:
         assert slot.run([0]) == [["deepdata", times, "m.rb", True]], way
     with_others = host.module("def run(m, c) = [defined?(Deep), defined?(TIMES), respond_to?(:help, true)]")
     assert with_others.run([0]) == [[None, None, False]]
+
+
+def test_files_may_require_each_other_and_classes_have_names(host: TextHost) -> None:
+    files = {"a.rb": "require_relative 'b'\nA = 1\n", "b.rb": "require_relative 'a'\nrequire_relative 'm'\nB = 2\n"}
+    code = (
+        "require_relative 'a'\nPoint = Struct.new(:x)\ninclude Comparable\nusing(Module.new { refine(Integer) { def twice = 2 * self } })\n"
+        "def run(m, c)\n  return m.nothing if m == 1\n  [A, B, Marshal.load(Marshal.dump(Point.new(m))).x, 4.twice, is_a?(Comparable)]\nend"
+    )
+    one, two = host.module(code, files=files), host.module(code.replace("nothing", "Point.new(2).zz"), files=files)
+    assert one.run([7]) == two.run([7]) == [[1, 2, 7, 8, True]]
+    host.unload(one)
+    assert two.run([8, 1]) == [[1, 2, 8, 8, True]]
+    assert "Flow::" not in str(two.errors[0].info)
+
+
+def test_a_top_level_shares_its_variables_and_methods_with_the_handlers(host: TextHost) -> None:
+    code = (
+        "# frozen_string_literal: true\nprivate\n\ndef count = @count += 1\ndef find(x) = 'found'\ndef name = 'own name'\n"
+        "@count = 0\ncount\nTABLE = [find(1), name]\ndef run(m, c) = [count, TABLE, 'x'.frozen?, self.class == Module]\n"
+    )
+    slots = [host.module(code) for _ in range(2)]
+    assert [slot.run([0, 0])[1] for slot in slots] == [[3, ["found", "own name"], True, True]] * 2
+    host.unload(slots[0])
 
 
 def test_the_files_of_an_unloaded_module_are_gone(host: TextHost) -> None:

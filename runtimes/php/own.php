@@ -79,6 +79,13 @@ final class Own {
         return self::known(\enum_exists(...), $space, $enum, $autoload);
     }
 
+    public static function _spl_autoload_register(
+        string $space, ?callable $callback = null, bool $throw = true, bool $prepend = false,
+    ): bool {
+        $load = fn ($class) => str_starts_with($class, "$space\\") ? $callback(substr($class, strlen($space) + 1)) : null;
+        return \spl_autoload_register($callback ? $load : null, $throw, $prepend);
+    }
+
     public static function _pcntl_fork(string $space): int {
         $child = \pcntl_fork();
         if ($child === 0) Host::$host->leave();

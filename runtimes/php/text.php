@@ -49,7 +49,7 @@ final class Text {
                 if ($this->text($next) === '&') $next = $this->next($next);
                 if ($scope !== 'class' && $this->is($next, T_STRING)) $this->declare('function', $space, $next);
                 $pending = 'function';
-            } elseif ($token->is([T_CLASS, T_INTERFACE, T_TRAIT, T_ENUM]) && !$this->is($this->next($at, -1), T_DOUBLE_COLON)) {
+            } elseif ($token->is([T_CLASS, T_INTERFACE, T_TRAIT, T_ENUM]) && !$this->isName($at)) {
                 if ($this->is($next, T_STRING)) $this->declare('class', $space, $next);
                 $pending = 'class';
             } elseif ($token->is(T_CONST) && $scope === 'top') {
@@ -137,9 +137,9 @@ final class Text {
             if (isset($this->new[$at])) continue;
             $top = $calls ? $calls[array_key_last($calls)] : ['', 0, false];
             if ($token->is(['"', T_START_HEREDOC, T_END_HEREDOC])) $isText = !$isText;
-            elseif ($token->is(T_NAMESPACE)) $this->namespace($at, $source, $binding);
+            elseif ($token->is(T_NAMESPACE) && !$this->isName($at)) $this->namespace($at, $source, $binding);
             elseif ($token->is(T_USE) && $this->isImport($at)) $this->import($at, $source);
-            elseif ($token->is(T_GLOBAL)) $this->global($at, $source);
+            elseif ($token->is(T_GLOBAL) && !$this->isName($at)) $this->global($at, $source);
             elseif ($token->is('$GLOBALS') && !$isText) $this->new[$at] = "\\Flow\\Own::\$globals['$source->space']";
             elseif ($token->is([T_STRING, T_NAME_FULLY_QUALIFIED])) $this->name($at, $source);
             elseif ($token->is(T_CONSTANT_ENCAPSED_STRING)) $this->literal($at, $source, $top);
@@ -156,6 +156,7 @@ final class Text {
         return [$isCall ? strtolower(ltrim($this->text($before), '\\')) : '', 0, false];
     }
 
+    private function isName(int $at): bool { return $this->is($this->next($at, -1), [T_DOUBLE_COLON, T_FUNCTION, T_CONST]); }
     private function isMember(int $at): bool { return $this->is($this->next($at, -1), self::MEMBER); }
 
     private function isCallable(array $top): bool { // what such an argument is for

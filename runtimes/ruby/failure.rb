@@ -45,7 +45,7 @@ module Flow
       [own(path), line] if path
     end
 
-    def own(text) = Flow.shown(text).gsub(@folder, "").gsub(/#<Flow::Space:0x\h+>::/, "")
+    def own(text) = Flow.shown(text).gsub(@folder, "").gsub(/\bFlow::Module\d+::/, "")
 
     def hint # what to do about it
       file = message[/ (?:-|--) (.+)\z/m, 1] # where Ruby puts it

@@ -4,22 +4,31 @@ require_relative "context"
 module Flow
   MAX_UNWIRED = 64 # ports of a slot that are named
   HANDLERS = %i[run start stop migrate].freeze
+  SCOPE = ->(code) { code.module_eval("binding") } # not in a method: a module may begin with `using`
   FOLDER = File.join(Dir.pwd, ".modules") # in the host's private folder
 
-  # The Ruby module that a module's files are loaded into: nobody else sees their constants and methods. Its files are
-  # beside each other in a folder; Kernel's methods, as the files call them, find them there.
-  class Space < Module
-    attr_reader :folder
+  # A module's files: beside each other in a folder, and evaluated in a Ruby module of their own, so that nobody else sees
+  # their constants and methods. It extends itself: what a file does at its top level has the methods, and the instance
+  # variables, that its handlers have. Kernel's methods, as the files call them, find files beside them.
+  class Space
+    attr_reader :folder, :code
 
     @@count = 0 # of loads
 
     def initialize
-      super
-      @folder, @loaded, space = "#{FOLDER}/#{@@count += 1}/", {}, self
-      define_method(:require) { |name| space.require(name) }
-      define_method(:require_relative) { |name| space.require(File.expand_path(name, "#{caller_locations(1, 1)[0].path}/..")) }
-      define_method(:load) { |name, *wrap| (file = space.find(name)) ? Kernel.load(file, space) : super(name, *wrap) }
-      private :require, :require_relative, :load
+      @name, @folder, @loaded, @code = "Module#{@@count += 1}", "#{FOLDER}/#{@@count}/", {}, Module.new
+      Flow.const_set(@name, @code) # its classes have names: Marshal wants them
+      @code.extend(@code, finders)
+    end
+
+    def finders
+      space = self
+      Module.new do
+        define_method(:require) { |name| space.require(name) }
+        define_method(:require_relative) { |name| space.require(File.expand_path(name, "#{caller_locations(1, 1)[0].path}/..")) }
+        define_method(:load) { |name, *wrap| (file = space.find(name)) ? space.evaluate(file) : super(name, *wrap) }
+        private :require, :require_relative, :load
+      end
     end
 
     def place(name, text)
@@ -32,17 +41,27 @@ module Flow
 
     def make(folder) = File.directory?(folder) || (make(File.dirname(folder)) && Dir.mkdir(folder))
 
-    def remove(path = @folder.chomp("/"))
-      return File.unlink(path) unless File.directory?(path) && !File.symlink?(path)
-      Dir.each_child(path) { |name| remove(File.join(path, name)) }
-      Dir.rmdir(path)
+    def unload
+      Flow.send(:remove_const, @name)
+      remove(@folder.chomp("/"))
     rescue SystemCallError # what the module has made there and locked stays until the host ends
       nil
     end
 
-    def require(name)
-      return Kernel.require(name) unless (file = find(name))
-      !@loaded[file] && (@loaded[file] = Kernel.load(file, self))
+    def remove(path)
+      return File.unlink(path) unless File.directory?(path) && !File.symlink?(path)
+      Dir.each_child(path) { |name| remove(File.join(path, name)) }
+      Dir.rmdir(path)
+    end
+
+    def require(name) = (file = find(name)) ? once(file) : Kernel.require(name)
+    def evaluate(file) = SCOPE.call(@code).eval(File.read(file), file, 1) || true
+
+    def once(file) # files may require each other
+      !@loaded[file] && (@loaded[file] = true) && evaluate(file)
+    rescue Exception
+      @loaded.delete(file)
+      raise
     end
 
     def find(name) # the file of this module's that it names, by its path or from a folder in $LOAD_PATH
@@ -68,15 +87,15 @@ module Flow
 
     def run # its top level
       @load["files"].each { |name, text| @space.place(name, text) }
-      Kernel.load(@space.place(@load["name"], @load["code"]), @space)
-      @space.send(:public, *HANDLERS & @space.private_instance_methods(false))
-      @code = Object.new.extend(@space)
+      @code = @space.code
+      @space.once(@space.place(@load["name"], @load["code"]))
+      @code.module_eval { public(*HANDLERS & private_instance_methods(false)) }
       raise LoadError, "it defines neither run nor start" unless @code.respond_to?(:run) || @code.respond_to?(:start)
     end
 
     def function(name) = @code.respond_to?(name) ? @code.method(name) : nil
 
-    def unload = @space.remove
+    def unload = @space.unload
 
     def wire(wires)
       @in = wires["in"]
