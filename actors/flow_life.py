@@ -28,6 +28,7 @@ from actors.messages.runner_to_session import Attached, FlowEnded
 from actors.module import ModuleActor
 from actors.module_state import ModuleState
 from actors.operation import Expect, Job, JobError, Steps
+from actors.tap import is_tap
 
 log = logging.getLogger("runner.flow")
 END_TIMEOUT_S = 15.0  # longer than a bridge lets its host take to end
@@ -115,10 +116,13 @@ class FlowLife(FlowPrepare):
         )  # fmt: skip
 
     def attach_again(self, record: FlowRecord, modules: Collection[str]) -> None:
-        """Tell feeds and sinks of these modules who their module is now."""
+        """Tell feeds and sinks of these modules who their module is now, and those of others that it has gone."""
         for attachment in (*record.feeds, *record.sinks):
             if attachment.module in modules:
                 self._attached(record, attachment)
+            elif attachment.module not in record.modules and not is_tap(attachment.wire):
+                error = f"the module {attachment.module} has been removed: nothing more comes from it"
+                self.send(attachment.actor, Attached(wire=attachment.wire, error=error))
 
     def input_wire(self, record: FlowRecord, module: str, port: str, wire: str, feeder: Any) -> None:
         """Make sure that `wire` leads from outside the flow to an in-port."""

@@ -112,7 +112,7 @@ class FlowSwitch(FlowTrial):
                 self.send(taker.modules[module], take_over)
             elif module in taker.own or module in update.difference.rewired or before.of(module) != after.of(module):
                 self.send(taker.modules[module], rewire)
-        self.attach_again(record, moving)
+        self.attach_again(record, taker.own)
 
     def _serve(self, before: Side, side: Side, *, patient: bool) -> Steps:
         """Let a side's modules work in all hosts that are not as they were; returns errors."""

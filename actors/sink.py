@@ -5,6 +5,7 @@ To its modules it is a target like any other.
 
 from __future__ import annotations
 
+import logging
 import select
 from collections import deque
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from actors.messages.system_to_actor import Ready
 from actors.outlet import Outlet
 from runtimes.frames import split
 
+log = logging.getLogger("runner")
 HIGH_BYTES = 1 << 20
 SLICE_BYTES = 256 << 10  # written in a row, then others have their turn
 
@@ -88,19 +90,24 @@ class SinkActor(BaseActor):
             self.send(message.runner, AttachSink(flow=message.flow, module=module, port=port, wire=wire))
 
     def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
-        """A module is there (or its successor is)."""
-        first = message.wire not in self.modules
+        """A module is there (or its successor is), or has gone."""
         if message.module is None:
-            self.errors.append(message.error or "")
+            self._without(message)
         else:
             assert message.gauge is not None
             self.modules[message.wire], self.gauge = message.module, message.gauge
             if self.holding:
                 self.send(message.module, HoldWire(wire=message.wire))
-        if first:
+        if self.left:
             self.left -= 1
             if not self.left:
                 self.send(self.owner, SinkReady(name=self.name, errors=tuple(self.errors)))
+
+    def _without(self, message: Attached) -> None:
+        if self.left:
+            self.errors.append(message.error or "")
+        elif self.modules.pop(message.wire, None) is not None:
+            log.warning("%s: %s", self.name, message.error)
 
     def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
         """Messages to write, in order."""

@@ -1,0 +1,81 @@
+"""Updates of modules that feeds and sinks are attached to: they come, go and come back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from actors.base import BaseActor
+from actors.sink import FlushSink, SinkActor, SinkFlushed, SinkReady, StartSink
+from tests.harness import Harness
+
+BIG = "def run(m, c):\n    return 'x' * 100_000\n"
+SMALL = "def run(m, c):\n    return m\n"
+
+
+class Owner(BaseActor):
+    """What the sink says to its session."""
+
+    def receiveMsg_StartSink(self, message: StartSink, _sender: Any) -> None:
+        self.came: list[Any] = []
+        self.sink = self.createActor(SinkActor)
+        self.send(self.sink, message)
+
+    def receiveMsg_FlushSink(self, message: FlushSink, _sender: Any) -> None:
+        self.send(self.sink, message)
+
+    def receiveMsg_SinkReady(self, message: SinkReady, _sender: Any) -> None:
+        self.came.append(message)
+
+    def receiveMsg_SinkFlushed(self, message: SinkFlushed, _sender: Any) -> None:
+        self.came.append(message)
+
+
+def module(code: str) -> dict[str, Any]:
+    return {"runtime": "python3", "code": code}
+
+
+def test_a_sink_outlives_a_module_that_it_holds(runner: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    """It is full, and holds both its modules; one is removed, then it is emptied, then the module is back."""
+    reading, writing = os.pipe()
+    both = {"a": module(SMALL), "b": module(BIG)}
+    runner.add("f", both)
+    runner.start("f")
+    owner = runner.system.createActor(Owner)
+    places = {"a.out->-o": ("a", "out"), "b.out->-o": ("b", "out")}
+    start = StartSink(flow="f", places=places, fd=writing, name="-o", runner=runner.runner)
+    runner.system.tell(owner, start)
+    came = runner.wait(lambda: getattr(runner.actor(owner), "came", None))
+    assert came == [SinkReady(name="-o", errors=())]
+    sink = runner.actor(runner.actor(owner).sink)
+    runner.send("f/b", *range(30))
+    runner.wait(lambda: sink.holding)
+    runner.add("f", {"b": module(BIG)})
+    assert list(sink.modules) == ["b.out->-o"]
+    assert "-o: the module a has been removed: nothing more comes from it" in caplog.text
+    drain(reading, lambda: runner.state("f")["modules"]["b"]["completed"] == 30 and not sink.waiting)
+    runner.add("f", both)
+    assert sorted(sink.modules) == sorted(places)
+    runner.send("f/b", *range(30))
+    runner.wait(lambda: sink.holding)
+    assert runner.module("f", "a").blocked == {"a.out->-o"}
+    runner.send("f/a", "last")
+    assert drain(reading, lambda: runner.state("f")["modules"]["a"]["completed"] == 1 and not sink.waiting)
+    runner.system.tell(owner, FlushSink(timeout_s=5))
+    runner.wait(lambda: runner.actor(owner).came[1:])
+    os.close(reading)
+    os.close(writing)
+
+
+def drain(fd: int, done: Callable[[], bool]) -> int:
+    """Read a pipe until it is done; how many lines came."""
+    os.set_blocking(fd, False)
+    lines = 0
+    while not done():
+        with contextlib.suppress(BlockingIOError):
+            lines += os.read(fd, 1 << 20).count(b"\n")
+    return lines
