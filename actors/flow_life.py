@@ -121,8 +121,7 @@ class FlowLife(FlowPrepare):
             if attachment.module in modules:
                 self._attached(record, attachment)
             elif attachment.module not in record.modules and not is_tap(attachment.wire):
-                error = f"the module {attachment.module} has been removed: nothing more comes from it"
-                self.send(attachment.actor, Attached(wire=attachment.wire, error=error))
+                self.send(attachment.actor, Attached(wire=attachment.wire, gauge=record.gauge))
 
     def input_wire(self, record: FlowRecord, module: str, port: str, wire: str, feeder: Any) -> None:
         """Make sure that `wire` leads from outside the flow to an in-port."""

@@ -48,6 +48,7 @@ class Outcome:
     bad_lines: dict[str, int] = field(default_factory=dict)  # by the name of the input
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
     state: dict[str, Any] | None = None
+    left_out: dict[str, str] = field(default_factory=dict)  # optional modules, and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,8 @@ class SessionActor(BaseActor):
         if not reply.ok:
             outcome.errors += reply.data or [reply.error]
             return
-        for module, reason in reply.data["leftOut"].items():
+        outcome.left_out = reply.data["leftOut"]
+        for module, reason in outcome.left_out.items():
             log.warning("left out %s: %s", module, reason)
         if job.mute_sources:
             self.send(job.runner, MuteSources(flow=str(flow_id)))

@@ -91,8 +91,11 @@ class SinkActor(BaseActor):
 
     def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
         """A module is there (or its successor is), or has gone."""
-        if message.module is None:
-            self._without(message)
+        if message.error is not None:
+            self.errors.append(message.error)
+        elif message.module is None:
+            if self.modules.pop(message.wire, None) is not None:
+                log.warning("%s: its module has been removed: nothing more comes on %s", self.name, message.wire)
         else:
             assert message.gauge is not None
             self.modules[message.wire], self.gauge = message.module, message.gauge
@@ -102,12 +105,6 @@ class SinkActor(BaseActor):
             self.left -= 1
             if not self.left:
                 self.send(self.owner, SinkReady(name=self.name, errors=tuple(self.errors)))
-
-    def _without(self, message: Attached) -> None:
-        if self.left:
-            self.errors.append(message.error or "")
-        elif self.modules.pop(message.wire, None) is not None:
-            log.warning("%s: %s", self.name, message.error)
 
     def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
         """Messages to write, in order."""

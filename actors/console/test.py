@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from actors.session import Endpoint
 from runtimes.conformance.values import equal
 
 TIMEOUT_S = 60.0
+LEFT_OUT = "left out"
 
 
 def run_tests(options: argparse.Namespace) -> int:
@@ -32,15 +34,16 @@ def run_tests(options: argparse.Namespace) -> int:
     if not flow.tests:
         raise UserError(f"{options.flow} carries no tests")
     signal_fd = catch_signals()
-    failed = 0
+    results: Counter[str] = Counter()
     for test in flow.tests:
-        problems = _run_test(options.state, _only_needed(flow, source.sent, test), test, signal_fd)
-        print(f"{'FAIL' if problems else 'ok'}: {test.name}")
-        for problem in problems:
-            print(f"  {problem}")
-        failed += bool(problems)
-    print(f"{len(flow.tests) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+        result, lines = _run_test(options.state, _only_needed(flow, source.sent, test), test, signal_fd)
+        results[result] += 1
+        print(f"{result}: {test.name}")
+        for line in lines:
+            print(f"  {line}")
+    left_out = f", {results[LEFT_OUT]} left out" if results[LEFT_OUT] else ""
+    print(f"{results['ok']} passed, {results['FAIL']} failed{left_out}")
+    return 1 if results["FAIL"] else 0
 
 
 def _only_needed(flow: Flow, document: dict[str, Any], test: FlowTest) -> dict[str, Any]:
@@ -60,7 +63,10 @@ def _only_needed(flow: Flow, document: dict[str, Any], test: FlowTest) -> dict[s
     }
 
 
-def _run_test(state: str | None, document: dict[str, Any], test: FlowTest, signal_fd: int) -> list[str]:
+def _run_test(
+    state: str | None, document: dict[str, Any], test: FlowTest, signal_fd: int
+) -> tuple[str, list[str]]:  # fmt: skip
+    """The result and what to say of it: a test of an optional module that this machine cannot run is left out."""
     inputs = [_memory_file(f"-i->{place}", place, messages) for place, messages in test.send.items()]
     outputs = [_memory_file(f"{place}->-o", place, []) for place in test.expect]
     try:
@@ -68,6 +74,9 @@ def _run_test(state: str | None, document: dict[str, Any], test: FlowTest, signa
             state, flow=document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=TIMEOUT_S,
             signal_fd=signal_fd, mute_sources=True,
         )  # fmt: skip
+        modules = {place.partition(".")[0] for place in (*test.send, *test.expect)}
+        if reasons := [f"{name}: {outcome.left_out[name]}" for name in sorted(modules & outcome.left_out.keys())]:
+            return LEFT_OUT, reasons
         problems = list(outcome.errors)
         problems += dead_letter_lines(outcome.dead_letters)
         for output, (place, expected) in zip(outputs, test.expect.items(), strict=True):
@@ -75,7 +84,7 @@ def _run_test(state: str | None, document: dict[str, Any], test: FlowTest, signa
     finally:
         for end in [*inputs, *outputs]:
             os.close(end.fd)
-    return problems
+    return "FAIL" if problems else "ok", problems
 
 
 def _compare(place: str, expected: list[Any], fd: int) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """The wire is there; `module` is its other end. Or `error` says why not."""
+    """The wire is there; `module` is its other end, None if that has been removed. Or `error` says why not."""
 
     wire: str
     module: ActorAddress | None = None

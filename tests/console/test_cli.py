@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -252,3 +253,17 @@ def test_an_output_that_takes_nothing_is_an_error(up: Plant, target: str) -> Non
         why = "Bad file descriptor" if target == "closed" else "No space left on device"
         said = done.stderr.replace("standard output: ", "")  # which is known of a short output only
         assert (done.returncode, said) == (1, f"runner: {why}\n"), (words, done)
+
+
+def test_a_test_of_a_module_that_cannot_run_here_is_left_out(tmp_path: Path) -> None:
+    """The flow says that it is optional; what it says of the others still counts."""
+    modules = {"a": {"runtime": "python3", "code": ECHO}, "b": {"runtime": "node", "code": "m => m", "optional": True}}
+    tests = [{"name": name, "send": {name: [1]}, "expect": {name: [1]}} for name in "ab"]
+    path = tmp_path / "f.json"
+    path.write_text(json.dumps({"id": "f", "modules": modules, "wires": [], "tests": tests}))
+    command = [*RUNNER, "--state", str(tmp_path / "state"), "test", str(path)]
+    env = {**os.environ, "PATH": "/nonexistent"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    first, second, third, last = done.stdout.splitlines()
+    assert (first, second, last) == ("ok: a", "left out: b", "1 passed, 0 failed, 1 left out"), done
+    assert third.startswith("  b: ") and done.returncode == 0

@@ -56,7 +56,7 @@ def test_a_sink_outlives_a_module_that_it_holds(runner: Harness, caplog: pytest.
     runner.wait(lambda: sink.holding)
     runner.add("f", {"b": module(BIG)})
     assert list(sink.modules) == ["b.out->-o"]
-    assert "-o: the module a has been removed: nothing more comes from it" in caplog.text
+    assert "-o: its module has been removed: nothing more comes on a.out->-o" in caplog.text
     drain(reading, lambda: runner.state("f")["modules"]["b"]["completed"] == 30 and not sink.waiting)
     runner.add("f", both)
     assert sorted(sink.modules) == sorted(places)
