@@ -68,10 +68,8 @@ class Context {
     this._unwired = 0
     this._changes = null
     this._changedBytes = 0
-    this._bytes = 0 // of all that it sends and changes, at least
-    this._weighed = 0 // outputs whose exact size is in
-    this._weight = 0
-    this._isTooLarge = false
+    this._bytes = 0 // of all that it sends and changes, at least; Infinity: too many
+    this._exact = null // {outputs, bytes}: how many outputs have been weighed, and their sum
   }
 
   get config() { return this._slot.config }
@@ -193,15 +191,16 @@ class Context {
   /** Counts exactly, so that it is too much in all the ways that a value can go. */
   _weigh() {
     const outputs = this._outputs ?? []
-    for (; this._weighed < outputs.length; this._weighed++) this._weight += Buffer.byteLength(outputs[this._weighed].text())
-    let bytes = this._weight
+    const exact = this._exact ??= { outputs: 0, bytes: 0 }
+    for (; exact.outputs < outputs.length; exact.outputs++) exact.bytes += Buffer.byteLength(outputs[exact.outputs].text())
+    let { bytes } = exact
     if (this._json !== null) bytes += sizeOf(this._json)
     if (this._changes !== null) for (const stored of this._changes.values()) bytes += stored === undefined ? 0 : stored.bytes
     if (bytes > this._slot.maxTurnBytes) throw this._overflow()
   }
 
   _overflow() {
-    this._isTooLarge = true
+    this._bytes = Infinity
     return new TurnTooLarge(`outputs of more than ${this._slot.maxTurnBytes} bytes`)
   }
 
@@ -215,12 +214,9 @@ class Context {
     other._changes = this._changes
     other._changedBytes = this._changedBytes
     other._bytes = this._bytes
-    other._weighed = this._weighed
-    other._weight = this._weight
-    other._isTooLarge = this._isTooLarge
-    this._outputs = this._json = this._changes = null
-    this._count = this._sent = this._unwired = this._changedBytes = this._bytes = this._weighed = this._weight = 0
-    this._isTooLarge = false
+    other._exact = this._exact
+    this._outputs = this._json = this._changes = this._exact = null
+    this._count = this._sent = this._unwired = this._changedBytes = this._bytes = 0
   }
 
   _idOf(index) { return `${this.messageId}/${this._slot.module}.${index}` }

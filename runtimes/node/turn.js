@@ -40,7 +40,7 @@ class Turn {
   take(context) {
     const slot = context._slot
     const isFused = context._parent !== null
-    if (context._isTooLarge) throw context._overflow()
+    if (context._bytes === Infinity) throw context._overflow()
     this._count(slot, this.isQuiet && !isFused ? 0 : 1, 0, context._sent, context._unwired, isFused ? 1 : 0)
     if (context._json !== null) {
       const port = slot.outPort

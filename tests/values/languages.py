@@ -154,7 +154,7 @@ func Run(c *flow.Context, m any) (*sent, error) {
 		return nil, err
 	}
 	result := &sent{Case: caseOf(m), V: value, Half: 0.5, More: &sent{V: []any{value}}}
-	kept = append(kept, value)
+	keep(c, value)
 	return result, nil
 }
 """,

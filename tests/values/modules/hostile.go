@@ -56,7 +56,8 @@ type named string
 type rounds []*rounds
 
 var (
-	kept  []any
+	mutex sync.Mutex           // modules of one text share these, and a source has a goroutine of its own
+	kept  = map[string][]any{} // by module
 	table = map[string]any{"prices": []any{20, map[string]any{"a": 1}}, "name": "table"}
 	one   = 1
 	odd   = map[string]func() any{
@@ -151,7 +152,7 @@ func mutate(value any, depth int) {
 	}
 	switch value := value.(type) {
 	case map[string]any:
-		if value["name"] == "table" {
+		if value == nil || value["name"] == "table" {
 			return
 		}
 		_, told := value["case"]
@@ -201,6 +202,20 @@ func saw(value any) string {
 		text = text[:200]
 	}
 	return strings.ToValidUTF8(text, "?")
+}
+
+func keep(c *flow.Context, value any) {
+	mutex.Lock()
+	defer mutex.Unlock()
+	kept[c.ModuleID()] = append(kept[c.ModuleID()], value)
+}
+
+func takeKept(c *flow.Context) []any {
+	mutex.Lock()
+	defer mutex.Unlock()
+	all := kept[c.ModuleID()]
+	delete(kept, c.ModuleID())
+	return all
 }
 
 func wrapped(number string, value any) any { return map[string]any{"case": number, "v": value} }
@@ -273,12 +288,12 @@ func act(c *flow.Context, message any) (any, error) {
 		case "saw":
 			c.Set("saw "+number, saw(message))
 		case "keep":
-			kept = append(kept, value)
+			keep(c, value)
 		case "keep_message":
-			kept = append(kept, message)
+			keep(c, message)
 		case "spoil":
-			for ; len(kept) > 0; kept = kept[1:] {
-				mutate(kept[0], 0)
+			for _, value := range takeKept(c) {
+				mutate(value, 0)
 			}
 		case "mutate":
 			mutate(value, 0)
