@@ -45,7 +45,7 @@ const isError = (value) => value instanceof Error || types.isNativeError(value)
 function read(thrown) {
   try {
     if (!isError(thrown)) return { type: nameOf(thrown), message: shown(thrown), stack: '', hint: '' }
-    const stack = String(thrown.stack || '')
+    const stack = String(thrown.stack || '').replace(/\nRequire stack:(?:\n- .*)*/g, '')
     return { type: String(typeOf(thrown)), message: messageOf(thrown), stack: stack + causesOf(thrown), hint: hintOf(thrown) }
   } catch {
     return { type: 'Error', message: 'an error that cannot be shown', stack: '', hint: '' }
