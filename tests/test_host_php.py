@@ -321,6 +321,9 @@ def test_an_error_has_the_users_frames_alone(host: TextHost) -> None:
         ("$c->send('out', new DateTime)", "DataError", "format"),
         ("Own::thing()", "Error", "Call to undefined method Own::thing()"),
         ("takes('x')", "TypeError", "takes(): Argument #1 ($x) must be of type int"),
+        ("exit", "SystemExit", "exit(0)"),
+        ("exit(3)", "SystemExit", "exit(3)"),
+        ("false or die('no database')", "SystemExit", "no database"),
         ("return match($m) {}", "UnhandledMatchError", "Unhandled match case 1"),
     ],
 )

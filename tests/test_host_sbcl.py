@@ -385,6 +385,14 @@ def test_what_is_no_error_and_not_handled_is_one(host: TextHost) -> None:
     assert (error["type"], error["message"], place(error)) == ("ALARM", "alarm 1", ("m.lisp", 4, 5))
 
 
+def test_exit_ends_the_call_alone(host: TextHost) -> None:
+    slot = host.module("(lambda (m c)\n  (when (equal m 1) (sb-ext:exit :code 3))\n  m)")
+    assert slot.run([1, 2, 1]) == [2]
+    assert [error.info["error"]["message"] for error in slot.errors] == ["(exit :code 3)"] * 2
+    assert "(exit :code 4)" in host.refused("(sb-ext:exit :code 4)")["message"]
+    assert host.stop() == 0
+
+
 # ---------------------------------------------------------------- processes and prints
 
 

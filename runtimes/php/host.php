@@ -67,6 +67,8 @@ final class Host {
         [$this->hasLeft, $this->hasPrinted, $this->lines] = [true, true, ['info' => '', 'error' => '']];
     }
 
+    public function hasLeft(): bool { return $this->hasLeft; }
+
     private function comeBack(?\Throwable $error): never {
         $what = $error ? "has failed: {$error->getMessage()}" : 'has come back: it ends here';
         fwrite(\STDERR, "a forked child of " . $this->running->load->module . " $what\n");

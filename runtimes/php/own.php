@@ -36,6 +36,12 @@ final class Own {
         return $function;
     }
 
+    // It would end the host, and all modules with it: it ends the call.
+    public static function exit(string|int $status = 0): never {
+        if (Host::$host->hasLeft()) exit($status);
+        throw new Failure('SystemExit', is_int($status) ? "exit($status)" : $status);
+    }
+
     private static function in(string $space, string $name): string { return "$space\\" . ltrim($name, '\\'); }
 
     public static function _define(string $space, string $name, mixed $value): bool {

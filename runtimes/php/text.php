@@ -142,6 +142,7 @@ final class Text {
             elseif ($token->is(T_GLOBAL) && !$this->isName($at)) $this->global($at, $source);
             elseif ($token->is('$GLOBALS') && !$isText) $this->new[$at] = "\\Flow\\Own::\$globals['$source->space']";
             elseif ($token->is([T_STRING, T_NAME_FULLY_QUALIFIED])) $this->name($at, $source);
+            elseif ($token->is(T_EXIT) && !$this->isName($at)) $this->exit($at);
             elseif ($token->is(T_CONSTANT_ENCAPSED_STRING)) $this->literal($at, $source, $top);
             elseif ($token->is(self::OPENING)) $calls[] = $this->opened($at, $top);
             elseif ($token->is([')', ']', '}'])) array_pop($calls);
@@ -192,6 +193,10 @@ final class Text {
             $isOwn = $isCall ? $source->own($name, 'function') : $source->own($name, 'class', 'constant');
             if ($isOwn) $this->new[$at] = "\\$source->space" . $this->text($at);
         }
+    }
+
+    private function exit(int $at): void { // exit; exit(1); die("text")
+        $this->new[$at] = '\\Flow\\Own::exit' . ($this->is($this->next($at), '(') ? '' : '()');
     }
 
     private function global(int $at, Source $source): void { // global $a, $b;

@@ -178,6 +178,17 @@
                 nil)
            (when *lines* (finish-lines)))))))
 
+(define-condition exit-called (serious-condition)
+  ((arguments :initarg :arguments :reader exit-arguments))
+  (:report (lambda (condition stream) (format stream "(exit~{ ~(~s~)~})" (exit-arguments condition)))))
+
+;; It would end the host, and all modules with it: it ends the call.
+(sb-int:encapsulate 'sb-ext:exit 'host
+                    (lambda (exit &rest arguments)
+                      (if (and *running* (not (left-p)))
+                          (error 'exit-called :arguments arguments)
+                          (apply exit arguments))))
+
 (defun internal-error (condition)
   "An error of the host itself ends the process with 1."
   (format sb-sys:*stderr* "sbcl host: internal error: ~a~%" (show condition))
