@@ -231,6 +231,26 @@ def test_a_stop_that_fails_says_so(host: Host, fail: str) -> None:
     assert Account().add(seen).outputs == {}
 
 
+def test_a_send_that_waits_ends_with_its_module(host: Host) -> None:
+    code = """module.exports = (m, c) => { setTimeout(async () => {
+      await c.send('out', 1).catch((error) => { console.log('ended:', error.name); throw error })
+    }, 1); setTimeout(() => console.log('waits'), 20) }"""
+    host.module(code)
+    host.ask(1)
+    assert logs(host, 1)[0][2] == "waits"
+    host.send(Kind.UNLOAD, 0, first=9)
+    texts = [text.split("\n")[0] for _, _, text in logs(host, 2)]
+    assert texts[0].endswith("is left over: ended: CreditError")
+    assert texts[1].endswith("uncaught CreditError: m0 ended before this could be sent")
+
+
+@pytest.mark.parametrize("hook", ["stop", "migrate"])
+def test_a_hook_of_which_nothing_would_run_is_an_error(host: Host, hook: str) -> None:
+    host.module(f"module.exports = (m) => m; module.exports.{hook} = function* () {{ yield 1 }}")
+    result, _ = host.call(hook, from_version=1)
+    assert result["error"]["message"] == f"{hook} is a generator: nothing of it would run"
+
+
 def test_a_source_that_cannot_be_closed_does_not_keep_stop_from_running(host: Host) -> None:
     code = """exports.start = function* () { try { for (;;) yield 1 } finally { throw new Error('closing') } }
     exports.stop = (c) => { c.send('out', 'stopped'); if (c.config) throw new Error('stopping') }"""

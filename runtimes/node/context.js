@@ -200,7 +200,7 @@ class Context {
   }
 
   _overflow() {
-    this._bytes = Infinity
+    if (!this._over) this._bytes = Infinity
     return new TurnTooLarge(`outputs of more than ${this._slot.maxTurnBytes} bytes`)
   }
 

@@ -173,12 +173,12 @@ class Engine extends Turns {
   sendOutside(slot, port, value, headers) {
     slot.checkPresent(CreditError)
     if (slot.sends.length >= MAX_WAITING_SENDS) throw new CreditError(`${MAX_WAITING_SENDS} sends of ${slot.module} wait for credit`)
-    const send = { port, value, headers, resolve: null }
+    const send = { port, value, headers, resolve: null, reject: null }
     const hasCredit = slot.credit > slot.sends.length
     slot.sends.push(send)
     this.wake(slot)
     this.schedule()
-    return hasCredit ? SENT : new Promise((resolve) => { send.resolve = resolve })
+    return hasCredit ? SENT : new Promise((resolve, reject) => { Object.assign(send, { resolve, reject }) })
   }
 
   changeOutside(slot, key, stored) {

@@ -3,7 +3,7 @@
 
 const { Context } = require('./context')
 const { isIterator } = require('./turns')
-const { describe } = require('./errors')
+const { CreditError, describe } = require('./errors')
 const { Source: Code } = require('./loader')
 const { KIND } = require('./link')
 const { prints } = require('./prints')
@@ -62,7 +62,8 @@ class Lifecycle {
       this._cutChannels(slot)
       slot.forget()
       slot.generator = null
-      slot.sends.length = 0
+      const left = slot.sends.splice(0)
+      for (const { reject } of left) if (reject !== null) reject(new CreditError(`${slot.module} ended before this could be sent`))
       if (slot.source !== null) slot.source.remove()
       engine.rewired()
     }
@@ -148,7 +149,8 @@ class Lifecycle {
       prints.slot = null
       context._over = true
     }
-    const isSource = hook === 'start' && isGenerator(result)
+    const isSource = isGenerator(result)
+    if (isSource && hook !== 'start') throw new TypeError(`${hook} is a generator: nothing of it would run`)
     const turn = new Turn(slot)
     engine.nameTurn(turn, context._id)
     turn.isQuiet = true
