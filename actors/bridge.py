@@ -58,6 +58,7 @@ class BridgeActor(Members):
         self.adding, self.died_adding = frozenset(), False
         self.deaths: deque[float] = deque()
         self.restarts = 0  # since the last COMMIT
+        self.fragile: set[int] = set()
         self.stderr.clear()
         self.stop_errors: dict[str, str] = {}
         self._start()
@@ -138,6 +139,7 @@ class BridgeActor(Members):
             self._module_log(frame)
         elif kind == Kind.FINISHED:
             self.send(self.members[frame.slot], to_module.SourceFinished(ok=self.conversation.finished(frame)))
+            self.source_worked([frame.slot])
         elif kind == Kind.PONG:
             self.conversation.pong(frame)
         else:
@@ -153,6 +155,8 @@ class BridgeActor(Members):
             self.deaths.clear()
         for slot, part in parts:
             self.send(self.members[slot], part)
+        if self.fragile:
+            self.source_worked([slot for slot, part in parts if part.pulled])
 
     def _module_log(self, frame: Frame) -> None:
         entry = bodies.entry(frame.body)
@@ -202,7 +206,9 @@ class BridgeActor(Members):
             self._tell("started", to_runner.StartFailed, errors=(error,))
         self.give_up_adding(reason)
         blamed = self.turn_seen and (self.probing is not None or len(self.serving) == 1)
-        idle = life is Life.OPEN and not self.unanswered and not self.broken_off
+        given = self.conversation.given.items()
+        self.fragile = {slot for slot, of in given if of.source and of.credit} if life is Life.OPEN else self.fragile
+        idle = life is Life.OPEN and not self.unanswered and not self.broken_off and not self.fragile
         self._restart_or_fail(reason, stderr, blamed, idle)
 
     def _restart_or_fail(self, reason: str, stderr: str, blamed: bool, idle: bool) -> None:

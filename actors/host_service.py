@@ -130,7 +130,7 @@ class Service(Probation):
         sending = {slot for slot in self.start_calls if is_update and "start" in self.hooks[slot]}
         early = {wire for slot, _, _, _, wire in self.fusable if slot in sending}
         fused = (self.fused | into - self.unfusable) & self.fusable_wires - early
-        self.fused = frozenset() if self.probation else fused
+        self.fused = frozenset() if self.probation or self.fragile else fused
         self.write_wires()
         for slot in self.plan.modules:
             call = self.start_calls.get(slot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ class Probation(HostLink):
     fusing_held: bool
     barred: frozenset[str] | None  # modules into which no wire is fused: they are debugged; None: all
     runner: ActorAddress
+    fragile: set[int]  # slots whose source was at work when the last host died, and has done nothing since
 
     def new_probation(self) -> None:
         """For a new host."""
@@ -66,11 +68,24 @@ class Probation(HostLink):
             self.suspects[message.slot] = message.left
             self.probe_next()
 
+    def source_worked(self, slots: Iterable[int]) -> None:
+        """These sources have ended a turn, or for good."""
+        if self.fragile:
+            self.fragile.difference_update(slots)
+            if self.life is Life.OPEN and not self.fragile and not self.probation:
+                self.drain_to_fuse()
+
     # fusing back: in topological order each module runs dry on its wires that are to be fused ----------------------
 
     def drain_to_fuse(self) -> None:
-        """Fuse what may be fused and is not, unless an update is under way."""
-        if self.fusing_held or self.fused == self.fusable_wires:
+        """Fuse what may be fused and is not, unless an update is under way.
+
+        Nothing is while a source is fragile: what has killed the host may be its next message, in a module fused behind
+        it. Unfused the message is that module's own, and is blamed if it does so again.
+        """
+        given = self.conversation.given
+        self.fragile = {slot for slot in self.fragile if slot in given and given[slot].source}
+        if self.fusing_held or self.fragile or self.fused == self.fusable_wires:
             return
         self.draining = deque(slot for slot in self.plan.modules if slot in self._ends)
         self._drain_next()

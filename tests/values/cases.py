@@ -81,10 +81,9 @@ class Tree:
         """By module the cases at which its process dies, once for each message of it; not what a source sends."""
         rng = random.Random(self.seed + 2)
         die: dict[str, list[str]] = {}
-        if self.has_source:
-            return die
+        names = [name for name, style in self.styles.items() if not is_source(style)]
         for _ in range(2):
-            die.setdefault(rng.choice([*self.styles]), []).append(str(rng.randrange(self.count)))
+            die.setdefault(rng.choice(names), []).append(str(rng.randrange(self.count)))
         return die
 
 
