@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import time
-import uuid
 from pathlib import Path
 
 from runtimes import locks
@@ -60,7 +59,7 @@ def _give_up(folders: list[Path], clean: int) -> None:
     for folder in folders:
         if not remove(folder, until) and folder.exists():
             with contextlib.suppress(OSError):  # another runner does the same
-                name = f"{DEAD}{uuid.uuid4().hex}"  # its own, a process number, may be needed again
+                name = f"{DEAD}{os.urandom(8).hex()}"  # its own, a process number, may be needed again
                 left.append(str(folder.rename(folder.with_name(name))))
     if left:
         command = sweep_command(left)

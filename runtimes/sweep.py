@@ -18,7 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 HOST_FOLDER, MAKING_FOLDER = "RUNNER_HOST_FOLDER", "RUNNER_MAKING_FOLDER"  # the variables
 TEMP = "tmp"  # of a host, in its folder: what its mount namespace has of it
-_MARKS = tuple(f"{name}=".encode() for name in (HOST_FOLDER, MAKING_FOLDER))
+_MARKS = tuple(f"\0{name}=".encode() for name in (HOST_FOLDER, MAKING_FOLDER))
+_OUR_MOUNTS = os.readlink("/proc/self/ns/mnt")
+_READ_BYTES = 64 << 10
 _PASSES = 100  # each finds what was forked during the one before
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -67,11 +69,12 @@ def _looked_at(pid: int, within: tuple[bytes, ...], kill: bool) -> bool:
 
 def _marks(pid: int) -> Iterator[bytes]:
     """The folders that a process is marked with."""
-    for variable in _read(f"/proc/{pid}/environ").split(b"\0"):
-        for mark in _MARKS:
-            if variable.startswith(mark):
-                yield variable.removeprefix(mark)
-    if os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
+    variables = b"\0" + _read(f"/proc/{pid}/environ")
+    for mark in _MARKS:
+        _, found, rest = variables.partition(mark)
+        if found:
+            yield rest.partition(b"\0")[0]
+    if os.readlink(f"/proc/{pid}/ns/mnt") != _OUR_MOUNTS:
         for line in _read(f"/proc/{pid}/mountinfo").splitlines():
             place = line.split(b" ", 5)[4].replace(b"\\040", b" ").replace(b"\\134", b"\\")
             if place.endswith(b"/" + TEMP.encode()):
@@ -86,8 +89,14 @@ def _is_of(pid: int, folder: bytes) -> bool:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = [part := os.read(fd, _READ_BYTES)]
+        while part:
+            parts.append(part := os.read(fd, _READ_BYTES))
+        return b"".join(parts)
+    finally:
+        os.close(fd)
 
 
 # folders -----------------------------------------------------------------------------------------------------------
