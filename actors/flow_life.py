@@ -239,7 +239,7 @@ class FlowLife(FlowPrepare):
             self.send(bridge, to_bridge.StopHost())
         answers = yield Expect((("ended", key) for key in record.plans), END_TIMEOUT_S)
         if late := [key for key in record.plans if ("ended", key) not in answers]:
-            log.error("%s: hosts that do not end: %s", record.flow.id, ", ".join(late))
+            log.error("%s: hosts that do not end: %s", record.flow.id, listed(late))
         release(record.commands)
         record.commands = {}
         return answers

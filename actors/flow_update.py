@@ -19,6 +19,7 @@ from actors.flow_prepare import release
 from actors.flow_record import FlowRecord, Version
 from actors.flow_switch import FlowSwitch
 from actors.flows.model import Flow
+from actors.flows.places import listed
 from actors.flows.plan import behind
 from actors.load import Context
 from actors.messages import runner_to_bridge as to_bridge
@@ -219,7 +220,7 @@ class FlowUpdate(FlowSwitch):
         if record.debug.hits:
             busy = []  # it does not run dry because messages are held at a breakpoint: as in a paused flow
         flow = update.old.flow
-        names = ", ".join(f"{flow.id}/{module}" for module in busy)
+        names = listed(f"{flow.id}/{module}" for module in busy)
         problem = f"nothing was committed for drain_timeout_s {flow.drain_timeout_s:g}: {names} does not come to an end"
         if busy and update.new.flow.on_stuck != "kill":
             return (f"{problem}; the version before goes on (on_stuck: kill would end its host)",)

@@ -12,6 +12,7 @@ from thespian.actors import ActorAddress, WakeupMessage
 from actors.base import BaseActor
 from actors.counted import counted
 from actors.feed import BadLines, EndFeed, FeedActor, FeedBroken, FeedReady, StartFeed
+from actors.flows.places import listed
 from actors.load import source_failure
 from actors.messages import client_to_runner as api
 from actors.messages.actor_to_sender import ActorFailed
@@ -154,7 +155,7 @@ class SessionActor(BaseActor):
         accounts = _only((yield self._call(api.Audit))).value or {}
         left = {module: row["queued"] for module, row in accounts.items() if row["queued"]}
         if left:
-            where = ", ".join(f"{count:,} at {module}" for module, count in left.items())
+            where = listed(f"{count:,} at {module}" for module, count in left.items())
             log.warning("it was ended before all messages were handled: %s", where)
         self.outcome.errors += [
             f"{sink.name}: {sink.reason}; {counted(sink.lost, 'message')} {_was(sink.lost)} not written"
