@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.harness import TOYS, Harness, running
+
+_leave = subprocess.Popen.__exit__
+
+
+def _leave_or_kill(process: subprocess.Popen[Any], kind: type[BaseException] | None, *others: Any) -> None:
+    """A test that fails, or takes too long, does not wait for the end of a process that it has not told to end."""
+    if kind is not None:
+        process.kill()
+    _leave(process, kind, *others)
+
+
+subprocess.Popen.__exit__ = _leave_or_kill  # type: ignore[method-assign, assignment]
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def end(process: subprocess.Popen[str]) -> str:
 def test_run(tmp_path: Path, runtime: str) -> None:
     flow = Watched(tmp_path, runtime)
     with flow.run("run", str(flow.file), "--watch", "-o", "m=-") as process:
-        flow.until(process, "started, 1 modules")
+        flow.until(process, "started, 1 module")
         with RunnerClient(state=flow.state) as client:
             answer = answers(client, process)
             assert next(answer) == [1, "a", 1]
@@ -164,7 +164,7 @@ def test_apply(tmp_path: Path, runtime: str) -> None:
 
 
 def connect_to(flow: Watched, process: subprocess.Popen[str]) -> RunnerClient:
-    flow.until(process, "started, 1 modules")
+    flow.until(process, "started, 1 module")
     (runner,) = live_runners(flow.state)
     return RunnerClient(socket=runner.socket)
 
