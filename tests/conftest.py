@@ -23,7 +23,7 @@ def _leave_or_kill(process: subprocess.Popen[Any], kind: type[BaseException] | N
     _leave(process, kind, *others)
 
 
-subprocess.Popen.__exit__ = _leave_or_kill  # type: ignore[method-assign, assignment]
+subprocess.Popen.__exit__ = _leave_or_kill  # type: ignore[method-assign]
 
 
 @pytest.fixture
