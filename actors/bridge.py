@@ -11,8 +11,9 @@ from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.deadlines import LOOK_S, Deadlines, Owed
 from actors.error_text import error_text
-from actors.host_link import Life, module_log
+from actors.host_link import Life
 from actors.host_members import Members
 from actors.host_process import HostProcess
 from actors.host_watch import HostWatch, Usage, usage
@@ -24,12 +25,14 @@ from actors.messages import runner_to_bridge as from_runner
 from runtimes import host_bodies as bodies
 from runtimes.frames import ALL_SLOTS, Frame, Kind, ProtocolError
 
-HELLO_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 5.0
 MAX_DEATHS = 5
 DEATHS_PERIOD_S = 10.0
 MAX_RESTARTS = 15  # without a commit: five messages in a row that kill their host
+MAX_SILENCES = 3  # without a commit: deaths of a host that did not answer in time
+_WHILE_STARTING = frozenset(("hello", "load", "wires", "start"))
+_COMMIT = int(Kind.COMMIT)  # plain: an IntEnum's member costs more to look up
 log = logging.getLogger("runner.host")
+module_log = logging.getLogger("runner.module.log")
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50}
 
 
@@ -57,7 +60,7 @@ class BridgeActor(Members):
         self.fusing_held, self.barred = message.hold_fusing, message.barred
         self.adding, self.died_adding = frozenset(), False
         self.deaths: deque[float] = deque()
-        self.restarts = 0  # since the last COMMIT
+        self.restarts = self.silences = 0  # since the last COMMIT
         self.fragile: set[int] = set()
         self.stderr.clear()
         self.stop_errors: dict[str, str] = {}
@@ -79,7 +82,7 @@ class BridgeActor(Members):
             return
         for fd in (self.host.output_fd, self.host.pid_fd, self.host.log_fd):
             self.system.watch(fd, select.EPOLLIN, self.myAddress)
-        self.wakeupAfter(HELLO_TIMEOUT_S, ("hello", self.starts))
+        self.expect("hello", "hello")
         self.watch_host(self.limits)
 
     @property
@@ -89,12 +92,14 @@ class BridgeActor(Members):
 
     def _hello(self, frame: Frame) -> None:
         self.conversation.hello(frame)
+        self.met("hello")
         self.life = Life.LOADING
         for member in self.members.values():
             self.send(member, to_module.HostUp())
 
     def _result(self, frame: Frame) -> None:
         what, slot, result = self.conversation.result(frame)
+        self.met(frame.first)
         if slot in self.members:  # else it has left meanwhile
             self._take_result(what, slot, result)
         if what in _ALL_DONE and not self.conversation.waits_for(what):
@@ -124,10 +129,13 @@ class BridgeActor(Members):
 
     def _take(self, frame: Frame) -> None:
         kind = frame.kind
-        if self.life is Life.STARTING:
+        if kind == _COMMIT:
+            self._commit(frame)
+        elif self.life is Life.STARTING:
             self._hello(frame)
         elif kind == Kind.PAUSED:
             self.conversation.paused(frame)
+            self.met(("pause", frame.slot))
             self.send(self.members[frame.slot], to_module.SlotPaused())
         elif kind == Kind.TURN:
             self.conversation.turn(frame)
@@ -142,6 +150,7 @@ class BridgeActor(Members):
             self.source_worked([frame.slot])
         elif kind == Kind.PONG:
             self.conversation.pong(frame)
+            self.met(frame.first)
         else:
             raise ProtocolError(f"{Kind(kind).name} while {self.life.name}")
 
@@ -151,7 +160,7 @@ class BridgeActor(Members):
         self.unanswered = False
         self.commits += 1
         if self.restarts and any(part.consumed or part.pulled for _, part in parts):  # it works: what was wrong is over
-            self.restarts = 0
+            self.restarts = self.silences = 0
             self.deaths.clear()
         for slot, part in parts:
             self.send(self.members[slot], part)
@@ -219,7 +228,8 @@ class BridgeActor(Members):
             while self.deaths[0] < now - DEATHS_PERIOD_S:
                 self.deaths.popleft()
         self.restarts += 1
-        if len(self.deaths) >= MAX_DEATHS or (not idle and self.restarts >= MAX_RESTARTS):
+        too_many = len(self.deaths) >= MAX_DEATHS or (not idle and self.restarts >= MAX_RESTARTS)
+        if too_many or self.silences >= MAX_SILENCES:
             lines = f"; its last words:\n{stderr}" if stderr else ""
             times = f"{self.restarts} times without progress"
             self._fail([f"{self.flow}: the host {self.plan.key} died {times}: {reason}{lines}"])
@@ -233,18 +243,38 @@ class BridgeActor(Members):
         if isinstance(message.payload, HostWatch):
             self.check_host(message.payload)
             return
+        if isinstance(message.payload, Deadlines):
+            self._look(message.payload)
+            return
         what, starts = message.payload
         if starts != self.starts:
             return
         if what == "restart" and self.life is Life.WAITING:
             self._start()
-        elif what == "hello" and self.life is Life.STARTING and self.host is not None:
-            self.killed_for = f"it said no HELLO within {HELLO_TIMEOUT_S:g} s"
-            self.host.kill()
-        elif what == "stop" and self.life is Life.STOPPING and self.host is not None:
-            log.warning("%s: the host %s did not stop within %g s: killed", self.flow, self.plan.key, STOP_TIMEOUT_S)
-            self.killed_for = f"it did not stop within {STOP_TIMEOUT_S:g} s"
-            self.host.kill()
+
+    def _look(self, deadlines: Deadlines) -> None:
+        """Whether the host is late."""
+        if deadlines is not self.deadlines or self.host is None or self.killed_for is not None:
+            return
+        said, overdue = deadlines.look(time.monotonic(), self.conversation.works)
+        for text in said:
+            log.warning("%s", text)
+        if overdue is not None:
+            self._late(self.host, overdue)
+        elif deadlines.any:
+            self.wakeupAfter(LOOK_S, deadlines)
+
+    def _late(self, host: HostProcess, owed: Owed) -> None:
+        """It does not answer: end it. What was to be started or loaded is not tried again and again."""
+        self.killed_for = f"{owed.what} took longer than {owed.seconds:g} s"
+        log.error("%s: the host %s is killed: %s", self.flow, self.plan.key, self.killed_for)
+        self.silences += 1
+        if owed.phase in _WHILE_STARTING:
+            error = f"{self.flow}: the host {self.plan.key} does not answer: {self.killed_for}"
+            self._tell("loaded", to_runner.LoadFailed, errors=(error,))
+            self._tell("started", to_runner.StartFailed, errors=(error,))
+            self.died_adding = self.died_adding or owed.phase == "load"
+        host.kill()
 
     def receiveMsg_StopHost(self, _message: from_runner.StopHost, _sender: ActorAddress) -> None:
         """Hooks, STOP, exit."""
@@ -252,7 +282,6 @@ class BridgeActor(Members):
         if self.host is None:
             self._host_ended("stopped")
             return
-        self.wakeupAfter(STOP_TIMEOUT_S, ("stop", self.starts))
         if life is not Life.OPEN:
             self.host.kill()
             return
@@ -262,6 +291,7 @@ class BridgeActor(Members):
             self._all_stopped()
 
     def _all_stopped(self) -> None:
+        self.expect("exit", "exit")
         self._write([Frame(Kind.STOP)])
 
     # others --------------------------------------------------------------------------------------------------------

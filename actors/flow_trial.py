@@ -59,6 +59,7 @@ class FlowTrial(FlowLife):
                     if before and same_host and unit is None
                     else None,
                     new=load_body(new.id, new.modules[module], new.max_turn_bytes, {}, unit),
+                    timeout_s=new.modules[module].timeout_s,
                     migrate=migrate,
                 )
             )

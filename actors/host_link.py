@@ -6,41 +6,38 @@ It knows neither what a frame means nor when a host is to be started: those are 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import select
-import sys
-import termios
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from enum import Enum, auto
 from pathlib import Path
 
 from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.base import BaseActor
+from actors.deadlines import LOOK_S, Deadlines
 from actors.host_limits import HostLimits
 from actors.host_process import HostProcess
 from actors.host_watch import WATCH_S, HostWatch
 from actors.messages import module_to_bridge as from_module
 from actors.messages.system_to_actor import Ready
 from actors.messages.to_sweeper import SweepFolders
-from actors.printed import Printed
+from actors.printed import HostLog, waiting_bytes
 from runtimes.conversation import Conversation
 from runtimes.frames import HEADER, TURN_FLAG, Decoder, Frame, Kind, ProtocolError
+from runtimes.given import Given
 
 READ_BYTES = 256 << 10
 SMALL_BYTES = 4 << 10
 MAX_IOVECS = 512
 STDERR_LINES = 20
-MAX_LINES = 500  # of the log that are written at one go: some milliseconds
-LOG_BYTES = 2 << 10
-MAX_FRAMES = 500  # but DATA, CONTEXT and ERROR, that are done at one go
-_DATA, _COMMIT = int(Kind.DATA), int(Kind.COMMIT)  # plain: an IntEnum's member costs more to look up than all else
+MAX_FRAMES = 500  # that are done at one go, besides DATA, CONTEXT and ERROR: some milliseconds
+_DATA = int(Kind.DATA)  # plain: an IntEnum's member costs more to look up than all else
 _OTHERS = (int(Kind.CONTEXT), int(Kind.ERROR))
 log = logging.getLogger("runner.host")
-module_log = logging.getLogger("runner.module.log")
 
 
 class Life(Enum):
@@ -71,6 +68,7 @@ class HostLink(BaseActor):
     flow: str
     key: str  # of the host, for people
     sweeper: ActorAddress  # gets the folders of hosts that have ended
+    names: dict[int, str]  # of the modules, by slot
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,9 +88,10 @@ class HostLink(BaseActor):
         self.writing = self.flushing = self.unanswered = self.broken_off = False
         self.decoder = Decoder()
         self.frames: Iterator[Frame] | None = None  # of what has been read, those that are not done yet
-        self.printed = Printed()
+        self.printed = HostLog(self.stderr, lambda: f"{self.flow}/{self.key}")
         self.killed_for: str | None = None
         self.commits = 0
+        self.deadlines = Deadlines()
 
     def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
         """Leave no process behind."""
@@ -132,14 +131,21 @@ class HostLink(BaseActor):
         else:
             self.host.kill()
 
+    # deadlines -----------------------------------------------------------------------------------------------------
+
+    def expect(self, key: Hashable, phase: str, name: str = "", timeout_s: float | None = None) -> None:
+        """The host owes something from now on; `timeout_s` is the module's."""
+        if self.deadlines.expect(key, phase, name, timeout_s, time.monotonic()):
+            self.wakeupAfter(LOOK_S, self.deadlines)
+
+    def met(self, key: Hashable) -> None:
+        """It has done that."""
+        self.deadlines.met(key)
+
     # the link ------------------------------------------------------------------------------------------------------
 
-    def _commit(self, frame: Frame) -> None:
-        """COMMIT: what has come before it stands, or the host breaks the protocol."""
-        raise NotImplementedError
-
     def _take(self, frame: Frame) -> None:
-        """A frame that is no part of a transaction."""
+        """A frame that is no DATA, CONTEXT or ERROR: those wait for their COMMIT."""
         raise NotImplementedError
 
     def _exited(self, host: HostProcess) -> None:
@@ -157,17 +163,23 @@ class HostLink(BaseActor):
             if frame[0] == _DATA:
                 self.unanswered = True
             if len(frames) > 1:
-                given.take(frames)
+                self._give(given, frames)
                 self._write(frames)
                 return
             if frame[0] == _DATA and frame[3] < TURN_FLAG:
                 given.messages += frame[5]
             else:
-                given.take(frames)
+                self._give(given, frames)
             if not self.queue and not self.outbox and len(frame[2]) < SMALL_BYTES:
                 self._write_one(frame)
             else:
                 self._write(frames)
+
+    def _give(self, given: Given, frames: list[Frame]) -> None:
+        given.take(frames)
+        if given.pausing:  # then PAUSE was the last one
+            slot = frames[-1].slot
+            self.expect(("pause", slot), "pause", self.names[slot])
 
     def _write_one(self, frame: Frame) -> None:
         """The short way for one small frame when nothing else is to be written: a message that goes at once."""
@@ -230,7 +242,8 @@ class HostLink(BaseActor):
             self.writing = False
             self.receiveMsg_Flush(Flush(), self.myAddress)
         elif message.fd == host.log_fd:
-            self._read_log(host)
+            if not self.printed.read(host.log_fd):
+                self.system.unwatch(host.log_fd)
         elif message.fd == host.pid_fd:
             self._exited(host)
 
@@ -261,19 +274,16 @@ class HostLink(BaseActor):
                 if kind == _DATA:
                     data_frames.append(frame)
                     size += len(frame[2])
-                elif kind == _COMMIT:
-                    transaction.grow(size)
-                    size = 0
-                    self._commit(frame)
-                    left -= 1
                 elif kind in _OTHERS:
                     others.append(frame)
                     size += len(frame[2])
                 else:
+                    transaction.grow(size)
+                    size = 0
                     self._take(frame)
                     left -= 1
-                if not left:
-                    break
+                    if not left:
+                        break
             if size:
                 transaction.grow(size)
         except ProtocolError as error:
@@ -298,22 +308,6 @@ class HostLink(BaseActor):
         self.system.unwatch(host.output_fd)
         host.kill()
 
-    def _read_log(self, host: HostProcess) -> None:
-        """A portion so small that even its lines, if they are empty, are soon logged."""
-        try:
-            data = os.read(host.log_fd, LOG_BYTES)
-        except BlockingIOError:
-            return
-        if data:
-            self._log(self.printed.feed(data))
-        else:
-            self.system.unwatch(host.log_fd)
-
-    def _log(self, lines: list[str]) -> None:
-        self.stderr.extend(lines)
-        for line in lines:
-            module_log.warning("%s/%s: %s", self.flow, self.key, line)
-
     # the end of a host ---------------------------------------------------------------------------------------------
 
     def end_host(self, host: HostProcess) -> str:
@@ -321,29 +315,15 @@ class HostLink(BaseActor):
         host.kill()  # what it has left running in its group says nothing more
         while self.frames is not None:
             self._take_frames(host)
-        left = _waiting_bytes(host.output_fd)  # whoever still writes there: no more than the pipe holds now
+        left = waiting_bytes(host.output_fd)  # whoever still writes there: no more than the pipe holds now
         while left > 0 and (size := self._read(host, min(left, READ_BYTES))):
             left -= size
             while self.frames is not None:
                 self._take_frames(host)
-        self._read_last_words(host)
+        self.printed.read_last(host.log_fd)
         for fd in (host.output_fd, host.input_fd, host.log_fd, host.pid_fd):
             self.system.unwatch(fd)
         self.host = None
         status = host.reap()
         self.sweep(host.folder)
         return status
-
-    def _read_last_words(self, host: HostProcess) -> None:
-        lines = []
-        with contextlib.suppress(BlockingIOError):
-            lines = self.printed.feed(os.read(host.log_fd, max(1, _waiting_bytes(host.log_fd))))
-        lines += self.printed.last_words()
-        if len(lines) > MAX_LINES:
-            lines = [f"... ({len(lines) - MAX_LINES} lines before the last ones)", *lines[-MAX_LINES:]]
-        self._log(lines)
-
-
-def _waiting_bytes(fd: int) -> int:
-    """How much can be read from a pipe."""
-    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)

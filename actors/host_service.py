@@ -17,7 +17,7 @@ from actors.messages import bridge_to_runner as to_runner
 from actors.messages import module_to_bridge as from_module
 from actors.messages import runner_to_bridge as from_runner
 from actors.probation import Probation
-from runtimes.frames import Frame, Kind
+from runtimes.frames import ALL_SLOTS, Frame, Kind
 from runtimes.given import Given
 
 log = logging.getLogger("runner.host")
@@ -39,6 +39,7 @@ class Service(Probation):
     def new_service(self) -> None:
         """For a new host."""
         self.hooks: dict[int, frozenset[str]] = {}
+        self.timeouts_s: dict[int, float | None] = {}  # of the modules' turns
         self.broken: dict[int, str] = {}  # slots that could not be loaded, and why
         self.started: set[int] = set()
         self.sources: set[int] = set()
@@ -53,12 +54,15 @@ class Service(Probation):
         if self.life not in RUNNING or message.slot not in self.members or message.slot in self.leaving:
             return  # the host has died meanwhile, or the module has gone
         self.suspects[message.slot] = message.suspects
+        self.timeouts_s[message.slot] = message.timeout_s
         self.conversation.given[message.slot] = Given(retry=message.retry, context=message.context)
         self.conversation.transaction.allow(message.max_turn_bytes)
         self._request("load", message.slot, Kind.LOAD, message.body)
 
     def _request(self, what: str, slot: int, kind: Kind, body: bytes = b"") -> None:
-        self._write([Frame(kind, slot, body, first=self.conversation.ask(what, slot))])
+        request = self.conversation.ask(what, slot)
+        self.expect(request, what, self.names[slot], self.timeouts_s[slot])
+        self._write([Frame(kind, slot, body, first=request)])
 
     def _all_loaded(self) -> None:
         if self.life not in RUNNING or not self.hooks.keys() >= self.members.keys():
@@ -132,6 +136,10 @@ class Service(Probation):
         fused = (self.fused | into - self.unfusable) & self.fusable_wires - early
         self.fused = frozenset() if self.probation or self.fragile else fused
         self.write_wires()
+        if self.life is Life.OPENING:
+            ping = self.conversation.ask("ping", ALL_SLOTS)
+            self.expect(ping, "wires")
+            self._write([Frame(Kind.PING, first=ping)])
         for slot in self.plan.modules:
             call = self.start_calls.get(slot)
             if call is None:

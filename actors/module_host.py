@@ -62,7 +62,7 @@ class ModuleHost(BaseActor):
         body = load_body(self.flow, self.module, self.max_turn_bytes, state.context, self.unit)
         loading = to_bridge.LoadModule(
             slot=state.slot, body=body, suspects=state.suspects, max_turn_bytes=self.max_turn_bytes,
-            retry=self.module.retry is not None, context=state.context,
+            retry=self.module.retry is not None, timeout_s=self.module.timeout_s, context=state.context,
         )  # fmt: skip
         self.send(sender, loading)
 

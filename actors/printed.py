@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import fcntl
+import logging
+import os
+import sys
+import termios
+from collections import deque
+from collections.abc import Callable, Iterator
 
 MAX_LINE_BYTES = 8 << 10
+MAX_LINES = 500  # that are logged at one go: some milliseconds
+READ_BYTES = 2 << 10  # even if they are empty lines
+log = logging.getLogger("runner.module.log")
 
 
 class Printed:
@@ -42,6 +52,43 @@ class Printed:
     def last_words(self) -> list[str]:
         """Nothing more will come at all."""
         return self.end() if self._line or self._cut else []
+
+
+class HostLog:
+    """Standard output and error of a host: read in small portions, logged, the last lines kept in `stderr`."""
+
+    def __init__(self, stderr: deque[str], name: Callable[[], str]) -> None:
+        self._stderr, self._name = stderr, name
+        self._printed = Printed()
+
+    def read(self, fd: int) -> bool:
+        """A portion; False at the end of file."""
+        try:
+            data = os.read(fd, READ_BYTES)
+        except BlockingIOError:
+            return True
+        self._log(self._printed.feed(data))
+        return bool(data)
+
+    def read_last(self, fd: int) -> None:
+        """The host has ended: what is in the pipe now, whoever still prints there."""
+        lines: list[str] = []
+        with contextlib.suppress(BlockingIOError):
+            lines = self._printed.feed(os.read(fd, max(1, waiting_bytes(fd))))
+        lines += self._printed.last_words()
+        if len(lines) > MAX_LINES:
+            lines = [f"... ({len(lines) - MAX_LINES} lines before the last ones)", *lines[-MAX_LINES:]]
+        self._log(lines)
+
+    def _log(self, lines: list[str]) -> None:
+        self._stderr.extend(lines)
+        for line in lines:
+            log.warning("%s: %s", self._name(), line)
+
+
+def waiting_bytes(fd: int) -> int:
+    """How much can be read from a pipe."""
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _text(line: bytes) -> str:

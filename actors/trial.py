@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
+from actors.deadlines import seconds
 from actors.host_link import HostLink, Life
 from actors.host_process import HostProcess
 from actors.host_watch import HostWatch
@@ -27,7 +28,6 @@ from runtimes.given import Given
 from runtimes.host_bodies import Result
 
 NICENESS = 10
-STEP_TIMEOUT_S = 60.0  # of HELLO, a load, a migrate
 
 
 class TrialActor(HostLink):
@@ -40,6 +40,7 @@ class TrialActor(HostLink):
         self.placed = message.placed
         self.load_ms: dict[str, float] = {}
         self.slots: dict[str, int] = {}
+        self.timeouts_s: dict[int, float | None] = {}
         self.hooks: dict[str, list[str]] = {}
         self.changes: dict[int, Context] = {}
         self.request = 0
@@ -70,7 +71,8 @@ class TrialActor(HostLink):
         self.send(self.runner, to_runner.TrialEnded(flow=self.flow, key=self.key, errors=errors, load_ms=self.load_ms))
 
     def _trying(self, modules: tuple[from_runner.TrialModule, ...]) -> Steps:
-        hello = yield Expect(["hello"], STEP_TIMEOUT_S)
+        self.limit_s = seconds("hello", None)
+        hello = yield Expect(["hello"], self.limit_s)
         if hello.get("hello") is None:
             return (self._why("start"),)
         errors = []
@@ -78,6 +80,7 @@ class TrialActor(HostLink):
             if module.running is not None:  # what both versions import is then no part of the new one's time
                 yield from self._ask("load", 2 * number, module.running)
             self.slots[module.module] = slot = 2 * number + 1
+            self.timeouts_s[slot] = module.timeout_s
             begun = time.monotonic() - self._waited_s()
             result = yield from self._ask("load", slot, module.new)
             self.load_ms[module.module] = (time.monotonic() - self._waited_s() - begun) * 1000
@@ -112,7 +115,8 @@ class TrialActor(HostLink):
             if what == "load":
                 self.conversation.given[slot] = Given()
             self._write([Frame(Kind.LOAD if what == "load" else Kind.CALL, slot, body, first=self.request)])
-            came = yield Expect([("result", self.request)], STEP_TIMEOUT_S)
+            self.limit_s = seconds(what, self.timeouts_s.get(slot))
+            came = yield Expect([("result", self.request)], self.limit_s)
             return came.get(("result", self.request))
         return None
 
@@ -126,7 +130,7 @@ class TrialActor(HostLink):
     def _why(self, what: str) -> str:
         doing = {"start": "its start", "load": "loading it", "migrate": "migrating its context"}[what]
         if self.host is not None:
-            return f"a {self.key} host did not end {doing} within {STEP_TIMEOUT_S:g} s"
+            return f"a {self.key} host did not end {doing} within {self.limit_s:g} s"
         last = "".join(f"\n{line}" for line in self.stderr)
         return f"a {self.key} host died while {doing}: {self.killed_for or self.status}{last}"
 
@@ -157,7 +161,9 @@ class TrialActor(HostLink):
 
     def _take(self, frame: Frame) -> None:
         conversation = self.conversation
-        if self.life is Life.STARTING:
+        if frame.kind == Kind.COMMIT:
+            self._commit(frame)
+        elif self.life is Life.STARTING:
             conversation.hello(frame)
             self.life = Life.OPEN
             self.operation.resolve("hello", True)

@@ -25,6 +25,7 @@ class LoadModule:
     suspects: int
     max_turn_bytes: int
     retry: bool
+    timeout_s: float | None
     context: Mapping[bytes, bytes]
 
 

@@ -23,6 +23,7 @@ class TrialModule:
     module: str
     running: bytes | None
     new: bytes
+    timeout_s: float | None
     migrate: tuple[int, Context] | None
 
 

@@ -135,7 +135,7 @@ class Puppet:
         body = json.loads(frame.body) if kind in (Kind.LOAD, Kind.WIRES, Kind.CALL) else None
         if kind == Kind.LOAD:
             self.modules[slot] = body
-            hooks = [hook for hook in ("start", "stop") if hook in body["code"]]
+            hooks = [hook for hook in ("start", "stop", "migrate") if hook in body["code"]]
             self.result(frame, hooks=hooks)
         elif kind == Kind.UNLOAD:
             self.modules.pop(slot, None)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +68,11 @@ def test_a_child_that_prints_without_end_does_not_hold_the_end_of_its_host(stage
     stage.chain("f", "echo")
     stage.start("f")
     puppet = stage.puppet("a")
-    for fd in (puppet.log_end, puppet.output_end):
-        os.set_blocking(fd, True)
-    with (
-        subprocess.Popen(["yes"], stdout=puppet.log_end) as prints,
-        subprocess.Popen(["yes"], stdout=puppet.output_end) as writes,
+    with (  # they wait for room, the puppet never does
+        Path(f"/proc/self/fd/{puppet.log_end}").open("w") as log,
+        Path(f"/proc/self/fd/{puppet.output_end}").open("w") as output,
+        subprocess.Popen(["yes"], stdout=log) as prints,
+        subprocess.Popen(["yes"], stdout=output) as writes,
     ):
         try:
             stage.ok(api.StopFlow, flow_id="f")
@@ -91,14 +90,13 @@ def test_a_child_that_prints_without_end_does_not_hold_the_end_of_its_host(stage
 def test_many_small_frames_are_taken_in_slices(stage: Stage, monkeypatch: pytest.MonkeyPatch, frame: Frame) -> None:
     """4,000 of them fit into one read: other actors have their turn in between."""
     slices: list[int] = []
-    for name in ("_take", "_commit"):
-        take = getattr(BridgeActor, name)
+    take = BridgeActor._take
 
-        def counting(self: BridgeActor, frame: Frame, take: Callable[..., None] = take) -> None:
-            slices[-1] += 1
-            take(self, frame)
+    def counting(self: BridgeActor, frame: Frame) -> None:
+        slices[-1] += 1
+        take(self, frame)
 
-        monkeypatch.setattr(BridgeActor, name, counting)
+    monkeypatch.setattr(BridgeActor, "_take", counting)
     take_frames = HostLink._take_frames
 
     def beginning(self: HostLink, host: Any) -> None:
@@ -110,7 +108,7 @@ def test_many_small_frames_are_taken_in_slices(stage: Stage, monkeypatch: pytest
     stage.start("f")
     slices.clear()
     stage.puppet("a").write(encode(frame) * 4000)
-    stage.wait(lambda: sum(slices) == 4000)
+    stage.wait(lambda: sum(slices) >= 4000)
     assert max(slices) <= MAX_FRAMES and len(slices) >= 4000 / MAX_FRAMES
 
 
