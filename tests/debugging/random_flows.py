@@ -147,6 +147,12 @@ class Talk:
         fed = {to for *_, to in self.wires} if self.is_tree else set()
         return [name for name, talker in self.modules.items() if not talker.length and name not in fed]
 
+    @property
+    def handlers(self) -> list[str]:
+        """The modules that get messages: not those that are sources only."""
+        fed = {to for *_, to in self.wires}
+        return sorted(name for name, talker in self.modules.items() if not talker.length or name in fed)
+
 
 def talkers(sources: bool) -> st.SearchStrategy[Talker]:
     """Any module."""

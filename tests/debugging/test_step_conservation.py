@@ -71,7 +71,8 @@ def step_through(runner: Harness, data: st.DataObject) -> None:
     flow_id = f"s{next(IDS)}"
     runner.ok(api.AddOrUpdateFlow, flow=talk.flow(flow_id))
     runner.start(flow_id)
-    for name in data.draw(st.sets(st.sampled_from(sorted(talk.modules)), max_size=2), "breakpoints"):
+    handlers = st.sampled_from(talk.handlers) if talk.handlers else st.nothing()
+    for name in data.draw(st.sets(handlers, max_size=2), "breakpoints"):
         when = data.draw(st.sampled_from(WHENS))
         runner.ok(api.SetBreakPointAtModule, flow_module_id=f"{flow_id}/{name}", when=when)
     runner.ok(api.PauseFlow, flow_id=flow_id)
