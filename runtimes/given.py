@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runtimes.frames import HELD, TURN_FLAG, Frame, Kind, ProtocolError
 
 if TYPE_CHECKING:
-    from runtimes.transaction import TurnsCommitted
+    from runtimes.turns_committed import TurnsCommitted
 
 MAX_CONTEXT_BYTES = 80 << 20  # of keys and values; hosts refuse what is over 64 MiB, each by its own measure
 _DATA, _PULL = int(Kind.DATA), int(Kind.PULL)  # plain numbers: this is the hot path

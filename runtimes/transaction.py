@@ -7,37 +7,17 @@ leaves nothing. Pure: it does not know who gets the parts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from runtimes import host_bodies as bodies
 from runtimes.frames import DELETED, HEADERS, HELD, NO_INDEX, Frame, Kind, ProtocolError
 from runtimes.given import Given
+from runtimes.turns_committed import Changes, Errors, Outputs, TurnsCommitted
 
 SLACK_BYTES = 64 << 20  # a transaction may be so much larger than the largest turn: errors, and what finished before it
 MAX_FRAMES = 1 << 20
 _CONTEXT = int(Kind.CONTEXT)  # plain numbers: this is the hot path
 _new = tuple.__new__  # half the time of TurnsCommitted(...)
-
-Outputs = Sequence[tuple[str, Frame]]
-Changes = Mapping[bytes, bytes | None]
-Errors = Sequence[Frame]
-
-
-class TurnsCommitted(NamedTuple):  # a tuple, not a dataclass: made once per transaction on the hot path
-    """A module's part of a transaction: its COMMIT numbers, its outputs with their ports, its context, its errors."""
-
-    consumed: int
-    handled: int
-    failed: int
-    pulled: int
-    sent: int
-    unwired: int
-    busy_us: int
-    fused: int
-    outputs: Outputs
-    context: Changes
-    errors: Errors
-
 
 Parts = list[tuple[int, TurnsCommitted]]
 _NO_OUTPUTS: Outputs = ()

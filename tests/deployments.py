@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from actors.console.client import RunnerClient
-from actors.deployment_folder import DeploymentFolder
+from actors.deployment.folder import DeploymentFolder
 
 TIMEOUT_S = 60.0
 RUNNER = [sys.executable, "-m", "actors.console"]

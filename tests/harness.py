@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from thespian.actors import ActorAddress
 
-from actors.base import BaseActor
 from actors.messages import client_to_runner as api
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.module_to_runner import FlowIdle
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_session import Attached, FlowEnded
 from actors.messages.session_to_runner import AttachSink, ShutDown, WatchFlow
-from actors.runner import ConfigureRunner, RunnerActor
-from actors.state_folder import RunFolder
-from actors.system import ActorSystem
+from actors.preparation.state_folder import RunFolder
+from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.system.base import BaseActor
+from actors.system.in_process import ActorSystem
 from runtimes.frames import split
 from runtimes.manifest import find_version, load_runtimes, runtime_folders
 

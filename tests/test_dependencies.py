@@ -132,7 +132,7 @@ def test_another_runner_keeps_it_too(home: Harness, packages: Path, tmp_path: Pa
 
 def test_a_second_flow_waits_for_nothing(home: Harness, packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start_both(home, packages, "python3", PYTHON)
-    monkeypatch.setattr("actors.preparation.Making", None)  # nothing is made from here on
+    monkeypatch.setattr("actors.preparation.actor.Making", None)  # nothing is made from here on
     home.add("g", {"a": {"runtime": "python3", "code": PYTHON, "dependencies": ["tinypack==2.0.0"]}})
     out = home.collect("g", "a")
     home.start("g")

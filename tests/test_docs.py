@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from actors.console.cli import _parser
-from actors.flows.deployment import read_deployment
-from actors.flows.model import FlowError
-from actors.flows.validation import check_flow
-from actors.flows.yaml_text import read_text
+from actors.definition.deployment import read_deployment
+from actors.definition.model import FlowError
+from actors.definition.validation import check_flow
+from actors.definition.yaml_text import read_text
 from actors.messages.client_to_runner import REQUESTS
-from actors.parameters import camel, parameters
+from actors.messages.parameters import camel, parameters
 from tests.harness import need
 
 ROOT = Path(__file__).parents[1]

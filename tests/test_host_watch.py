@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actors.host_limits import MORE_TASKS, HostLimits, limits_of
-from actors.host_process import HostProcess
-from actors.host_watch import HostWatch, folder_bytes, usage
+from actors.definition.limits import MORE_TASKS, HostLimits, limits_of
+from actors.host.process import HostProcess
+from actors.host.watch import HostWatch, folder_bytes, usage
 from tests.test_run import wait_for
 
 
@@ -68,8 +68,8 @@ def test_the_watch_waits_after_a_slow_sizing(tmp_path: Path, monkeypatch: pytest
         clock[0] += 1.0
         return 0, 0
 
-    monkeypatch.setattr("actors.host_watch.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("actors.host_watch.folder_bytes", slow)
+    monkeypatch.setattr("actors.host.watch.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("actors.host.watch.folder_bytes", slow)
     watch = HostWatch(os.getpid(), tmp_path, HostLimits(temp_mb=1))
     for now in (0.0, 30.0, 50.9, 51.1):
         clock[0] = now

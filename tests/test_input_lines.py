@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.input_lines import MAX_LINE_BYTES, MAX_NAMED, InputLines
+from actors.ends.input_lines import MAX_LINE_BYTES, MAX_NAMED, InputLines
 
 BOM = b"\xef\xbb\xbf"
 

@@ -128,7 +128,7 @@ def _slices(runner: Harness) -> list[float]:
     """How long the sweeper has kept the runner's thread, each time, in seconds of its processor."""
     import time
 
-    from actors.sweeper import SweeperActor
+    from actors.preparation.sweeper import SweeperActor
 
     taken = [0.0]
     sweeper = next(ref.instance for ref in runner.base.actorRegistry.values() if isinstance(ref.instance, SweeperActor))
@@ -152,10 +152,10 @@ def test_a_runner_that_ends_does_not_wait_for_a_hoard(tmp_path: Path) -> None:
         for number in range(3):
             (hoard / str(number)).touch()
         monkeypatch = pytest.MonkeyPatch()
-        monkeypatch.setattr("actors.state_folder.SWEEP_S", -1.0)
+        monkeypatch.setattr("actors.preparation.state_folder.SWEEP_S", -1.0)
         script = f'readlink /proc/$$/fd/2 >{tmp_path}/outputs; exec "$@"'
         words = lambda folders: ["/bin/sh", "-c", script, "sh", *sweep_command(folders)]  # noqa: E731
-        monkeypatch.setattr("actors.state_folder.sweep_command", words)
+        monkeypatch.setattr("actors.preparation.state_folder.sweep_command", words)
     monkeypatch.undo()
     assert not path.exists()
     os.waitpid(-1, 0)  # the process that outlives us, if we were to end

@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from actors.flows.model import FlowError
-from actors.flows.validation import check_flow
-from actors.host_limits import HOST_FILES
+from actors.definition.limits import HOST_FILES
+from actors.definition.model import FlowError
+from actors.definition.validation import check_flow
 from actors.messages import client_to_runner as api
 from runtimes.confinement.landlock import ABI_SCOPE, landlock_abi
 from tests.harness import Harness, need

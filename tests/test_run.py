@@ -198,7 +198,7 @@ def out_size(path: Path) -> int:
 
 APPLY_AT_ONCE = """
 import sys
-from actors.bridge import BridgeActor
+from actors.host.bridge import BridgeActor
 from actors.messages.bridge_to_module import TurnsCommitted
 from runtimes.transaction import Transaction
 class AtOnce(list):
@@ -219,7 +219,7 @@ sys.exit(main(sys.argv[1:]))
 
 FORGET_THE_WINDOW = """
 import sys
-from actors.module_state import ModuleState
+from actors.state.module import ModuleState
 def nothing_comes_back(self, flag):
     self.completed += self.window_messages
     self.queued -= self.window_messages
@@ -406,7 +406,7 @@ def test_an_isolated_module_has_a_host_of_its_own(tmp_path: Path) -> None:
 def test_run_imports_neither_rich_nor_jsonschema() -> None:
     code = "import sys, actors.console.cli, actors.console.run; print(*sorted(sys.modules))"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "actors.session" in modules
+    assert "actors.ends.session" in modules
     for name in ("rich", "jsonschema", "msgpack", "psutil", "asyncio"):
         assert name not in modules
 

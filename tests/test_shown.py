@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import rpc
+from actors.doors import rpc
 from actors.messages import client_to_runner as api
 from actors.messages.module_to_module import Deliver
 from actors.messages.runner_to_client import Reply
-from actors.shown import MAX_SHOWN_BYTES, MAX_SHOWN_DEPTH, View, is_nested_deeper, shown
+from actors.state.shown import MAX_SHOWN_BYTES, MAX_SHOWN_DEPTH, View, is_nested_deeper, shown
 from runtimes.frames import join
 from tests.harness import Harness
 from tests.test_ends import in_shell

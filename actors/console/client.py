@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actors.console.live_runners import LiveRunner, find_runner
+from actors.doors.unix_socket import connect
 from actors.messages.client_to_runner import REQUESTS, Command, Request
-from actors.parameters import camel
-from actors.unix_socket import connect
+from actors.messages.parameters import camel
 
 TIMEOUT_S = 60.0
 READ_BYTES = 256 << 10

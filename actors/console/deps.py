@@ -19,9 +19,9 @@ from actors.console.text import columns
 from actors.messages.client_to_runner import BadRequestError, make_request
 from actors.messages.runner_to_client import Progress, Reply
 from actors.messages.session_to_runner import ShutDown
-from actors.runner import ConfigureRunner, RunnerActor
-from actors.state_folder import RunFolder, default_state_folder
-from actors.system import ActorSystem
+from actors.preparation.state_folder import RunFolder, default_state_folder
+from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.system.in_process import ActorSystem
 
 Call = Callable[..., Any]  # method, parameters -> value; raises UserError
 UNITS = ("B", "KiB", "MiB", "GiB")

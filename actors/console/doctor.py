@@ -15,12 +15,12 @@ from typing import Any
 from actors.console.isolation import find_isolation, isolation_rows
 from actors.console.live_runners import live_runners, state_folder
 from actors.console.text import columns
-from actors.system import ActorSystem
+from actors.system.in_process import ActorSystem
 from runtimes.environments import cache_folder
 from runtimes.manifest import find_version, load_runtimes, runtime_folders
 
 PACKAGES = ("thespian", "orjson", "pyyaml", "psutil", "rich", "msgpack", "uv")
-THESPIAN = "4.0.1"  # actors/signing.py and actors/system.py know its inside
+THESPIAN = "4.0.1"  # actors/system/signing.py and actors/system/in_process.py know its inside
 PIPE_LIMITS = ("pipe-max-size", "pipe-user-pages-soft", "pipe-user-pages-hard")
 
 

@@ -10,8 +10,8 @@ import signal
 
 from actors.console.errors import UserError
 from actors.console.live_runners import state_folder
-from actors.deployment_folder import DeploymentFolder, deployments
-from actors.state_folder import sweep
+from actors.deployment.folder import DeploymentFolder, deployments
+from actors.preparation.state_folder import sweep
 
 
 def down(options: argparse.Namespace) -> int:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.console.errors import UserError
-from actors.flows.model import Flow
-from actors.flows.places import nearest
-from actors.flows.ports import port_problem
-from actors.session import Endpoint
+from actors.definition.model import Flow
+from actors.definition.places import nearest
+from actors.definition.ports import port_problem
+from actors.ends.session import Endpoint
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")

@@ -14,10 +14,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors import unix_socket
-from actors.host_limits import HostLimits
-from actors.host_process import HostProcess
-from actors.state_folder import RunFolder, hidden_places, shown_places
+from actors.definition.limits import HostLimits
+from actors.doors import unix_socket
+from actors.host.process import HostProcess
+from actors.preparation.state_folder import RunFolder, hidden_places, shown_places
 from runtimes.confinement import probe
 from runtimes.confinement.landlock import ABI_SCOPE, landlock_abi
 from runtimes.environments import cache_folder

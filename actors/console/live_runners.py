@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.console.errors import UserError
-from actors.state_folder import default_state_folder
-from actors.unix_socket import connect
+from actors.doors.unix_socket import connect
+from actors.preparation.state_folder import default_state_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from actors.flows.deployment import deployment_schema
-from actors.flows.schema import flow_schema
+from actors.definition.deployment import deployment_schema
+from actors.definition.schema import flow_schema
 
 
 def schema(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 
-MAX_SECONDS = 31_536_000  # that of actors/parameters.py, which takes longer to import than `runner --version`
+MAX_SECONDS = 31_536_000  # that of actors/messages/parameters.py, which takes longer to import than `runner --version`
 
 
 def seconds(text: str) -> float:

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 from actors.console.ends import open_ends
 from actors.console.errors import UserError
 from actors.counted import counted
+from actors.definition.model import Flow, FlowError
+from actors.definition.reading import FlowSource, read_flow_file
+from actors.definition.validation import check_flow
+from actors.ends.input_lines import MAX_NAMED
+from actors.ends.session import Endpoint, Outcome, RunFlow, SessionActor
 from actors.error_text import by_kind, error_text, more
-from actors.flows.model import Flow, FlowError
-from actors.flows.reading import FlowSource, read_flow_file
-from actors.flows.validation import check_flow
-from actors.input_lines import MAX_NAMED
-from actors.runner import ConfigureRunner, RunnerActor
-from actors.session import Endpoint, Outcome, RunFlow, SessionActor
-from actors.state_folder import RunFolder, default_state_folder
-from actors.system import ActorSystem
+from actors.preparation.state_folder import RunFolder, default_state_folder
+from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.system.in_process import ActorSystem
 from runtimes.manifest import load_runtimes, runtime_folders
 
 if TYPE_CHECKING:
     from actors.console.live import LiveTable
-    from actors.flow_watch import FlowWatch
+    from actors.ends.flow_watch import FlowWatch
 
 SHOWN_KINDS = 20
 SHOW_CURSOR = b"\x1b[?25h"
@@ -93,7 +93,7 @@ def run_embedded(state: str | None, name: Any = None, **job: Any) -> Outcome:
 
 
 def _open_door(system: ActorSystem, runner: Any, folder: Path, name: str) -> None:
-    from actors.door import open_door  # while the hosts start: the first message does not wait for it
+    from actors.doors.door import open_door  # while the hosts start: the first message does not wait for it
 
     if error := open_door(system, runner, folder, name):
         log.warning("no API: %s", error)

@@ -13,10 +13,10 @@ from typing import Any
 from actors.console.errors import UserError
 from actors.console.run import catch_signals, dead_letter_lines, run_embedded
 from actors.counted import counted
-from actors.flows.model import Flow, FlowError, FlowTest
-from actors.flows.reading import read_flow_file
-from actors.flows.validation import check_flow
-from actors.session import Endpoint
+from actors.definition.model import Flow, FlowError, FlowTest
+from actors.definition.reading import read_flow_file
+from actors.definition.validation import check_flow
+from actors.ends.session import Endpoint
 from runtimes.conformance.values import equal
 
 TIMEOUT_S = 60.0

@@ -25,17 +25,17 @@ import psutil
 from thespian.actors import ActorExitRequest, ActorSystem, ActorSystemException, WatchMessage
 from thespian.system.transport import ReceiveEnvelope
 
-from actors import signing
 from actors.console.errors import UserError
 from actors.console.live_runners import state_folder
 from actors.console.logs import configure_logging
-from actors.deployment_folder import KEY, DeploymentFolder
-from actors.dispatcher import DispatcherActor
-from actors.flows.deployment import Deployment, read_deployment
-from actors.flows.model import FlowError
+from actors.definition.deployment import Deployment, read_deployment
+from actors.definition.model import FlowError
+from actors.deployment.dispatcher import DispatcherActor
+from actors.deployment.folder import KEY, DeploymentFolder
 from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
 from actors.messages.up_to_dispatcher import Deploy, StopDeployment
-from actors.state_folder import sweep
+from actors.preparation.state_folder import sweep
+from actors.system import signing
 from runtimes.manifest import load_runtimes, runtime_folders
 
 ADMIN, DISPATCHER = "the actor system", "the dispatcher"

@@ -18,11 +18,11 @@ from actors.console.client import Outcome, RunnerClient
 from actors.console.errors import UserError
 from actors.console.live_runners import live_runners
 from actors.console.watch import open_watch
-from actors.flow_watch import Edit, FlowWatch
-from actors.flows.model import FlowError
-from actors.flows.reading import FlowSource, read_flow_file
-from actors.flows.unsupported import warnings
-from actors.flows.validation import check_flow
+from actors.definition.model import FlowError
+from actors.definition.reading import FlowSource, read_flow_file
+from actors.definition.unsupported import warnings
+from actors.definition.validation import check_flow
+from actors.ends.flow_watch import Edit, FlowWatch
 
 
 def apply(options: argparse.Namespace) -> int:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from actors.console.errors import UserError
-from actors.flow_watch import FlowWatch
-from actors.flows.reading import FlowSource
+from actors.definition.reading import FlowSource
+from actors.ends.flow_watch import FlowWatch
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from runtimes.transaction import TurnsCommitted
+from runtimes.turns_committed import TurnsCommitted
 
 __all__ = ["TurnsCommitted"]  # a module's part of a transaction, made where that is checked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal
 
-from actors.parameters import Expression, Number, Seconds, Text, camel, method_of, parameters, request_problem
+from actors.messages.parameters import Expression, Number, Seconds, Text, camel, method_of, parameters, request_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from actors.module_state import ModuleState
+    from actors.state.module import ModuleState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from thespian.actors import ActorAddress
 
-from actors.flows.hosting import HostPlan
-from actors.flows.origin import Placed
-from actors.host_limits import HostLimits
+from actors.definition.hosting import HostPlan
+from actors.definition.limits import HostLimits
+from actors.definition.origin import Placed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from thespian.actors import ActorAddress
 
-from actors.flows.model import Module
-from actors.flows.origin import Placed
+from actors.definition.model import Module
+from actors.definition.origin import Placed
 
 if TYPE_CHECKING:
-    from actors.condition import Breakpoint
-    from actors.flows.hosting import WireIn
-    from actors.gauge import Gauge
-    from actors.module_state import ModuleState
+    from actors.definition.hosting import WireIn
+    from actors.state.activity import Gauge
+    from actors.state.condition import Breakpoint
+    from actors.state.module import ModuleState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

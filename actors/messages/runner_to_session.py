@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from thespian.actors import ActorAddress
 
 if TYPE_CHECKING:
-    from actors.gauge import Gauge
+    from actors.state.activity import Gauge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

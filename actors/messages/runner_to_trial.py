@@ -7,8 +7,8 @@ from pathlib import Path
 
 from thespian.actors import ActorAddress
 
-from actors.flows.origin import Placed
-from actors.host_limits import HostLimits
+from actors.definition.limits import HostLimits
+from actors.definition.origin import Placed
 
 Context = dict[bytes, bytes]
 

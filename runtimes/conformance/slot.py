@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from runtimes.conformance.invariants import Broken, Failure, Message, require
 from runtimes.conformance.values import equal, parse, short, text_of
 from runtimes.frames import HEADERS, REDELIVERED, Frame, Kind, join
 
-if TYPE_CHECKING:
-    from runtimes.conformance.host import Host
-
 TOTALS = ("consumed", "handled", "failed", "pulled", "sent", "unwired", "busy_us", "fused")
 Fused = tuple["Slot", str, str]
+
+
+class Host(Protocol):
+    """What a slot needs of the host that it is in (host.py)."""
+
+    def send(self, frame: Frame) -> None:
+        """Write a frame."""
+
+    def ask(self, kind: Kind, slot: int, body: bytes = b"") -> int:
+        """Send a frame that has an answer; its number."""
+
+    def result(self, request: int) -> dict[str, Any]:
+        """The RESULT of a request."""
+
+    def wait(self, done: Callable[[], object], what: str, timeout_s: float = ...) -> None:
+        """Until `done()`."""
+
+    def wire_changed(self, slot: Slot) -> None:
+        """Its channels are others."""
 
 
 class Slot:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.condition import Condition, ConditionError
+from actors.state.condition import Condition, ConditionError
 
 VALUES: list[Any] = [1, 1.5, "x", None, True, [1], {"a": 1}]
 

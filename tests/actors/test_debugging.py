@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from actors.messages import client_to_runner as api
-from actors.recall import Link
-from actors.runner import RunnerActor
+from actors.runner.runner import RunnerActor
+from actors.state.recall import Link
 from tests.harness import Harness, need
 
 RUNTIMES = ["python3", "node"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from actors import mailbox
 from actors.messages import client_to_runner as api
 from actors.messages.runner_to_module import GoOn
+from actors.state import mailbox
 from tests.harness import Harness, need
 
 ECHO = "def run(m, c):\n    return m\n"
@@ -286,7 +286,7 @@ def test_ids_of_a_source_go_on_after_a_death(runner: Harness, runtime: str) -> N
 
 
 def test_a_full_store_of_dead_letters_stops_the_flow(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.flow_messages.MAX_DEAD_LETTERS", 3)
+    monkeypatch.setattr("actors.flow.letters.MAX_DEAD_LETTERS", 3)
     runner.add("f", {"a": py("def run(m, c):\n    raise ValueError(m)\n")})
     runner.start("f")
     runner.send("f/a", 1, 2, 3)

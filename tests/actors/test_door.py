@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from actors import door
-from actors.door import open_door
-from actors.unix_socket import connect, listen
+from actors.doors import door
+from actors.doors.door import open_door
+from actors.doors.unix_socket import connect, listen
 from tests.deployments import flow
 from tests.harness import Harness
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from actors.bridge import BridgeActor
+from actors.ends.tap import TapActor
+from actors.host.bridge import BridgeActor
+from actors.host.trial import TrialActor
 from actors.messages import client_to_runner as api
 from actors.messages.session_to_runner import ShutDown
-from actors.module import ModuleActor
-from actors.runner import RunnerActor
-from actors.tap import TapActor
-from actors.trial import TrialActor
+from actors.module.actor import ModuleActor
+from actors.runner.runner import RunnerActor
 from tests.harness import Harness
 
 COUNT = """

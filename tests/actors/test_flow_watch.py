@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from actors.flow_watch import SETTLE_S, Edit, FlowWatch, _is_being_written
-from actors.flows.reading import read_flow_file
+from actors.definition.reading import read_flow_file
+from actors.ends.flow_watch import SETTLE_S, Edit, FlowWatch, _is_being_written
 
 FLOW = "id: f\nmodules:\n  a: {runtime: python3, file: code/a.py, files: ['lib/**/*.py']}\n"
 
@@ -298,7 +298,7 @@ def test_a_half_written_file_is_waited_for_until_it_is_closed(
     watch: FlowWatch, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long the writer pauses; after a while that is said, once."""
-    monkeypatch.setattr("actors.flow_watch.SAY_AFTER_S", SETTLE_S)
+    monkeypatch.setattr("actors.ends.flow_watch.SAY_AFTER_S", SETTLE_S)
     with (home / "code/a.py").open("w") as file:
         file.write("half")
         file.flush()

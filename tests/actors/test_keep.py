@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from actors.console.client import RunnerClient, RunnerError
-from actors.kept_flow import KeptFlowError, read_kept
+from actors.flow.kept_file import KeptFlowError, read_kept
 from actors.messages import client_to_runner as api
 from tests.deployments import gone, plant
 from tests.harness import Harness, need, running

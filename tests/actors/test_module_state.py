@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from actors import mailbox
-from actors.effects import Drained, Failed, HoldsChanged, Probed, RetryLater, Stopped
-from actors.flows.hosting import WireIn
-from actors.module_state import ModuleState
-from actors.recall import Link
+from actors.definition.hosting import WireIn
+from actors.state import mailbox
+from actors.state.effects import Drained, Failed, HoldsChanged, Probed, RetryLater, Stopped
+from actors.state.module import ModuleState
+from actors.state.recall import Link
 from runtimes.frames import HELD, REDELIVERED, Frame, Kind, join
 
 WIRES = {"a": WireIn(0), "b": WireIn(1), "lossy": WireIn(2, lossy=True)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.operation import Expect, Job, JobError, Jobs, NotBegunError, Operation, Steps
+from actors.system.job import Expect, Job, JobError, Jobs, NotBegunError, Operation, Steps
 
 
 class Board:

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import rpc
 from actors.console import numbers
 from actors.console.cli import main
+from actors.doors import rpc
 from actors.messages import client_to_runner as api
-from actors.parameters import MAX_SECONDS, method_of, parameters, request_problem
+from actors.messages.parameters import MAX_SECONDS, method_of, parameters, request_problem
 from tests.harness import Harness
 
 BAD: list[tuple[type[api.Request], dict[str, Any], str]] = [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.signing import MAX_MESSAGE_BYTES, CappedBuffer, SignedPickle, UnsignedMessageError, make_key
+from actors.system.signing import MAX_MESSAGE_BYTES, CappedBuffer, SignedPickle, UnsignedMessageError, make_key
 from tests.deployments import Plant, listening, plant
 
 TOUCH = "import pathlib; pathlib.Path({!r}).touch()"

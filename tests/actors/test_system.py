@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
 
-from actors.base import BaseActor
 from actors.messages.runner_to_client import Reply
 from actors.messages.system_to_actor import QuietPoint, Ready
-from actors.system import MAX_SENDS_PER_SLICE, ActorSystem
+from actors.system.base import BaseActor
+from actors.system.in_process import MAX_SENDS_PER_SLICE, ActorSystem
 
 
 class Ask(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from actors.ends.tap import MAX_MESSAGES
 from actors.messages import client_to_runner as api
-from actors.tap import MAX_MESSAGES
 from tests.harness import Harness, need
 
 SOURCES = {

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import psutil
 
-from actors.deployment_folder import deployments
+from actors.deployment.folder import deployments
 from tests.deployments import RUNNER, Plant, cli, flow, gone, is_fifo_free, plant
 from tests.test_run import wait_for
 
 ASK = """
 import sys
-from actors import signing
+from actors.system import signing
 signing.install(open(sys.argv[1], "rb").read())
 from thespian.actors import ActorSystem
-from actors.dispatcher import DispatcherActor
+from actors.deployment.dispatcher import DispatcherActor
 from actors.messages.client_to_runner import ListFlows, StopFlow
 system = ActorSystem("multiprocTCPBase", capabilities={"Admin Port": int(sys.argv[2])}, transientUnique=True)
 dispatcher = system.createActor(DispatcherActor, globalName="dispatcher")

@@ -10,14 +10,14 @@ from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
-from actors.base import BaseActor
 from actors.messages import client_to_runner as api
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_session import Attached
 from actors.messages.session_to_runner import AttachFeed, AttachSink, ShutDown
-from actors.runner import ConfigureRunner, RunnerActor
-from actors.system import ActorSystem
+from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.system.base import BaseActor
+from actors.system.in_process import ActorSystem
 from tests.bench.bare_process import MODULES
 
 TIMEOUT_S = 60.0

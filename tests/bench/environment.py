@@ -16,8 +16,8 @@ from uv import find_uv_bin
 from actors.messages.client_to_runner import InstallDependencies, RemoveDependencies
 from actors.messages.runner_to_client import Reply
 from actors.messages.session_to_runner import ShutDown
-from actors.runner import ConfigureRunner, RunnerActor
-from actors.system import ActorSystem
+from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.system.in_process import ActorSystem
 from tests.bench.figures import Row, interleaved
 
 DEPENDENCIES = ["numpy==2.*"]

@@ -22,7 +22,7 @@ import actors
 from actors.console import calls
 from actors.console.errors import UserError
 from actors.console.live_runners import LiveRunner, find_runner, live_runners
-from actors.unix_socket import connect
+from actors.doors.unix_socket import connect
 from tests.deployments import RUNNER, cli, flow
 
 VERBS = [

@@ -10,8 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from actors.condition import Condition
 from actors.messages import client_to_runner as api
+from actors.state.condition import Condition
 from tests.debugging.model import Sent
 from tests.debugging.random_flows import MAX_HOPS, Talk
 from tests.harness import Harness

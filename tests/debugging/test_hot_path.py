@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from actors import condition, flow_debug, module_debug
+from actors.flow import debug as flow_debug
 from actors.messages import client_to_runner as api
-from actors.module import ModuleActor
-from actors.module_state import ModuleState
+from actors.module import debug as module_debug
+from actors.module.actor import ModuleActor
+from actors.state import condition
+from actors.state.module import ModuleState
 from tests.harness import Harness, need
 from tests.updates.feeder import feed
 

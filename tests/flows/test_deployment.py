@@ -7,8 +7,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from actors.flows.deployment import Deployment, deployment_schema, read_deployment
-from actors.flows.model import FlowError
+from actors.definition.deployment import Deployment, deployment_schema, read_deployment
+from actors.definition.model import FlowError
 
 KNOWN = ("node", "python3")
 FLOW = "id: f\nmodules:\n  a: {runtime: python3, code: 'def run(m, c): pass'}\n"

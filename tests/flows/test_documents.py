@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors.flows import graph, hosting
-from actors.flows.deployment import read_deployment
-from actors.flows.model import FlowError
-from actors.flows.reading import read_flow_file
-from actors.flows.validation import check_flow
-from actors.flows.yaml_text import read_text
+from actors.definition import graph, hosting
+from actors.definition.deployment import read_deployment
+from actors.definition.model import FlowError
+from actors.definition.reading import read_flow_file
+from actors.definition.validation import check_flow
+from actors.definition.yaml_text import read_text
 
 FLOW = {
     "id": "f",

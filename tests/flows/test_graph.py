@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.flows.graph import (
+from actors.definition.graph import (
     feedback_wires,
     fusable_wires,
     host_groups,
@@ -16,8 +16,8 @@ from actors.flows.graph import (
     runner_order,
     without_modules,
 )
-from actors.flows.model import Flow, FlowTest, Module, Retry, Wire
-from actors.flows.validation import check_flow
+from actors.definition.model import Flow, FlowTest, Module, Retry, Wire
+from actors.definition.validation import check_flow
 
 
 def module(id: str, **fields: object) -> Module:
@@ -115,7 +115,7 @@ def test_the_order_is_that_of_the_file_where_it_can_be():
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_long_chains_and_rings_need_few_steps(backwards, monkeypatch):
-    from actors.flows import graph as module_under_test
+    from actors.definition import graph as module_under_test
 
     visited = 0
     reached = module_under_test._OnlineOrder._reached

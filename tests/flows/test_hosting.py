@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from actors.flows import hosting
-from actors.flows.model import FlowError
-from actors.flows.validation import check_flow
+from actors.definition import hosting
+from actors.definition.model import FlowError
+from actors.definition.validation import check_flow
 from actors.messages import client_to_runner as api
 from tests.harness import Harness
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.flows.origin import placed
-from actors.flows.reading import FlowSource, read_flow_file
-from actors.flows.validation import check_flow
-from actors.flows.yaml_text import read_text
+from actors.definition.origin import placed
+from actors.definition.reading import FlowSource, read_flow_file
+from actors.definition.validation import check_flow
+from actors.definition.yaml_text import read_text
 
 CODE = ["def run(m, c):", "    raise ValueError(m)", "", "# the end"]
 HEADERS = ["|", "|-", "|+", "|2", "|2-  # comment", "&x |", "!!str |", "&x\n      |"]

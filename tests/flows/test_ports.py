@@ -2,9 +2,9 @@
 
 import pytest
 
-from actors.flows.model import FlowError, Module
-from actors.flows.ports import port_problem
-from actors.flows.validation import check_flow
+from actors.definition.model import FlowError, Module
+from actors.definition.ports import port_problem
+from actors.definition.validation import check_flow
 
 
 def module(code: str = "", **fields: object) -> Module:

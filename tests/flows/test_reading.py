@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.flows.model import FlowError
-from actors.flows.reading import read_flow_file
-from actors.flows.yaml_text import read_text
+from actors.definition.model import FlowError
+from actors.definition.reading import read_flow_file
+from actors.definition.yaml_text import read_text
 
 
 def write(folder: Path, text: str, name: str = "f.yaml") -> Path:

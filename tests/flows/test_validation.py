@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.flows.model import Flow, FlowError, Module, Retry, Wire
-from actors.flows.places import Places
-from actors.flows.reading import read_flow_file
-from actors.flows.schema import flow_schema
-from actors.flows.unsupported import warnings
-from actors.flows.validation import check_flow
+from actors.definition.model import Flow, FlowError, Module, Retry, Wire
+from actors.definition.places import Places
+from actors.definition.reading import read_flow_file
+from actors.definition.schema import flow_schema
+from actors.definition.unsupported import warnings
+from actors.definition.validation import check_flow
 from runtimes.manifest import RUNTIMES_FOLDER, load_runtimes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -284,7 +284,7 @@ def test_the_defaults_of_the_schema_are_those_of_the_model(name, model):
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_example_is_valid_as_a_file_and_as_a_document(path):
-    from actors.flows.yaml_text import read_text
+    from actors.definition.yaml_text import read_text
 
     VALIDATOR.validate(read_text(path.read_text("utf-8"), path.name)[0])
     source = read_flow_file(path)
@@ -327,7 +327,7 @@ def test_what_is_taken_the_schema_takes_too_and_nothing_else_is_raised(document)
 
 
 def test_checking_flows_imports_nothing_slow():
-    code = "import sys, actors.flows.validation, actors.flows.graph; print(*sys.modules)"
+    code = "import sys, actors.definition.validation, actors.definition.graph; print(*sys.modules)"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from actors.console.isolation import Isolation, find_isolation
-from actors.door import DoorActor, open_door
+from actors.doors.door import DoorActor, open_door
 from runtimes import making
 from tests.harness import Harness, need, running
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.host_process import utf8
+from actors.host.process import utf8
 from tests.harness import Harness, need
 
 CODE = {

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import pytest
 
-from actors.host_link import Life
+from actors.host.link import Life
 from actors.messages import client_to_runner as api
 from tests.harness import Harness
 from tests.languages.available import AVAILABLE

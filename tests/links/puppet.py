@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from actors import bridge, trial
+from actors.host import bridge, trial
 from actors.messages import client_to_runner as api
 from runtimes.frames import ALL_SLOTS, HEADERS, TURN_FLAG, Decoder, Frame, Kind, encode, join, split
 from tests.harness import TIMEOUT_S, Harness

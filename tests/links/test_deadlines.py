@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from actors import bridge, deadlines, host_link
-from actors.deadlines import LIMITS, Deadlines
+from actors.host import bridge, deadlines
+from actors.host import link as host_link
+from actors.host.deadlines import LIMITS, Deadlines
 from actors.messages import client_to_runner as api
 from runtimes.frames import Frame, Kind
 from tests.links.puppet import Puppet, Stage, on_stage

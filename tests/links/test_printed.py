@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.bridge import BridgeActor
-from actors.host_link import MAX_FRAMES, HostLink
+from actors.host.bridge import BridgeActor
+from actors.host.link import MAX_FRAMES, HostLink
+from actors.host.printed import MAX_LINE_BYTES, Printed
 from actors.messages import client_to_runner as api
-from actors.printed import MAX_LINE_BYTES, Printed
 from runtimes.frames import Frame, Kind, encode
 from tests.harness import Harness
 from tests.links.puppet import Stage, on_stage

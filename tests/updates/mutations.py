@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors import module_update
-from actors.flow_update import FlowUpdate
+from actors.flow.update import FlowUpdate
+from actors.host.probation import Probation
 from actors.messages import bridge_to_module as to_module
-from actors.module_state import ModuleState
-from actors.operation import Steps
-from actors.probation import Probation
+from actors.module import update as module_update
+from actors.state.module import ModuleState
+from actors.system.job import Steps
 
 TIMEOUT_S = 60
 ROOT = Path(__file__).parents[2]

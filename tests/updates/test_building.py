@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from actors.flow_update import FlowUpdate
+from actors.flow.update import FlowUpdate
 from actors.messages import client_to_runner as api
-from actors.preparation import PreparationActor
+from actors.preparation.actor import PreparationActor
 from runtimes.environments import finished
 from tests.harness import TOYS, Harness, running
 
@@ -215,7 +215,7 @@ def test_an_optional_module_waits_for_no_library(cache: Path, tmp_path: Path, mo
 
 def test_builds_that_nobody_uses_do_not_pile_up(toys: Harness, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The two used last stay, and what a flow uses however old it is."""
-    monkeypatch.setattr("actors.environment_keeper.MAX_UNUSED_BUILDS", 2)
+    monkeypatch.setattr("actors.preparation.environment_keeper.MAX_UNUSED_BUILDS", 2)
     toys.add("old", {"a": toy(count(0))})
     toys.start("old")
     (in_use,) = finished(cache, "builds")
@@ -230,7 +230,7 @@ def test_builds_that_nobody_uses_do_not_pile_up(toys: Harness, cache: Path, monk
 
 
 def test_a_command_that_takes_too_long_is_killed(toys: Harness, gate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.preparation.MAX_COMMAND_S", 0.3)
+    monkeypatch.setattr("actors.preparation.actor.MAX_COMMAND_S", 0.3)
     toys.add("f", {"a": toy(count(1, f"# compile: read {gate}\n"))})
     reply = toys.call(api.StartFlow, flow_id="f")
     assert reply.error == "f: the modules of toy could not be compiled: it was killed: it took longer than 0.3 s"

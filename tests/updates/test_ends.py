@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from actors.base import BaseActor
-from actors.sink import FlushSink, SinkActor, SinkFlushed, SinkReady, StartSink
+from actors.ends.sink import FlushSink, SinkActor, SinkFlushed, SinkReady, StartSink
+from actors.system.base import BaseActor
 from tests.harness import Harness
 
 BIG = "def run(m, c):\n    return 'x' * 100_000\n"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.messages import client_to_runner as api
-from actors.module_state import ModuleState
+from actors.state.module import ModuleState
 from tests.harness import Harness, need
 
 COUNT = """

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from thespian.actors import ActorAddress
 
-from actors.host_link import HostLink
-from actors.host_process import HostProcess
+from actors.host.link import HostLink
+from actors.host.process import HostProcess
 from actors.messages import client_to_runner as api
-from actors.runner import RunnerActor
+from actors.runner.runner import RunnerActor
 from runtimes.frames import Frame, Kind
 from tests.harness import Harness, need
 from tests.updates.feeder import feed

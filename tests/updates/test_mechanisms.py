@@ -8,7 +8,7 @@ import pytest
 
 from actors.messages import client_to_runner as api
 from actors.messages.bridge_to_module import TurnsCommitted
-from actors.runner import RunnerActor
+from actors.runner.runner import RunnerActor
 from runtimes.frames import Frame, Kind
 from tests.harness import Harness, need
 

@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 import pytest
 
-from actors import module_host
-from actors.bridge import BridgeActor
+from actors.host.bridge import BridgeActor
 from actors.messages import client_to_runner as api
-from actors.runner import RunnerActor
+from actors.module import host as module_host
+from actors.runner.runner import RunnerActor
 from tests.harness import Collector, Harness, need
 
 FOLDER = Path(__file__).parent / "refused"

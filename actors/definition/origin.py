@@ -1,0 +1,72 @@
+"""Where inline code stands in the flow file: its errors name that place, as if it were a file's. Pure.
+
+A document's `origin`, which the client writes, says so. It is no part of a module: one that only moved in the file is
+unchanged, and the lines of its errors are those of the file as it was read last.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.definition.model import Flow
+    from actors.definition.places import Places
+
+# In a stack, of the file {}, with an extension if the language needs one: `x:3:5`, `x", line 3`, `x(3)`.
+_PLACE = r"(?<![\w./-])({}(?:\.\w+)?)(:|\", line |\()(\d+)(?::(\d+))?"
+
+
+Placed: TypeAlias = (
+    "Callable[[str, dict[str, Any]], dict[str, Any]]"  # of a module's id and an ERROR: that ERROR, placed
+)
+
+
+def origin_of(document: dict[str, Any], places: Places) -> dict[str, Any] | None:
+    """Of a document that was read from a file: the file, and for inline code its first line and the columns before it.
+
+    The columns are left out if the lines of the code are no lines of the file. None: there is no inline code.
+    """
+    code = {}
+    modules = document.get("modules")
+    for module in modules if isinstance(modules, dict) else ():
+        path = ("modules", module, "code")
+        if path in places.blocks:
+            line, columns = places.blocks[path]
+            code[module] = {"line": line, "columns": columns}
+        elif path in places.marks:
+            code[module] = {"line": places.marks[path][0]}
+    return {"file": places.file, "code": code} if code else None
+
+
+def placed(flow: Flow, module_id: str, error: dict[str, Any]) -> dict[str, Any]:
+    """An ERROR of the protocol with the places of inline code in the flow file's lines."""
+    origin = flow.document.get("origin", {"code": {}})
+    module, block = flow.modules.get(module_id), origin["code"].get(module_id)
+    if module is None or block is None:
+        return error
+    error = dict(error)
+    first, columns = block["line"], block.get("columns")
+    name = re.escape(module.name)
+    file = error.get("file") or ""
+    if re.fullmatch(rf"{name}(\.\w+)?", file) and file not in module.files:
+        error["file"] = origin["file"]
+        if columns is None:
+            error["line"] = first
+            error.pop("column", None)
+        elif error.get("line"):
+            error["line"] += first - 1
+            if error.get("column"):
+                error["column"] += columns
+    if error.get("stack") and columns is not None:
+
+        def moved(found: re.Match[str]) -> str:
+            if found[1] in module.files:
+                return found[0]
+            column = f":{int(found[4]) + columns}" if found[4] else ""
+            return f"{origin['file']}{found[2]}{int(found[3]) + first - 1}{column}"
+
+        error["stack"] = re.sub(_PLACE.format(name), moved, error["stack"])
+    return error

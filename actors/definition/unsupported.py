@@ -1,0 +1,42 @@
+"""What a flow may say and this version does not do: refused where it would be wrong to go on, else warned of. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from actors.definition.model import Wire
+from actors.definition.places import FieldPath, dotted
+from actors.definition.schema import Problem
+
+_REFERENCE = re.compile(r"\$\{(?:env|file):[^}]*\}")
+
+
+def delivery_problems(path: FieldPath, wire: Wire) -> Iterator[Problem]:
+    """Until state is durable: remove this function then."""
+    if wire.delivery == "disk":
+        text = "disk delivery needs durable state, which this version does not have yet; use memory."
+        yield Problem((*path, "delivery"), f"{dotted((*path, 'delivery'))}: {text}")
+
+
+def reference_problems(path: FieldPath, raw: dict[str, Any]) -> Iterator[Problem]:
+    """Until secrets are resolved: a module would get the reference itself, and take it for the password."""
+    waiting = [((*path, name), raw[name]) for name in ("config", "env") if name in raw]
+    while waiting:
+        where, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [((*where, key), item) for key, item in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*where, index), item) for index, item in enumerate(value)]
+        elif isinstance(value, str) and (found := _REFERENCE.search(value)):
+            yield Problem(where, f"{dotted(where)}: {found[0]} is not replaced by what it names yet; write the value.")
+
+
+def warnings(document: dict[str, Any]) -> list[str]:
+    """Sentences about fields of a checked flow that have no effect."""
+    said = ["`tracing` has no effect yet"] if document.get("tracing") else []
+    return said + [
+        f"{dotted(('modules', module, 'runner'))} has no effect yet: every module runs in the runner of its flow"
+        for module, raw in document["modules"].items() if raw.get("runner") is not None
+    ]  # fmt: skip

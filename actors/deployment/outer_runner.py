@@ -1,0 +1,183 @@
+"""The process of a runner under `runner up`: an actor between processes that turns a whole in-process system.
+
+Its one descriptor is the inner system's epoll, so both systems turn in one thread. Requests that come as actor
+messages go to the inner Runner actor, whose replies go back out; the same API is on a Unix socket (doors/door.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from thespian.actors import ActorAddress, ActorExitRequest, WatchMessage
+
+from actors.doors.door import open_door
+from actors.messages.client_to_runner import Request
+from actors.messages.dispatcher_to_runner import HostRunner, RelayRequest, StopRunner
+from actors.messages.runner_to_client import Progress, Reply
+from actors.messages.runner_to_dispatcher import RunnerHosted, RunnerStopped
+from actors.messages.session_to_runner import ShutDown
+from actors.preparation.state_folder import RunFolder
+from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.system.base import BaseActor
+from actors.system.in_process import ActorSystem
+from actors.system.outer import OuterActor
+from runtimes.manifest import find_versions, load_runtimes, runtime_folders
+
+SLICE_S = 0.02  # then the outer system has its turn
+STOP_TIMEOUT_S = 30.0
+log = logging.getLogger("runner")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carry:
+    """For the porter: send `request` to `runner`; `done` gets the reply."""
+
+    request: Request | ShutDown
+    runner: ActorAddress
+    done: Callable[[Reply], None]
+
+
+class PorterActor(BaseActor):
+    """Inside the in-process system: asks the Runner actor on behalf of the outside."""
+
+    def receiveMsg_Carry(self, message: Carry, _sender: ActorAddress) -> None:
+        """A request comes in."""
+        self._carried: dict[str, Carry] = getattr(self, "_carried", {})
+        self._carried[message.request.request_id] = message
+        self.send(message.runner, message.request)
+
+    def receiveMsg_Progress(self, message: Progress, _sender: ActorAddress) -> None:
+        """Nobody outside asks for it yet: it is in the log."""
+
+    def receiveMsg_Reply(self, message: Reply, _sender: ActorAddress) -> None:
+        """A reply goes out."""
+        self._carried.pop(message.request_id).done(message)
+
+
+class OuterRunner(OuterActor):
+    """Between the two systems."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.system: ActorSystem | None = None
+        self.count = 0
+        self.stopped = False
+        self.errors: tuple[str, ...] = ()
+        self.stopper: ActorAddress | None = None
+
+    def receiveMsg_HostRunner(self, message: HostRunner, sender: ActorAddress) -> None:
+        """Make the in-process system."""
+        try:
+            self.folder = RunFolder(Path(message.state))
+        except OSError as error:
+            self.send(sender, RunnerHosted(pid=os.getpid(), error=f"{message.state}: {error.strerror}"))
+            return
+        runtimes = load_runtimes(runtime_folders())
+        find_versions(runtimes[id] for id in message.runtimes or runtimes if id in runtimes)
+        self.system = ActorSystem()
+        self.parent_fd = os.pidfd_open(os.getppid())
+        # Readable while inner messages are pending: the epoll alone does not tell.
+        self.busy_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.watched = [self.system.base.fileno(), self.busy_fd, self.parent_fd]
+        self.runner = self.system.createActor(RunnerActor)
+        configure = ConfigureRunner(
+            run_folder=self.folder.path, name=message.name, runtimes=message.runtimes, kept=Path(message.kept)
+        )  # fmt: skip
+        self.system.tell(self.runner, configure)
+        self.porter = self.system.createActor(PorterActor)
+        problem = open_door(self.system, self.runner, self.folder.path, message.name)
+        self.send(sender, RunnerHosted(pid=os.getpid(), error=problem))
+
+    # between the systems -------------------------------------------------------------------------------------------
+
+    def handled(self) -> None:
+        """Turn the inner system for a while."""
+        if self.system is None:
+            return
+        base, until = self.system.base, time.monotonic() + SLICE_S
+        base.turn()
+        while base.busy and time.monotonic() < until:
+            base.turn()
+        if base.busy:
+            os.eventfd_write(self.busy_fd, 1)
+        if self.stopped:
+            self._close()
+
+    def receiveMsg_WatchMessage(self, message: WatchMessage, _sender: ActorAddress) -> None:
+        """The inner system has something to do, or the dispatcher is dead."""
+        if self.system is None:
+            return
+        if self.busy_fd in message.ready:
+            os.eventfd_read(self.busy_fd)
+        if self.parent_fd in message.ready:
+            log.error("the dispatcher has died: the runner stops")
+            self._stop_now()
+            self.send(self.myAddress, ActorExitRequest())
+
+    def request(self, request: Request, sender: ActorAddress) -> None:
+        """Into the inner system, and the reply back out."""
+        if self.system is None:
+            self.send(
+                sender, Reply(request_id=request.request_id, ok=False, value=False, error="the runner is stopped")
+            )
+            return
+        self._carry(request, lambda reply: self.send(sender, replace(reply, request_id=request.request_id)))
+
+    def receiveMsg_RelayRequest(self, message: RelayRequest, _sender: ActorAddress) -> None:
+        """A client has asked the dispatcher."""
+        self.request(message.request, message.client)
+
+    def _carry(self, request: Any, done: Callable[[Reply], None]) -> None:
+        assert self.system is not None
+        self.count += 1
+        inner = replace(request, request_id=f"outer-{self.count}")
+        self.system.tell(self.porter, Carry(request=inner, runner=self.runner, done=done))
+
+    # the end -------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_StopRunner(self, _message: StopRunner, sender: ActorAddress) -> None:
+        """Stop in order; `handled` sees the end of it."""
+        self.stopper = sender
+        if self.system is None:
+            self.send(sender, RunnerStopped())
+        else:
+            self._shut_down()
+
+    def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
+        """The outer system goes down: there is no later."""
+        if self.system is not None:
+            self._stop_now()
+
+    def _shut_down(self) -> None:
+        def done(reply: Reply) -> None:
+            self.stopped, self.errors = True, tuple(reply.data or ())
+
+        self._carry(ShutDown(request_id=""), done)
+
+    def _stop_now(self) -> None:
+        assert self.system is not None
+        base, until = self.system.base, time.monotonic() + STOP_TIMEOUT_S
+        self._shut_down()
+        while not self.stopped and (left := until - time.monotonic()) > 0:
+            if not base.busy:
+                select.select([base.fileno()], [], [], left)
+            base.turn()
+        self._close()
+
+    def _close(self) -> None:
+        assert self.system is not None
+        self.watched = []
+        self.system.shutdown()
+        self.system = None
+        self.folder.close()
+        os.close(self.busy_fd)
+        os.close(self.parent_fd)
+        if self.stopper is not None:
+            self.send(self.stopper, RunnerStopped(errors=self.errors))

@@ -1,0 +1,1 @@
+"""How clients come in: JSON-RPC on a Unix socket."""

@@ -1,0 +1,195 @@
+"""The Feed actor: lines from a file or pipe (`-i`) into in-ports.
+
+To its modules it is a feeder like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from thespian.actors import ActorAddress
+
+from actors.ends.input_lines import MAX_NAMED, InputLines
+from actors.ends.outlet import own
+from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.module_to_runner import FlowIdle
+from actors.messages.runner_to_session import Attached
+from actors.messages.session_to_runner import AttachFeed
+from actors.messages.system_to_actor import Ready
+from actors.system.base import BaseActor
+from runtimes.frames import join
+
+READ_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFeed:
+    """Feed ports of `flow` from the descriptor `fd`, each with every line. `places`: wire -> module and port.
+
+    `name` is for errors; `raw`: a line is text, not JSON. Told to the sender: FeedReady, BadLines, FeedBroken.
+    """
+
+    flow: str
+    places: Mapping[str, tuple[str, str]]
+    fd: int
+    name: str
+    raw: bool
+    runner: ActorAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadLines:
+    """`count` lines so far were no messages; they were left out. `named`: sentences about new ones."""
+
+    name: str
+    count: int
+    named: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedReady:
+    """Attached to all places; or `errors`."""
+
+    name: str
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedBroken:
+    """The input cannot be read any further."""
+
+    name: str
+    reason: str
+
+
+class EndFeed:
+    """Read no more."""
+
+
+class ReadOn:
+    """Feed to itself: a plain file is always ready, other actors get their turn in between."""
+
+
+class FeedActor(BaseActor):
+    """Reads when its modules have room. Lines become bodies undecoded; they are only checked to be JSON."""
+
+    def receiveMsg_StartFeed(self, message: StartFeed, sender: ActorAddress) -> None:
+        """Attach to the modules."""
+        self.owner, self.name = sender, message.name
+        self.fd = own(message.fd, os.O_RDONLY)
+        self.runner, self.flow = message.runner, message.flow
+        self.modules: dict[str, ActorAddress] = {}  # by wire
+        self.errors: list[str] = []
+        self.held: set[str] = set()
+        self.lines, self.number = InputLines(message.raw), 0
+        self.told, self.next_told = 0, 10 * MAX_NAMED  # bad lines
+        self.watching = self.ended = self.reading = False
+        self.left = len(message.places)
+        for wire, (module, port) in message.places.items():
+            self.send(message.runner, AttachFeed(flow=message.flow, module=module, port=port, wire=wire))
+
+    def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
+        """A module is there (or its successor is)."""
+        first = message.wire not in self.modules
+        if message.module is None:
+            self.errors.append(message.error or "")
+        else:
+            assert message.gauge is not None
+            self.modules[message.wire], self.gauge = message.module, message.gauge
+        if first:
+            self.left -= 1
+            if not self.left:
+                self._begin()
+
+    def _begin(self) -> None:
+        self.send(self.owner, FeedReady(name=self.name, errors=tuple(self.errors)))
+        if self.errors:
+            self.ended = True
+            os.close(self.fd)
+        else:
+            self.gauge.sources += 1
+            self._read_on()
+
+    def receiveMsg_HoldWire(self, message: HoldWire, _sender: ActorAddress) -> None:
+        """A module is full: the others wait with it."""
+        self.held.add(message.wire)
+        self._unwatch()
+
+    def receiveMsg_ReleaseWire(self, message: ReleaseWire, _sender: ActorAddress) -> None:
+        """The module has room."""
+        self.held.discard(message.wire)
+        self._read_on()
+
+    def receiveMsg_EndFeed(self, _message: EndFeed, _sender: ActorAddress) -> None:
+        """The run is over; the part of a line that has come is no message."""
+        if not self.ended:
+            self._end()
+
+    def _read_on(self) -> None:
+        if self.held or self.ended or self.watching or self.reading:
+            return
+        try:
+            self.system.watch(self.fd, select.EPOLLIN, self.myAddress)
+            self.watching = True
+        except PermissionError:  # a plain file: epoll does not take it, it is always ready
+            self.reading = True
+            self.send(self.myAddress, ReadOn())
+
+    def _unwatch(self) -> None:
+        if self.watching:
+            self.watching = False
+            self.system.unwatch(self.fd)
+
+    def receiveMsg_ReadOn(self, _message: ReadOn, _sender: ActorAddress) -> None:
+        """The next portion of a plain file."""
+        self.reading = False
+        if not self.held and not self.ended:
+            self._read()
+            self._read_on()
+
+    def receiveMsg_Ready(self, _message: Ready, _sender: ActorAddress) -> None:
+        """The pipe has something."""
+        if self.watching:
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self.fd, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.send(self.owner, FeedBroken(name=self.name, reason=error.strerror or str(error)))
+            data = b""
+        self._deliver(self.lines.feed(data) if data else self.lines.end())
+        if not data:
+            self._end()
+            if self.gauge.idle:
+                self.send(self.runner, FlowIdle(flow=self.flow))
+
+    def _end(self) -> None:
+        self._unwatch()
+        os.close(self.fd)
+        self.ended = True
+        self.gauge.sources -= 1
+        self._tell_bad_lines()
+
+    def _deliver(self, lines: list[bytes]) -> None:
+        if lines:
+            body, count = join(lines), len(lines)
+            self.gauge.pending += count * len(self.modules)
+            for wire, module in self.modules.items():
+                self.send(module, Deliver(wire, body, 0, 0, count, self.number))
+            self.number += count
+        if self.lines.named or self.lines.bad_count >= self.next_told:
+            self._tell_bad_lines()
+
+    def _tell_bad_lines(self) -> None:
+        """The first ones, then when there are ten times as many, then all at the end."""
+        count, named = self.lines.bad_count, tuple(self.lines.named)
+        if count > self.told:
+            self.send(self.owner, BadLines(name=self.name, count=count, named=named))
+            self.told, self.lines.named = count, []
+            self.next_told = max(self.next_told, 10 * count)

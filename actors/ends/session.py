@@ -1,0 +1,293 @@
+"""The Session actor: the embedded default, `runner run`. Adds one flow, feeds it, and knows when it is over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from thespian.actors import ActorAddress, WakeupMessage
+
+from actors.counted import counted
+from actors.definition.places import listed
+from actors.ends.feed import BadLines, EndFeed, FeedActor, FeedBroken, FeedReady, StartFeed
+from actors.ends.sink import FlushSink, SinkActor, SinkBroken, SinkFlushed, SinkReady, StartSink
+from actors.ends.watcher import StartWatcher, StopWatcher, WatcherActor
+from actors.host.load import source_failure
+from actors.messages import client_to_runner as api
+from actors.messages.actor_to_sender import ActorFailed
+from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_session import FlowEnded
+from actors.messages.session_to_runner import MuteSources, ShutDown, WatchFlow
+from actors.messages.system_to_actor import Ready
+from actors.system.base import BaseActor
+from actors.system.job import Expect, JobError, Operation, Steps
+
+if TYPE_CHECKING:
+    from actors.ends.flow_watch import FlowWatch
+
+log = logging.getLogger("runner")
+FLUSH_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What `-i` or `-o` says of one open descriptor. `places`: wire -> module and port; `name` is for errors."""
+
+    places: Mapping[str, tuple[str, str]]
+    fd: int
+    name: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the session found; filled while it runs."""
+
+    over: bool = False
+    errors: list[str] = field(default_factory=list)
+    bad_lines: dict[str, int] = field(default_factory=dict)  # by the name of the input
+    dead_letters: list[dict[str, Any]] = field(default_factory=list)
+    state: dict[str, Any] | None = None
+    left_out: dict[str, str] = field(default_factory=dict)  # optional modules, and why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFlow:
+    """Run the flow until it ends, a signal arrives on `signal_fd`, or `for_s` seconds are over."""
+
+    runner: ActorAddress
+    flow: dict[str, Any]
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
+    for_s: float | None
+    signal_fd: int
+    outcome: Outcome
+    raw: bool = False
+    watch: FlowWatch | None = None
+    show: Callable[[dict[str, Any]], None] | None = None
+    mute_sources: bool = False
+    show_every_s: float = 0.5
+
+
+class SessionActor(BaseActor):
+    """One job, step by step."""
+
+    def receiveMsg_RunFlow(self, message: RunFlow, _sender: ActorAddress) -> None:
+        """Begin."""
+        self.job, self.outcome, self.starting, self.failing = message, message.outcome, False, False
+        self.broken: set[str] = set()  # outputs
+        self.removed = False  # the flow, by somebody else
+        self.system.watch(message.signal_fd, 1, self.myAddress)
+        self._begin(self._running())
+
+    def _begin(self, steps: Steps) -> None:
+        self.operation = Operation(steps, self._ended, self._has_failed, self.wakeupAfter)
+        self.operation.begin()
+
+    def _has_failed(self, error: Exception) -> None:
+        """The job has failed: what runs is stopped all the same."""
+        if not isinstance(error, JobError):
+            log.error("the session has failed", exc_info=error)
+        self.outcome.errors.append(str(error) if isinstance(error, JobError) else f"internal error: {error!r}")
+        if self.failing:
+            self.outcome.over = True
+        else:
+            self.failing = True
+            self._begin(self._shutting_down())
+
+    def _shutting_down(self) -> Steps:
+        yield self._call(ShutDown)
+
+    def _call(self, request: type[api.Request] | type[ShutDown], **fields: Any) -> Expect:
+        self._calls = getattr(self, "_calls", 0) + 1
+        request_id = f"session-{self._calls}"
+        self.send(self.job.runner, request(request_id=request_id, **fields))
+        return Expect([request_id])
+
+    def _running(self) -> Steps:
+        job, outcome, flow_id = self.job, self.outcome, self.job.flow.get("id")
+        reply = _only((yield self._call(api.AddOrUpdateFlow, flow=job.flow)))
+        if not reply.ok:
+            outcome.errors += reply.data or [reply.error]
+            return
+        outcome.left_out = reply.data["leftOut"]
+        for module, reason in outcome.left_out.items():
+            log.warning("left out %s: %s", module, reason)
+        if job.mute_sources:
+            self.send(job.runner, MuteSources(flow=str(flow_id)))
+        sinks = [self._start(SinkActor, StartSink, end, flow_id) for end in job.outputs]
+        ready = yield Expect([("sink", end.name) for end in job.outputs])
+        feeds = [self._start(FeedActor, StartFeed, end, flow_id, raw=job.raw) for end in job.inputs]
+        ready |= yield Expect([("feed", end.name) for end in job.inputs])
+        outcome.errors += [f"{key[1]}: {error}" for key, message in ready.items() for error in message.errors]
+        if not outcome.errors:
+            self.starting = True
+            reply = _only((yield self._call(api.StartFlow, flow_id=flow_id)))
+            self.starting = False
+            if not reply.ok:
+                outcome.errors += reply.data or [reply.error]
+        if not outcome.errors:
+            watcher = self._start_watcher()
+            yield from self._until_over(flow_id, reply.data["ends"])
+            if watcher is not None:
+                self.send(watcher, StopWatcher())
+        yield from self._ending(feeds, sinks)
+        if not self.removed:
+            reply = _only((yield self._call(api.DeadLetters, flow_id=flow_id)))
+            outcome.dead_letters = reply.value or []
+            outcome.errors += [] if reply.ok else [reply.error]
+
+    def _ending(self, feeds: list[ActorAddress], sinks: list[ActorAddress]) -> Steps:
+        """Read no more, stop, write what has come out; say what was not done."""
+        for feed in feeds:
+            self.send(feed, EndFeed())
+        state = _only((yield self._call(api.FlowState, flow_id=str(self.job.flow.get("id")))))
+        sources = {name: m["source"] for name, m in state.value["modules"].items() if m["source"]} if state.ok else {}
+        self._add_errors(
+            source_failure(f"{state.value['id']}/{name}", source["error"])
+            for name, source in sources.items() if source["state"] == "failed"
+        )  # fmt: skip
+        self._add_errors(_only((yield self._call(ShutDown))).data or ())
+        for sink in sinks:
+            self.send(sink, FlushSink(timeout_s=FLUSH_TIMEOUT_S))
+        flushed = yield Expect([("flushed", end.name) for end in self.job.outputs])
+        accounts = _only((yield self._call(api.Audit))).value or {}
+        left = {module: row["queued"] for module, row in accounts.items() if row["queued"]}
+        if left:
+            where = listed(f"{count:,} at {module}" for module, count in left.items())
+            log.warning("it was ended before all messages were handled: %s", where)
+        self.outcome.errors += [
+            f"{sink.name}: {sink.reason}; {counted(sink.lost, 'message')} {_was(sink.lost)} not written"
+            for sink in flushed.values() if sink.lost or (sink.reason and left)
+        ]  # fmt: skip
+
+    def _add_errors(self, errors: Iterable[str]) -> None:
+        """Each is said once."""
+        self.outcome.errors += [error for error in errors if error not in self.outcome.errors]
+
+    def _start(
+        self, kind: type[BaseActor], message: Any, end: Endpoint, flow_id: Any, **more: Any
+    ) -> ActorAddress:  # fmt: skip
+        actor = self.createActor(kind)
+        start = message(flow=flow_id, places=end.places, fd=end.fd, name=end.name, runner=self.job.runner, **more)
+        self.send(actor, start)
+        return actor
+
+    def _start_watcher(self) -> ActorAddress | None:
+        if self.job.watch is None:
+            return None
+        watcher = self.createActor(WatcherActor)
+        self.send(watcher, StartWatcher(watch=self.job.watch, runner=self.job.runner))
+        return watcher
+
+    def _until_over(self, flow_id: Any, ends: bool) -> Steps:
+        self.send(self.job.runner, WatchFlow(flow=flow_id, idle=ends))
+        if not ends and self.job.for_s is None:
+            log.info("%s has no source and no -i: it waits for `runner send %s/MODULE JSON`", flow_id, flow_id)
+        if self.job.for_s is not None:
+            self.wakeupAfter(self.job.for_s, "over")
+        if self.job.show is not None:
+            self.wakeupAfter(self.job.show_every_s, "show")
+        ended = None if self._all_broken() else (yield from self._over(flow_id))
+        if isinstance(ended, FlowEnded):
+            self._add_errors(ended.errors)
+        if self.job.show is not None:
+            self.outcome.state = _only((yield self._call(api.FlowState, flow_id=flow_id))).value
+
+    def _over(self, flow_id: Any) -> Steps:
+        """What ends it. A flow without `-i` that is watched waits for edits when it has nothing to do."""
+        while True:
+            came = yield Expect(["over"])
+            if self.job.watch is None or self.job.inputs or not isinstance(came["over"], FlowEnded):
+                return came["over"]
+            question = self._call(api.FlowState, flow_id=flow_id)
+            question.also = {"over"}
+            answers = yield question
+            if "over" in answers or not _only(answers).ok:  # a signal; or it has been removed
+                return answers.get("over", came["over"])
+            log.info("%s has come to its end and waits for edits; Ctrl-C ends it", flow_id)
+
+    def _ended(self, _result: Any) -> None:
+        self.outcome.over = True
+
+    # events --------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_Reply(self, message: Reply, _sender: ActorAddress) -> None:
+        """An answer of the runner."""
+        if message.request_id == "show":
+            if self.job.show is not None and message.ok:
+                self.job.show(message.value)
+                self.wakeupAfter(self.job.show_every_s, "show")
+        else:
+            self.operation.resolve(message.request_id, message)
+
+    def receiveMsg_ActorFailed(self, message: ActorFailed, _sender: ActorAddress) -> None:
+        """A feed, a sink or the runner could not do what it was told."""
+        self.operation.fail(JobError(message.error))
+
+    def receiveMsg_FlowEnded(self, message: FlowEnded, _sender: ActorAddress) -> None:
+        """Nothing is left to do."""
+        if message.removed:
+            self.removed = True
+            log.info("%s has been removed", message.flow)
+        self.operation.resolve("over", message)
+
+    def receiveMsg_Ready(self, _message: Ready, _sender: ActorAddress) -> None:
+        """A signal: SIGINT or SIGTERM."""
+        self.system.unwatch(self.job.signal_fd)
+        if self.starting:  # it may wait for a compiler: then that ends
+            self.send(self.job.runner, api.StopFlow(request_id="signal", flow_id=str(self.job.flow.get("id"))))
+        self.operation.resolve("over", None)
+
+    def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
+        """Time is up, or time to show."""
+        if message.payload == "over":
+            self.operation.resolve("over", None)
+        elif message.payload == "show":
+            self.send(self.job.runner, api.FlowState(request_id="show", flow_id=str(self.job.flow.get("id"))))
+        else:
+            operation, step = message.payload
+            operation.time_up(step)
+
+    def receiveMsg_FeedReady(self, message: FeedReady, _sender: ActorAddress) -> None:
+        """A feed is attached, or cannot be."""
+        self.operation.resolve(("feed", message.name), message)
+
+    def receiveMsg_SinkReady(self, message: SinkReady, _sender: ActorAddress) -> None:
+        """A sink is attached, or cannot be."""
+        self.operation.resolve(("sink", message.name), message)
+
+    def receiveMsg_SinkFlushed(self, message: SinkFlushed, _sender: ActorAddress) -> None:
+        """Everything is written."""
+        self.operation.resolve(("flushed", message.name), message)
+
+    def receiveMsg_BadLines(self, message: BadLines, _sender: ActorAddress) -> None:
+        """Input lines were left out."""
+        for text in message.named or (f"{message.count:,} lines so far were left out",):
+            log.error("%s: %s", message.name, text)
+        self.outcome.bad_lines[message.name] = message.count
+
+    def receiveMsg_FeedBroken(self, message: FeedBroken, _sender: ActorAddress) -> None:
+        """For the flow the input has ended."""
+        self.outcome.errors.append(f"{message.name}: {message.reason}; what came before it has been read")
+
+    def receiveMsg_SinkBroken(self, message: SinkBroken, _sender: ActorAddress) -> None:
+        """The reader of an output has gone, or its disk is full: without any output the work is over."""
+        self.broken.add(message.name)
+        if self._all_broken():
+            self.operation.resolve("over", None)
+        else:
+            log.error("%s: %s; the other outputs go on", message.name, message.reason)
+
+    def _all_broken(self) -> bool:
+        return bool(self.broken) and len(self.broken) == len(self.job.outputs)
+
+
+def _only(came: dict[Any, Any]) -> Any:
+    (message,) = came.values()
+    return message
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"

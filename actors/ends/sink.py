@@ -1,0 +1,212 @@
+"""The Sink actor: what leaves out-ports, as NDJSON lines to one file or pipe (`-o`).
+
+To its modules it is a target like any other.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from thespian.actors import ActorAddress, WakeupMessage
+
+from actors.ends.outlet import Outlet
+from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.module_to_runner import FlowIdle
+from actors.messages.runner_to_session import Attached
+from actors.messages.session_to_runner import AttachSink
+from actors.messages.system_to_actor import Ready
+from actors.system.base import BaseActor
+from runtimes.frames import split
+
+log = logging.getLogger("runner")
+HIGH_BYTES = 1 << 20
+SLICE_BYTES = 256 << 10  # written in a row, then others have their turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartSink:
+    """Write what leaves ports of `flow` to the descriptor `fd`. `places`: wire -> module and port."""
+
+    flow: str
+    places: Mapping[str, tuple[str, str]]
+    fd: int
+    name: str
+    runner: ActorAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkReady:
+    """Attached to all places; or `errors`."""
+
+    name: str
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkBroken:
+    """The other end is gone (a closed pipe), or the disk is full: what comes from now on is only counted."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlushSink:
+    """Nothing more will come: answer SinkFlushed when all is written, or after `timeout_s`."""
+
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkFlushed:
+    """It is over: `lost` messages were not written, for this `reason`."""
+
+    name: str
+    lost: int
+    reason: str
+
+
+class SinkActor(BaseActor):
+    """Never blocks: what the descriptor does not take waits here, and the modules are held above high-water."""
+
+    def receiveMsg_StartSink(self, message: StartSink, sender: ActorAddress) -> None:
+        """Attach to the modules."""
+        self.owner, self.name = sender, message.name
+        self.runner, self.flow = message.runner, message.flow
+        self.modules: dict[str, ActorAddress] = {}  # by wire
+        self.errors: list[str] = []
+        self.outlet = Outlet(message.fd)
+        self.waiting: deque[tuple[bytes, int]] = deque()  # lines, and how many messages are done with them
+        self.written = 0  # bytes of the first of them
+        self.waiting_bytes = 0
+        self.lost, self.broken = 0, ""
+        self.holding = self.watching = self.flushing = False
+        self.left = len(message.places)
+        for wire, (module, port) in message.places.items():
+            self.send(message.runner, AttachSink(flow=message.flow, module=module, port=port, wire=wire))
+
+    def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
+        """A module is there (or its successor is), or has gone."""
+        if message.error is not None:
+            self.errors.append(message.error)
+        elif message.module is None:
+            if self.modules.pop(message.wire, None) is not None:
+                log.warning("%s: its module has been removed: nothing more comes on %s", self.name, message.wire)
+        else:
+            assert message.gauge is not None
+            self.modules[message.wire], self.gauge = message.module, message.gauge
+            if self.holding:
+                self.send(message.module, HoldWire(wire=message.wire))
+        if self.left:
+            self.left -= 1
+            if not self.left:
+                self.send(self.owner, SinkReady(name=self.name, errors=tuple(self.errors)))
+
+    def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
+        """Messages to write, in order."""
+        if self.broken:
+            self.lost += message.count
+            self._done(message.count)
+            return
+        lines, _ = split(message.body, message.flags)
+        text = b"\n".join(lines[message.skip : message.skip + message.count]) + b"\n"
+        self.waiting.append((text, message.count))
+        self.waiting_bytes += len(text)
+        if self.watching:
+            self._hold()
+        else:
+            self._write()
+
+    def receiveMsg_Ready(self, _message: Ready, _sender: ActorAddress) -> None:
+        """The descriptor takes more."""
+        self._write()
+
+    def receiveMsg_FlushSink(self, message: FlushSink, _sender: ActorAddress) -> None:
+        """The last ones."""
+        self.flushing = True
+        self.wakeupAfter(message.timeout_s)
+        self._write()
+
+    def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
+        """Flushing has taken long enough: only a line that has been begun is written to its end."""
+        if not self.flushing:
+            return
+        reason = "what reads it did not take them in time"
+        self.outlet.make_room(self._rest_of_line())
+        try:
+            while rest := self._rest_of_line():
+                self.written += self.outlet.write(self.waiting[0][0][: self.written + rest], self.written)
+        except OSError:
+            reason += ", and the last line is cut off"
+        self._break(reason)
+        self._flushed()
+
+    def _rest_of_line(self) -> int:
+        """Bytes still to write of a line that has been begun."""
+        return self.waiting[0][0].index(b"\n", self.written - 1) + 1 - self.written if self.written else 0
+
+    def _write(self) -> None:
+        left = SLICE_BYTES
+        try:
+            while self.waiting and (left > 0 or not self.outlet.waits):
+                text, count = self.waiting[0]
+                size = self.outlet.write(text, self.written)
+                self.written += size
+                self.waiting_bytes -= size
+                left -= size
+                if self.written == len(text):
+                    self.waiting.popleft()
+                    self.written = 0
+                    self._done(count)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._break(error.strerror or str(error))
+            self.send(self.owner, SinkBroken(name=self.name, reason=self.broken))
+        self._watch(bool(self.waiting))
+        self._hold()
+        if self.flushing and not self.waiting:
+            self._flushed()
+
+    def _break(self, reason: str) -> None:
+        """Nothing more is written: what waits is lost, and counted."""
+        if self.written:
+            text, _ = self.waiting[0]
+            whole = text.rfind(b"\n", 0, self.written) + 1
+            self.lost -= text.count(b"\n", 0, whole)
+            self.outlet.take_back(self.written - whole)
+        count = sum(count for _, count in self.waiting)
+        self.broken, self.written, self.waiting_bytes = reason, 0, 0
+        self.lost += count
+        self.waiting.clear()
+        self._done(count)
+
+    def _flushed(self) -> None:
+        self.flushing = False
+        self._watch(False)
+        self.outlet.close()
+        self.send(self.owner, SinkFlushed(name=self.name, lost=self.lost, reason=self.broken))
+
+    def _done(self, count: int) -> None:
+        self.gauge.pending -= count
+        if self.gauge.idle:
+            self.send(self.runner, FlowIdle(flow=self.flow))
+
+    def _watch(self, wanted: bool) -> None:
+        if wanted != self.watching:
+            self.watching = wanted
+            if wanted:
+                self.system.watch(self.outlet.fd, select.EPOLLOUT, self.myAddress)
+            else:
+                self.system.unwatch(self.outlet.fd)
+
+    def _hold(self) -> None:
+        full = self.waiting_bytes > (HIGH_BYTES // 2 if self.holding else HIGH_BYTES)
+        if full != self.holding:
+            self.holding = full
+            for wire, module in self.modules.items():
+                self.send(module, HoldWire(wire=wire) if full else ReleaseWire(wire=wire))

@@ -1,0 +1,118 @@
+"""The Tap actor: a copy of what leaves an out-port, for somebody who looks on. It never holds its module.
+
+It keeps little, drops what does not fit and counts it. It answers seldom enough that decoding costs the runner a few
+percent at most, however much comes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
+
+from actors.messages.module_to_module import Deliver
+from actors.messages.module_to_runner import FlowIdle
+from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_session import Attached
+from actors.messages.runner_to_tap import ReadNext, StartTap
+from actors.state.shown import View
+from actors.system.base import BaseActor
+from runtimes.frames import HEADERS, split
+
+MAX_MESSAGES = 1000
+MAX_BYTES = 1 << 20  # encoded; a frame is 64 KiB, or one larger message
+REST_S = 0.1  # between two answers: 10,000 messages a second at most
+_MARK = "->tap#"
+
+
+def tap_wire(module: str, port: str, number: int) -> str:
+    """The name of the wire to a tap."""
+    return f"{module}.{port}{_MARK}{number}"
+
+
+def is_tap(wire: str) -> bool:
+    """Whether a wire leads to a tap: then it makes no difference to the flow."""
+    return _MARK in wire
+
+
+class TapActor(BaseActor):
+    """To its module it is a target like any other, and done with every message at once."""
+
+    serves_flow = True
+
+    def receiveMsg_StartTap(self, message: StartTap, sender: ActorAddress) -> None:
+        """Begin."""
+        self.runner, self.flow = sender, message.flow
+        self.kept: deque[Deliver] = deque()
+        self.messages = self.bytes = self.dropped = 0
+        self.reader: ReadNext | None = None
+        self.resting = False
+
+    def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
+        """The module is there (or its successor is)."""
+        assert message.gauge is not None
+        self.gauge = message.gauge
+
+    def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
+        """Keep it, or count it as dropped."""
+        self.gauge.pending -= message.count
+        if self.gauge.idle:
+            self.send(self.runner, FlowIdle(flow=self.flow))
+        count = min(message.count, MAX_MESSAGES - self.messages)
+        if self.dropped or self.bytes + len(message.body) > MAX_BYTES:  # what is kept has no gap in it
+            count = 0
+        self.dropped += message.count - count
+        if count:
+            self.kept.append(message._replace(count=count))
+            self.messages += count
+            self.bytes += len(message.body)
+        self._answer()
+
+    def receiveMsg_ReadNext(self, message: ReadNext, _sender: ActorAddress) -> None:
+        """Somebody wants what has come, or what comes next."""
+        if self.reader is not None:
+            error = "another readTap of this tap still waits"
+            self.send(message.client, Reply(request_id=message.request_id, ok=False, value=False, error=error))
+            return
+        self.reader = message
+        self._answer()
+
+    def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
+        """The rest is over."""
+        self.resting = False
+        self._answer()
+
+    def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
+        """Whoever still reads is told."""
+        if self.reader is not None:
+            error = "the tap has ended"
+            reply = Reply(request_id=self.reader.request_id, ok=False, value=False, error=error)
+            self.send(self.reader.client, reply)
+
+    def _answer(self) -> None:
+        if self.reader is None or self.resting or not (self.kept or self.dropped):
+            return
+        view = View()
+        messages = [shown for delivered in self.kept for shown in _views(view, delivered)]
+        value = {"messages": messages, "dropped": self.dropped}
+        self.send(self.reader.client, Reply(request_id=self.reader.request_id, ok=True, value=value))
+        self.reader = None
+        self.kept.clear()
+        self.messages = self.bytes = self.dropped = 0
+        self.resting = True
+        self.wakeupAfter(REST_S)
+
+
+def _views(view: View, delivered: Deliver) -> list[dict[str, Any]]:
+    bodies, headers = split(delivered.body, delivered.flags & HEADERS)
+    meant = range(delivered.skip, delivered.skip + delivered.count)
+    return [
+        {"message": view.value(bodies[index]), "headers": _users(view, headers[index]) if headers else None}
+        for index in meant
+    ]
+
+
+def _users(view: View, headers: bytes) -> dict[str, Any] | None:
+    """Without the id, by which the runner knows a message on a wire that may be fused."""
+    return {name: value for name, value in (view.value(headers) or {}).items() if name != "id"} or None

@@ -1,0 +1,1 @@
+"""A flow that is there: its record, and what is done with it."""

@@ -1,0 +1,176 @@
+"""What the runner keeps of one flow, and how its modules are laid out over hosts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from thespian.actors import ActorAddress
+
+from actors.definition.hosting import HostPlan, Layout, WireIn, lay_out
+from actors.definition.model import Flow
+from actors.definition.origin import placed
+from actors.error_text import ErrorLog
+from actors.flow.prepare import HostCommand
+from actors.state.activity import Gauge
+from actors.state.condition import Breakpoint
+from actors.state.module import ModuleState
+from actors.system.job import Jobs
+
+MAX_VERSIONS = 5
+MAX_DEAD_LETTERS = 10_000
+MAX_DEAD_LETTER_BYTES = 64 << 20
+
+
+@dataclass(slots=True)
+class DeadLetter:
+    """A message that could not be handled; `message` is encoded."""
+
+    id: str
+    module: str
+    port: str
+    message: bytes
+    headers: bytes | None
+    error: dict[str, Any]
+    time: float
+
+
+@dataclass(slots=True)
+class Attachment:
+    """A feed or a sink: it stays attached when the flow's actors are replaced."""
+
+    module: str
+    port: str
+    wire: str
+    actor: ActorAddress
+
+
+@dataclass(slots=True)
+class Debug:
+    """What the debugger has set on a flow. It survives updates and restarts of hosts."""
+
+    breakpoints: dict[str, Breakpoint] = field(default_factory=dict)  # by module
+    paused_by: str | None = None  # why the flow, or a part of it, is paused
+    paused_modules: frozenset[str] = frozenset()
+    stepping: bool = False
+    shown: set[tuple[str, str]] = field(default_factory=set)  # module, port: written for the steps alone
+    plans: dict[str, HostPlan] = field(default_factory=dict)  # as they were when that was seen to
+    hits: set[str] = field(default_factory=set)  # modules that are held at their breakpoint
+    errors: dict[str, str] = field(default_factory=dict)  # module -> what went wrong with its `when` at the last hit
+    timeout_s: float = 0.0  # the pause ends by itself after so long without a debugging call; 0: never
+    resumed_by_itself: str | None = None
+    calls: int = 0  # so far; a timer that finds another number is too old
+
+    @property
+    def barred(self) -> frozenset[str] | None:
+        """The modules into which no wire is fused; None: no wire at all."""
+        return None if self.stepping else frozenset(self.breakpoints)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An earlier version of a flow, with every module's context when it was replaced."""
+
+    number: int
+    flow: Flow
+    left_out: dict[str, str]
+    contexts: dict[str, dict[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class FlowRecord:
+    """One flow: its definition, its actors, its state, and the operations that wait for their turn."""
+
+    flow: Flow
+    left_out: dict[str, str]  # optional modules and why they are left out
+    state: str = "stopped"
+    failed_for: tuple[str, ...] = ()
+    modules: dict[str, ActorAddress] = field(default_factory=dict)
+    bridges: dict[str, ActorAddress] = field(default_factory=dict)
+    plans: dict[str, HostPlan] = field(default_factory=dict)
+    commands: dict[str, HostCommand] = field(default_factory=dict)  # of the hosts that run
+    places: dict[str, tuple[str, int]] = field(default_factory=dict)  # module -> host key, slot
+    gauge: Gauge = field(default_factory=Gauge)
+    feeds: list[Attachment] = field(default_factory=list)
+    sinks: list[Attachment] = field(default_factory=list)
+    input_numbers: dict[str, int] = field(default_factory=dict)
+    dead_letters: deque[DeadLetter] = field(default_factory=deque)
+    dead_letter_bytes: int = 0
+    dead_letter_count: int = 0
+    errors: ErrorLog = field(default_factory=ErrorLog)
+    sources: set[str] = field(default_factory=set)  # modules whose `start` has returned one
+    source_errors: dict[str, str] = field(default_factory=dict)  # of those that have failed for good
+    watcher: ActorAddress | None = None
+    mute_sources: bool = False
+    debug: Debug = field(default_factory=Debug)
+    version: int = 1
+    versions: deque[Version] = field(default_factory=lambda: deque(maxlen=MAX_VERSIONS))  # those before, oldest first
+    waves: int = 0  # single steps so far
+    phase: str = ""  # of the update under way
+    receipt: dict[str, Any] | None = None
+    unsettled: bool = False  # it is being removed, or taken up again
+    early: list[tuple[Any, ActorAddress]] = field(default_factory=list)  # requests that wait for the end of that
+    jobs: Jobs = field(default_factory=Jobs)
+    kept: Path | None = None  # the file it goes on from, until it has started
+
+    def placed(self, module: str, error: dict[str, Any]) -> dict[str, Any]:
+        """An ERROR with its places as the flow file has them now."""
+        return placed(self.flow, module, error)
+
+    def forget_source(self, module: str) -> None:
+        """Whatever works there now, says what it is."""
+        self.sources.discard(module)
+        self.source_errors.pop(module, None)
+
+    def feeds_itself(self, module: str) -> bool:
+        """Whether it is a source that gets no messages: no wire leads to it."""
+        fed = (*(wire.to_module for wire in self.flow.wires), *(feed.module for feed in self.feeds))
+        return module in self.sources and module not in fed
+
+
+def lay_out_record(record: FlowRecord, flow: Flow, moved: Collection[str] = (), kept: Collection[str] = ()) -> Layout:
+    """The numbers of `flow` with what is attached; in the hosts `kept`, modules that are not `moved` keep theirs."""
+    return lay_out(
+        flow,
+        inputs=[(feed.module, feed.port, feed.wire) for feed in record.feeds if feed.module in flow.modules],
+        outputs=[(sink.module, sink.port) for sink in record.sinks if sink.module in flow.modules],
+        before={key: record.plans[key] for key in kept},
+        moved=moved,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Which actor is at the other end of every wire: per module wire -> feeder, and port -> (target, wire) in order."""
+
+    feeders: dict[str, dict[str, ActorAddress]]
+    targets: dict[str, dict[str, list[tuple[ActorAddress, str]]]]
+
+    def of(self, module: str) -> tuple[Any, Any]:
+        """A module's two tables."""
+        return self.feeders.get(module), self.targets.get(module)
+
+
+def tables(record: FlowRecord, flow: Flow, actors: dict[str, ActorAddress]) -> Tables:
+    """The tables of `flow` when its modules are `actors`, with what is attached to the record."""
+    feeders: dict[str, dict[str, ActorAddress]] = {module: {} for module in flow.modules}
+    targets: dict[str, dict[str, list[tuple[ActorAddress, str]]]] = {module: {} for module in flow.modules}
+    for wire in flow.wires:
+        feeders[wire.to_module][wire.id] = actors[wire.from_module]
+        targets[wire.from_module].setdefault(wire.from_port, []).append((actors[wire.to_module], wire.id))
+    for feed in record.feeds:
+        if feed.module in flow.modules:
+            feeders[feed.module][feed.wire] = feed.actor
+    for sink in record.sinks:
+        if sink.module in flow.modules:
+            targets[sink.module].setdefault(sink.port, []).append((sink.actor, sink.wire))
+    return Tables(feeders, targets)
+
+
+def orphan_wires(state: ModuleState, known: dict[str, WireIn]) -> dict[str, str]:
+    """Wires that a taken-over mailbox still has messages of but the flow has no more, and their ports."""
+    segments = [*state.window, *state.ready, *state.held]
+    return {s.wire: state.wires[s.wire].port for s in segments if s.wire not in known}

@@ -1,0 +1,1 @@
+"""Hosts: processes, their links, what they say."""

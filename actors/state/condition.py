@@ -1,0 +1,58 @@
+"""The `when` of a breakpoint: a CEL expression over message, headers and context. Pure."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+NAMES = ("message", "headers", "context")
+
+
+class ConditionError(Exception):
+    """An expression that is not CEL, or says nothing about a message; the message says where."""
+
+
+class Condition:
+    """A compiled expression."""
+
+    def __init__(self, text: str) -> None:
+        """Compile; raises ConditionError."""
+        self.text = text
+        self._cel: Any = importlib.import_module("actors.state.cel")  # only those who debug need it
+        try:
+            self._program = self._cel.Program(text, NAMES)
+        except self._cel.ExpressionError as error:
+            raise ConditionError(f"`when` {error}") from None
+
+    def holds(self, message: bytes, headers: bytes | None, context: dict[bytes, bytes]) -> tuple[bool, str | None]:
+        """Whether the encoded message is meant. An expression that fails means it too, and says why."""
+        given: dict[str, Any] = {"message": message, "headers": headers or b"{}"}
+        if "context" in self._program.mentioned:
+            given["context"] = {key.decode(): value for key, value in context.items()}
+        try:
+            result = self._program.evaluate(given)
+        except self._cel.TooLong:
+            return True, f"`when` failed: it takes more than {self._cel.MAX_EVALUATION_S * 1000:g} ms"
+        except Exception as error:  # CELEvalError, and whatever the library does not foresee: it is shown
+            return True, f"`when` failed: {str(error.args[0]).partition(' (in activation')[0]}"
+        if type(result).__name__ not in ("bool", "BoolType"):
+            return True, f"`when` is {type(result).__name__.removeprefix('_')}, not true or false"
+        return bool(result), None
+
+
+class Breakpoint:
+    """A breakpoint of a module: `log` only logs, `scope` is what a hit pauses."""
+
+    def __init__(self, when: str | None = None, scope: str = "flow", log: bool = False, timeout_s: float = 0.0) -> None:
+        """Raises ConditionError."""
+        self.condition = Condition(when) if when else None
+        self.scope, self.log, self.timeout_s = scope, log, timeout_s
+
+    def hit(self, message: bytes, headers: bytes | None, context: dict[bytes, bytes]) -> tuple[bool, str | None]:
+        """Whether the encoded message is meant, and what went wrong with `when`."""
+        return self.condition.holds(message, headers, context) if self.condition else (True, None)
+
+    def view(self) -> dict[str, Any]:
+        """As the API shows it."""
+        when = self.condition.text if self.condition else None
+        return {"when": when, "scope": self.scope, "log": self.log, "timeoutS": self.timeout_s}

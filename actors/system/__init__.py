@@ -1,0 +1,1 @@
+"""Actors in one process: mailboxes, timers, descriptors; long jobs; the system outside."""

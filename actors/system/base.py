@@ -1,0 +1,81 @@
+"""The base actor: a handler per message class; a handler that raises answers with an error and is not run again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from thespian.actors import ActorAddress, ActorExitRequest, ActorTypeDispatcher, ChildActorExited
+
+from actors.messages.actor_to_sender import ActorFailed
+from actors.messages.runner_to_client import Reply
+from actors.system.in_process import InProcessBase, ShortWay
+
+log = logging.getLogger("runner.actor")
+
+
+class BaseActor(ShortWay, ActorTypeDispatcher):
+    """Dispatches by class to `receiveMsg_NAME(message, sender)`, as Thespian's own dispatcher does, but found once."""
+
+    serves_flow = False  # a module or a host, which tells the runner when it has handled a message half
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.handlers = {}
+
+    def receiveMessage(self, msg: Any, sender: ActorAddress) -> None:
+        """Run the handler of the message's class. Unknown messages and failures are answered, never silent."""
+        handler = self.handlers.get(type(msg)) or self._find_handler(type(msg))
+        try:
+            handler(self, msg, sender)
+        except Exception as error:
+            self.failed(error, msg, sender)
+
+    def failed(self, error: Exception, msg: Any, sender: ActorAddress) -> None:
+        """A handler has raised: it is not run again, the sender gets an answer."""
+        self.system.failures += 1
+        log.error("%s failed on %s", self, type(msg).__name__, exc_info=error)
+        what = f"{self}, {type(msg).__name__}: {type(error).__name__}: {error}"
+        self._answer_failure(msg, sender, f"internal error: {what}")
+
+    def __str__(self) -> str:
+        """Who it is, for the log."""
+        return type(self).__name__
+
+    def _find_handler(self, kind: type) -> Callable[..., None]:
+        handler = getattr(type(self), f"receiveMsg_{kind.__name__}", None) or type(self)._unknown
+        self.handlers[kind] = handler
+        return handler
+
+    def _unknown(self, msg: Any, sender: ActorAddress) -> None:
+        if isinstance(msg, (ActorExitRequest, ChildActorExited)):
+            return
+        self.system.failures += 1
+        log.error("%s does not know %s", self, type(msg).__name__)
+        self._answer_failure(msg, sender, f"internal error: {self} does not know {type(msg).__name__}")
+
+    def _answer_failure(self, msg: Any, sender: ActorAddress, error: str) -> None:
+        request_id = getattr(msg, "request_id", None)
+        if isinstance(msg, (Reply, ActorFailed)):
+            return  # two that answer answers would never end
+        if request_id is not None:
+            self.send(getattr(msg, "client", sender), Reply(request_id=request_id, ok=False, error=error))
+            return
+        told = getattr(self, "runner", sender) if self.serves_flow else sender
+        if told != self.myAddress:
+            flow = getattr(self, "flow", "") or getattr(msg, "flow", "")
+            self.send(told, ActorFailed(error=error, flow=flow, asked=sender == told))
+
+    def receiveMsg_ActorFailed(self, message: ActorFailed, _sender: ActorAddress) -> None:
+        """It is in the log already; whoever has begun us may wait for what cannot come now."""
+        owner = getattr(self, "runner" if self.serves_flow else "owner", None)
+        if owner is not None:
+            self.send(owner, replace(message, flow=message.flow or getattr(self, "flow", "")))
+
+    @property
+    def system(self) -> InProcessBase:
+        """The in-process system: watch, unwatch, ask_quiet_point."""
+        base: InProcessBase = self._myRef._system._systemBase
+        return base

@@ -1,0 +1,91 @@
+"""The house: imports go from the upper folders of actors/ to the lower ones, and nowhere in a circle."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def imports(file: Path, typing_too: bool) -> Iterator[str]:
+    """The modules that a file imports, by dotted name; those under TYPE_CHECKING only if they are wanted, too."""
+
+    def walk(node: ast.AST) -> Iterator[ast.AST]:
+        for child in ast.iter_child_nodes(node):
+            yield child
+            is_typing = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            if typing_too or not is_typing:
+                yield from walk(child)
+
+    for node in walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+@functools.cache
+def graph(top: str, typing_too: bool) -> dict[str, set[str]]:
+    """Which files of a package import which."""
+    files = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in (ROOT / top).rglob("*.py")
+    }
+    found: dict[str, set[str]] = {}
+    for name, file in files.items():
+        found[name] = set()
+        for imported in imports(file, typing_too):
+            of = imported if imported in files else imported.rpartition(".")[0]
+            if of in files and of != name:
+                found[name].add(of)
+    return found
+
+
+def folder(name: str) -> str:
+    """Of a file of actors/; the few that stand alone are each their own."""
+    return name.split(".")[1] if "." in name else name
+
+
+def folders(typing_too: bool) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, imported in graph("actors", typing_too).items():
+        found.setdefault(folder(name), set()).update({folder(one) for one in imported} - {folder(name)})
+    return found
+
+
+# From the ground up; a folder imports only those before it.
+FLOORS = (
+    "counted", "error_text", "definition", "state", "messages", "system", "preparation", "host", "ends", "module",
+    "flow", "runner", "doors", "deployment", "console",
+)  # fmt: skip
+
+
+def test_arrows_between_folders_run_down() -> None:
+    found = folders(typing_too=False)
+    assert set(found) - {"actors"} == set(FLOORS)
+    for name, imported in found.items():
+        above = [one for one in imported - {"actors"} if name in FLOORS and FLOORS.index(one) > FLOORS.index(name)]
+        files = [
+            f"{file} -> {one}" for file, ones in graph("actors", False).items() for one in ones
+            if folder(file) == name and folder(one) in above
+        ]  # fmt: skip
+        assert not files, f"imports that run back up: {files}"
+
+
+@pytest.mark.parametrize("top", ["actors", "runtimes"])
+def test_no_file_imports_itself_in_a_circle(top: str) -> None:
+    """Imports for types count."""
+    try:
+        list(TopologicalSorter(graph(top, typing_too=True)).static_order())
+    except CycleError as error:
+        raise AssertionError(f"a circle: {' -> '.join(reversed(error.args[1]))}") from None
+
+
+def test_few_files_stand_alone() -> None:
+    assert len(list((ROOT / "actors").glob("*.py"))) <= 8
