@@ -185,7 +185,7 @@
 ;; It would end the host, and all modules with it: it ends the call.
 (sb-int:encapsulate 'sb-ext:exit 'host
                     (lambda (exit &rest arguments)
-                      (if (and *running* (not (left-p)))
+                      (if (and *running* (not (left-p)) (not (getf arguments :abort)))
                           (error 'exit-called :arguments arguments)
                           (apply exit arguments))))
 
