@@ -80,6 +80,7 @@ class FeedActor(BaseActor):
         """Attach to the modules."""
         self.owner, self.name = sender, message.name
         self.fd = own(message.fd, os.O_RDONLY)
+        self.given = message.fd  # watched: a named pipe that is opened anew tells nothing of a writer that has gone
         self.runner, self.flow = message.runner, message.flow
         self.modules: dict[str, ActorAddress] = {}  # by wire
         self.errors: list[str] = []
@@ -132,7 +133,7 @@ class FeedActor(BaseActor):
         if self.held or self.ended or self.watching or self.reading:
             return
         try:
-            self.system.watch(self.fd, select.EPOLLIN, self.myAddress)
+            self.system.watch(self.given, select.EPOLLIN, self.myAddress)
             self.watching = True
         except PermissionError:  # a plain file: epoll does not take it, it is always ready
             self.reading = True
@@ -141,7 +142,7 @@ class FeedActor(BaseActor):
     def _unwatch(self) -> None:
         if self.watching:
             self.watching = False
-            self.system.unwatch(self.fd)
+            self.system.unwatch(self.given)
 
     def receiveMsg_ReadOn(self, _message: ReadOn, _sender: ActorAddress) -> None:
         """The next portion of a plain file."""
