@@ -214,7 +214,7 @@ def test_any_array_is_read(start: Callable[[], Host], body: bytes, skip: int, co
     host = start()
     slot = host.load("prints")
     slot.in_flight.append((1, count))
-    host.link.send(Frame(Kind.DATA, slot.in_channel, body, skip=skip, count=count, first=1))
+    host.send(Frame(Kind.DATA, slot.in_channel, body, skip=skip, count=count, first=1))
     assert slot.done().out() == sent
     assert not slot.errors
 

@@ -178,7 +178,10 @@ class Engine extends Turns {
     slot.sends.push(send)
     this.wake(slot)
     this.schedule()
-    return hasCredit ? SENT : new Promise((resolve, reject) => { Object.assign(send, { resolve, reject }) })
+    if (hasCredit) return SENT
+    const sent = new Promise((resolve, reject) => { Object.assign(send, { resolve, reject }) })
+    sent.catch(() => {}) // that its module ends is an error for who waits, else for nobody
+    return sent
   }
 
   changeOutside(slot, key, stored) {
