@@ -6,9 +6,11 @@ its file `about.json` was written last, and its `lock.json` is the one that was 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -112,7 +114,7 @@ def build_recipe(
 def about_of(place: Path) -> dict[str, Any] | None:
     """What about.json says of a finished folder; None if there is none, or its lock was changed."""
     try:
-        about = json.loads((place / ABOUT).read_bytes())
+        about = json.loads(_read(place / ABOUT))
         if not isinstance(about, dict) or about.get("lock") != lock_digest(place):
             return None
     except (OSError, ValueError):
@@ -123,7 +125,7 @@ def about_of(place: Path) -> dict[str, Any] | None:
 def lock_digest(place: Path) -> str | None:
     """The hash of lock.json, None if there is none."""
     try:
-        return hashlib.sha256((place / LOCK).read_bytes()).hexdigest()
+        return hashlib.sha256(_read(place / LOCK)).hexdigest()
     except OSError:
         return None
 
@@ -131,13 +133,21 @@ def lock_digest(place: Path) -> str | None:
 def read_locked(place: Path) -> list[str]:
     """The list `locked` of lock.json; raises ValueError with a sentence if it is not as it has to be."""
     try:
-        lock = json.loads((place / LOCK).read_bytes())
+        lock = json.loads(_read(place / LOCK))
     except (OSError, ValueError) as error:
         raise ValueError(f"it has left no good {LOCK}: {error}") from None
     locked = lock.get("locked") if isinstance(lock, dict) else None
     if not isinstance(locked, list) or not all(isinstance(spec, str) for spec in locked):
         raise ValueError(f'its {LOCK} has no list of text "locked"')
     return locked
+
+
+def _read(path: Path) -> bytes:
+    """Of a file that a command has left: if it is anything else, say a FIFO, it is an OSError, never a wait."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return file.read()
 
 
 def finished(cache: Path, kind: str) -> dict[str, dict[str, Any]]:

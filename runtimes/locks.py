@@ -32,7 +32,7 @@ def seize(fd: int) -> bool:
 def is_locked(path: Path) -> bool:
     """Whether anybody has locked a file in either way; one that is not there is not."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:

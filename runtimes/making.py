@@ -89,6 +89,7 @@ class Making:
             except ValueError as error:
                 return Failure(reason=str(error))
         about |= {"lock": lock_digest(self.result), "bytes": int(size.split(maxsplit=1)[0]) * 1024, "made": time.time()}
+        (self.result / ABOUT).unlink(missing_ok=True)  # whatever the command has put there
         (self.result / ABOUT).write_text(json.dumps(about), "utf-8")
         place.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(2):
@@ -161,7 +162,7 @@ def kill_group(pid: int) -> None:
 def hold(place: Path) -> int | None:
     """A descriptor that keeps a finished folder from being removed until it is closed; None if there is none."""
     try:
-        fd = os.open(place / ABOUT, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(place / ABOUT, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     if locks.share(fd) and about_of(place) is not None and _is_still(fd, place / ABOUT):

@@ -112,6 +112,30 @@ def test_an_environment_without_a_good_lock_is_none(cache: Path, toy: Runtime, l
     assert finished(cache, "environments") == {}
 
 
+def test_a_command_that_leaves_fifos_is_not_waited_for(cache: Path, toy: Runtime) -> None:
+    """Where the lock and the description are to be."""
+    making = Making(cache, environment(cache, toy, "p=1"))
+    os.mkfifo(making.result / "lock.json")
+    failure = making.finish("4 .")
+    assert failure is not None
+    assert failure.reason == "it has left no good lock.json: [Errno 22] not a regular file: " + repr(
+        str(making.result / "lock.json")
+    )
+    (making.result / "lock.json").unlink()
+    (making.result / "lock.json").write_text('{"locked": []}')
+    os.mkfifo(making.result / "about.json")
+    assert making.finish("4 .") is None
+    making.release()
+    (name,) = finished(cache, "environments")
+    place = cache / "environments" / name
+    (place / "about.json").unlink()
+    os.mkfifo(place / "about.json")
+    assert finished(cache, "environments") == {}
+    assert hold(place) is None
+    assert not is_used(place)
+    (place / "about.json").unlink()
+
+
 def test_what_is_held_stays(cache: Path, toy: Runtime) -> None:
     recipe = environment(cache, toy, "p=1")
     make(cache, recipe)

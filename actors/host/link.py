@@ -19,13 +19,14 @@ from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.definition.limits import HostLimits
 from actors.host.deadlines import LOOK_S, Deadlines
-from actors.host.printed import HostLog, waiting_bytes
+from actors.host.printed import HostLog
 from actors.host.process import HostProcess
 from actors.host.watch import WATCH_S, HostWatch
 from actors.messages import module_to_bridge as from_module
 from actors.messages.system_to_actor import Ready
 from actors.messages.to_sweeper import SweepFolders
 from actors.system.base import BaseActor
+from actors.system.pipe import waiting_bytes
 from runtimes.conversation import Conversation
 from runtimes.frames import HEADER, TURN_FLAG, Decoder, Frame, Kind, ProtocolError
 from runtimes.given import Given

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
-import sys
-import termios
 from collections import deque
 from collections.abc import Callable, Iterator
+
+from actors.system.pipe import waiting_bytes
 
 MAX_LINE_BYTES = 8 << 10
 MAX_LINES = 500  # that are logged at one go: some milliseconds
@@ -84,11 +83,6 @@ class HostLog:
         self._stderr.extend(lines)
         for line in lines:
             log.warning("%s: %s", self._name(), line)
-
-
-def waiting_bytes(fd: int) -> int:
-    """How much can be read from a pipe."""
-    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _text(line: bytes) -> str:

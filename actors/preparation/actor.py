@@ -150,13 +150,15 @@ class PreparationActor(EnvironmentKeeper):
         command, job = found
         if message.fd == command.pid_fd:
             self._ended(command, job)
-        elif not self._read(command, message.fd, job):
-            self.system.unwatch(message.fd)  # the pidfd tells the rest
+        else:
+            lines, more = command.read(message.fd)
+            self._said(command, message.fd, job, lines)
+            if not more:
+                self.system.unwatch(message.fd)  # the pidfd tells the rest
 
-    def _read(self, command: Command, fd: int, job: Job | None) -> bool:
-        lines, more = command.read(fd)
+    def _said(self, command: Command, fd: int, job: Job | None, lines: list[str]) -> None:
         if job is None:
-            return more
+            return
         for line in lines:
             if fd == command.err_fd:
                 job.stderr.append(line)
@@ -165,7 +167,6 @@ class PreparationActor(EnvironmentKeeper):
                 job.progress = line
                 if not job.sizing and not line.startswith('{"errors"'):
                     self._tell(job, line)
-        return more
 
     def _tell(self, job: Job, text: str) -> None:
         log.info("%s: %s", job.recipe.id, text)
@@ -176,8 +177,7 @@ class PreparationActor(EnvironmentKeeper):
 
     def _ended(self, command: Command, job: Job | None) -> None:
         for fd in (command.out_fd, command.err_fd):
-            while self._read(command, fd, job):
-                pass
+            self._said(command, fd, job, command.read_last(fd))
         for fd in command.fds:
             self.system.unwatch(fd)
             del self.commands[fd]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Sequence
 
+from actors.system.pipe import waiting_bytes
 from runtimes.making import NICENESS, kill_group
 
-READ_BYTES = 64 << 10
+READ_BYTES = 4 << 10  # even if they are empty lines
 MAX_LINE_BYTES = 1 << 20
+MAX_LINES = 500  # the last ones, of what is in the pipe at its end
 
 
 class Command:
@@ -53,11 +56,21 @@ class Command:
             data = os.read(fd, READ_BYTES)
         except BlockingIOError:
             return [], False
+        return self._lines(fd, data, is_last=not data), bool(data)
+
+    def read_last(self, fd: int) -> list[str]:
+        """After its end: the last lines of what is in the pipe now, whoever still prints there."""
+        data = b""
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(fd, max(1, waiting_bytes(fd)))
+        return self._lines(fd, data, is_last=True)[-MAX_LINES:]
+
+    def _lines(self, fd: int, data: bytes, is_last: bool) -> list[str]:
         *lines, rest = (self._partial[fd] + data).split(b"\n")
-        if rest and (not data or len(rest) > MAX_LINE_BYTES):
+        if rest and (is_last or len(rest) > MAX_LINE_BYTES):
             lines, rest = [*lines, rest], b""
         self._partial[fd] = rest
-        return [line.decode(errors="replace") for line in lines], bool(data)
+        return [line.decode(errors="replace") for line in lines]
 
     def kill(self) -> None:
         """End it, and everything it has started."""

@@ -90,23 +90,19 @@ class SweeperActor(BaseActor):
         if command is None:
             return
         if message.fd != command.pid_fd:
-            if not self._said(command, message.fd):
+            lines, more = command.read(message.fd)
+            _say(lines)
+            if not more:
                 self.system.unwatch(message.fd)
             return
         for fd in (command.out_fd, command.err_fd):
-            self._said(command, fd)
+            _say(command.read_last(fd))
         for fd in command.fds:
             self.system.unwatch(fd)
         command.reap()
         self.command = None
         self._go_on()
         self._tell_closed()
-
-    def _said(self, command: Command, fd: int) -> bool:
-        lines, more = command.read(fd)
-        for line in lines:
-            log.warning("%s", line)
-        return more
 
     def receiveMsg_CloseSweeper(self, _message: CloseSweeper, sender: ActorAddress) -> None:
         """What has begun is given up: the rest goes faster with the run folder as a whole."""
@@ -121,3 +117,8 @@ class SweeperActor(BaseActor):
             for closer in self.closers:
                 self.send(closer, SweeperClosed())
             self.closers.clear()
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        log.warning("%s", line)

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +68,20 @@ LOADS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 def loop(runs: int, _quick: bool) -> Iterator[Row]:
-    """Each load `runs` times."""
-    for name, (what, modules, last) in LOADS.items():
-        ports = ["b.error" if name == "errors" and module == "b" else module for module in modules]
-        wires = [f"{port} -> {target}" for port, target in zip(ports, list(modules)[1:], strict=False)]
+    """Each load `runs` times, then all of them at once."""
+    flows = {name: (what, modules, _wires(name), last) for name, (what, modules, last) in LOADS.items()}
+    flows["mixed"] = (
+        "all of these at once",
+        {f"{name}_{module}": fields for name in LOADS for module, fields in LOADS[name][1].items()},
+        [wire for name in LOADS for wire in _wires(name, f"{name}_")],
+        "frames_meter",
+    )
+    for name, (what, modules, wires, last) in flows.items():
         values, slow = [], set[str]()
         for _ in range(runs):
             with _logging(), Embedded() as runner:
                 handlers = runner.system.base.watch_handlers(0.001)
-                runner.add(modules, wires if name != "prints" else [])
+                runner.add(modules, wires)
                 runner.result(last)
             values.append(1000 * max((handler.spent_s for handler in handlers), default=0.001))
             slow |= {f"{one.actor} on {one.message}" for one in handlers if one.spent_s * 1000 > SLOW_MS}
@@ -83,6 +89,15 @@ def loop(runs: int, _quick: bool) -> Iterator[Row]:
             name=f"loop.{name}", unit="ms", what="; over 20 ms: ".join([f"longest handler: {what}", *sorted(slow)]),
             values=values, target=SLOW_MS, absolute=True, lower_is_better=True,
         )  # fmt: skip
+
+
+def _wires(load: str, prefix: str = "") -> list[str]:
+    """One module behind the other, but those that print."""
+    modules = list(LOADS[load][1]) if load != "prints" else []
+    port = ".error" if load == "errors" else ""
+    return [
+        f"{prefix}{source}{port if source == 'b' else ''} -> {prefix}{target}" for source, target in pairwise(modules)
+    ]
 
 
 @contextmanager

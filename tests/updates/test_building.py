@@ -247,3 +247,11 @@ def test_stopping_a_flow_cancels_its_update_too(toys: Harness, tmp_path: Path, g
     assert reply.error == "f: the modules of toy could not be compiled: it was cancelled"
     assert toys.record("f").version == 1
     toys.start("f")
+
+
+def test_a_command_that_leaves_a_child_that_prints_without_end(toys: Harness) -> None:
+    """What is in the pipe when the command ends is read, and no more."""
+    toys.ok(api.AddOrUpdateFlow, flow={"id": "f", "modules": {"a": toy(ECHO, dependencies=["prints=1"])}})
+    toys.start("f")
+    (environment,) = toys.ok(api.ListDependencies, runtime_id="toy")
+    assert environment["state"] == "ready"

@@ -1,6 +1,10 @@
-"""Prepares an environment: a text per dependency. `wait` waits until the test opens the FIFO named behind it."""
+"""Prepares an environment: a text per dependency. `wait` waits until the test opens the FIFO named behind it.
+
+`prints` leaves a process behind that prints without end, in a session of its own.
+"""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +18,8 @@ def main() -> int:
         Path(f"{name}.txt").write_text(value)
         if name == "wait":
             Path(value).read_text()
+        if name == "prints":
+            subprocess.Popen(["yes"], start_new_session=True)
         if name == "missing":
             print(f"there is no package {value}", file=sys.stderr)
             return 1
