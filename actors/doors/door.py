@@ -10,12 +10,13 @@ import logging
 import select
 import socket
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.doors import rpc, unix_socket
-from actors.messages.client_to_runner import EndTap, TapPort
+from actors.doors.caller import Caller
 from actors.messages.runner_to_client import Progress, Reply
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
@@ -25,7 +26,6 @@ SOCKET_NAME, NAME_FILE = "api.sock", "name"
 OPEN_TIMEOUT_S = 10.0
 MAX_CONNECTIONS = 64
 MAX_LINE_BYTES = 64 << 20
-MAX_CALLS_IN_FLIGHT = 256  # per connection
 OUTPUT_HIGH_BYTES = 1 << 20  # more answers than this waiting: the connection is not read
 MAX_OUTPUT_BYTES = 128 << 20
 READ_BYTES = 256 << 10
@@ -52,16 +52,13 @@ class DoorOpened:
 
 @dataclass(slots=True)
 class Connection:
-    """One client: what it has sent of a line, and what it has not read yet."""
+    """A client's socket: what it has sent of a line, and what it has not read yet."""
 
-    number: int
     socket: socket.socket
     input: bytearray = field(default_factory=bytearray)
     searched: int = 0  # bytes of `input` without a line feed
     output: bytearray = field(default_factory=bytearray)
-    in_flight: int = 0
     ended: bool = False  # it sends no more
-    taps: set[str] = field(default_factory=set)  # which it has opened
     events: int = select.EPOLLIN
 
 
@@ -71,8 +68,10 @@ class DoorActor(BaseActor):
     def receiveMsg_OpenDoor(self, message: OpenDoor, sender: ActorAddress) -> None:
         """Begin to listen; only the owner may connect."""
         self.runner = message.runner
-        self.connections: dict[int, Connection] = {}
-        self.calls: dict[str, tuple[Connection, rpc.Call]] = {}
+        self.connections: dict[int, tuple[Connection, Caller]] = {}  # by descriptor
+        self.callers: dict[
+            str, tuple[Connection, Caller]
+        ] = {}  # by name, those that have left, too
         self.count = 0
         try:
             self.listener = unix_socket.listen(message.folder / SOCKET_NAME)
@@ -86,54 +85,44 @@ class DoorActor(BaseActor):
         """A new client, a request, or room for an answer."""
         if message.fd == self.listener.fileno():
             self._accept()
-        elif (connection := self.connections.get(message.fd)) is not None:
-            try:
-                if message.events & select.EPOLLOUT:
-                    self._write(connection)
-                if message.events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and not connection.ended:
-                    self._read(connection)
-            except OSError:
-                self._drop(connection)
-            else:
-                self._settle(connection)
+        elif (client := self.connections.get(message.fd)) is not None:
+            self._serve(*client, message.events)
+
+    def _serve(self, connection: Connection, caller: Caller, events: int) -> None:
+        try:
+            if events & select.EPOLLOUT:
+                self._write(connection, caller)
+            if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and not connection.ended:
+                self._read(connection, caller)
+        except OSError:
+            self._drop(connection, caller)
+        else:
+            self._settle(connection, caller)
 
     def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
         """Try to accept again."""
         self.system.watch(self.listener.fileno(), select.EPOLLIN, self.myAddress)
 
     def receiveMsg_Reply(self, message: Reply, _sender: ActorAddress) -> None:
-        """The runner's answer goes to whoever asked, unless it has left."""
-        connection, call = self.calls.pop(message.request_id)
-        connection.in_flight -= 1
-        left = self.connections.get(connection.socket.fileno()) is not connection
-        if isinstance(call.request, TapPort) and message.ok:
-            connection.taps.add(message.value)
-            if left:
-                self._end_taps(connection)
-        if left:
+        """The runner's answer goes to whoever asked."""
+        connection, caller = self.callers[message.request_id.partition(".")[0]]
+        caller.answer(message)
+        if caller.has_left:
+            self._forget(caller)
             return
-        if not call.notification:
-            connection.output += rpc.answer(call.id, message)
         try:
-            self._take_lines(connection)
-            self._write(connection)
+            self._take_lines(connection, caller)
         except OSError:
-            self._drop(connection)
+            self._drop(connection, caller)
         else:
-            self._settle(connection)
+            self._serve(connection, caller, select.EPOLLOUT)
 
     def receiveMsg_Progress(self, message: Progress, _sender: ActorAddress) -> None:
         """Something to tell while a call is under way."""
-        connection, call = self.calls[message.request_id]
-        if call.notification or self.connections.get(connection.socket.fileno()) is not connection:
-            return
-        connection.output += rpc.progress(call.id, message.text)
-        try:
-            self._write(connection)
-        except OSError:
-            self._drop(connection)
-        else:
-            self._settle(connection)
+        connection, caller = self.callers[message.request_id.partition(".")[0]]
+        caller.progress(message)
+        if not caller.has_left:
+            self._serve(connection, caller, select.EPOLLOUT)
 
     def _accept(self) -> None:
         try:
@@ -155,10 +144,12 @@ class DoorActor(BaseActor):
                 client.send(refusal)  # fits into the empty buffer of a new socket
             return
         self.count += 1
-        self.connections[client.fileno()] = Connection(self.count, client)
+        connection = Connection(client)
+        caller = Caller(f"door-{self.count}", partial(self.send, self.runner), connection.output.extend)
+        self.connections[client.fileno()] = self.callers[caller.name] = connection, caller
         self.system.watch(client.fileno(), select.EPOLLIN, self.myAddress)
 
-    def _read(self, connection: Connection) -> None:
+    def _read(self, connection: Connection, caller: Caller) -> None:
         try:
             data = connection.socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -167,17 +158,17 @@ class DoorActor(BaseActor):
             connection.ended = True
             return
         connection.input += data
-        self._take_lines(connection)
-        if len(connection.input) > MAX_LINE_BYTES and not self._is_full(connection):
+        self._take_lines(connection, caller)
+        if len(connection.input) > MAX_LINE_BYTES and not _is_full(connection, caller):
             text = f"a line is longer than {MAX_LINE_BYTES} bytes; the connection is closed"
             connection.output += rpc.failure(None, rpc.INVALID_REQUEST, text)
             connection.input.clear()
             connection.ended = True
-        self._write(connection)
+        self._write(connection, caller)
 
-    def _take_lines(self, connection: Connection) -> None:
+    def _take_lines(self, connection: Connection, caller: Caller) -> None:
         start = 0
-        while not self._is_full(connection):
+        while not _is_full(connection, caller):
             end = connection.input.find(b"\n", max(start, connection.searched))
             if end < 0:
                 connection.searched = len(connection.input) - start
@@ -185,24 +176,10 @@ class DoorActor(BaseActor):
             line, start = bytes(connection.input[start:end]), end + 1
             connection.searched = 0
             if line.strip():
-                self._take(connection, line)
+                caller.take(line)
         del connection.input[:start]
 
-    def _take(self, connection: Connection, line: bytes) -> None:
-        self.count += 1
-        request_id = f"door-{self.count}"
-        call = rpc.parse(line, request_id)
-        if isinstance(call, rpc.Call):
-            self.calls[request_id] = connection, call
-            connection.in_flight += 1
-            self.send(self.runner, call.request)
-        elif call is not None:
-            connection.output += call
-
-    def _is_full(self, connection: Connection) -> bool:
-        return connection.in_flight >= MAX_CALLS_IN_FLIGHT or len(connection.output) > OUTPUT_HIGH_BYTES
-
-    def _write(self, connection: Connection) -> None:
+    def _write(self, connection: Connection, caller: Caller) -> None:
         while connection.output:
             try:
                 sent = connection.socket.send(memoryview(connection.output)[:READ_BYTES])
@@ -210,19 +187,19 @@ class DoorActor(BaseActor):
                 break
             del connection.output[:sent]
         if len(connection.output) <= OUTPUT_HIGH_BYTES and connection.input:
-            self._take_lines(connection)
+            self._take_lines(connection, caller)
 
-    def _settle(self, connection: Connection) -> None:
+    def _settle(self, connection: Connection, caller: Caller) -> None:
         """Close what is over; otherwise watch for what is wanted next."""
         if len(connection.output) > MAX_OUTPUT_BYTES:
             log.error("a client of the API does not read its answers: %d bytes wait", len(connection.output))
-            self._drop(connection)
+            self._drop(connection, caller)
             return
-        if connection.ended and not connection.output and not connection.in_flight:
-            self._drop(connection)
+        if connection.ended and not connection.output and not caller.in_flight:
+            self._drop(connection, caller)
             return
         events = select.EPOLLOUT if connection.output else 0
-        if not connection.ended and not self._is_full(connection):
+        if not connection.ended and not _is_full(connection, caller):
             events |= select.EPOLLIN
         if events != connection.events:
             connection.events = events
@@ -235,21 +212,21 @@ class DoorActor(BaseActor):
         else:  # a closed client would be reported for ever
             self.system.unwatch(fd)
 
-    def _drop(self, connection: Connection) -> None:
+    def _drop(self, connection: Connection, caller: Caller) -> None:
         fd = connection.socket.fileno()
         self.system.unwatch(fd)
         del self.connections[fd]
         connection.socket.close()
-        self._end_taps(connection)
+        caller.leave()
+        self._forget(caller)
 
-    def _end_taps(self, connection: Connection) -> None:
-        """Nobody reads them any more."""
-        for tap_id in connection.taps:
-            self.count += 1
-            request = EndTap(request_id=f"door-{self.count}", tap_id=tap_id)
-            self.calls[request.request_id] = connection, rpc.Call(id=None, request=request, notification=True)
-            self.send(self.runner, request)
-        connection.taps.clear()
+    def _forget(self, caller: Caller) -> None:
+        if not caller.in_flight:
+            del self.callers[caller.name]
+
+
+def _is_full(connection: Connection, caller: Caller) -> bool:
+    return caller.is_full or len(connection.output) > OUTPUT_HIGH_BYTES
 
 
 def open_door(system: ActorSystem, runner: ActorAddress, folder: Path, name: str) -> str | None:
