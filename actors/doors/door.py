@@ -69,9 +69,7 @@ class DoorActor(BaseActor):
         """Begin to listen; only the owner may connect."""
         self.runner = message.runner
         self.connections: dict[int, tuple[Connection, Caller]] = {}  # by descriptor
-        self.callers: dict[
-            str, tuple[Connection, Caller]
-        ] = {}  # by name, those that have left, too
+        self.callers: dict[str, tuple[Connection, Caller]] = {}  # by name, those that have left, too
         self.count = 0
         try:
             self.listener = unix_socket.listen(message.folder / SOCKET_NAME)
