@@ -24,7 +24,7 @@ COPY setup.cfg setup.py pyproject.toml README.md LICENSE ./
 COPY actors actors
 COPY runtimes runtimes
 RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install -q --no-cache-dir . && /opt/venv/bin/python -m compileall -q /opt/venv
-COPY container/warm /opt/warm
+COPY scripts/image/warm /opt/warm
 USER runner
 RUN /opt/warm
 
@@ -32,7 +32,7 @@ FROM toolchains
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build --chown=runner /var/lib/runner/cache /opt/runner/cache
 COPY configs /opt/runner/configs
-COPY container/entry /opt/runner/entry
+COPY scripts/image/entry /opt/runner/entry
 USER runner
 WORKDIR /var/lib/runner
 VOLUME /var/lib/runner

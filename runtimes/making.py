@@ -10,24 +10,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runtimes import locks, sweep
 from runtimes.environments import ABOUT, Recipe, about_of, lock_digest, read_locked
+from runtimes.launching import kill_group, launched
 
 NICENESS = 10
 MAKING = "making"
 REMOVED = "removed-"
 STDERR_LINES = 40
-_LAUNCHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")))
 
 
 class InUseError(Exception):
@@ -143,17 +140,6 @@ def failure_of(status: int, last_line: list[str], stderr: list[str]) -> Failure:
     except (IndexError, KeyError, TypeError, ValueError):
         pass
     return Failure(reason=reason)
-
-
-def launched(command: Sequence[str], niceness: int, options: Sequence[str] = ()) -> list[str]:
-    """The command as launch.py is to start it, with its options: it dies with this process and gains no privileges."""
-    return [*_LAUNCHER, str(os.getpid()), str(niceness), *options, "--", *command]
-
-
-def kill_group(pid: int) -> None:
-    """End a command and everything that it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 # use and removal ---------------------------------------------------------------------------------------------------

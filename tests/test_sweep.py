@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.making import launched
+from runtimes.launching import launched
 from runtimes.sweep import HOST_FOLDER, end_marked, remove, sweep_command
 from tests.test_run import wait_for
 

@@ -86,11 +86,6 @@ class HostPlan:
         """The plan without that receiver; the channel stays taken, for what is on its way."""
         return replace(self, outside=self.outside - {n for n, output in self.outputs.items() if output == (slot, port)})
 
-    @property
-    def fusable_wires(self) -> frozenset[str]:
-        """The ids of all wires that may be fused."""
-        return frozenset(wire for *_, wire in self.fusable)
-
     def wirings(self, fused: frozenset[str]) -> dict[int, dict[str, Any]]:
         """The body of WIRES for every slot when the wires `fused` are fused."""
         bodies: dict[int, dict[str, Any]] = {slot: {"in": {}, "out": {}} for slot in self.modules}

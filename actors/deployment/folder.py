@@ -7,7 +7,6 @@ who is up goes when all has ended in order: if it is there without a process, so
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -16,6 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from runtimes import locks
 
 LOCK, KEY, RECORD = "lock", "key", "deployment.json"
 ERRORS_BYTES = 4096  # of the record, blank at first: to say at the end what was lost takes no room on a full disk
@@ -33,9 +34,7 @@ class DeploymentFolder:
         """Lock it for this process and all that it forks; False if it is up already."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locks.seize(fd):
             os.close(fd)
             return False
         self._lock = fd
@@ -72,17 +71,7 @@ class DeploymentFolder:
     @property
     def is_up(self) -> bool:
         """Whether any process of it lives."""
-        try:
-            fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+        return locks.is_locked(self.path / LOCK)
 
     def processes(self) -> list[int]:
         """Every process, other than this one, that has the lock open."""

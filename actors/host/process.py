@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actors.definition.limits import HostLimits
-from runtimes.making import launched
+from runtimes.launching import kill_group, launched
 from runtimes.sweep import HOST_FOLDER, TEMP
 
 PIPE_BYTES = 256 << 10
@@ -71,8 +71,7 @@ class HostProcess:
 
     def kill(self) -> None:
         """End the host and everything in its process group."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        kill_group(self.pid)
 
     def reap(self) -> str:
         """After the pidfd was readable: end the rest of the group, close everything; says how the host ended.

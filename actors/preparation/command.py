@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 
 from actors.system.pipe import waiting_bytes
-from runtimes.making import NICENESS, kill_group
+from runtimes.launching import kill_group
+from runtimes.making import NICENESS
 
 READ_BYTES = 4 << 10  # even if they are empty lines
 MAX_LINE_BYTES = 1 << 20

@@ -9,7 +9,6 @@ import contextlib
 import os
 import select
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from runtimes.conformance.invariants import Broken
 from runtimes.frames import Decoder, Frame, ProtocolError, encode
+from runtimes.launching import kill_group
 
 READ_BYTES = 256 << 10
 STDERR_BYTES = 4000
@@ -67,14 +67,8 @@ class Link:
         )
 
     def _end(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        kill_group(self.pid)
         self._process.wait()
-
-    @property
-    def unsent_bytes(self) -> int:
-        """Bytes that did not fit into the FIFO yet."""
-        return len(self._outgoing)
 
     def send(self, frame: Frame) -> None:
         """Write a frame, or keep what does not fit for `pump`."""

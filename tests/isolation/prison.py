@@ -16,7 +16,7 @@ import pytest
 
 from actors.console.isolation import Isolation, find_isolation
 from actors.doors.door import DoorActor, open_door
-from runtimes import making
+from runtimes import launching
 from tests.harness import Harness, need, running
 
 MODULES = Path(__file__).parent / "modules"
@@ -73,8 +73,8 @@ def prison(runtime: str, folder: Path, lacks: str = "nothing") -> Iterator[Priso
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         if lacks != "nothing":
-            launcher = (sys.executable, "-I", "-S", str(WITHOUT), lacks, *making._LAUNCHER)
-            patch.setattr(making, "_LAUNCHER", launcher)
+            launcher = (sys.executable, "-I", "-S", str(WITHOUT), lacks, *launching.LAUNCHER)
+            patch.setattr(launching, "LAUNCHER", launcher)
         outside, allowed, state = folder / "outside", folder / "allowed", folder / "state"
         outside.mkdir()
         (outside / "file").write_text("original")

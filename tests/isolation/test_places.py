@@ -13,7 +13,7 @@ import pytest
 
 from actors.console.isolation import find_isolation
 from actors.preparation.state_folder import hidden_places, shown_places
-from runtimes.making import launched
+from runtimes.launching import launched
 
 # Prints for each path whether it is there, and whether a file could be made in it (a file: written).
 LOOK = """
