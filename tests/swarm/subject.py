@@ -18,7 +18,7 @@ from tests.swarm.flow import FLOW, RandomFlow, Version
 
 RUNNER = [sys.executable, "-m", "actors.console"]
 UP_TIMEOUT_S, CALL_TIMEOUT_S, END_TIMEOUT_S = 90.0, 25.0, 30.0
-PROGRAM_FAULTS = ("Traceback", "internal error", " failed on ", "a message to an actor that is gone")
+PROGRAM_FAULTS = ("\nTraceback", "internal error", " failed on ", "a message to an actor that is gone")
 KEEPER = {"runtime": "python3", "code": "def run(message, context): pass"}  # reads the pipe that keeps `run` going
 
 
