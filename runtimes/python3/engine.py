@@ -249,7 +249,7 @@ class Engine(Lines):
             items, self.inbox = self.inbox, []
             for item in items:
                 if type(item) is Burst:
-                    item.source.burst = None
+                    item.end()
         for item in items:
             kind = type(item)
             if kind is Produced:

@@ -242,7 +242,7 @@ class Lines(Plain):
         if self.slots.get(slot.number) is not slot:
             return
         self.arm()
-        slot.busy_ns += clock() - burst.begun_ns
+        slot.busy_ns += burst.ended_ns - burst.begun_ns
         is_wired = slot.out.get("out") is out  # else the wires have changed since
         line = self.line_of(slot, is_source=True) if is_wired else None
         if line is not None:

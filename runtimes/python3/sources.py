@@ -31,7 +31,7 @@ class ThreadSource:
         slot = context._slot
         self._engine, self.slot, self._generator, self._number = engine, slot, generator, number
         self.burst: Burst | None = None  # in the inbox, and still open
-        self._begun_ns = clock()  # a turn, and what follows it in its burst
+        self.begun_ns = clock()  # a turn, and what follows it in its burst
         self._ahead = self._most_ahead = 0  # turns in the inbox; about as many as may be there
         self._concluded_ns = 0
         self._context = context
@@ -94,7 +94,7 @@ class ThreadSource:
         """Turn after turn; False when stopped. What only yields and changes the context goes into the open burst."""
         engine, slot, context = self._engine, self.slot, self._context
         acquire, release = engine.lock.acquire, engine.lock.release  # `with` takes twice as long
-        self._begun_ns = clock()
+        self.begun_ns = clock()
         for value in self._generator:
             out, burst = slot.short, None
             if out is not None and value is not None and not context._index:
@@ -113,7 +113,7 @@ class ThreadSource:
                     if room >= 0 and slot.credit > 0 and not self._stopping:
                         burst = self.burst
                         if burst is None or burst.out is not out:
-                            burst = self.burst = Burst(self, out, context._number, self._begun_ns)
+                            burst = self.burst = Burst(self, out, context._number, self.begun_ns)
                             wake = not engine.inbox
                             engine.inbox.append(burst)
                         if changes:
@@ -133,7 +133,7 @@ class ThreadSource:
             if (slot.credit <= 0 or self._ahead > self._most_ahead or self._stopping) and not self._wait():
                 return False
             if self.burst is None:
-                self._begun_ns = clock()
+                self.begun_ns = clock()
         return True
 
     def _hand_over(self, value: Any) -> bool:
@@ -160,7 +160,7 @@ class ThreadSource:
 
     def _produced(self, pulled: int) -> Produced:
         call = Call.named(self.slot, "start", "start", self._context._number)
-        busy_ns = clock() - self._begun_ns if self.burst is None else 0  # an open burst counts it
+        busy_ns = clock() - self.begun_ns if self.burst is None else 0  # an open burst counts it
         return Produced(call, self._context.take(), pulled, busy_ns)
 
     def _wait(self) -> bool:
@@ -183,3 +183,4 @@ class ThreadSource:
             self._generator.close()
         except BaseException as error:
             self._engine.link.log(self.slot.number, "error", f"closing the source: {error!r}")
+        del self._generator  # one that has ignored that is closed once more, here, where what it changes is dropped

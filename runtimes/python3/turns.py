@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import perf_counter_ns as clock
 
 from .bodies import Refused
 from .codec import encode
@@ -84,12 +85,18 @@ class Burst:
     this index.
     """
 
-    __slots__ = ("begun_ns", "changes", "number", "out", "outputs", "source")
+    __slots__ = ("begun_ns", "changes", "ended_ns", "number", "out", "outputs", "source")
 
     def __init__(self, source: Any, out: Out, number: int, begun_ns: int) -> None:
         self.source, self.out, self.number, self.begun_ns = source, out, number, begun_ns
+        self.ended_ns = 0
         self.outputs: list[Any] = []
         self.changes: dict[int, dict[str, Any]] = {}
+
+    def end(self) -> None:
+        """Whatever comes now is another burst's."""
+        self.source.burst = None
+        self.source.begun_ns = self.ended_ns = clock()
 
     def hand_on(self, transaction: Transaction) -> None:
         """Move it all to the transaction, for the pipe."""

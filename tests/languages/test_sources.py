@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.deployments import plant
 from tests.harness import Collector, Harness, need
 
 FOLDER = Path(__file__).parent / "failing"
+SLOW = Path(__file__).parent.parent / "updates" / "refused"
 FILES = {"python3": "source.py", "node": "source.mjs", "go": "source.go", "rust": "source.rs", "sbcl": "source.lisp"}
 N, AT = 20, 11
 ALL = pytest.mark.parametrize("runtime", FILES)
@@ -109,6 +111,17 @@ def test_in_the_end_it_has_failed(runner: Harness, runtime: str) -> None:
     assert len(run.end()) == 1
     assert run.source["state"] == "failed" and run.source["restarts"] == 2
     assert collected(run.out, run.notes) == [list(range(1, AT)), [1, 2, 3]]
+
+
+@ALL
+def test_it_is_not_busy_for_longer_than_it_runs(runner: Harness, runtime: str) -> None:
+    """It waits between its messages, so that each leaves alone."""
+    document, code = flow(runtime), (SLOW / FILES[runtime]).read_text()
+    document["modules"]["src"] |= {"code": code, "config": {"version": 1, "refuse": ""}}
+    run, begun = Run(runner, document), time.monotonic()
+    runner.start("f")
+    runner.wait(lambda: len(run.out.got) > 100)
+    assert 0 < runner.state("f")["modules"]["src"]["busyMs"] < (time.monotonic() - begun) * 1000
 
 
 def test_a_message_in_between_starts_the_count_anew(runner: Harness) -> None:

@@ -104,6 +104,45 @@ def test_a_start_that_ends_the_host(runner: Harness, runtime: str) -> None:
     run.check("start", "stop", "start")
 
 
+STUBBORN = """
+import time
+
+
+def start(context):
+    context.send("notes", [context.config["version"], "start"])
+    if context.config["refuse"]:
+        raise ValueError("refused")
+    return numbers(context)
+
+
+def numbers(context):
+    i = context.get("i", 0)
+    while True:
+        try:
+            time.sleep(0.002)
+            i += 1
+            context.set("i", i)
+            yield [context.config["version"], i]
+        except BaseException:
+            pass
+"""
+
+
+def test_a_generator_that_does_not_let_itself_be_closed(runner: Harness) -> None:
+    """What it goes on to do is not committed: the next one begins where it was."""
+    new = flow("python3", 2, "plain", "start")
+    run = Run(runner, with_code(STUBBORN, flow("python3", 1)))
+    for _ in range(4):
+        run.refuse(with_code(STUBBORN, new), "refused")
+        run.more()
+    run.check()
+
+
+def with_code(code: str, document: dict[str, Any]) -> dict[str, Any]:
+    document["modules"]["plain"] |= {"code": code}
+    return document
+
+
 @ALL
 def test_a_migrate_that_raises_when_it_is_tried(runner: Harness, runtime: str) -> None:
     run = Run(runner, flow(runtime, 1))

@@ -1,8 +1,8 @@
 """A value on a wire is a value: a flow whose wires are fused does what it does isolated, tapped, stepped, killed.
 
 Random trees of modules with random, hostile programs (cases.py) are played in every way (play.py), and everything
-that can be seen is compared. `EXAMPLES=300 CASES=150 pytest tests/values -s` plays 20,000 cases; a failure prints the
-tree and its seed.
+that can be seen is compared. `EXAMPLES=160 CASES=600 pytest tests/values -s` plays some 20,000 cases and prints how
+many; a failure prints the tree and its seed.
 """
 
 from __future__ import annotations

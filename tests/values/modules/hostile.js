@@ -7,6 +7,7 @@ const vm = require('node:vm')
 const PROGRAMS = {}
 const KEPT = []
 const TABLE = { prices: [20, { a: 1 }], name: 'table' }
+const SHARED = [TABLE, JSON, Math]
 
 class Point { constructor() { this.x = 1 } }
 class Secret { #x = 1; get x() { return this.#x } }
@@ -65,9 +66,9 @@ function caseOf(message) {
 
 const isObject = (value) => typeof value === 'object' && value !== null
 
-/** Changes everything in a value that can be changed, but never the own table: it is the same after a death. */
+/** Changes everything in a value that can be changed, but never what is the same after a death, or everybody's. */
 function mutate(value, depth = 0) {
-  if (depth > 5 || value === TABLE || !isObject(value) || Object.isFrozen(value)) return
+  if (depth > 5 || SHARED.includes(value) || !isObject(value) || Object.isFrozen(value)) return
   if (value instanceof Uint8Array) {
     value.fill(7)
     return

@@ -164,7 +164,7 @@ def mutate(value, depth=0):
     """Change everything in a value that can be changed, but never the own table: it is the same after a death."""
     if depth > 5 or value is TABLE:
         return
-    if isinstance(value, dict):
+    if isinstance(value, dict) and type(value) is not Liar:
         for item in list(dict.values(value)):
             mutate(item, depth + 1)
         if "case" not in value:
