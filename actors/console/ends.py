@@ -15,6 +15,7 @@ from actors.console.errors import UserError
 from actors.definition.model import Flow
 from actors.definition.places import nearest
 from actors.definition.ports import port_problem
+from actors.definition.wire_names import feed_wire, sink_wire
 from actors.ends.session import Endpoint
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
@@ -164,5 +165,4 @@ def _opened(end: _End, flags: int) -> int:
 
 def _wire(reads: bool, place: tuple[str, str], time: int) -> str:
     """The name of a wire from or to the outside; message ids have it."""
-    number = "" if time == 1 else str(time)
-    return f"-i{number}->{'.'.join(place)}" if reads else f"{'.'.join(place)}->-o{number}"
+    return (feed_wire if reads else sink_wire)(".".join(place), time)

@@ -16,6 +16,7 @@ from actors.counted import counted
 from actors.definition.model import Flow, FlowError, FlowTest
 from actors.definition.reading import read_flow_file
 from actors.definition.validation import check_flow
+from actors.definition.wire_names import feed_wire, sink_wire
 from actors.ends.session import Endpoint
 from runtimes.conformance.values import equal
 
@@ -67,8 +68,8 @@ def _run_test(
     state: str | None, document: dict[str, Any], test: FlowTest, signal_fd: int
 ) -> tuple[str, list[str]]:  # fmt: skip
     """The result and what to say of it: a test of an optional module that this machine cannot run is left out."""
-    inputs = [_memory_file(f"-i->{place}", place, messages) for place, messages in test.send.items()]
-    outputs = [_memory_file(f"{place}->-o", place, []) for place in test.expect]
+    inputs = [_memory_file(feed_wire(place), place, messages) for place, messages in test.send.items()]
+    outputs = [_memory_file(sink_wire(place), place, []) for place in test.expect]
     try:
         outcome = run_embedded(
             state, flow=document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=TIMEOUT_S,

@@ -146,7 +146,7 @@ def fusable_wires(flow: Flow, feedback: Collection[str]) -> frozenset[str]:
     return frozenset(
         wire.id
         for wire in flow.wires
-        if wire.delivery == "memory"
+        if wire.delivery.fusable
         and wire.from_port != "error"
         and hosts[wire.from_module] == hosts[wire.to_module]
         and flow.modules[wire.from_module].concurrency == 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from actors.definition import graph
+from actors.definition.deliveries import MEMORY, Delivery
 from actors.definition.model import Flow, FlowError
 
 MAX_NUMBERS = 65_535  # of slots, and of channels each way: the link protocol has 16 bits, and 65535 means every slot
@@ -20,7 +21,7 @@ class WireIn(NamedTuple):
 
     channel: int
     port: str = "in"
-    lossy: bool = False
+    delivery: Delivery = MEMORY
     feedback: bool = False
 
 
@@ -163,8 +164,7 @@ def lay_out(
         to_key, to_slot = places[wire.to_module]
         from_key, from_slot = places[wire.from_module]
         channel = drafts[to_key].channels_in.number((to_slot, wire.to_port, wire.id))
-        lossy, back = wire.delivery == "lossy", wire.id in feedback
-        wires_in[wire.to_module][wire.id] = WireIn(channel, wire.to_port, lossy, back)
+        wires_in[wire.to_module][wire.id] = WireIn(channel, wire.to_port, wire.delivery, wire.id in feedback)
         if wire.from_port == "error":
             continue  # the runner itself sends on it
         draft = drafts[from_key]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from actors.definition.deliveries import MEMORY, Delivery
+
 
 class FlowError(Exception):
     """A flow that cannot be taken; `problems` are whole sentences for the user, each with its place."""
@@ -57,7 +59,7 @@ class Wire:
     from_port: str = "out"
     to_module: str
     to_port: str = "in"
-    delivery: str = "memory"
+    delivery: Delivery = MEMORY
     to_client: str | None = None
 
     @property

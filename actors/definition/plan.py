@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from actors.definition import graph
 from actors.definition.model import Flow
 
-Signature = dict[str, dict[str, tuple[str, bool, bool]]]
+Signature = dict[str, dict[str, tuple[str, object, bool]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def _signatures(flow: Flow) -> tuple[Signature, Signature]:
     ins: Signature = {module: {} for module in flow.modules}
     outs: Signature = {module: {} for module in flow.modules}
     for wire in flow.wires:
-        ins[wire.to_module][wire.id] = (wire.to_port, wire.delivery == "lossy", wire.id in feedback)
+        ins[wire.to_module][wire.id] = (wire.to_port, wire.delivery, wire.id in feedback)
         outs[wire.from_module][wire.id] = (wire.from_port, wire.id in fusable, False)
     return ins, outs
 

@@ -15,7 +15,7 @@ _REFERENCE = re.compile(r"\$\{(?:env|file):[^}]*\}")
 
 def delivery_problems(path: FieldPath, wire: Wire) -> Iterator[Problem]:
     """Until state is durable: remove this function then."""
-    if wire.delivery == "disk":
+    if wire.delivery.survives_runner:
         text = "disk delivery needs durable state, which this version does not have yet; use memory."
         yield Problem((*path, "delivery"), f"{dotted((*path, 'delivery'))}: {text}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from actors.definition.deliveries import DELIVERIES, MEMORY
 from actors.definition.hosting import crowded
 from actors.definition.model import Flow, FlowError, FlowTest, Module, Retry, Wire
 from actors.definition.places import FieldPath, Places, cut, dotted, nearest
@@ -179,8 +180,11 @@ def _wire(raw: str | dict[str, Any]) -> Wire:
         raw = {"from": source.strip(), "to": target.strip()}
     from_module, from_port = _endpoint(raw["from"], "out")
     to_module, to_port = _endpoint(raw["to"], "in")
-    rest = {name: raw[name] for name in ("delivery", "to_client") if name in raw}
-    return Wire(from_module=from_module, from_port=from_port, to_module=to_module, to_port=to_port, **rest)
+    delivery = DELIVERIES[raw.get("delivery", MEMORY.name)]
+    rest = {"to_client": raw["to_client"]} if "to_client" in raw else {}
+    return Wire(
+        from_module=from_module, from_port=from_port, to_module=to_module, to_port=to_port, delivery=delivery, **rest
+    )  # fmt: skip
 
 
 def _test(raw: dict[str, Any]) -> FlowTest:

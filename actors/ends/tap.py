@@ -23,17 +23,6 @@ from runtimes.frames import HEADERS, split
 MAX_MESSAGES = 1000
 MAX_BYTES = 1 << 20  # encoded; a frame is 64 KiB, or one larger message
 REST_S = 0.1  # between two answers: 10,000 messages a second at most
-_MARK = "->tap#"
-
-
-def tap_wire(module: str, port: str, number: int) -> str:
-    """The name of the wire to a tap."""
-    return f"{module}.{port}{_MARK}{number}"
-
-
-def is_tap(wire: str) -> bool:
-    """Whether a wire leads to a tap: then it makes no difference to the flow."""
-    return _MARK in wire
 
 
 class TapActor(BaseActor):

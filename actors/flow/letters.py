@@ -10,6 +10,7 @@ from thespian.actors import ActorAddress
 from actors.counted import counted
 from actors.definition.model import FlowError
 from actors.definition.ports import port_problem
+from actors.definition.wire_names import outside_wire
 from actors.flow.record import MAX_DEAD_LETTER_BYTES, MAX_DEAD_LETTERS, DeadLetter, FlowRecord
 from actors.flow.requests import FlowRequests
 from actors.messages import client_to_runner as api
@@ -48,7 +49,7 @@ class FlowMessages(FlowRequests):
         self, record: FlowRecord, module: str, port: str, body: bytes, flags: int, origin: str, request_id: str,
         client: ActorAddress,
     ) -> None:  # fmt: skip
-        wire = f"{origin}->{module}.{port}"
+        wire = outside_wire(origin, f"{module}.{port}")
         try:
             self.input_wire(record, module, port, wire, None)
         except FlowError as error:

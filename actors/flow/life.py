@@ -16,7 +16,7 @@ from actors.counted import counted
 from actors.definition.hosting import HostPlan, WireIn
 from actors.definition.model import Flow
 from actors.definition.places import listed
-from actors.ends.tap import is_tap
+from actors.definition.wire_names import is_tap
 from actors.flow.kept_file import remove_kept
 from actors.flow.mending import Mending
 from actors.flow.prepare import FlowPrepare, HostCommand, release

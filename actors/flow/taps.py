@@ -9,7 +9,8 @@ from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.definition import graph
 from actors.definition.ports import port_problem
-from actors.ends.tap import TapActor, tap_wire
+from actors.definition.wire_names import tap_wire
+from actors.ends.tap import TapActor
 from actors.flow.record import Attachment, FlowRecord
 from actors.flow.requests import FlowRequests
 from actors.messages import client_to_runner as api
@@ -72,7 +73,7 @@ class FlowTap(FlowRequests):
         self.count_taps += 1
         tap = self.createActor(TapActor)
         self.send(tap, StartTap(flow=record.flow.id))
-        sink = Attachment(module, port, tap_wire(module, port, self.count_taps), tap)
+        sink = Attachment(module, port, tap_wire(f"{module}.{port}", self.count_taps), tap)
         record.sinks.append(sink)
         self.connect_sink(record, sink)
         tap_id = f"{record.flow.id}/{sink.wire}"

@@ -9,7 +9,7 @@ import orjson
 from thespian.actors import ActorAddress
 
 from actors.definition.hosting import WireIn
-from actors.ends.tap import is_tap
+from actors.definition.wire_names import is_tap
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_bridge as to_bridge
 from actors.messages import module_to_runner as to_runner

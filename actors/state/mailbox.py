@@ -38,7 +38,7 @@ class Mailbox:
         """Take messages of a wire into the mailbox. Returns how many were dropped (a lossy wire above high-water)."""
         info = self.wires[wire]
         self.accepted += count
-        if info.lossy and self.over_high:
+        if self.over_high and info.delivery.may_drop:
             self.dropped += count
             return count
         segment = Segment(wire, body, flags, skip, count, first, now)
@@ -116,7 +116,7 @@ class Mailbox:
     def must_hold(self, wire: str) -> bool:
         """Whether the feeder of a wire has to wait. While draining, what is held does not count for what runs dry."""
         info = self.wires[wire]
-        if not self.over_high or info.lossy or info.feedback:
+        if not self.over_high or not info.delivery.holds_feeder or info.feedback:
             return False
         if self.draining is None or wire not in self.draining:
             return True

@@ -146,7 +146,7 @@ def test_fused_modules_are_fused_again_after_a_death(runner: Harness) -> None:
     out = runner.collect("f", "c")
     runner.start("f")
     bridge = runner.bridge("f", "python3")
-    fusable = bridge.plan.fusable_wires
+    fusable = bridge.fusable_wires
     assert bridge.fused == fusable and len(fusable) == 2
     for round_ in range(3):
         runner.send("f/a", *range(30))
@@ -314,7 +314,7 @@ def test_a_wire_with_queued_messages_is_not_fused_at_a_restart(runner: Harness) 
     target.receiveMsg_GoOn(GoOn(reason="test"), target.address)
     runner.wait(lambda: len(out.got) == 10)
     assert out.got == list(range(10))
-    runner.wait(lambda: bridge.fused == bridge.plan.fusable_wires)
+    runner.wait(lambda: bridge.fused == bridge.fusable_wires)
 
 
 def test_a_dead_letter_that_cannot_be_replayed_stays(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from actors.definition.deliveries import LOSSY
 from actors.definition.hosting import WireIn
 from actors.state import mailbox
 from actors.state.effects import Drained, Failed, HoldsChanged, Probed, RetryLater, Stopped
@@ -16,7 +17,7 @@ from actors.state.module import ModuleState
 from actors.state.recall import Link
 from runtimes.frames import HELD, REDELIVERED, Frame, Kind, join
 
-WIRES = {"a": WireIn(0), "b": WireIn(1), "lossy": WireIn(2, lossy=True)}
+WIRES = {"a": WireIn(0), "b": WireIn(1), "lossy": WireIn(2, delivery=LOSSY)}
 NAMES = list(WIRES)
 
 

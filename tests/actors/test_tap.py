@@ -37,7 +37,7 @@ def is_written(runner: Harness, port: tuple[str, str]) -> bool:
     """Whether the host writes what leaves the port, or only hands it over."""
     record = runner.record("f")
     key, slot = record.places[port[0]]
-    out = record.plans[key].wirings(record.plans[key].fusable_wires)[slot]["out"].get(port[1])
+    out = record.plans[key].wirings(frozenset(wire for *_, wire in record.plans[key].fusable))[slot]["out"].get(port[1])
     return out is not None and out["channel"] is not None
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.definition.deliveries import LOSSY
 from actors.definition.graph import (
     feedback_wires,
     fusable_wires,
@@ -187,7 +188,7 @@ def test_modules_share_a_host_if_they_may_share_a_process():
         ({}, {"concurrency": 2}, {}, False),
         ({"concurrency": 2}, {}, {}, False),
         ({}, {}, {"from_port": "error"}, False),
-        ({}, {}, {"delivery": "lossy"}, False),
+        ({}, {}, {"delivery": LOSSY}, False),
     ],
 )
 def test_which_wires_may_be_fused(source, target, wire, fusable):
