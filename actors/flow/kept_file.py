@@ -14,19 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from actors.definition.hosting import WireIn
 from actors.flow.record import DeadLetter, FlowRecord
-from actors.state.mailbox import MAILBOX_HIGH_BYTES, MAILBOX_HIGH_MESSAGES
-from actors.state.module import ModuleState
-from actors.state.segment import Segment
+from actors.state import facts
+from actors.state.facts import Fact, States
 
 FORMAT = 1
-ACCOUNTS = (
-    "accepted", "completed", "dropped", "dead_lettered", "handled", "errors", "sent", "unwired", "busy_us",
-    "source_turns",
-)  # fmt: skip
-States = dict[str, tuple[ModuleState, dict[str, int]]]  # module -> its state, and the next number of each out-port
-Fact = tuple[Any, ...]
 
 
 class KeptFlowError(Exception):
@@ -47,8 +39,7 @@ class KeptFlow:
 
 def is_worth_keeping(record: FlowRecord, states: States) -> bool:
     """Whether anything has happened yet."""
-    accounts = (getattr(state, name) for state, _ in states.values() for name in ACCOUNTS)
-    return bool(record.dead_letters) or any(accounts) or any(state.context for state, _ in states.values())
+    return bool(record.dead_letters) or facts.has_done_anything(states)
 
 
 def write_kept(path: Path, record: FlowRecord, states: States) -> None:
@@ -85,7 +76,10 @@ def read_kept(path: Path) -> KeptFlow:
             for fact in _stream(file):
                 if fact[0] == "end":
                     return kept
-                _READ[fact[0]](kept, *fact[1:])
+                if (take := facts.READ.get(fact[0])) is not None:
+                    take(kept.states, *fact[1:])
+                else:
+                    _READ[fact[0]](kept, *fact[1:])
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise KeptFlowError(f"{type(error).__name__}: {error}") from None
     raise KeptFlowError("its end is missing")
@@ -118,11 +112,7 @@ def _facts(record: FlowRecord, states: States) -> Iterator[Fact]:
     yield "flow", FORMAT, time.time(), json.dumps(record.flow.document), record.left_out
     yield "inputs", record.input_numbers
     for name, (state, numbers) in states.items():
-        yield "module", name, numbers, {account: getattr(state, account) for account in ACCOUNTS}
-        for key, value in state.context.items():
-            yield "context", name, key, value
-        for s in state.waiting():
-            yield "messages", name, s.wire, state.wires[s.wire].port, s.flags, s.skip, s.count, s.first, s.body
+        yield from facts.facts_of(name, state, numbers)
     yield "letters", record.dead_letter_count
     for letter in record.dead_letters:
         error = json.dumps(letter.error)
@@ -140,28 +130,6 @@ def _take_inputs(kept: KeptFlow, numbers: dict[str, int]) -> None:
     kept.input_numbers = numbers
 
 
-def _take_module(kept: KeptFlow, name: str, numbers: dict[str, int], accounts: dict[str, int]) -> None:
-    state = ModuleState()
-    for account, value in accounts.items():
-        setattr(state, account, value)
-    kept.states[name] = state, numbers
-
-
-def _take_context(kept: KeptFlow, name: str, key: bytes, value: bytes) -> None:
-    kept.states[name][0].context[key] = value
-
-
-def _take_messages(
-    kept: KeptFlow, name: str, wire: str, port: str, flags: int, skip: int, count: int, first: int, body: bytes
-) -> None:
-    state, _ = kept.states[name]
-    state.wires[wire] = WireIn(0, port)  # the channel is the new host's affair
-    state.ready.append(Segment(wire, body, flags, skip, count, first, time.monotonic()))
-    state.queued += count
-    state.queued_bytes += len(body)
-    state.over_high = state.queued > MAILBOX_HIGH_MESSAGES or state.queued_bytes > MAILBOX_HIGH_BYTES
-
-
 def _take_letters(kept: KeptFlow, count: int) -> None:
     kept.dead_letter_count = count
 
@@ -173,6 +141,5 @@ def _take_letter(
 
 
 _READ: dict[str, Callable[..., None]] = {
-    "flow": _take_flow, "inputs": _take_inputs, "module": _take_module, "context": _take_context,
-    "messages": _take_messages, "letters": _take_letters, "letter": _take_letter,
+    "flow": _take_flow, "inputs": _take_inputs, "letters": _take_letters, "letter": _take_letter,
 }  # fmt: skip
