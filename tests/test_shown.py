@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.console.calls import value_of
+from actors.console.errors import UserError
 from actors.doors import rpc
 from actors.messages import client_to_runner as api
 from actors.messages.module_to_module import Deliver
@@ -135,7 +137,17 @@ def run(m, c):
 
 def test_a_message_nested_too_deep_is_refused_where_it_comes_in(runner: Harness) -> None:
     runner.add("f", {"a": {"runtime": "python3", "code": "def run(m, c):\n    return m\n"}})
-    for levels, ok in ((120, True), (121, False), (900, False)):
-        reply = runner.call(api.SendMessage, flow_module_id="f/a", message=json.loads(nested(levels)))
+    for levels, ok in ((120, True), (121, False), (900, False), (5000, False)):
+        message: Any = 1
+        for _ in range(levels):
+            message = [message]
+        reply = runner.call(api.SendMessage, flow_module_id="f/a", message=message)
         assert reply.ok == ok
         assert ok or "nested deeper than 120 levels" in str(reply.error)
+
+
+@pytest.mark.parametrize("levels", [2000, 100_000])
+def test_the_command_line_says_it_too(levels: int) -> None:
+    """Where it cannot even be decoded."""
+    with pytest.raises(UserError, match="the message is nested deeper than 120 levels"):
+        value_of(nested(levels).decode())

@@ -14,10 +14,9 @@ from actors.flow.life import FlowLife
 from actors.flow.record import FlowRecord
 from actors.messages import client_to_runner as api
 from actors.messages.runner_to_client import Reply
-from actors.state.shown import is_nested_deeper
+from actors.state.shown import MAX_MESSAGE_DEPTH, is_nested_deeper
 from runtimes.manifest import Runtime
 
-MAX_MESSAGE_DEPTH = 120  # as in the data contract
 MAX_NAME = 64  # characters of one that is looked for
 MAX_LISTED = 20
 
@@ -89,10 +88,12 @@ class FlowRequests(FlowLife):
         """The message as JSON, or a refusal."""
         try:
             encoded = json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError) as error:
             self.refuse(request, sender, f"the message is not JSON: {error}")
             return None
-        if is_nested_deeper(encoded, MAX_MESSAGE_DEPTH):
+        except RecursionError:
+            encoded = None
+        if encoded is None or is_nested_deeper(encoded, MAX_MESSAGE_DEPTH):
             self.refuse(request, sender, f"the message is nested deeper than {MAX_MESSAGE_DEPTH} levels")
             return None
         return encoded

@@ -171,7 +171,7 @@ class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Depend
         wanted = [v for v in record.versions if message.version in (None, v.number)]
         if not wanted:
             known = ", ".join(str(version.number) for version in record.versions) or "none"
-            what = "an earlier version" if message.version is None else f"version {message.version}"
+            what = "earlier version" if message.version is None else f"version {message.version}"
             self.refuse(message, sender, f"{record.flow.id}: there is no {what} to go back to; kept are {known}")
             return
         version = wanted[-1]

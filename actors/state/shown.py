@@ -9,7 +9,8 @@ import json
 import re
 from typing import Any
 
-MAX_SHOWN_DEPTH = 200  # hosts refuse more than 120; what encodes and decodes answers copes with some 900
+MAX_MESSAGE_DEPTH = 120  # as in the data contract
+MAX_SHOWN_DEPTH = 200  # what encodes and decodes answers copes with some 900
 MAX_SHOWN_BYTES = 1 << 20  # decoded for one answer of one actor: some ms
 MAX_BEGINNING = 200
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
