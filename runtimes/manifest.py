@@ -130,14 +130,21 @@ def runtime_folders() -> list[Path]:
 
 
 def load_runtimes(folders: Iterable[Path]) -> dict[str, Runtime]:
-    """The runtimes of every FOLDER/*/runtime.yaml by id; raises ManifestError."""
+    """The runtimes of every FOLDER/*/runtime.yaml by id; raises ManifestError, and OSError of a folder."""
     runtimes: dict[str, Runtime] = {}
-    for path in sorted(path for folder in folders for path in folder.glob(f"*/{FILE_NAME}")):
+    for path in sorted(path for folder in folders for path in _listed(folder)):
         runtime = read_manifest(path)
         if runtime.id in runtimes:
             raise ManifestError(f"{path}: id: {runtime.id!r} is also in {runtimes[runtime.id].folder}")
         runtimes[runtime.id] = runtime
     return runtimes
+
+
+def _listed(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    os.scandir(folder).close()  # glob takes a closed one for an empty one
+    return list(folder.glob(f"*/{FILE_NAME}"))
 
 
 def read_manifest(path: Path) -> Runtime:

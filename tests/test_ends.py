@@ -383,6 +383,22 @@ def test_a_run_that_waits_says_for_what_and_ends_when_its_flow_is_removed(tmp_pa
         assert "f has been removed" in process.stderr.read().decode()
 
 
+def test_an_input_of_which_nothing_is_a_message_holds_up_nothing(tmp_path: Path, flow: Path) -> None:
+    """No module is ever full of it, so it is read all the time: requests are answered, an update finds its moment."""
+    cli = [sys.executable, "-m", "actors.console", "--state", str(tmp_path / "state")]
+
+    def works(*words: str | Path) -> bool:
+        return subprocess.run([*cli, *words], check=False, capture_output=True).returncode == 0
+
+    with started(command(tmp_path, flow, "-i", "a.in=/dev/zero", "-o", "b.out=out"), cwd=tmp_path) as process:
+        wait_for(lambda: works("send", "f/b", "1"))
+        flow.write_text(flow.read_text().replace("'out'", "'new'"))
+        assert works("apply", flow) and works("send", "f/b", "2")
+        wait_for(lambda: (tmp_path / "out").read_text() == '["out",1]\n["new",2]\n')
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT_S) == 1
+
+
 def test_what_has_no_effect_or_is_no_secret_is_said(tmp_path: Path, flow: Path) -> None:
     document = json.loads(flow.read_text())
     document["tracing"] = True

@@ -48,6 +48,12 @@ def _run(options: argparse.Namespace) -> int:
         if error.filename is None:  # it may be about our output
             raise
         sentences, status = (_sentence(error),), 1
+    except Exception as error:
+        from runtimes.manifest import ManifestError  # only here
+
+        if not isinstance(error, ManifestError):
+            raise
+        sentences, status = (str(error),), 1
     for sentence in sentences:
         print(f"runner: {plain(sentence)}", file=sys.stderr)
     if getattr(options, "json", False):

@@ -22,6 +22,7 @@ from actors.messages.session_to_runner import ShutDown
 from actors.preparation.state_folder import RunFolder, default_state_folder
 from actors.runner.runner import ConfigureRunner, RunnerActor
 from actors.system.in_process import ActorSystem
+from runtimes.manifest import load_runtimes, runtime_folders
 
 Call = Callable[..., Any]  # method, parameters -> value; raises UserError
 UNITS = ("B", "KiB", "MiB", "GiB")
@@ -49,6 +50,7 @@ def _ask(client: RunnerClient, method: str, *parameters: Any) -> Any:
 def _own_runner(state: Path) -> Iterator[Call]:
     """A runner without flows, for as long as the call takes."""
     logging.getLogger("runner").setLevel(logging.WARNING)
+    load_runtimes(runtime_folders())  # what is wrong with them is said here
     folder, system = RunFolder(state), ActorSystem()
     runner = system.createActor(RunnerActor)
     system.tell(runner, ConfigureRunner(run_folder=folder.path))

@@ -42,15 +42,18 @@ def origin_of(document: dict[str, Any], places: Places) -> dict[str, Any] | None
 
 
 def placed(flow: Flow, module_id: str, error: dict[str, Any]) -> dict[str, Any]:
-    """An ERROR of the protocol with the places of inline code in the flow file's lines."""
-    origin = flow.document.get("origin", {"code": {}})
-    module, block = flow.modules.get(module_id), origin["code"].get(module_id)
-    if module is None or block is None:
+    """An ERROR of the protocol with the places of inline code in the flow file's lines; one without a file names it."""
+    module = flow.modules.get(module_id)
+    if module is None:
         return error
-    error = dict(error)
+    error = {**error, "file": error.get("file") or module.name}
+    origin = flow.document.get("origin", {"code": {}})
+    block = origin["code"].get(module_id)
+    if block is None:
+        return error
     first, columns = block["line"], block.get("columns")
     name = re.escape(module.name)
-    file = error.get("file") or ""
+    file = error["file"]
     if re.fullmatch(rf"{name}(\.\w+)?", file) and file not in module.files:
         error["file"] = origin["file"]
         if columns is None:

@@ -53,11 +53,18 @@ def listed(names: Iterable[str], most: int = 20) -> str:
     return ", ".join(map(cut, known[:most])) + rest
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The name that was probably meant; case is a small difference."""
+    folded = {each.casefold(): each for each in sorted(known)}
+    close = get_close_matches(name.casefold(), folded, n=1)
+    return folded[close[0]] if close else None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the likely one, or all there are."""
     names = sorted(known)
-    if close := get_close_matches(name, names, n=1):
-        return f"did you mean {cut(close[0])!r}?"
+    if close := closest(name, names):
+        return f"did you mean {cut(close)!r}?"
     if not names:
         return "there are none."
     return f"there {'is' if len(names) == 1 else 'are'} {listed(names)}."

@@ -7,11 +7,10 @@ there, or in one of its `files`, as a whole string literal in the forms of any l
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from actors.definition.places import nearest
+from actors.definition.places import closest, nearest
 
 if TYPE_CHECKING:
     from actors.definition.model import Module
@@ -33,9 +32,8 @@ def port_problem(module: Module, side: Side, port: str) -> str | None:
     texts = (module.code, *module.files.values())
     if port in ALWAYS[side] or any(_stands_in(text, port) for text in texts):
         return None
-    named = {*_names(texts), ALWAYS[side][0]}
-    if close := get_close_matches(port, sorted(named), n=1):
-        return f"{head}; did you mean {close[0]!r}? (`ports` declares names that it makes when it runs.)"
+    if close := closest(port, {*_names(texts), *ALWAYS[side]}):
+        return f"{head}; did you mean {close!r}? (`ports` declares names that it makes when it runs.)"
     return f"{head}: nothing in its text is called that, and its `ports` does not declare it."
 
 

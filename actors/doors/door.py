@@ -134,7 +134,11 @@ class DoorActor(BaseActor):
             return
         client.setblocking(False)
         refusal = _TOO_MANY if len(self.connections) >= MAX_CONNECTIONS else None
-        if unix_socket.is_of_a_host(client):
+        of_a_host = unix_socket.is_of_a_host(client)
+        if of_a_host is None:  # nor is anybody there for an answer
+            client.close()
+            return
+        if of_a_host:
             log.warning("a module's process has tried to use the API; it was refused")
             refusal = _OF_A_HOST
         if refusal is not None:

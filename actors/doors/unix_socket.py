@@ -50,8 +50,10 @@ def connect(path: Path) -> socket.socket:
     return client
 
 
-def is_of_a_host(client: socket.socket) -> bool:
+def is_of_a_host(client: socket.socket) -> bool | None:
     """Whether a host has connected, or a process that one has started, whoever its parent is by now.
+
+    None: it has ended, nobody can say what it was.
 
     They are known by what none of them can get rid of: they gain no privileges and have more filters than this process.
     """
@@ -61,7 +63,7 @@ def is_of_a_host(client: socket.socket) -> bool:
     try:
         privileges, filters = _confinement(pid)
     except OSError:
-        return True  # it has ended: nobody can say what it was
+        return None
     return bool(privileges) and filters > _confinement(os.getpid())[1]
 
 

@@ -10,7 +10,7 @@ import select
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from thespian.actors import ActorAddress
+from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.ends.input_lines import MAX_NAMED, InputLines
 from actors.ends.outlet import own
@@ -67,10 +67,6 @@ class FeedBroken:
 
 class EndFeed:
     """Read no more."""
-
-
-class ReadOn:
-    """Feed to itself: a plain file is always ready, other actors get their turn in between."""
 
 
 class FeedActor(BaseActor):
@@ -137,15 +133,15 @@ class FeedActor(BaseActor):
             self.watching = True
         except PermissionError:  # a plain file: epoll does not take it, it is always ready
             self.reading = True
-            self.send(self.myAddress, ReadOn())
+            self.wakeupAfter(0)  # no message to itself: nothing would ever be pending but that
 
     def _unwatch(self) -> None:
         if self.watching:
             self.watching = False
             self.system.unwatch(self.given)
 
-    def receiveMsg_ReadOn(self, _message: ReadOn, _sender: ActorAddress) -> None:
-        """The next portion of a plain file."""
+    def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
+        """The next portion of a plain file, which is always ready: everybody else had a turn in between."""
         self.reading = False
         if not self.held and not self.ended:
             self._read()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.definition.places import cut
+from actors.definition.places import closest, cut
 from actors.flow.life import FlowLife
 from actors.flow.record import FlowRecord
 from actors.messages import client_to_runner as api
@@ -102,7 +101,7 @@ class FlowRequests(FlowLife):
 def among(name: str, known: Iterable[str], words: str) -> str:
     """An unknown name, the nearest one, and what there is instead."""
     names = sorted(known)
-    close = get_close_matches(name[:MAX_NAME], names, n=1)
+    close = closest(name[:MAX_NAME], names)
     some = ", ".join(names[:MAX_LISTED]) or "none"
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    hint = f"did you mean {close!r}? " if close else ""
     return f"{cut(name)!r}; {hint}{words} {some}{' ...' if len(names) > MAX_LISTED else ''}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from difflib import get_close_matches
 
 import orjson
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.definition.model import Module
 from actors.definition.origin import Placed
+from actors.definition.places import closest
 from actors.host.load import encode_context, load_body
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_bridge as to_bridge
@@ -129,8 +129,8 @@ class ModuleHost(BaseActor):
         if port in self.unwired_ports or port in (self.module.ports_out or ()):
             return
         self.unwired_ports.add(port)
-        close = get_close_matches(port, self.targets, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        close = closest(port, self.targets)
+        hint = f"; did you mean {close!r}?" if close else ""
         log.warning(
             "%s/%s: the port %r has no wire: what is sent there is lost%s", self.flow, self.module.id, port, hint
         )

@@ -125,7 +125,7 @@ class PreparationActor(EnvironmentKeeper):
             job.making = Making(self.cache, job.recipe)
             self._watch(Command(job.making.start), job)
         except OSError as error:
-            self._end(job, Failure(reason=f"{job.recipe.command[0]} cannot be started: {error}"))
+            self._end(job, Failure(reason=f"{error.filename or job.recipe.command[0]}: {error.strerror}"))
 
     def _watch(self, command: Command, job: Job | None) -> None:
         if job is not None:

@@ -6,6 +6,7 @@ import contextlib
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from thespian.actors import ActorAddress
 
@@ -56,6 +57,13 @@ class EnvironmentKeeper(BaseActor):
     def delete(self, folders: list[Path]) -> None:
         """Delete folders that have no name any more."""
         raise NotImplementedError
+
+    def failed(self, error: Exception, msg: Any, sender: ActorAddress) -> None:
+        """A cache that may not be read is no fault of ours: whoever asked gets it in words."""
+        if isinstance(error, OSError) and error.filename and hasattr(msg, "request_id"):
+            self._answer_failure(msg, sender, f"{error.filename}: {error.strerror}")
+        else:
+            super().failed(error, msg, sender)
 
     def receiveMsg_DescribeEnvironments(self, message: from_runner.DescribeEnvironments, _sender: ActorAddress) -> None:
         """Those that are there, and those that are being made."""

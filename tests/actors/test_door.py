@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -224,3 +226,14 @@ def test_long_paths_and_modes(tmp_path: Any) -> None:
         connect(folder / "s")
     with pytest.raises(FileNotFoundError):
         connect(folder / "nothing")
+
+
+def test_a_client_that_has_ended_before_it_is_let_in(opened: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    """It gave up a runner that was stopped, say: no reason to suspect a module."""
+    code = (
+        "import sys; from pathlib import Path; from actors.doors.unix_socket import connect; connect(Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code, opened.folder.path / "api.sock"], check=True)
+    with client(opened) as other:
+        assert "result" in other.ask(b'{"jsonrpc":"2.0","id":1,"method":"listFlows"}')
+    assert "tried to use the API" not in caplog.text

@@ -234,7 +234,7 @@ def test_a_refusal_is_json_too(up: Plant) -> None:
 
 def test_remove_needs_a_flow_that_is_there(up: Plant) -> None:
     assert "there is no flow 'ecko'; did you mean 'echo'? flows here: " in refused(up, "remove", "ecko")
-    assert "the flow 'echo' has no module 'A'; it has a" in refused(up, "send", "echo/A", "1")
+    assert "the flow 'echo' has no module 'A'; did you mean 'a'? it has a" in refused(up, "send", "echo/A", "1")
 
 
 def test_bytes_that_are_no_text_and_text_that_is_no_name(up: Plant) -> None:

@@ -125,10 +125,11 @@ PYTHON = "/usr/bin/python3"  # the one of the tests may be closed to others
 NOBODY = 65534
 
 
-def as_nobody(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def as_nobody(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """A verb as another user."""
     packages = os.pathsep.join([str(Path(actors.__file__).parents[1]), *site.getsitepackages()])
     env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": packages, "RUNNER_CACHE": "/nonexistent"}
+    env |= variables
     return subprocess.run(
         [PYTHON, "-B", "-m", "actors.console", *words], cwd=folder, env=env, user=NOBODY, group=NOBODY, extra_groups=[],
         capture_output=True, text=True, timeout=60, check=False,
@@ -153,6 +154,8 @@ def foreign() -> Iterator[Path]:
         (folder / "open" / "runs" / str(os.getpid())).chmod(0o700)
         for file in ("f.json", "secret.json"):
             (folder / file).write_text(json.dumps(flow("f")))
+        (folder / "own").mkdir()
+        os.chown(folder / "own", NOBODY, NOBODY)
         (folder / "plant.yaml").write_text("name: plant\nrunners: {edge: {}}\nflows: [{file: f.json}]\n")
         (folder / "secret.json").chmod(0o600)
         yield folder
@@ -187,3 +190,31 @@ def test_permission_errors_are_sentences(foreign: Path, words: str, says: str | 
     else:
         assert says in done.stderr, done.stderr
         assert all(line.startswith("runner: ") for line in done.stderr.splitlines()), done.stderr
+
+
+@pytest.mark.parametrize("words", ["list python3", "remove python3 x", "gc", "install python3 six"])
+def test_a_cache_that_is_closed_is_a_sentence(foreign: Path, words: str) -> None:
+    closed = str(foreign / "closed" / "cache")
+    done = as_nobody(foreign, "--state", "own", "deps", *words.split(), RUNNER_CACHE=closed)
+    (sentence,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert sentence.startswith("runner: ") and f"{closed}/" in sentence and sentence.endswith(": Permission denied")
+
+
+def test_a_folder_of_runtimes_that_is_closed_is_a_sentence(foreign: Path) -> None:
+    done = as_nobody(foreign, "--state", "own", "runtimes", RUNNER_RUNTIMES=str(foreign / "closed"))
+    assert (done.returncode, done.stderr) == (1, f"runner: {foreign / 'closed'}: Permission denied\n")
+
+
+@pytest.mark.parametrize("words", [["runtimes"], ["run", "f.yaml"], ["deps", "gc"], ["up", "plant.yaml"], ["doctor"]])
+def test_a_runtime_of_ours_that_is_no_runtime_is_a_sentence(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "mine" / "x").mkdir(parents=True)
+    (tmp_path / "mine" / "x" / "runtime.yaml").write_text("id: x\nname: [")
+    (tmp_path / "f.yaml").write_text("id: f\nmodules: {a: {runtime: python3, code: x}}\n")
+    (tmp_path / "plant.yaml").write_text("name: p\nrunners: {main: {}}\nflows: [{file: f.yaml}]\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "actors.console", "--state", "state", *words], cwd=tmp_path, capture_output=True,
+        text=True, timeout=60, check=False, env={**os.environ, "RUNNER_RUNTIMES": "mine"},
+    )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "mine/x/runtime.yaml: cannot be read: " in done.stderr + done.stdout

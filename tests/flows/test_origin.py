@@ -39,6 +39,16 @@ def test_a_line_of_a_block_is_a_line_of_the_file(before, header, indent, blank, 
     assert error["column"] == column + indent
 
 
+@pytest.mark.parametrize(
+    ("module", "file"), [("code: 'x'", "f.yaml"), ("code: |\n      x", "f.yaml"), ("file: a.x", "a.x")]
+)
+def test_an_error_that_tells_no_place_is_of_the_module(module: str, file: str, tmp_path: Path) -> None:
+    (tmp_path / "a.x").write_text("x")
+    (tmp_path / "f.yaml").write_text(f"id: f\nmodules:\n  a:\n    runtime: x\n    {module}\n")
+    flow = check_flow(read_flow_file(tmp_path / "f.yaml").sent)
+    assert Path(placed(flow, "a", {"type": "E", "message": "m"})["file"]).name == file
+
+
 def test_an_alias_stands_where_its_text_does():
     text = "id: f\nmodules:\n  z:\n    runtime: x\n    code: &d |\n      one\n      two\n  a: {runtime: x, code: *d}\n"
     assert error_at(text, 2)["line"] == 7
@@ -81,7 +91,7 @@ def test_the_stacks_of_all_languages(stack):
 
 
 def test_others_places_stay(tmp_path: Path):
-    """Those of a sibling, of a module with a file of its own, and those that are not known."""
+    """Those of a sibling, of a module with a file of its own, and those of a module that is not there."""
     text = "id: f\nmodules:\n  a:\n    runtime: x\n    code: |\n      one\n  b: {runtime: x, file: b.py}\n"
     (tmp_path / "b.py").write_text("x")
     (tmp_path / "f.yaml").write_text(text)
@@ -93,7 +103,6 @@ def test_others_places_stay(tmp_path: Path):
         "c": {"type": "E", "message": "", "file": "c", "line": 1},
     }.items():
         assert placed(flow, module, error) == error
-    assert placed(flow, "a", {"type": "E", "message": "x"}) == {"type": "E", "message": "x"}
     unknown = placed(flow, "a", {"type": "E", "message": "x", "file": "a"})
     assert unknown == {"type": "E", "message": "x", "file": str(tmp_path / "f.yaml")}
     plain = check_flow({**source.document, "modules": {"a": source.document["modules"]["a"]}})

@@ -83,7 +83,10 @@ def test_the_sentences() -> None:
     assert port_problem(module(text), "out", "xyz") == (
         "module 'm' has no out-port 'xyz': nothing in its text is called that, and its `ports` does not declare it."
     )
-    assert "did you mean 'out'?" in str(port_problem(module(text), "out", "outt"))
+    for name, meant in (("outt", "out"), ("eror", "error"), ("ALARM", "alarm"), ("Error", "error")):
+        assert f"did you mean {meant!r}?" in str(port_problem(module(text), "out", name))
+    assert "did you mean 'in'?" in str(port_problem(module(text), "in", "IN"))
+    assert "did you mean 'low'?" in str(port_problem(module(ports_in=("low", "high")), "in", "LOW"))
 
 
 def test_wires_and_tests_of_a_flow() -> None:
