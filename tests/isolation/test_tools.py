@@ -38,6 +38,18 @@ $python wheel.py; $python -m pip install -q --no-index --target there thing-1-py
 mkdir p q; echo >p/x.js
 echo '{"name": "thing", "version": "1.0.0", "bin": "x.js", "scripts": {"install": "touch made"}}' >p/package.json
 cd q; npm install --offline --no-audit --no-fund --install-links ../p; ls node_modules/thing node_modules/.bin""",
+    "go": """
+export GOPROXY=file://$PWD/proxy GOSUMDB=off GOTOOLCHAIN=local GOFLAGS=-mod=mod GOPATH=$PWD/path GOCACHE=$PWD/cache
+mkdir -p proxy/thing.test/a/@v main; cd proxy/thing.test/a/@v
+echo '{"Version": "v1.0.0"}' >v1.0.0.info; echo module thing.test/a >v1.0.0.mod
+python3 -c 'import zipfile
+with zipfile.ZipFile("v1.0.0.zip", "w") as file:
+    file.writestr("thing.test/a@v1.0.0/go.mod", "module thing.test/a\\n")
+    file.writestr("thing.test/a@v1.0.0/a.go", "package a\\n\\nconst Word = \\"built\\"\\n")'
+cd ../../../../main; printf 'module main\ngo 1.19\nrequire thing.test/a v1.0.0\n' >go.mod
+printf 'package main\nimport "thing.test/a"\nfunc main() { println(a.Word) }\n' >main.go
+go build -o it . && ./it 2>&1 && stat -c %a ../path/pkg/mod/thing.test/a@v1.0.0 && go clean -modcache
+ls ../path/pkg; rm -r ../cache""",
     "python3": """
 cat >pool.py <<'END'
 import multiprocessing
@@ -61,6 +73,7 @@ SAYS = {
     "git": "fine",
     "pip": "thing.py",
     "npm": "made",
+    "go": "built\n555",
     "python3": "36",
     "node": "ended 0",
     "sort": "99999",
