@@ -82,6 +82,7 @@ class Entry(msgspec.Struct):
     text: str
 
 
+_NO_GOOD = (msgspec.DecodeError, ValueError, RecursionError)  # a text that is no UTF-8 is a ValueError
 _T = TypeVar("_T")
 _rows = msgspec.json.Decoder(list[Row]).decode
 _columns = msgspec.json.Decoder(list[dict[str, str] | None]).decode
@@ -101,11 +102,11 @@ def read(kind: type[_T], body: bytes, name: str) -> _T:
     decode: Callable[[bytes], _T] = _decoders[kind]
     try:
         return decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except _NO_GOOD:
         pass
     try:
         return decode(_mended(body))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _NO_GOOD as error:
         raise ProtocolError(f"{name}: {error}") from None
 
 
@@ -113,7 +114,7 @@ def rows(body: bytes) -> list[Row]:
     """The arrays of a COMMIT."""
     try:
         found = _rows(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _NO_GOOD as error:
         raise ProtocolError(f"COMMIT: {error}") from None
     return found
 
@@ -151,7 +152,7 @@ def check_headers_of(body: bytes, count: int) -> bytes:
     columns, separator, messages = body[1:-1].partition(HEADERS_SEPARATOR)
     try:
         found = _columns(columns)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _NO_GOOD as error:
         raise ProtocolError(f"DATA: its headers: {error}") from None
     if not separator or len(found) != count or columns.count(b"\n") != count - 1:
         raise ProtocolError(f"DATA with count={count} has the headers of {len(found)} messages")

@@ -146,7 +146,8 @@ class BridgeActor(Members):
         elif kind == Kind.LOG:
             self._module_log(frame)
         elif kind == Kind.FINISHED:
-            self.send(self.members[frame.slot], to_module.SourceFinished(ok=self.conversation.finished(frame)))
+            ok = self.conversation.finished(frame)  # which may be of a slot that is nobody's
+            self.send(self.members[frame.slot], to_module.SourceFinished(ok=ok))
             self.source_worked([frame.slot])
         elif kind == Kind.PONG:
             self.conversation.pong(frame)

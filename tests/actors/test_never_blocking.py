@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ELSEWHERE = ("actors/console/", "actors/deployment/folder.py", "actors/deployment/supervisor.py")  # in their own processes
+ELSEWHERE = ("actors/console/", "actors/deployment/folder.py", "actors/deployment/supervisor.py")  # not ours
 LIBRARY = ("conversation", "environments", "frames", "given", "host_bodies", "locks", "making", "manifest", "sweep",
            "transaction", "confinement/landlock")  # of runtimes/, what the runner imports  # fmt: skip
 

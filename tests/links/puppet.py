@@ -58,6 +58,7 @@ class Puppet:
         self.credit: dict[int, int] = {}
         self.sources: dict[int, deque[Any]] = {}
         self.heard: list[Frame] = []
+        self.believed = 0  # commits; for whoever counts them
         self.started.append(self)
         self.say(Kind.HELLO, body=json.dumps({"protocol": 1, "runtime": "puppet", "version": "1", "pid": 1}).encode())
 
