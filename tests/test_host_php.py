@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -161,6 +162,16 @@ def test_texts_that_name_functions(host: TextHost) -> None:
     assert seen[0][8:15] == [True, True, "double", True, True, True, False]
     assert seen[0][16:18] == [8, 4]
     assert other.run([5]) == ["other 5"]
+
+
+@pytest.mark.parametrize(
+    "text", [r"'App\Deep\twice'", r"'App\\Deep\\twice'", r'"App\\Deep\\twice"', r"'\App\Deep\Twice'"]
+)
+def test_texts_that_name_functions_in_a_namespace_of_the_module(host: TextHost, text: str) -> None:
+    functions = "function twice($x) { return 2 * $x; }\nclass Tool { static function half($x) { return $x / 2; } }\n"
+    method = re.sub("[tT]wice", "Tool::half", text)
+    run = f"function run($m, $c) {{ return [array_map({text}, [$m]), call_user_func({method}, $m)]; }}"
+    assert host.module(f"<?php\nnamespace App\\Deep;\n{functions}{run}").run([4]) == [[[8], 2]]
 
 
 def test_a_function_of_another_module_is_not_there(host: TextHost) -> None:

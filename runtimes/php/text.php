@@ -171,7 +171,7 @@ final class Text {
 
     private function literal(int $at, Source $source, array $top): void { // a text that names what the module declares
         if (!$this->is($this->next($at, -1), ['(', ',', '[']) || !$this->is($this->next($at), [')', ',', ']'])) return;
-        $name = ltrim(stripslashes(substr($this->text($at), 1, -1)), '\\');
+        $name = ltrim(preg_replace('/\\\\([\\\\\'"])/', '$1', substr($this->text($at), 1, -1)), '\\');
         [$base, $member] = [...explode('::', $name, 2), null];
         [$function, $argument, $isPair] = $top;
         if (in_array($argument, self::CLASS_ARGUMENTS[$function] ?? [], true) || ($isPair && $argument === 0)) $kind = 'class';
