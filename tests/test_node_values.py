@@ -533,3 +533,15 @@ def test_rewiring_after_a_pause(host: Host) -> None:
     host.pause(0)
     host.wires(0, {"out": 5})
     assert host.ask(1).outputs == {5: [1]}
+
+
+@pytest.mark.parametrize("value", ["'x'.repeat(99999)", "Array(9999).fill(1)", "[Buffer.alloc(99999)]"])
+@pytest.mark.parametrize("more", ["c.send('out', 1)", "c.send('nowhere', 1)", "c.set('k', 1)"])
+@pytest.mark.parametrize("targets", [0, 1])
+def test_a_call_that_has_sent_too_much_does_nothing_more(host: Host, value: str, more: str, targets: int) -> None:
+    """Although it catches that, and whether or not what was too much has been written somewhere."""
+    host.module("(m) => m", 1)
+    code = f"(m, c) => {{\n  try {{ c.send('out', {value}) }} catch {{}}\n  {more}\n}}"
+    host.module(code, 0, {"out": (None if targets else 100, [1][:targets])}, max_turn_bytes=10_000)
+    error = host.ask(1).error()
+    assert (error["type"], error["line"]) == ("TurnTooLarge", 3)

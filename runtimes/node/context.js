@@ -190,6 +190,7 @@ class Context {
 
   /** Counts exactly, so that it is too much in all the ways that a value can go. */
   _weigh() {
+    if (this._bytes === Infinity) throw this._overflow() // it has caught that: it can do nothing more
     const outputs = this._outputs ?? []
     const exact = this._exact ??= { outputs: 0, bytes: 0 }
     for (; exact.outputs < outputs.length; exact.outputs++) exact.bytes += Buffer.byteLength(outputs[exact.outputs].text())
