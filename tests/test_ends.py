@@ -402,12 +402,14 @@ def test_an_input_of_which_nothing_is_a_message_holds_up_nothing(tmp_path: Path,
 def test_what_has_no_effect_or_is_no_secret_is_said(tmp_path: Path, flow: Path) -> None:
     document = json.loads(flow.read_text())
     document["tracing"] = True
-    document["modules"]["a"]["runner"] = "edge"
+    document["modules"]["a"] |= {"runner": "edge", "restart": {"times": 1}}
+    document["modules"]["s"] = {"runtime": "python3", "code": "def start(c):\n    yield 1", "restart": {"times": 1}}
     flow.write_text(json.dumps(document))
     done = run(tmp_path, flow, "--for", "0")
     assert done.returncode == 0
     assert "f: `tracing` has no effect yet" in done.stderr and "f: `modules.a.runner` has no effect yet" in done.stderr
+    assert re.findall(r"f/(\w): `restart` has no effect: the module is no source", done.stderr) == ["a"]
     document["modules"]["a"]["config"] = {"password": "${env:PASSWORD}"}
     flow.write_text(json.dumps(document, indent=1))
-    said = f"{flow}:9:5: `modules.a.config.password`: ${{env:PASSWORD}} is not replaced by what it names yet"
+    said = f"{flow}:12:5: `modules.a.config.password`: ${{env:PASSWORD}} is not replaced by what it names yet"
     refused(run(tmp_path, flow), said)

@@ -143,6 +143,8 @@ class ModuleHost(BaseActor):
         self.source_live = live
         if is_source:
             self.send(self.runner, to_runner.SourceBegun(flow=self.flow, module=self.module.id))
+        elif self.module.restart is not None:
+            log.warning("%s/%s: `restart` has no effect: the module is no source", self.flow, self.module.id)
 
     def receiveMsg_SourceFinished(self, message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
         """It has ended."""
