@@ -284,7 +284,7 @@ def test_the_runners_environment_is_not_seen(runner: Harness, runtime: str, monk
     runner.send("g/a", "tell")
     runner.wait(lambda: out.got)
     passed_on = {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "RUNNER_HOST_FOLDER"}
-    passed_on.add("RUNNER_HOST_INPUT")  # runtimes/node/guard.js: for its children
+    passed_on.add("RUNNER_HOST_INPUT")  # runtimes/node/guard.mjs: for its children
     assert out.got[0].keys() - passed_on == {"OWN"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent / "hosts" / "node_sheet.js"
+SCRIPT = Path(__file__).parent / "hosts" / "node_sheet.mjs"
 SEED = 20260
 VALUES = 4000
 

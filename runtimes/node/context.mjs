@@ -1,13 +1,12 @@
-'use strict'
 // What a handler call sees as `context`. Names with an underscore are the engine's. What a call sends and changes stays
 // here until it has ended; a call that raises is forgotten by forgetting its Context.
 
-const { decode, encode, encodeAny } = require('./codec')
-const { ContextError, DataError, HeaderError, PortError, TooLarge, TurnTooLarge } = require('./errors')
-const { prints } = require('./prints')
-const { wellFormed, writePlain } = require('./sheet')
-const { entry } = require('./slot')
-const { copy, take, taken } = require('./values')
+import { decode, encode, encodeAny } from './codec.mjs'
+import { ContextError, DataError, HeaderError, PortError, TooLarge, TurnTooLarge } from './errors.mjs'
+import { prints } from './prints.mjs'
+import { wellFormed, writePlain } from './sheet.mjs'
+import { entry } from './slot.mjs'
+import { copy, take, taken } from './values.mjs'
 
 const MAX_HEADER_BYTES = 4096
 const MOST_BYTES = 30 // of JSON to each that is counted, at most: a number with a key
@@ -48,7 +47,7 @@ class Output {
   }
 }
 
-class Context {
+export class Context {
   constructor(slot, turn, port, batch, at, parent, output, headers) {
     this._slot = slot
     this._turn = turn
@@ -252,7 +251,7 @@ class Context {
 }
 
 /** Bytes of an output: as JSON text, or on the sheet. */
-function sizeOf(json) { return typeof json === 'number' ? json : Buffer.byteLength(json) }
+export function sizeOf(json) { return typeof json === 'number' ? json : Buffer.byteLength(json) }
 
 /** A copy of a module's own headers, null for none. */
 function checkHeaders(headers) {
@@ -268,5 +267,3 @@ function checkHeaders(headers) {
   if (Buffer.byteLength(text) > MAX_HEADER_BYTES) throw new HeaderError(`headers of more than ${MAX_HEADER_BYTES} bytes`)
   return Object.freeze({ ...headers })
 }
-
-module.exports = { Context, sizeOf }

@@ -1,13 +1,12 @@
-'use strict'
 // One root turn: what its handler calls have produced so far. Nothing of it is visible outside until it is merged into
 // the transaction; the engine decides when.
 
-const fs = require('node:fs')
-const { describe } = require('./errors')
-const { exit } = require('./guard')
-const { FLAG, MAX_BODY_BYTES } = require('./link')
+import fs from 'node:fs'
+import { describe } from './errors.mjs'
+import { exit } from './guard.mjs'
+import { FLAG, MAX_BODY_BYTES } from './link.mjs'
 
-class Turn {
+export class Turn {
   constructor(slot) {
     this.calls = [] // six values a call: slot, handled, failed, sent, unwired, fused; arrays are reused, hence the counts
     this.outputs = [] // three values an output: port, json (or its bytes on the sheet), headers
@@ -115,5 +114,3 @@ function endUnfinished(bytes) {
   fs.writeSync(2, `node host: ${bytes} bytes behind one message by way of fused wires: it is done again unfused\n`)
   exit(4)
 }
-
-module.exports = { Turn }

@@ -1,14 +1,13 @@
-'use strict'
 // Runs what is in a turn (PROTOCOL.md section 7): synchronously as long as user code is synchronous; what has become async
 // is kept in `slot.order`, so that it ends in input order. The engine says when a turn begins.
 
-const { performance } = require('node:perf_hooks')
-const { Context } = require('./context')
-const { prints } = require('./prints')
-const { Transaction } = require('./transaction')
-const { Turn } = require('./turn')
+import { performance } from 'node:perf_hooks'
+import { Context } from './context.mjs'
+import { prints } from './prints.mjs'
+import { Transaction } from './transaction.mjs'
+import { Turn } from './turn.mjs'
 
-class Turns {
+export class Turns {
   constructor(writer, onFatal) {
     this.writer = writer
     this.fatal = onFatal
@@ -240,8 +239,6 @@ function isSpecial(result) {
 }
 
 /** A generator, sync or async; an array's or map's iterator is none. */
-function isIterator(result) {
+export function isIterator(result) {
   return typeof result.next === 'function' && typeof result.throw === 'function'
 }
-
-module.exports = { Turns, isIterator }

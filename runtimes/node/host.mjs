@@ -1,14 +1,13 @@
-'use strict'
-// The node host: `node host.js [--environment=FOLDER] INPUT OUTPUT` runs the modules of one runtime for a runner (../PROTOCOL.md).
+// The node host: `node host.mjs [--environment=FOLDER] INPUT OUTPUT` runs the modules of one runtime for a runner (../PROTOCOL.md).
 
-const fs = require('node:fs')
-const { Batch } = require('./batch')
-const { decode } = require('./codec')
-const { Engine } = require('./engine')
-const { Lifecycle } = require('./lifecycle')
-const { exit, keepAlive, refuseSecond } = require('./guard')
-const { FLAG, FrameReader, FrameWriter, KIND, NONE, listen } = require('./link')
-const { prints } = require('./prints')
+import fs from 'node:fs'
+import { Batch } from './batch.mjs'
+import { decode } from './codec.mjs'
+import { Engine } from './engine.mjs'
+import { Lifecycle } from './lifecycle.mjs'
+import { exit, keepAlive, refuseSecond } from './guard.mjs'
+import { FLAG, FrameReader, FrameWriter, KIND, NONE, listen } from './link.mjs'
+import { prints } from './prints.mjs'
 
 function fatal(error) {
   fs.writeSync(2, `node host: internal error: ${(error && error.stack) || error}\n`)

@@ -1,6 +1,5 @@
-'use strict'
 // A buffer on which plain data becomes JSON: checked and written in one walk, byte by byte, which takes less than half of what a
-// walk and JSON.stringify take. What is not plain, or must be refused, it leaves to codec.js. Knows no ports and no turns.
+// walk and JSON.stringify take. What is not plain, or must be refused, it leaves to codec.mjs. Knows no ports and no turns.
 
 const MAX_DEPTH = 120
 const SHEET_BYTES = 256 << 10
@@ -10,22 +9,22 @@ const MAX_SAFE = Number.MAX_SAFE_INTEGER
 const NOT_PLAIN = -1
 const PASSED_OVER = 15 // values after one that was not plain: their like would be walked for nothing
 
-const BYTES_KEY = /^\$+bytes$/
+export const BYTES_KEY = /^\$+bytes$/
 const ESCAPES = { 8: 98, 9: 116, 10: 110, 12: 102, 13: 114, 34: 34, 92: 92 }
 const UNUSUAL = /["\\\x00-\x1f\x80-\uffff]/
 const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
 const SURROGATE = /[\ud800-\udfff]/
-const wellFormed = String.prototype.isWellFormed
+export const wellFormed = String.prototype.isWellFormed
   ? (text) => text.isWellFormed()
   : (text) => !SURROGATE.test(text) || !LONE.test(text)
 
 const NOTHING = {}
-const bytes = Buffer.allocUnsafeSlow(SHEET_BYTES)
+export const bytes = Buffer.allocUnsafeSlow(SHEET_BYTES)
 let used = 0 // bytes kept until clear()
 let isWriting = false
 let passing = 0
 
-/** Writes the JSON of a value behind what is kept; returns where it ends, or NOT_PLAIN if codec.js must look at it. */
+/** Writes the JSON of a value behind what is kept; returns where it ends, or NOT_PLAIN if codec.mjs must look at it. */
 function write(value) {
   if (isWriting) return NOT_PLAIN // a getter sends
   if (passing > 0) {
@@ -44,19 +43,19 @@ function write(value) {
 }
 
 /** The JSON text of a value that is plain, or null. */
-function plainText(value) {
+export function plainText(value) {
   const end = write(value)
   return end < 0 ? null : bytes.toString('utf8', used, end)
 }
 
 /** Writes the JSON of a value; returns its bytes, or 0. It stays until the next is written, or is kept. */
-function writePlain(value) {
+export function writePlain(value) {
   const end = write(value)
   return end < 0 ? 0 : end - used
 }
 
 /** Keeps what was written last, with a separator behind it; returns its place. */
-function keep(size) {
+export function keep(size) {
   const start = used
   used = start + size + 2
   bytes[used - 2] = 44 // ,
@@ -64,10 +63,10 @@ function keep(size) {
   return start
 }
 
-function keptText(start, end) { return bytes.toString('utf8', start, end) }
+export function keptText(start, end) { return bytes.toString('utf8', start, end) }
 
 /** Nothing that was kept is needed any more. */
-function clear() { used = 0 }
+export function clear() { used = 0 }
 
 // ---------------------------------------------------------------- a value at a place: returns the place behind it, or NOT_PLAIN
 
@@ -193,5 +192,3 @@ function putUnusualText(text, at) {
   if (at + json.length * 3 + ROOM_BYTES > SHEET_BYTES) return NOT_PLAIN
   return at + bytes.write(json, at)
 }
-
-module.exports = { BYTES_KEY, bytes, clear, keep, keptText, plainText, wellFormed, writePlain }

@@ -1,10 +1,9 @@
-'use strict'
 // The typed errors a module can meet, and how any thrown value is described to the runner. Knows no frames.
 
-const path = require('node:path')
-const { inspect, types } = require('node:util')
+import path from 'node:path'
+import { inspect, types } from 'node:util'
 
-const HOST_FOLDER = __dirname
+const HOST_FOLDER = new URL('.', import.meta.url).href
 const MAX_TEXT_CHARS = 64 << 10
 const MAX_CAUSES = 4
 
@@ -12,32 +11,32 @@ class HostError extends Error {
   get name() { return this.constructor.name }
 }
 /** A value that the data contract refuses. */
-class DataError extends HostError {}
+export class DataError extends HostError {}
 /** A context key, value or size that is refused. */
-class ContextError extends HostError {}
+export class ContextError extends HostError {}
 /** A port that the module did not declare. */
-class PortError extends HostError {}
+export class PortError extends HostError {}
 /** A send outside a turn while too many wait for credit already, or by a module that is not there any more. */
-class CreditError extends HostError {}
+export class CreditError extends HostError {}
 /** Headers that may not be sent. */
-class HeaderError extends HostError {}
+export class HeaderError extends HostError {}
 /** A module that could not be loaded for a reason other than its own error. */
-class LoadError extends HostError {}
+export class LoadError extends HostError {}
 /** A module that would end the host. */
-class ExitError extends HostError {}
+export class ExitError extends HostError {}
 /** What is longer than it may be, found out before it was written. */
-class TooLarge extends HostError {}
+export class TooLarge extends HostError {}
 /** A handler call whose outputs and context changes exceed max_turn_bytes. */
-class TurnTooLarge extends HostError {}
+export class TurnTooLarge extends HostError {}
 
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
 /** Text of bounded length that can be written as UTF-8. */
-function clean(text) {
+export function clean(text) {
   return (text.length > MAX_TEXT_CHARS ? text.slice(0, MAX_TEXT_CHARS) + '...' : text).replace(LONE_SURROGATE, '\ufffd')
 }
 
-const LOADED = /\/load-\w{6}\// // loader.js: the folder of a module
+const LOADED = /\/load-\w{6}\// // loader.mjs: the folder of a module
 
 const isError = (value) => value instanceof Error || types.isNativeError(value)
 
@@ -104,8 +103,8 @@ function hintOf(error) {
   return LOADED.test(error.path) ? "name it in the module's `files:`" : ''
 }
 
-/** The ERROR object of PROTOCOL.md section 4; `source` (loader.js) turns private paths into the user's names. */
-function describe(thrown, source) {
+/** The ERROR object of PROTOCOL.md section 4; `source` (loader.mjs) turns private paths into the user's names. */
+export function describe(thrown, source) {
   const { type, message, stack, hint } = read(thrown)
   const text = hint === '' ? message : `${message}: ${hint}`
   const described = { type: clean(type), message: clean(source ? source.shorten(text) : text) }
@@ -115,8 +114,4 @@ function describe(thrown, source) {
   const lines = (source ? source.shorten(stack) : stack).split('\n')
   described.stack = clean(lines.filter((line) => !/^\s*at /.test(line) || !(line.includes(HOST_FOLDER) || line.includes('node:'))).join('\n'))
   return described
-}
-
-module.exports = {
-  DataError, ContextError, PortError, CreditError, ExitError, HeaderError, LoadError, TooLarge, TurnTooLarge, clean, describe,
 }

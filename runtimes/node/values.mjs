@@ -1,12 +1,11 @@
-'use strict'
 // What a value is (docs/data-contract.md): what may be sent, and what of it arrives. Knows no JSON text, no ports and no turns.
 
-const { types } = require('node:util')
-const { DataError, TooLarge } = require('./errors')
-const { Shapes } = require('./shapes')
-const { BYTES_KEY, wellFormed } = require('./sheet')
+import { types } from 'node:util'
+import { DataError, TooLarge } from './errors.mjs'
+import { Shapes } from './shapes.mjs'
+import { BYTES_KEY, wellFormed } from './sheet.mjs'
 
-const MAX_DEPTH = 120
+export const MAX_DEPTH = 120
 const TOO_DEEP = `a value nested deeper than ${MAX_DEPTH}`
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
@@ -14,7 +13,7 @@ const MAX_SAFE = Number.MAX_SAFE_INTEGER
 const SAFE = BigInt(MAX_SAFE)
 const MANY = 10_000 // elements: an array that long may be one of holes
 const { slice } = Array.prototype // the one of this realm
-const PLAIN = { writable: true, enumerable: true, configurable: true }
+export const PLAIN = { writable: true, enumerable: true, configurable: true }
 const shapes = new Shapes(takeField, (key) => wellFormed(key) && !BYTES_KEY.test(key) && key !== '__proto__' && key !== 'toJSON')
 
 let room = 0 // bytes of JSON that a value may still have
@@ -22,13 +21,13 @@ let isNative = false // JSON.stringify would get it wrong: bytes, big integers, 
 let refusal = null // the latest
 
 /** What take() has found about the value that it took last. */
-const taken = { isNative: false, bytes: 0 }
+export const taken = { isNative: false, bytes: 0 }
 
 /**
  * What arrives of a value: checked and copied in one walk. Throws DataError for what no message can carry, TooLarge when its JSON
  * has more bytes than `most` (it is counted low: `taken.bytes`).
  */
-function take(value, most = MAX_SAFE) {
+export function take(value, most = MAX_SAFE) {
   const outerRoom = room // user code that runs in here, a getter or toJSON, may send as well
   const outerNative = isNative
   room = most
@@ -165,7 +164,7 @@ function takeField(item, depth) {
 }
 
 /** A copy of what take() gave. */
-function copy(value) {
+export function copy(value) {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) {
     const array = value.slice()
@@ -237,5 +236,3 @@ function placeIn(value, depth, most) {
   }
   return ''
 }
-
-module.exports = { MAX_DEPTH, PLAIN, copy, take, taken }

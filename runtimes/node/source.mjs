@@ -1,10 +1,9 @@
-'use strict'
 // A generator that `start` returned: advanced as long as the slot has credit, one turn a value (PROTOCOL.md section 6).
 
-const { KIND } = require('./link')
-const { prints } = require('./prints')
+import { KIND } from './link.mjs'
+import { prints } from './prints.mjs'
 
-class Source {
+export class Source {
   constructor(engine, slot, iterator, context) {
     this._engine = engine
     this._slot = slot
@@ -141,5 +140,3 @@ class Source {
     else await closed
   }
 }
-
-module.exports = { Source }

@@ -1,13 +1,12 @@
-'use strict'
 // Finished turns since the last COMMIT, and how they are written (PROTOCOL.md section 7).
 
-const { FLAG, KIND, NO_INDEX } = require('./link')
-const sheet = require('./sheet')
+import { FLAG, KIND, NO_INDEX } from './link.mjs'
+import * as sheet from './sheet.mjs'
 
 const COMMIT_CHARS = 64 << 10
 const MAX_FRAME_CHARS = 16 << 20 // of UTF-16: at most 48 MiB of UTF-8
 
-class Transaction {
+export class Transaction {
   constructor(writer) {
     this._writer = writer
     this._slots = []
@@ -140,5 +139,3 @@ class Transaction {
     }
   }
 }
-
-module.exports = { Transaction }

@@ -1,9 +1,8 @@
-'use strict'
-// `node node_sheet.js SEED VALUES`: writes values the node host's fast way and its exact one and fails where they differ; prints how many
+// `node node_sheet.mjs SEED VALUES`: writes values the node host's fast way and its exact one and fails where they differ; prints how many
 // were written, left to the exact way, and refused by it.
 
-const { encodeAny } = require('../../runtimes/node/codec.js')
-const sheet = require('../../runtimes/node/sheet.js')
+import { encodeAny } from '../../runtimes/node/codec.mjs'
+import * as sheet from '../../runtimes/node/sheet.mjs'
 
 const outcome = (write) => { try { return write() } catch (error) { return `${error.name}: ${error.message}` } }
 const seen = { plain: 0, left: 0, refused: 0 }

@@ -1,17 +1,16 @@
-'use strict'
 // LOAD, UNLOAD, WIRES and CALL: what happens to a slot between turns.
 
-const { Context } = require('./context')
-const { isIterator } = require('./turns')
-const { CreditError, describe } = require('./errors')
-const { Source: Code } = require('./loader')
-const { KIND } = require('./link')
-const { prints } = require('./prints')
-const { Slot, OutPort } = require('./slot')
-const { Source } = require('./source')
-const { Turn } = require('./turn')
+import { Context } from './context.mjs'
+import { isIterator } from './turns.mjs'
+import { CreditError, describe } from './errors.mjs'
+import { Source as Code } from './loader.mjs'
+import { KIND } from './link.mjs'
+import { prints } from './prints.mjs'
+import { Slot, OutPort } from './slot.mjs'
+import { Source } from './source.mjs'
+import { Turn } from './turn.mjs'
 
-class Lifecycle {
+export class Lifecycle {
   constructor(engine) {
     this._engine = engine
     this.channels = new Map() // of the host's input: {slot, port, wire}
@@ -181,5 +180,3 @@ function isAsync(handler) {
 function isGenerator(result) {
   return typeof result === 'object' && result !== null && isIterator(result)
 }
-
-module.exports = { Lifecycle }

@@ -1,18 +1,17 @@
-'use strict'
 // What modules print, and what they throw outside any call, becomes LOG frames of the module that did it. Sync code is known by a
 // variable, async code by an AsyncLocalStorage (which slows every promise down: it is only made when the first async module or hook
 // runs), all other code by its stack. Code that is left over from a module that is gone is named as such, and soon falls silent.
 
-const { AsyncLocalStorage } = require('node:async_hooks')
-const { format } = require('node:util')
-const { KIND, NONE } = require('./link')
-const { clean, describe } = require('./errors')
-const { ownerOf } = require('./loader')
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { format } from 'node:util'
+import { KIND, NONE } from './link.mjs'
+import { clean, describe } from './errors.mjs'
+import { ownerOf } from './loader.mjs'
 
 const LEVELS = { log: 'info', info: 'info', debug: 'debug', warn: 'warning', error: 'error' }
 const MOST_LEFT_OVER = 3 // logs of a module that is gone
 
-const prints = {
+export const prints = {
   /** The slot whose code is running right now. */
   slot: null,
   _storage: null,
@@ -76,5 +75,3 @@ function stackOf(thrown) {
     return ''
   }
 }
-
-module.exports = { prints }

@@ -1,4 +1,3 @@
-'use strict'
 // Copies objects whose keys come again and again by a function made for those keys: reading known fields into a literal takes half the
 // time of a loop, and the copy needs half the memory. Knows nothing of what a field may be.
 
@@ -7,7 +6,7 @@ const MOST_COPIERS = 500
 const MOST_SEEN = 1000
 const TIMES = 3 // seen before a function is made: objects that are dictionaries have no shape
 
-class Shapes {
+export class Shapes {
   /** `take(item, depth)` gives the copy of a field; undefined: the field is left out. `isFit(key)`: it may be in a literal. */
   constructor(take, isFit) {
     this._take = take
@@ -63,5 +62,3 @@ function sparse(keys, items) {
   for (let i = 0; i < keys.length; i++) if (items[i] !== undefined) fields[keys[i]] = items[i]
   return fields
 }
-
-module.exports = { Shapes }

@@ -1,13 +1,12 @@
-'use strict'
 // A module's text to its functions. Each load has a folder of its own, so nothing is shared or cached between loads.
 
-const fs = require('node:fs')
-const path = require('node:path')
-const vm = require('node:vm')
-const { spawnSync } = require('node:child_process')
-const { createRequire } = require('node:module')
-const { pathToFileURL } = require('node:url')
-const { LoadError } = require('./errors')
+import fs from 'node:fs'
+import path from 'node:path'
+import vm from 'node:vm'
+import { spawnSync } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import { LoadError } from './errors.mjs'
 
 const HOOKS = ['start', 'stop', 'migrate']
 const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname']
@@ -20,7 +19,7 @@ const MOST_OWNERS = 500
 const owners = new Map() // folder -> slot, those that are gone too: their timers may go on
 
 /** The text of one module in its folder, and the way from private paths back to the user's names. */
-class Source {
+export class Source {
   constructor(spec, slot) {
     this.name = path.basename(spec.name)
     this.folder = fs.mkdtempSync(path.join(BASE, 'load-'))
@@ -106,14 +105,14 @@ class Source {
   }
 
   remove() {
-    const { cache } = require
+    const { cache } = createRequire(import.meta.url)
     for (const file of Object.keys(cache)) if (file.startsWith(this.folder + path.sep)) delete cache[file]
     fs.rmSync(this.folder, { recursive: true, force: true })
   }
 }
 
 /** The slot whose code is first in a stack, null for none. */
-function ownerOf(stack) { return owners.get(FOLDER.exec(stack)?.[1]) ?? null }
+export function ownerOf(stack) { return owners.get(FOLDER.exec(stack)?.[1]) ?? null }
 
 /** How a text is to be run: as an expression, a CommonJS module or an ES module; and the file name that makes node do so. */
 function kindOf(code, name, file) {
@@ -157,5 +156,3 @@ function functionsOf(loaded) {
 }
 
 function escapeRegExp(text) { return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&') }
-
-module.exports = { Source, ownerOf }

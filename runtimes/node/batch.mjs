@@ -1,17 +1,16 @@
-'use strict'
 // A DATA frame's body as a queue of values: decoded when its first turn begins, message by message if it must be.
 
-const { DataError } = require('./errors')
-const { check, decode, hasLongInteger, isSpecial, markIntegers, restore } = require('./codec')
+import { DataError } from './errors.mjs'
+import { check, decode, hasLongInteger, isSpecial, markIntegers, restore } from './codec.mjs'
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Stands for a message that could not be decoded. */
-class Undecodable {
+export class Undecodable {
   constructor(error) { this.error = error }
 }
 
-class Batch {
+export class Batch {
   /** `body` is only valid during this call. */
   constructor(input, body, { redelivered, headers, announce, skip, count, first }) {
     this.port = input.port
@@ -108,5 +107,3 @@ function utf8(latin1) {
     throw new DataError('invalid UTF-8')
   }
 }
-
-module.exports = { Batch, Undecodable }

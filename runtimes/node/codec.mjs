@@ -1,11 +1,10 @@
-'use strict'
 // The data contract: JavaScript values to JSON text and back, exactly or not at all. Knows no frames and no turns.
 // JSON.parse and JSON.stringify do the work; cheap tests decide when the exact ways below are needed.
 
-const { randomBytes } = require('node:crypto')
-const { DataError } = require('./errors')
-const { BYTES_KEY, plainText, wellFormed } = require('./sheet')
-const { MAX_DEPTH, PLAIN, take, taken } = require('./values')
+import { randomBytes } from 'node:crypto'
+import { DataError } from './errors.mjs'
+import { BYTES_KEY, plainText, wellFormed } from './sheet.mjs'
+import { MAX_DEPTH, PLAIN, take, taken } from './values.mjs'
 
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
@@ -23,12 +22,12 @@ function write(value) {
 }
 
 /** The compact JSON text of a value, or DataError; TooLarge if that is surely longer than `most`. */
-function encode(value, most) {
+export function encode(value, most) {
   return (typeof value === 'object' ? plainText(value) : null) ?? encodeAny(value, most)
 }
 
 /** As encode(), for a value that is hardly plain. */
-function encodeAny(value, most) {
+export function encodeAny(value, most) {
   const plain = take(value, most)
   return taken.isNative ? write(plain) : JSON.stringify(plain)
 }
@@ -41,7 +40,7 @@ const MARK = `int:${randomBytes(16).toString('hex')}:`
 const isDigit = (code) => code >= 48 && code <= 57
 
 /** Whether UTF-8 bytes of JSON may hold an integer of 16 digits or more: such a run covers every sixteenth byte. */
-function hasLongInteger(bytes) {
+export function hasLongInteger(bytes) {
   for (let at = 15; at < bytes.length; at += 16) {
     if (!isDigit(bytes[at])) continue
     let start = at
@@ -63,7 +62,7 @@ function markInteger(literal) {
 }
 
 /** JSON text with the long integers outside its strings marked. */
-function markIntegers(text) {
+export function markIntegers(text) {
   const parts = []
   for (let at = 0; at < text.length;) {
     let quote = text.indexOf('"', at)
@@ -87,7 +86,7 @@ function escaped(text, quote) {
 }
 
 /** Checks what JSON.parse lets through and the cheap tests cannot see: depth, and numbers that overflowed. */
-function check(value, depth) {
+export function check(value, depth) {
   if (typeof value === 'number') {
     if (value - value !== 0) throw new DataError('a number beyond the range of a double')
   } else if (typeof value === 'object' && value !== null) {
@@ -108,7 +107,7 @@ function check(value, depth) {
 }
 
 /** As check(), and gives back marked integers, bytes and escaped keys, and refuses lone surrogates. */
-function restore(value, depth) {
+export function restore(value, depth) {
   if (typeof value === 'string') {
     if (value.startsWith(MARK)) return BigInt(value.slice(MARK.length))
     if (!wellFormed(value)) throw new DataError('a string with a lone surrogate')
@@ -140,10 +139,10 @@ function bytesOf(text) {
 }
 
 /** Whether a text needs restore(): escapes may hide a surrogate or spell $bytes. */
-function isSpecial(text) { return text.includes('bytes"') || text.includes('\\u') }
+export function isSpecial(text) { return text.includes('bytes"') || text.includes('\\u') }
 
 /** The value of a JSON text, or DataError. */
-function decode(text, long = /\d{16}/.test(text)) {
+export function decode(text, long = /\d{16}/.test(text)) {
   const special = long || isSpecial(text)
   let value
   try {
@@ -153,5 +152,3 @@ function decode(text, long = /\d{16}/.test(text)) {
   }
   return special ? restore(value, 0) : check(value, 0)
 }
-
-module.exports = { encode, encodeAny, decode, check, restore, isSpecial, markIntegers, hasLongInteger }

@@ -1,22 +1,21 @@
-'use strict'
 // When turns begin and when they are committed: the loop over the slots that have something to do, in slices of 10 ms
-// between which the event loop looks for input. turns.js knows how a turn runs.
+// between which the event loop looks for input. turns.mjs knows how a turn runs.
 
-const { performance } = require('node:perf_hooks')
-const { Undecodable } = require('./batch')
-const { Context } = require('./context')
-const { ContextError, CreditError } = require('./errors')
-const { exit } = require('./guard')
-const { KIND, NONE } = require('./link')
-const { regroup } = require('./slot')
-const { Turns } = require('./turns')
+import { performance } from 'node:perf_hooks'
+import { Undecodable } from './batch.mjs'
+import { Context } from './context.mjs'
+import { ContextError, CreditError } from './errors.mjs'
+import { exit } from './guard.mjs'
+import { KIND, NONE } from './link.mjs'
+import { regroup } from './slot.mjs'
+import { Turns } from './turns.mjs'
 
 const SLICE_MS = 10
 const TURNS_IN_A_ROW = 128
 const MAX_WAITING_SENDS = 1024
 const SENT = Promise.resolve()
 
-class Engine extends Turns {
+export class Engine extends Turns {
   constructor(writer, onFatal) {
     super(writer, onFatal)
     this.advancing = 0 // async sources that wait for their next value
@@ -214,5 +213,3 @@ class Engine extends Turns {
     }
   }
 }
-
-module.exports = { Engine }

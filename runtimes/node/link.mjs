@@ -1,25 +1,24 @@
-'use strict'
 // Frames in and out of the two pipes (PROTOCOL.md sections 1 and 2). Does not know what a body means.
 
-const fs = require('node:fs')
-const net = require('node:net')
-const { exit } = require('./guard')
+import fs from 'node:fs'
+import net from 'node:net'
+import { exit } from './guard.mjs'
 
 const HEADER_BYTES = 24
-const MAX_BODY_BYTES = 64 << 20
+export const MAX_BODY_BYTES = 64 << 20
 const READ_BYTES = 256 << 10
 const HELD_BYTES = 2 * READ_BYTES
 const WRITE_BYTES = 512 << 10
-const NONE = 0xffff
-const NO_INDEX = 0xffffffff
-const KIND = {
+export const NONE = 0xffff
+export const NO_INDEX = 0xffffffff
+export const KIND = {
   LOAD: 1, UNLOAD: 2, WIRES: 3, DATA: 4, PULL: 5, PAUSE: 6, CALL: 7, STOP: 8, PING: 9,
   HELLO: 16, CONTEXT: 17, ERROR: 18, LOG: 19, TURN: 20, COMMIT: 21, PAUSED: 22, RESULT: 23, FINISHED: 24, PONG: 25,
 }
-const FLAG = { REDELIVERED: 1, HEADERS: 2, TURN: 4, DELETED: 8, HELD: 16 }
+export const FLAG = { REDELIVERED: 1, HEADERS: 2, TURN: 4, DELETED: 8, HELD: 16 }
 
 /** Takes bytes in any portions and calls `onFrame(header, body)`; both are only valid during that call. */
-class FrameReader {
+export class FrameReader {
   constructor(onFrame) {
     this._onFrame = onFrame
     this._held = Buffer.allocUnsafeSlow(HELD_BYTES) // an unfinished frame, and what came with its end
@@ -75,7 +74,7 @@ class FrameReader {
 }
 
 /** Collects frames and writes them with one call. */
-class FrameWriter {
+export class FrameWriter {
   constructor(path) {
     this._fd = fs.openSync(path, 'w')
     this._buffer = Buffer.allocUnsafeSlow(WRITE_BYTES)
@@ -146,7 +145,7 @@ class FrameWriter {
 }
 
 /** Reads the input pipe on the event loop, without a thread; `onBytes` gets a view that is only valid during the call. */
-function listen(path, onBytes, onEnd) {
+export function listen(path, onBytes, onEnd) {
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
   const socket = new net.Socket({
     fd: fs.openSync(path, 'r'),
@@ -165,5 +164,3 @@ function listen(path, onBytes, onEnd) {
   socket.on('close', onEnd)
   socket.resume()
 }
-
-module.exports = { FrameReader, FrameWriter, listen, KIND, FLAG, NONE, NO_INDEX, MAX_BODY_BYTES }

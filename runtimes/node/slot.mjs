@@ -1,16 +1,15 @@
-'use strict'
 // A loaded module: its functions, its wiring, its context as of now, its queues and counters. Decides nothing.
 
-const { encode } = require('./codec')
-const { ContextError, TooLarge } = require('./errors')
-const { prints } = require('./prints')
+import { encode } from './codec.mjs'
+import { ContextError, TooLarge } from './errors.mjs'
+import { prints } from './prints.mjs'
 
 const MAX_VALUE_BYTES = 1 << 20
 const MAX_UNWIRED_PORTS = 64 // that are named
 const MAX_CONTEXT_BYTES = 64 << 20
 
 /** An out-port that has wires, and the messages that wait there for the next commit. */
-class OutPort {
+export class OutPort {
   constructor(name, channel, ids, targets) {
     this.name = name
     this.channel = channel // null when all wires are fused
@@ -29,7 +28,7 @@ class Group {
 }
 
 /** One value of the context: its JSON text, and the value itself if it cannot be mutated. */
-function entry(key, value) {
+export function entry(key, value) {
   const text = textOf(key, value)
   let bytes = text.length
   if (bytes * 3 > MAX_VALUE_BYTES) {
@@ -52,7 +51,7 @@ function isScalar(value) {
   return typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER)
 }
 
-class Slot {
+export class Slot {
   constructor(number, spec, engine) {
     this.number = number
     this.engine = engine
@@ -63,7 +62,7 @@ class Slot {
     this.concurrency = Math.max(1, spec.concurrency || 1)
     this.retry = spec.retry === true
     this.maxTurnBytes = spec.max_turn_bytes
-    this.source = null // loader.js: where the code came from
+    this.source = null // loader.mjs: where the code came from
     this.handler = null
     this.hooks = {}
     this.loading = true
@@ -84,7 +83,7 @@ class Slot {
     this.sends = []
     this.credit = 0
     this.turnNumber = 0
-    this.generator = null // the source, source.js
+    this.generator = null // the source, source.mjs
     this.hooking = false
     this.isStopped = false
     this.isGone = false // unloaded
@@ -168,7 +167,7 @@ function deepFreeze(value) {
 }
 
 /** Joins slots into groups again after a change of wires; turns under way keep their locks. */
-function regroup(slots) {
+export function regroup(slots) {
   const leader = new Map()
   const find = (slot) => {
     let at = slot
@@ -193,5 +192,3 @@ function regroup(slots) {
     for (const turn of slot.order) if (turn.holding) slot.group.locks++
   }
 }
-
-module.exports = { OutPort, Slot, entry, regroup }
