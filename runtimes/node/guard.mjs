@@ -1,7 +1,11 @@
 // Keeps modules from ending the process that they share with others, and from starting it once more.
 
 import fs from 'node:fs'
-import { ExitError } from './errors.mjs'
+
+/** A module that would end the host. */
+class ExitError extends Error {
+  get name() { return 'ExitError' }
+}
 
 const MARK = 'RUNNER_HOST_INPUT'
 export const exit = process.exit.bind(process)

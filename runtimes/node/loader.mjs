@@ -6,7 +6,7 @@ import vm from 'node:vm'
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
-import { LoadError } from './errors.mjs'
+import { LoadError } from '../javascript/core/errors.mjs'
 
 const HOOKS = ['start', 'stop', 'migrate']
 const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname']
@@ -19,7 +19,7 @@ const MOST_OWNERS = 500
 const owners = new Map() // folder -> slot, those that are gone too: their timers may go on
 
 /** The text of one module in its folder, and the way from private paths back to the user's names. */
-export class Source {
+class Source {
   constructor(spec, slot) {
     this.name = path.basename(spec.name)
     this.folder = fs.mkdtempSync(path.join(BASE, 'load-'))
@@ -72,7 +72,7 @@ export class Source {
   }
 
   /** The module's functions; a promise of them for an ES module. */
-  load() {
+  run() {
     if (this.isModule) return this._import()
     const require = createRequire(path.join(this.folder, 'host'))
     const loaded = require(this.file)
@@ -111,8 +111,10 @@ export class Source {
   }
 }
 
-/** The slot whose code is first in a stack, null for none. */
-export function ownerOf(stack) { return owners.get(FOLDER.exec(stack)?.[1]) ?? null }
+/** What the core asks of it (../javascript/core/host.mjs). */
+export const loader = { load: (spec, slot) => new Source(spec, slot), ownerOf }
+
+function ownerOf(stack) { return owners.get(FOLDER.exec(stack)?.[1]) ?? null }
 
 /** How a text is to be run: as an expression, a CommonJS module or an ES module; and the file name that makes node do so. */
 function kindOf(code, name, file) {

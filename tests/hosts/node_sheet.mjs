@@ -1,8 +1,9 @@
 // `node node_sheet.mjs SEED VALUES`: writes values the node host's fast way and its exact one and fails where they differ; prints how many
 // were written, left to the exact way, and refused by it.
 
-import { encodeAny } from '../../runtimes/node/codec.mjs'
-import * as sheet from '../../runtimes/node/sheet.mjs'
+import '../../runtimes/node/platform.mjs'
+import { encodeAny } from '../../runtimes/javascript/core/codec.mjs'
+import * as sheet from '../../runtimes/javascript/core/sheet.mjs'
 
 const outcome = (write) => { try { return write() } catch (error) { return `${error.name}: ${error.message}` } }
 const seen = { plain: 0, left: 0, refused: 0 }

@@ -1,8 +1,10 @@
 // Finished turns since the last COMMIT, and how they are written (PROTOCOL.md section 7).
 
 import { FLAG, KIND, NO_INDEX } from './link.mjs'
+import { platform } from './platform.mjs'
 import * as sheet from './sheet.mjs'
 
+const { byteLength } = platform.bytes
 const COMMIT_CHARS = 64 << 10
 const MAX_FRAME_CHARS = 16 << 20 // of UTF-16: at most 48 MiB of UTF-8
 
@@ -122,7 +124,7 @@ export class Transaction {
       slot.clearCounts()
     }
     for (const { slot, flags, index, number, info, message } of this._errors) {
-      writer.frame(KIND.ERROR, flags, slot.number, Buffer.byteLength(info), index, number, info + message)
+      writer.frame(KIND.ERROR, flags, slot.number, byteLength(info), index, number, info + message)
     }
     writer.frame(KIND.COMMIT, 0, 0, 0, 0, 0, `[${counts}]`)
     writer.flush()
@@ -135,7 +137,7 @@ export class Transaction {
   _writeContext(slot) {
     for (const [key, stored] of slot.dirty) {
       const flags = stored === undefined ? FLAG.DELETED : 0
-      this._writer.frame(KIND.CONTEXT, flags, slot.number, Buffer.byteLength(key), 0, 0, stored === undefined ? key : key + stored.text)
+      this._writer.frame(KIND.CONTEXT, flags, slot.number, byteLength(key), 0, 0, stored === undefined ? key : key + stored.text)
     }
   }
 }

@@ -2,8 +2,10 @@
 
 import { encode } from './codec.mjs'
 import { ContextError, TooLarge } from './errors.mjs'
+import { platform } from './platform.mjs'
 import { prints } from './prints.mjs'
 
+const { byteLength } = platform.bytes
 const MAX_VALUE_BYTES = 1 << 20
 const MAX_UNWIRED_PORTS = 64 // that are named
 const MAX_CONTEXT_BYTES = 64 << 20
@@ -32,7 +34,7 @@ export function entry(key, value) {
   const text = textOf(key, value)
   let bytes = text.length
   if (bytes * 3 > MAX_VALUE_BYTES) {
-    bytes = Buffer.byteLength(text)
+    bytes = byteLength(text)
     if (bytes > MAX_VALUE_BYTES) throw new ContextError(`the value of ${key} has ${bytes} bytes, at most ${MAX_VALUE_BYTES} are allowed`)
   }
   return { text, bytes: bytes + key.length, value: isScalar(value) ? value : undefined }
@@ -62,7 +64,7 @@ export class Slot {
     this.concurrency = Math.max(1, spec.concurrency || 1)
     this.retry = spec.retry === true
     this.maxTurnBytes = spec.max_turn_bytes
-    this.source = null // loader.mjs: where the code came from
+    this.source = null // where the code came from: the loader's
     this.handler = null
     this.hooks = {}
     this.loading = true

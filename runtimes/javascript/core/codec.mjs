@@ -1,11 +1,12 @@
 // The data contract: JavaScript values to JSON text and back, exactly or not at all. Knows no frames and no turns.
 // JSON.parse and JSON.stringify do the work; cheap tests decide when the exact ways below are needed.
 
-import { randomBytes } from 'node:crypto'
 import { DataError } from './errors.mjs'
+import { platform } from './platform.mjs'
 import { BYTES_KEY, plainText, wellFormed } from './sheet.mjs'
 import { MAX_DEPTH, PLAIN, take, taken } from './values.mjs'
 
+const { base64, fromBase64 } = platform.bytes
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 
@@ -15,7 +16,7 @@ function write(value) {
   if (value === 0) return 1 / value < 0 ? '-0.0' : '0'
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(write).join(',')}]`
-  if (value instanceof Uint8Array) return `{"$bytes":"${value.toString('base64')}"}`
+  if (value instanceof Uint8Array) return `{"$bytes":"${base64(value)}"}`
   const keys = Object.keys(value)
   if (keys.length === 1 && BYTES_KEY.test(keys[0])) return `{"$${keys[0]}":${write(value[keys[0]])}}`
   return `{${keys.map((key) => `${JSON.stringify(key)}:${write(value[key])}`).join(',')}}`
@@ -35,7 +36,7 @@ export function encodeAny(value, most) {
 // ---------------------------------------------------------------- reading
 
 // Integers beyond 2^53 pass through JSON.parse as strings with a mark that nobody can guess.
-const MARK = `int:${randomBytes(16).toString('hex')}:`
+const MARK = `int:${platform.random()}:`
 
 const isDigit = (code) => code >= 48 && code <= 57
 
@@ -133,8 +134,8 @@ export function restore(value, depth) {
 }
 
 function bytesOf(text) {
-  const bytes = typeof text === 'string' ? Buffer.from(text, 'base64') : null
-  if (bytes === null || bytes.toString('base64') !== text) throw new DataError('$bytes without valid base64')
+  const bytes = typeof text === 'string' ? fromBase64(text) : null
+  if (bytes === null || base64(bytes) !== text) throw new DataError('$bytes without valid base64')
   return bytes
 }
 

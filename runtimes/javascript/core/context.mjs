@@ -3,11 +3,13 @@
 
 import { decode, encode, encodeAny } from './codec.mjs'
 import { ContextError, DataError, HeaderError, PortError, TooLarge, TurnTooLarge } from './errors.mjs'
+import { platform } from './platform.mjs'
 import { prints } from './prints.mjs'
 import { wellFormed, writePlain } from './sheet.mjs'
 import { entry } from './slot.mjs'
 import { copy, take, taken } from './values.mjs'
 
+const { byteLength } = platform.bytes
 const MAX_HEADER_BYTES = 4096
 const MOST_BYTES = 30 // of JSON to each that is counted, at most: a number with a key
 const NO_HEADERS = Object.freeze({})
@@ -192,7 +194,7 @@ export class Context {
     if (this._bytes === Infinity) throw this._overflow() // it has caught that: it can do nothing more
     const outputs = this._outputs ?? []
     const exact = this._exact ??= { outputs: 0, bytes: 0 }
-    for (; exact.outputs < outputs.length; exact.outputs++) exact.bytes += Buffer.byteLength(outputs[exact.outputs].text())
+    for (; exact.outputs < outputs.length; exact.outputs++) exact.bytes += byteLength(outputs[exact.outputs].text())
     let { bytes } = exact
     if (this._json !== null) bytes += sizeOf(this._json)
     if (this._changes !== null) for (const stored of this._changes.values()) bytes += stored === undefined ? 0 : stored.bytes
@@ -251,7 +253,7 @@ export class Context {
 }
 
 /** Bytes of an output: as JSON text, or on the sheet. */
-export function sizeOf(json) { return typeof json === 'number' ? json : Buffer.byteLength(json) }
+export function sizeOf(json) { return typeof json === 'number' ? json : byteLength(json) }
 
 /** A copy of a module's own headers, null for none. */
 function checkHeaders(headers) {
@@ -264,6 +266,6 @@ function checkHeaders(headers) {
     if (typeof headers[name] !== 'string') throw new HeaderError(`the header ${name} is not a string`)
   }
   const text = encode({ ...headers })
-  if (Buffer.byteLength(text) > MAX_HEADER_BYTES) throw new HeaderError(`headers of more than ${MAX_HEADER_BYTES} bytes`)
+  if (byteLength(text) > MAX_HEADER_BYTES) throw new HeaderError(`headers of more than ${MAX_HEADER_BYTES} bytes`)
   return Object.freeze({ ...headers })
 }

@@ -1,9 +1,8 @@
-// Frames in and out of the two pipes (PROTOCOL.md sections 1 and 2). Does not know what a body means.
+// Frames out of bytes and into bytes (PROTOCOL.md sections 1 and 2). Does not know what a body means, nor what carries the bytes.
 
-import fs from 'node:fs'
-import net from 'node:net'
-import { exit } from './guard.mjs'
+import { platform } from './platform.mjs'
 
+const { alloc, byteLength, write } = platform.bytes
 const HEADER_BYTES = 24
 export const MAX_BODY_BYTES = 64 << 20
 const READ_BYTES = 256 << 10
@@ -21,7 +20,7 @@ export const FLAG = { REDELIVERED: 1, HEADERS: 2, TURN: 4, DELETED: 8, HELD: 16 
 export class FrameReader {
   constructor(onFrame) {
     this._onFrame = onFrame
-    this._held = Buffer.allocUnsafeSlow(HELD_BYTES) // an unfinished frame, and what came with its end
+    this._held = alloc(HELD_BYTES) // an unfinished frame, and what came with its end
     this._size = 0 // of what is held
     this._needed = HEADER_BYTES
     this._header = { kind: 0, flags: 0, slot: 0, skip: 0, count: 0, first: 0 }
@@ -37,26 +36,27 @@ export class FrameReader {
     let at = 0
     this._needed = HEADER_BYTES
     while (chunk.length - at >= HEADER_BYTES) {
-      const size = chunk.readUInt32LE(at)
+      const size = readUint32(chunk, at)
       const header = this._header
       header.kind = chunk[at + 4]
-      if (size > MAX_BODY_BYTES || header.kind === 0 || header.kind > KIND.PING) exit(3)
+      if (size > MAX_BODY_BYTES || header.kind === 0 || header.kind > KIND.PING) platform.exit(3)
       if (chunk.length - at - HEADER_BYTES < size) {
         this._needed = HEADER_BYTES + size
         break
       }
       header.flags = chunk[at + 5]
-      header.slot = chunk.readUInt16LE(at + 6)
-      header.skip = chunk.readUInt32LE(at + 8)
-      header.count = chunk.readUInt32LE(at + 12)
-      const high = chunk.readUInt32LE(at + 20)
+      header.slot = chunk[at + 6] + chunk[at + 7] * 256
+      header.skip = readUint32(chunk, at + 8)
+      header.count = readUint32(chunk, at + 12)
+      const low = readUint32(chunk, at + 16)
+      const high = readUint32(chunk, at + 20)
       // Only what is sent back as it is (PING) may be beyond 2^53.
-      header.first = high < 2097152 ? chunk.readUInt32LE(at + 16) + high * 4294967296 : chunk.readBigUInt64LE(at + 16)
+      header.first = high < 2097152 ? low + high * 4294967296 : BigInt(low) + (BigInt(high) << 32n)
       const start = at + HEADER_BYTES
       at = start + size
       this._onFrame(header, chunk.subarray(start, at))
     }
-    if (this._held.length > HELD_BYTES && this._needed <= HELD_BYTES) this._held = Buffer.allocUnsafeSlow(HELD_BYTES)
+    if (this._held.length > HELD_BYTES && this._needed <= HELD_BYTES) this._held = alloc(HELD_BYTES)
     if (at < chunk.length) this._hold(chunk.subarray(at))
   }
 
@@ -64,20 +64,20 @@ export class FrameReader {
   _hold(bytes) {
     const size = this._size + bytes.length
     if (size > this._held.length) {
-      const wider = Buffer.allocUnsafeSlow(Math.max(size, this._needed + READ_BYTES))
-      this._held.copy(wider, 0, 0, this._size)
+      const wider = alloc(Math.max(size, this._needed + READ_BYTES))
+      wider.set(this._held.subarray(0, this._size))
       this._held = wider
     }
-    bytes.copy(this._held, this._size)
+    this._held.set(bytes, this._size)
     this._size = size
   }
 }
 
-/** Collects frames and writes them with one call. */
+/** Collects frames and gives them to `transport.write(bytes)` with one call; the bytes are only valid during it. */
 export class FrameWriter {
-  constructor(path) {
-    this._fd = fs.openSync(path, 'w')
-    this._buffer = Buffer.allocUnsafeSlow(WRITE_BYTES)
+  constructor(transport) {
+    this._transport = transport
+    this._buffer = alloc(WRITE_BYTES)
     this._used = 0
   }
 
@@ -85,14 +85,15 @@ export class FrameWriter {
     if (this._used + HEADER_BYTES + text.length * 3 > this._buffer.length) {
       this.flush()
       if (HEADER_BYTES + text.length * 3 > this._buffer.length) {
-        const body = Buffer.from(text)
+        const body = alloc(byteLength(text))
+        write(body, text, 0)
         this._header(body.length, kind, flags, slot, skip, count, first)
         this.flush()
-        this._write(body, body.length)
+        this._transport.write(body)
         return
       }
     }
-    const size = text === '' ? 0 : this._buffer.write(text, this._used + HEADER_BYTES, 'utf8')
+    const size = text === '' ? 0 : write(this._buffer, text, this._used + HEADER_BYTES)
     this._header(size, kind, flags, slot, skip, count, first)
     this._used += size
   }
@@ -103,7 +104,7 @@ export class FrameWriter {
     if (this._used + HEADER_BYTES + size > this._buffer.length) this.flush()
     this._header(size, kind, 0, slot, 0, count, 0)
     this._buffer[this._used] = 91 // [
-    values.copy(this._buffer, this._used + 1, start, end)
+    this._buffer.set(values.subarray(start, end), this._used + 1)
     this._used += size
     this._buffer[this._used - 1] = 93 // ]
   }
@@ -111,56 +112,33 @@ export class FrameWriter {
   _header(size, kind, flags, slot, skip, count, first) {
     const buffer = this._buffer
     const at = this._used
-    buffer.writeUInt32LE(size, at)
+    writeUint32(buffer, size, at)
     buffer[at + 4] = kind
     buffer[at + 5] = flags
-    buffer.writeUInt16LE(slot, at + 6)
-    buffer.writeUInt32LE(skip, at + 8)
-    buffer.writeUInt32LE(count, at + 12)
-    if (typeof first === 'bigint') buffer.writeBigUInt64LE(first, at + 16)
-    else {
-      buffer.writeUInt32LE(first % 4294967296, at + 16)
-      buffer.writeUInt32LE(Math.floor(first / 4294967296), at + 20)
-    }
+    buffer[at + 6] = slot
+    buffer[at + 7] = slot >>> 8
+    writeUint32(buffer, skip, at + 8)
+    writeUint32(buffer, count, at + 12)
+    const isLong = typeof first === 'bigint'
+    writeUint32(buffer, isLong ? Number(first & 0xffffffffn) : first % 4294967296, at + 16)
+    writeUint32(buffer, isLong ? Number(first >> 32n) : Math.floor(first / 4294967296), at + 20)
     this._used = at + HEADER_BYTES
   }
 
   flush() {
     if (this._used === 0) return
-    this._write(this._buffer, this._used)
+    this._transport.write(this._buffer.subarray(0, this._used))
     this._used = 0
-  }
-
-  _write(bytes, size) {
-    for (let at = 0; at < size;) {
-      try {
-        at += fs.writeSync(this._fd, bytes, at, size - at)
-      } catch (error) {
-        if (error.code === 'EPIPE') exit(0) // the runner is gone
-        if (error.code !== 'EAGAIN') throw error
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
-      }
-    }
   }
 }
 
-/** Reads the input pipe on the event loop, without a thread; `onBytes` gets a view that is only valid during the call. */
-export function listen(path, onBytes, onEnd) {
-  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
-  const socket = new net.Socket({
-    fd: fs.openSync(path, 'r'),
-    readable: true,
-    writable: false,
-    onread: {
-      buffer,
-      callback(size) {
-        onBytes(buffer.subarray(0, size))
-        return true
-      },
-    },
-  })
-  socket.on('end', onEnd)
-  socket.on('error', onEnd)
-  socket.on('close', onEnd)
-  socket.resume()
+function readUint32(bytes, at) {
+  return bytes[at] + bytes[at + 1] * 0x100 + bytes[at + 2] * 0x10000 + bytes[at + 3] * 0x1000000
+}
+
+function writeUint32(bytes, number, at) {
+  bytes[at] = number
+  bytes[at + 1] = number >>> 8
+  bytes[at + 2] = number >>> 16
+  bytes[at + 3] = number >>> 24
 }

@@ -1,8 +1,11 @@
 // A DATA frame's body as a queue of values: decoded when its first turn begins, message by message if it must be.
 
 import { DataError } from './errors.mjs'
+import { platform } from './platform.mjs'
 import { check, decode, hasLongInteger, isSpecial, markIntegers, restore } from './codec.mjs'
 
+const { bytes } = platform
+const PART_BYTES = 8192
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Stands for a message that could not be decoded. */
@@ -24,9 +27,9 @@ export class Batch {
     this.headers = null
     this.ids = null
     this._withHeaders = headers
-    this._text = body.toString('utf8')
+    this._text = bytes.text(body)
     this._long = hasLongInteger(body)
-    this._raw = this._text.includes('\ufffd') ? Buffer.from(body) : null // perhaps invalid UTF-8
+    this._raw = this._text.includes('\ufffd') ? Uint8Array.from(body) : null // perhaps invalid UTF-8
   }
 
   decode() {
@@ -50,7 +53,7 @@ export class Batch {
 
   /** The slow way, when the body as a whole is not JSON or not UTF-8: only the messages at fault become errors. */
   _decodeEach() {
-    let text = this._raw === null ? this._text : this._raw.toString('latin1')
+    let text = this._raw === null ? this._text : latin1(this._raw)
     let headers = null
     if (this._withHeaders) {
       const middle = text.indexOf(',\n\n')
@@ -100,9 +103,16 @@ function isValid(bytes) {
   }
 }
 
+/** Bytes as a text of as many characters, to be cut and given to utf8(). */
+function latin1(bytes) {
+  const parts = []
+  for (let at = 0; at < bytes.length; at += PART_BYTES) parts.push(String.fromCharCode(...bytes.subarray(at, at + PART_BYTES)))
+  return parts.join('')
+}
+
 function utf8(latin1) {
   try {
-    return strict.decode(Buffer.from(latin1, 'latin1'))
+    return strict.decode(Uint8Array.from(latin1, (char) => char.charCodeAt(0)))
   } catch {
     throw new DataError('invalid UTF-8')
   }

@@ -1,9 +1,8 @@
 // The typed errors a module can meet, and how any thrown value is described to the runner. Knows no frames.
 
-import path from 'node:path'
-import { inspect, types } from 'node:util'
+import { isError } from './kinds.mjs'
+import { platform } from './platform.mjs'
 
-const HOST_FOLDER = new URL('.', import.meta.url).href
 const MAX_TEXT_CHARS = 64 << 10
 const MAX_CAUSES = 4
 
@@ -22,8 +21,6 @@ export class CreditError extends HostError {}
 export class HeaderError extends HostError {}
 /** A module that could not be loaded for a reason other than its own error. */
 export class LoadError extends HostError {}
-/** A module that would end the host. */
-export class ExitError extends HostError {}
 /** What is longer than it may be, found out before it was written. */
 export class TooLarge extends HostError {}
 /** A handler call whose outputs and context changes exceed max_turn_bytes. */
@@ -36,16 +33,12 @@ export function clean(text) {
   return (text.length > MAX_TEXT_CHARS ? text.slice(0, MAX_TEXT_CHARS) + '...' : text).replace(LONE_SURROGATE, '\ufffd')
 }
 
-const LOADED = /\/load-\w{6}\// // loader.mjs: the folder of a module
-
-const isError = (value) => value instanceof Error || types.isNativeError(value)
-
 /** What a thrown value says about itself; a hostile one (throwing getters) must not harm the host. */
 function read(thrown) {
   try {
     if (!isError(thrown)) return { type: nameOf(thrown), message: shown(thrown), stack: '', hint: '' }
     const stack = String(thrown.stack || '').replace(/\nRequire stack:(?:\n- .*)*/g, '')
-    return { type: String(typeOf(thrown)), message: messageOf(thrown), stack: stack + causesOf(thrown), hint: hintOf(thrown) }
+    return { type: String(typeOf(thrown)), message: messageOf(thrown), stack: stack + causesOf(thrown), hint: platform.hint(thrown) }
   } catch {
     return { type: 'Error', message: 'an error that cannot be shown', stack: '', hint: '' }
   }
@@ -64,7 +57,7 @@ function nameOf(thrown) {
 
 /** What was thrown instead of an error, as it is. */
 function shown(thrown) {
-  return typeof thrown === 'string' ? thrown : inspect(thrown, { depth: 4, compact: true, breakLength: Infinity, maxStringLength: 1000, maxArrayLength: 20 })
+  return typeof thrown === 'string' ? thrown : platform.inspect(thrown)
 }
 
 /** An error's text with those of its causes: what is only "fetch failed" has the reason in there. */
@@ -85,25 +78,7 @@ function causesOf(error) {
   return text
 }
 
-/** What to do about an error that many meet, or ''. */
-function hintOf(error) {
-  const text = String(error.message)
-  if (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND') {
-    const name = /Cannot find (?:module|package) '([^']*)'/.exec(text)?.[1] ?? ''
-    return /^[./]|^file:/.test(name) ? "name it in the module's `files:`" : "name its package in the module's `dependencies:`"
-  }
-  if (typeof error.path !== 'string' || /^(connect|listen|spawn)/.test(error.syscall)) return ''
-  if (['EACCES', 'EPERM', 'EROFS'].includes(error.code)) {
-    return 'a module writes only in its temporary folder, and where `limits: {writable: [...]}` says'
-  }
-  if (error.code !== 'ENOENT') return ''
-  if (!path.isAbsolute(error.path)) {
-    return 'a relative path begins in the temporary folder: for a file of yours give the whole path, or name it in `files:` and open it beside __dirname or import.meta.url'
-  }
-  return LOADED.test(error.path) ? "name it in the module's `files:`" : ''
-}
-
-/** The ERROR object of PROTOCOL.md section 4; `source` (loader.mjs) turns private paths into the user's names. */
+/** The ERROR object of PROTOCOL.md section 4; `source` (the loader's) turns private paths into the user's names. */
 export function describe(thrown, source) {
   const { type, message, stack, hint } = read(thrown)
   const text = hint === '' ? message : `${message}: ${hint}`
@@ -112,6 +87,6 @@ export function describe(thrown, source) {
   const place = source && source.locate(stack)
   if (place) Object.assign(described, place)
   const lines = (source ? source.shorten(stack) : stack).split('\n')
-  described.stack = clean(lines.filter((line) => !/^\s*at /.test(line) || !(line.includes(HOST_FOLDER) || line.includes('node:'))).join('\n'))
+  described.stack = clean(lines.filter((line) => !/^\s*at /.test(line) || !platform.isOwnFrame(line)).join('\n'))
   return described
 }

@@ -1,12 +1,10 @@
 // What modules print, and what they throw outside any call, becomes LOG frames of the module that did it. Sync code is known by a
-// variable, async code by an AsyncLocalStorage (which slows every promise down: it is only made when the first async module or hook
-// runs), all other code by its stack. Code that is left over from a module that is gone is named as such, and soon falls silent.
+// variable, async code by platform.running() where that knows it, all other code by its stack. Code that is left over from a module
+// that is gone is named as such, and soon falls silent.
 
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { format } from 'node:util'
 import { KIND, NONE } from './link.mjs'
 import { clean, describe } from './errors.mjs'
-import { ownerOf } from './loader.mjs'
+import { platform } from './platform.mjs'
 
 const LEVELS = { log: 'info', info: 'info', debug: 'debug', warn: 'warning', error: 'error' }
 const MOST_LEFT_OVER = 3 // logs of a module that is gone
@@ -14,18 +12,15 @@ const MOST_LEFT_OVER = 3 // logs of a module that is gone
 export const prints = {
   /** The slot whose code is running right now. */
   slot: null,
-  _storage: null,
   _writer: null,
+  _loader: null,
 
   /** Runs async user code so that what it prints later is known to be its own. */
-  run(slot, code, first, second) {
-    this._storage ??= new AsyncLocalStorage()
-    return this._storage.run(slot, code, first, second)
-  },
+  run(slot, code, first, second) { return platform.runAs(slot, code, first, second) },
 
   /** The slot that is printing, as far as can be known. */
   where() {
-    return this.slot ?? this._storage?.getStore() ?? ownerOf(new Error().stack)
+    return this.slot ?? platform.running() ?? this._loader.ownerOf(new Error().stack)
   },
 
   log(slot, level, text, isStray = false) {
@@ -43,28 +38,18 @@ export const prints = {
 
   /** An error that no call of a module has raised: it must not end its neighbours. */
   stray(thrown, owner = null) {
-    const slot = owner ?? this.slot ?? ownerOf(stackOf(thrown)) ?? this._storage?.getStore() ?? null
+    const slot = owner ?? this.slot ?? this._loader.ownerOf(stackOf(thrown)) ?? platform.running()
     const { type, message, file, line, stack = '' } = describe(thrown, slot?.source)
     const frames = stack.split('\n').filter((frame) => /^\s+at /.test(frame))
     this.log(slot, 'error', [`${file === undefined ? '' : `${file}:${line}: `}uncaught ${type}: ${message}`, ...frames].join('\n'), true)
   },
 
-  install(writer) {
+  install(writer, loader) {
     this._writer = writer
+    this._loader = loader
     for (const [method, level] of Object.entries(LEVELS)) {
-      console[method] = (...values) => this.log(this.where(), level, format(...values))
+      console[method] = (...values) => this.log(this.where(), level, platform.format(values))
     }
-    for (const [stream, level] of [[process.stdout, 'info'], [process.stderr, 'error']]) {
-      stream.write = (chunk, encoding, done) => {
-        const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString()
-        this.log(this.where(), level, text.endsWith('\n') ? text.slice(0, -1) : text)
-        const callback = typeof encoding === 'function' ? encoding : done
-        if (callback) process.nextTick(callback)
-        return true
-      }
-    }
-    process.on('uncaughtException', (error) => this.stray(error))
-    process.on('unhandledRejection', (error) => this.stray(error))
   },
 }
 

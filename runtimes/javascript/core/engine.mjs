@@ -1,15 +1,16 @@
 // When turns begin and when they are committed: the loop over the slots that have something to do, in slices of 10 ms
 // between which the event loop looks for input. turns.mjs knows how a turn runs.
 
-import { performance } from 'node:perf_hooks'
 import { Undecodable } from './batch.mjs'
 import { Context } from './context.mjs'
 import { ContextError, CreditError } from './errors.mjs'
-import { exit } from './guard.mjs'
 import { KIND, NONE } from './link.mjs'
+import { platform } from './platform.mjs'
 import { regroup } from './slot.mjs'
 import { Turns } from './turns.mjs'
 
+const { defer, exit } = platform
+const { performance } = globalThis
 const SLICE_MS = 10
 const TURNS_IN_A_ROW = 128
 const MAX_WAITING_SENDS = 1024
@@ -45,7 +46,7 @@ export class Engine extends Turns {
   schedule() {
     if (this._isScheduled) return
     this._isScheduled = true
-    setImmediate(this._tick)
+    defer(this._tick)
   }
 
   /** Input has come. While yielding it is only taken in: more frames may be waiting to be read. */

@@ -1,7 +1,8 @@
 // What a value is (docs/data-contract.md): what may be sent, and what of it arrives. Knows no JSON text, no ports and no turns.
 
-import { types } from 'node:util'
 import { DataError, TooLarge } from './errors.mjs'
+import { isAnyBuffer, isBoxed, isDate as isRealDate, isSet, isUint8Array } from './kinds.mjs'
+import { platform } from './platform.mjs'
 import { Shapes } from './shapes.mjs'
 import { BYTES_KEY, wellFormed } from './sheet.mjs'
 
@@ -41,7 +42,7 @@ export function take(value, most = MAX_SAFE) {
   } catch (error) {
     if (error === refusal) { // and no error of user code
       if (!error.message.startsWith(TOO_DEEP)) addPlace(error, value, most)
-      Error.captureStackTrace(error, take) // not the walk: of ten frames none would be the user's
+      Error.captureStackTrace?.(error, take) // not the walk: of ten frames none would be the user's
       refusal = null
     }
     throw error
@@ -94,7 +95,7 @@ function takeObject(value, depth) {
   const prototype = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) return takeFields(value, depth)
   if (Array.isArray(value) && Array.isArray(prototype)) return takeElements(value, depth)
-  if (types.isUint8Array(value)) return takeBytes(value)
+  if (isUint8Array(value)) return takeBytes(value)
   if (typeof value.toJSON === 'function' && !isDate(value)) return takeAny(value.toJSON(), depth + 1)
   return isOtherRealms(prototype) ? takeFields(value, depth) : refuseInstance(value)
 }
@@ -107,7 +108,13 @@ function isOtherRealms(prototype) {
 function takeBytes(bytes) {
   room -= bytes.length
   isNative = true
-  return Buffer.from(bytes)
+  return copyBytes(bytes)
+}
+
+function copyBytes(bytes) {
+  const copied = platform.bytes.alloc(bytes.length)
+  copied.set(bytes)
+  return copied
 }
 
 function takeElements(array, depth) {
@@ -171,7 +178,7 @@ export function copy(value) {
     for (let i = 0; i < array.length; i++) if (typeof array[i] === 'object') array[i] = copy(array[i])
     return array
   }
-  if (value instanceof Uint8Array) return Buffer.from(value)
+  if (value instanceof Uint8Array) return copyBytes(value)
   const object = { ...value } // also copies a key "__proto__" as a key
   for (const key in object) {
     const item = object[key]
@@ -190,7 +197,7 @@ function refuse(what, instead) {
 }
 
 function isDate(value) {
-  return types.isDate(value) || Object.prototype.toString.call(value).startsWith('[object Temporal.')
+  return isRealDate(value) || Object.prototype.toString.call(value).startsWith('[object Temporal.')
 }
 
 function refuseInstance(value) {
@@ -201,13 +208,13 @@ function refuseInstance(value) {
 
 /** What to send instead of an object that is no plain data. */
 function insteadOf(value) {
-  if (isDate(value)) return types.isDate(value) ? 'd.toISOString()' : 'd.toString()'
+  if (isDate(value)) return isRealDate(value) ? 'd.toISOString()' : 'd.toString()'
   if (value instanceof Error) return 'its message'
-  if (types.isAnyArrayBuffer(value)) return 'new Uint8Array(it)'
-  if (types.isBoxedPrimitive(value)) return 'it.valueOf()'
+  if (isAnyBuffer(value)) return 'new Uint8Array(it)'
+  if (isBoxed(value)) return 'it.valueOf()'
   if (typeof value.then === 'function') return 'what it resolves to (await it)'
   if (typeof value.text === 'function') return 'await it.text()'
-  if (typeof value.next === 'function' || types.isSet(value) || ArrayBuffer.isView(value) || Array.isArray(value)) return 'Array.from(it)'
+  if (typeof value.next === 'function' || isSet(value) || ArrayBuffer.isView(value) || Array.isArray(value)) return 'Array.from(it)'
   if (typeof value.entries === 'function') return 'Object.fromEntries(it)'
   return 'a plain object, { ...it }, or give the class a toJSON()'
 }

@@ -1,11 +1,12 @@
 // Runs what is in a turn (PROTOCOL.md section 7): synchronously as long as user code is synchronous; what has become async
 // is kept in `slot.order`, so that it ends in input order. The engine says when a turn begins.
 
-import { performance } from 'node:perf_hooks'
 import { Context } from './context.mjs'
 import { prints } from './prints.mjs'
 import { Transaction } from './transaction.mjs'
 import { Turn } from './turn.mjs'
+
+const { performance } = globalThis
 
 export class Turns {
   constructor(writer, onFatal) {

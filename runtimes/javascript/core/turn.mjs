@@ -1,10 +1,9 @@
 // One root turn: what its handler calls have produced so far. Nothing of it is visible outside until it is merged into
 // the transaction; the engine decides when.
 
-import fs from 'node:fs'
 import { describe } from './errors.mjs'
-import { exit } from './guard.mjs'
 import { FLAG, MAX_BODY_BYTES } from './link.mjs'
+import { platform } from './platform.mjs'
 
 export class Turn {
   constructor(slot) {
@@ -111,6 +110,5 @@ export class Turn {
  * refused: the host ends, and the runner has the message done again, one module at a time.
  */
 function endUnfinished(bytes) {
-  fs.writeSync(2, `node host: ${bytes} bytes behind one message by way of fused wires: it is done again unfused\n`)
-  exit(4)
+  platform.exit(4, `${bytes} bytes behind one message by way of fused wires: it is done again unfused`)
 }

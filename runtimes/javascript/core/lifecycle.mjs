@@ -3,16 +3,17 @@
 import { Context } from './context.mjs'
 import { isIterator } from './turns.mjs'
 import { CreditError, describe } from './errors.mjs'
-import { Source as Code } from './loader.mjs'
 import { KIND } from './link.mjs'
+import { platform } from './platform.mjs'
 import { prints } from './prints.mjs'
 import { Slot, OutPort } from './slot.mjs'
 import { Source } from './source.mjs'
 import { Turn } from './turn.mjs'
 
 export class Lifecycle {
-  constructor(engine) {
+  constructor(engine, loader) {
     this._engine = engine
+    this._loader = loader
     this.channels = new Map() // of the host's input: {slot, port, wire}
   }
 
@@ -41,8 +42,8 @@ export class Lifecycle {
       slot = new Slot(number, spec, engine)
       engine.slots.set(number, slot)
       prints.slot = slot
-      code = slot.source = new Code(spec, slot)
-      const loaded = prints.run(slot, () => code.load())
+      code = slot.source = this._loader.load(spec, slot)
+      const loaded = prints.run(slot, () => code.run())
       if (loaded instanceof Promise) loaded.then(succeed, fail).catch(engine.fatal)
       else succeed(loaded)
     } catch (error) {
@@ -164,7 +165,7 @@ export class Lifecycle {
   async _finishHook(turn) {
     const engine = this._engine
     if (turn.context._outputs !== null) {
-      while (turn.slot.group.locks > 0) await new Promise(setImmediate)
+      while (turn.slot.group.locks > 0) await new Promise(platform.defer)
       engine.lock(turn)
       await engine.spread(turn, turn.context)
       engine.unlock(turn)
