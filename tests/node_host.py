@@ -8,6 +8,7 @@ import select
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ NEEDS_NODE = [
 class Host:
     """A started host and the runner's ends of its pipes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: Sequence[str] = ("node", str(HOST))) -> None:
         work = folder / "work"
         work.mkdir()
         paths = [str(folder / name) for name in ("input", "output")]
@@ -40,7 +41,7 @@ class Host:
         environment = {"PATH": os.environ["PATH"], "TMPDIR": str(work), "HOME": str(work)}
         self.stderr = (folder / "stderr").open("wb")
         self.process = subprocess.Popen(
-            ["node", str(HOST), *paths], cwd=work, env=environment, stdin=subprocess.DEVNULL, stderr=self.stderr
+            [*command, *paths], cwd=work, env=environment, stdin=subprocess.DEVNULL, stderr=self.stderr
         )
         self.decoder = frames.Decoder()
         self.frames: list[Frame] = []

@@ -74,7 +74,7 @@ for (let pad = 0; pad < 1400; pad++) {
   for (let i = 0; i < 130; i++) put(Array(1000).fill(0))
   if (put([...Array(pad >> 1).fill(0), pad & 1 ? 10 : 0]) < 0) throw new Error(`no room for ${pad}`)
   const end = put(value)
-  if (end > sheet.bytes.length) throw new Error(`beyond the sheet: ${end}`)
+  if (end > sheet.kept(0).length) throw new Error(`beyond the sheet: ${end}`)
   if (end > 0 && sheet.keptText(end - 2 - whole.length, end - 2) !== whole) throw new Error(`cut at ${end}`)
   ends[end < 0 ? 'left' : 'whole']++
 }

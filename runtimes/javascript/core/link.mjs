@@ -99,12 +99,12 @@ export class FrameWriter {
   }
 
   /** A frame whose body is an array of values that are written already. */
-  array(kind, slot, count, values, start, end) {
-    const size = end - start + 2
+  array(kind, slot, count, values) {
+    const size = values.length + 2
     if (this._used + HEADER_BYTES + size > this._buffer.length) this.flush()
     this._header(size, kind, 0, slot, 0, count, 0)
     this._buffer[this._used] = 91 // [
-    this._buffer.set(values.subarray(start, end), this._used + 1)
+    this._buffer.set(values, this._used + 1)
     this._used += size
     this._buffer[this._used - 1] = 93 // ]
   }

@@ -32,21 +32,31 @@ export class Shapes {
       return null
     }
     if (++seen.times !== TIMES || !keys.every(this._isFit)) return null
-    const shape = { keys, size: keys.join('').length + keys.length, copy: this._make(keys) }
+    const copy = this._make(keys)
+    if (copy === null) return null
+    const shape = { keys, size: keys.join('').length + keys.length, copy }
     this._known.set(keys[0], [...this._known.get(keys[0]) ?? [], shape])
     this._count++
     this._seen.delete(name)
     return shape
   }
 
+  /** null where no text may be run as code, as in a page with such a policy. */
   _make(keys) {
     const names = keys.map((_, i) => `v${i}`)
     const texts = keys.map((key) => JSON.stringify(key))
-    return new Function('take', 'sparse', `return (object, depth) => {
+    const code = `return (object, depth) => {
       ${names.map((name, i) => `const ${name} = take(object[${texts[i]}], depth)`).join('\n')}
       if (${names.map((name) => `${name} === undefined`).join(' || ')}) return sparse([${texts}], [${names}])
       return { ${names.map((name, i) => `${texts[i]}: ${name}`)} }
-    }`)(this._take, sparse)
+    }`
+    try {
+      return new Function('take', 'sparse', code)(this._take, sparse)
+    } catch (error) {
+      if (!(error instanceof EvalError)) throw error
+      this._count = MOST_COPIERS
+      return null
+    }
   }
 }
 

@@ -99,7 +99,7 @@ export class Transaction {
 
   _writeData(port) {
     if (port.text === '' && port.headers === '') {
-      this._writer.array(KIND.DATA, port.channel, port.count, sheet.bytes, port.start, port.end)
+      this._writer.array(KIND.DATA, port.channel, port.count, sheet.kept(port.start, port.end))
       port.start = port.end = port.count = 0
       return
     }
