@@ -74,7 +74,7 @@ def prepare(value: Any, depth: int = 1) -> Any:  # noqa: PLR0911
         return {"$bytes": b2a_base64(value, newline=False).decode()}
     if value is NULL:
         return None
-    return prepare(plain(value), depth)
+    return prepare(base_value(value), depth)
 
 
 def _prepared_object(value: dict[Any, Any], depth: int) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def is_escaped(key: str) -> bool:
     return key.endswith("$bytes") and not key[:-5].strip("$")
 
 
-def plain(value: Any) -> Any:  # noqa: PLR0911
+def base_value(value: Any) -> Any:  # noqa: PLR0911
     """The base value of an instance of a subclass, whatever the class says of it. Raises Refusal for the rest."""
     kind = type(value)
     if issubclass(kind, str):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import loading
+from . import loader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ def guard_forks(engine: Engine) -> None:
 
 
 COMES_BACK = {  # what the loops look up first when a handler or a generator has come back
-    "engine": ["clock"], "lines": ["clock"], "plain": ["clock"], "lanes": ["clock"], "pump": ["clock"],
-    "sources": ["clock", "copy_plain", "encode"],
+    "engine": ["clock"], "chain": ["clock"], "fast": ["clock"], "slot_task": ["clock"], "async_source": ["clock"],
+    "thread_source": ["clock", "copy_plain", "encode"],
 }  # fmt: skip
 
 
 def _leave(engine: Any) -> None:
     """In a forked child, still inside fork()."""
     engine.link.leave(_end)
-    for stream in engine.streams:
+    for stream in engine.prints:
         stream.leave()
     engine.send_alone = engine.change_alone = lambda *_: None
     for name, attributes in COMES_BACK.items():
@@ -78,9 +78,9 @@ def export() -> None:
     """Write every module where a child finds it."""
     import json
 
-    path = os.environ[VARIABLE] = f"{loading.HOME}/.modules.json"
+    path = os.environ[VARIABLE] = f"{loader.HOME}/.modules.json"
     fields = ("name", "code", "files", "package", "folder")
-    namespaces = [{field: getattr(n, field) for field in fields} for n in list(loading.namespaces.values())]
+    namespaces = [{field: getattr(n, field) for field in fields} for n in list(loader.namespaces.values())]
     with open(f"{path}.new", "w", encoding="utf-8") as file:  # noqa: PTH123
         json.dump(namespaces, file)
     os.replace(f"{path}.new", path)  # noqa: PTH105
@@ -96,6 +96,6 @@ def serve() -> None:
     with open(os.environ[VARIABLE], encoding="utf-8") as file:  # noqa: PTH123
         for fields in json.load(file):
             folder = fields.pop("folder")
-            namespace = loading.Namespace(**fields)
+            namespace = loader.Namespace(**fields)
             namespace.folder = folder
-            loading.namespaces[namespace.package] = namespace
+            loader.namespaces[namespace.package] = namespace

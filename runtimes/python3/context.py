@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextvars import ContextVar
     from typing import Any
 
-    from .slots import Batch, Call, Out, Slot
+    from .slot import Batch, Call, Out, Slot
 
     Output = tuple[Out, bytes, Mapping[str, str] | None, int]
     """Where to, the JSON of the value, headers of its own, the index among the outputs of the call."""

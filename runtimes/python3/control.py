@@ -14,8 +14,8 @@ from .context import Context, Store
 from .failure import describe
 from .flow import CreditError
 from .link import frame
-from .slots import Batch, Call, HookCall, Produced, Slot
-from .turns import Transaction, Turn
+from .slot import Batch, Call, HookCall, Produced, Slot
+from .turn import Transaction, Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .context import Outcome
-    from .overlap import Overlap
+    from .event_loop import EventLoop
 
 MAX_WAITING_SENDS = 1024
 MAX_WAIT_S = 30.0  # of a thread for credit: it may have what a handler waits for
@@ -41,10 +41,10 @@ class Control:
     transaction: Transaction
     lock: LockType
     inbox: list[Any]
-    streams: list[Any]  # set once by host.py
+    prints: list[Any]  # set once by host.py
     current: int
-    overlap: Overlap | None
-    lines: dict[Any, Any]
+    event_loop: EventLoop | None
+    chains: dict[Any, Any]
     thread_slots: dict[int, int]
     _main: int
     commit: Callable[[], None]
@@ -55,7 +55,7 @@ class Control:
     post: Callable[[Any], None]
 
     def run_one(self, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:
-        """Run a turn at once if that is possible (plain.py)."""
+        """Run a turn at once if that is possible (fast.py)."""
         raise NotImplementedError
 
     def handle(self, kind: int, flags: int, number: int, skip: int, count: int, first: int, body: bytes) -> None:
@@ -64,7 +64,7 @@ class Control:
             slot, port, name = self.channels[number]
             if slot.held:
                 return
-            short = count == 1 and not flags and slot.plain and not self.ready
+            short = count == 1 and not flags and slot.is_fast and not self.ready
             if not short or not self.run_one(slot, port, name, skip, first, body):
                 self._queue(slot, Batch(port, name, flags, skip, count, first, body))
         elif kind == wire.PULL:
@@ -83,8 +83,8 @@ class Control:
         elif kind == wire.PING:
             self.link.write(frame(wire.PONG, first=first))
         elif kind == wire.STOP:
-            if self.overlap is not None:
-                self.overlap.stop()
+            if self.event_loop is not None:
+                self.event_loop.stop()
             else:
                 self.drain()
                 self.exit()
@@ -92,7 +92,7 @@ class Control:
     def exit(self) -> None:
         """Commit and end the process: daemon threads and exit handlers of user code have no say."""
         self.commit()
-        for stream in self.streams:
+        for stream in self.prints:
             stream.flush_all()
         self.link.flush_logs()
         os._exit(0)
@@ -102,7 +102,7 @@ class Control:
         ident = get_ident()
         if ident != self._main:
             return self.thread_slots.get(ident, wire.ALL_SLOTS)
-        if self.overlap is not None and (number := self.overlap.running_slot()) is not None:
+        if self.event_loop is not None and (number := self.event_loop.running_slot()) is not None:
             return number
         return self.current
 
@@ -112,8 +112,8 @@ class Control:
 
     def _queue(self, slot: Slot, item: Batch | HookCall) -> None:
         slot.queue.append(item)
-        if self.overlap is not None and slot.overlap is not None:
-            slot.overlap.notify()
+        if self.event_loop is not None and slot.task is not None:
+            slot.task.notify()
         else:
             self.ready.append(slot)
 
@@ -130,24 +130,24 @@ class Control:
             return
         self.current = wire.ALL_SLOTS
         self.slots[number] = slot
-        self.lines.clear()
+        self.chains.clear()
         children.loaded()
-        if slot.is_async and self.overlap is None:
-            from .overlap import Overlap
+        if slot.is_async and self.event_loop is None:
+            from .event_loop import EventLoop
 
-            self.overlap = Overlap(self)  # type: ignore[arg-type]
-        if self.overlap is not None:
-            self.overlap.rewired = True
+            self.event_loop = EventLoop(self)  # type: ignore[arg-type]
+        if self.event_loop is not None:
+            self.event_loop.rewired = True
         self.result(number, request, {"ok": True, "hooks": list(slot.hooks)})
 
     def _wire(self, slot: Slot, wires: Any) -> None:
         self._cut_channels(slot)
         slot.wire(wires)
-        self.lines.clear()
+        self.chains.clear()
         for channel, (port, name) in slot.ins.items():
             self.channels[channel] = (slot, port, name)
-        if self.overlap is not None:
-            self.overlap.rewired = True
+        if self.event_loop is not None:
+            self.event_loop.rewired = True
 
     def _cut_channels(self, slot: Slot) -> None:
         for channel in slot.ins:
@@ -160,13 +160,13 @@ class Control:
         if slot is None:
             return
         slot.queue.clear()
-        self.lines.clear()
+        self.chains.clear()
         self._cut_channels(slot)
         self._open_gates(slot)
         if slot.source is not None:
             slot.source.stop(lambda: None)
-        if slot.overlap is not None:
-            slot.overlap.close()
+        if slot.task is not None:
+            slot.task.close()
         slot.namespace.unload()
 
     def _pull(self, slot: Slot, credit: int) -> None:
@@ -204,7 +204,7 @@ class Control:
             self.commit()
             self.link.write(frame(wire.PAUSED, number, first=request))
 
-        if self.overlap is None or not self.overlap.must_wait(slots, answer):
+        if self.event_loop is None or not self.event_loop.must_wait(slots, answer):
             answer()
 
     def forget(self, slot: Slot) -> None:
@@ -276,25 +276,25 @@ class Control:
             return
         number = item.arguments.get("turns", 0)
         if isinstance(value, GeneratorType):
-            from .sources import ThreadSource
+            from .thread_source import ThreadSource
 
             slot.source = ThreadSource(self, context, value, number)  # type: ignore[arg-type]
-        elif self.overlap is not None:
-            slot.source = self.overlap.begin_source(context, value, number)
+        elif self.event_loop is not None:
+            slot.source = self.event_loop.begin_source(context, value, number)
 
     # -- outside any turn
 
     def send_alone(self, slot: Slot, outcome: Outcome) -> Any:
         """A send outside any turn, from any thread: a turn of its own that uses one credit."""
-        if self.overlap is not None and get_ident() == self._main:
+        if self.event_loop is not None and get_ident() == self._main:
             if slot.credit > 0 and not slot.waiting:
                 self._send_alone(slot, outcome)
-                return self.overlap.sent(None)
+                return self.event_loop.sent(None)
             if len(slot.waiting) >= MAX_WAITING_SENDS:
                 raise CreditError(f"{MAX_WAITING_SENDS} sends of {slot.module_id} wait for credit")
-            future = self.overlap.loop.create_future()
+            future = self.event_loop.loop.create_future()
             slot.waiting.append((outcome, future))
-            return self.overlap.sent(future)
+            return self.event_loop.sent(future)
         self._send_alone(slot, outcome, 0 if get_ident() == self._main else MAX_WAIT_S)
         return None
 

@@ -1,4 +1,4 @@
-"""The host's heart: frames in, turns, transactions out. Its own loop is for sync modules; overlap.py adds asyncio."""
+"""The host's heart: frames in, turns, transactions out. Its loop is for sync modules, event_loop.py for the rest."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from types import GeneratorType
 
 from . import link as wire
 from .bodies import Refused
-from .lines import Line, Lines
-from .plain import COMMIT_BYTES, WORK_NS, drain_generator
-from .slots import Batch, Call, Produced, Slot
-from .turns import Burst, Transaction, Turn
+from .chain import Chain, Chains
+from .fast import COMMIT_BYTES, WORK_NS, drain_generator
+from .slot import Batch, Call, Produced, Slot
+from .turn import SourceBatch, Transaction, Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .context import Context
-    from .overlap import Overlap
+    from .event_loop import EventLoop
 
 NAP_S = 0.001
 
 
-class Engine(Lines):
+class Engine(Chains):
     """All slots of this host and the loop that serves them."""
 
     def __init__(self, link: wire.Link) -> None:
@@ -38,14 +38,14 @@ class Engine(Lines):
         self.channels: dict[int, tuple[Slot, str, str]] = {}
         self.ready: deque[Slot] = deque()  # a slot once per item of its queue
         self.transaction = Transaction()
-        self.lines: dict[tuple[Slot, bool], Line | None] = {}
+        self.chains: dict[tuple[Slot, bool], Chain | None] = {}
         self.deadline = 0  # when the transaction is to be committed and the input looked at
         self.lock = allocate_lock()  # of inbox and credit
-        self.inbox: list[Produced | Burst | Callable[[], None]] = []
+        self.inbox: list[Produced | SourceBatch | Callable[[], None]] = []
         self.wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.thread_slots: dict[int, int] = {}
         self.current = wire.ALL_SLOTS
-        self.overlap: Overlap | None = None
+        self.event_loop: EventLoop | None = None
         self._main = get_ident()
         self._drained_ns = 0
         self.input_poll = select.epoll()
@@ -53,13 +53,13 @@ class Engine(Lines):
         link.wake = lambda: os.eventfd_write(self.wake, 1)
 
     def run(self) -> None:
-        """Serve until an async module is loaded; then overlap.py takes over for good."""
+        """Serve until an async module is loaded; then event_loop.py takes over for good."""
         poller = select.epoll()
         poller.register(self.link.input, select.EPOLLIN)
         poller.register(self.wake, select.EPOLLIN)
         poll, ready, transaction, read, handle = poller.poll, self.ready, self.transaction, self.link.read, self.handle
         events: Any
-        while self.overlap is None:
+        while self.event_loop is None:
             if ready:
                 self.work()
             # After a read that emptied the pipe there is nothing to ask: what is done is committed at once.
@@ -132,15 +132,15 @@ class Engine(Lines):
             self.commit()
 
     def _run_batch(self, slot: Slot, batch: Batch) -> None:
-        line = None if slot.plain else self.line_of(slot)
-        if (slot.plain or line) and not batch.flags & (wire.HEADERS | wire.TURN_FLAG):
+        chain = None if slot.is_fast else self.chain_of(slot)
+        if (slot.is_fast or chain) and not batch.flags & (wire.HEADERS | wire.TURN_FLAG):
             if batch.messages is None:
                 batch.decode()
-            if batch.plain:
-                if line is None:
-                    self.run_plain(slot, batch)
+            if batch.is_whole:
+                if chain is None:
+                    self.run_fast(slot, batch)
                 else:
-                    self.run_line(line, batch)
+                    self.run_chain(chain, batch)
                 return
         announced = batch.flags & wire.TURN_FLAG
         while batch.position < batch.end:
@@ -203,9 +203,9 @@ class Engine(Lines):
         slot = item.call.slot
         if self.slots.get(slot.number) is not slot:
             return
-        if slot.overlap is not None:
+        if slot.task is not None:
             slot.queue.append(item)
-            slot.overlap.notify()
+            slot.task.notify()
             return
         turn = Turn(self.slots, item.call)
         stack: list[Call] = []
@@ -248,14 +248,14 @@ class Engine(Lines):
         with self.lock:
             items, self.inbox = self.inbox, []
             for item in items:
-                if type(item) is Burst:
+                if type(item) is SourceBatch:
                     item.end()
         for item in items:
             kind = type(item)
             if kind is Produced:
                 self.hand_on(item)  # type: ignore[arg-type]
-            elif kind is Burst:
-                self.take_burst(item)  # type: ignore[arg-type]
+            elif kind is SourceBatch:
+                self.take_source_batch(item)  # type: ignore[arg-type]
             else:
                 item()  # type: ignore[operator]
                 continue

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 
-from .loading import sources
+from .loader import sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

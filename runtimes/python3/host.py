@@ -41,21 +41,21 @@ def main() -> None:
         environment.enter(sys.argv[1].partition("=")[2])
     if extra := os.environ.get("RUNNER_HOST_PACKAGES"):
         sys.path.append(extra)  # last: a user's environment comes first
-    from _flow_host import children, engine, flow, streams
+    from _flow_host import children, engine, flow, prints
 
     sys.modules["flow"] = flow
     host = engine.Engine(link)
     stderr = sys.stderr
-    out = streams.Stream(link.log, host.running_slot, "info", "<stdout>", 1)
-    err = streams.Stream(link.log, host.running_slot, "error", "<stderr>", 2)
-    sys.stdout, sys.stderr, host.streams = out, err, [out, err]
+    out = prints.Stream(link.log, host.running_slot, "info", "<stdout>", 1)
+    err = prints.Stream(link.log, host.running_slot, "error", "<stderr>", 2)
+    sys.stdout, sys.stderr, host.prints = out, err, [out, err]
     children.guard_forks(host)
     children.watch()
     gc.freeze()  # what is here stays
     gc.set_threshold(GARBAGE_OBJECTS)
     try:
         host.run()
-        host.overlap.run()
+        host.event_loop.run()
     except BaseException:
         import traceback
 

@@ -43,7 +43,7 @@ class Link:
         self._lock = allocate_lock()
         self._main = get_ident()
         self._parts: list[bytes] = []
-        self._held_bytes = 0
+        self._kept_bytes = 0
         self._needed_bytes = 24
         self.logs: list[bytes] = []
         self.drained = True  # the last read emptied the pipe
@@ -60,8 +60,8 @@ class Link:
         self.drained = len(data) < wanted
         if self._parts:
             self._parts.append(data)
-            self._held_bytes += len(data)
-            if self._held_bytes < self._needed_bytes:
+            self._kept_bytes += len(data)
+            if self._kept_bytes < self._needed_bytes:
                 return []
             data = b"".join(self._parts)
             self._parts.clear()
@@ -81,7 +81,7 @@ class Link:
             position = end
         if position < size:
             self._parts.append(data[position:] if position else data)
-            self._held_bytes = size - position
+            self._kept_bytes = size - position
         return frames
 
     def write(self, data: bytes) -> None:

@@ -20,9 +20,9 @@ class _Compiled:
         if name != "_flow_host.engine":
             return
         sys.meta_path.remove(_Compiled)
-        from _flow_host import slots
+        from _flow_host import slot
 
-        class Slot(slots.Slot):
+        class Slot(slot.Slot):
             def __init__(self, engine: object, number: int, load: dict) -> None:
                 self.unit = load.get("unit")
                 unit_name, code, files = UNITS.get(self.unit, ("unknown", "", {}))
@@ -33,7 +33,7 @@ class _Compiled:
                     raise LookupError(f"this build has no unit {self.unit!r}")
                 super().load()
 
-        slots.Slot = Slot
+        slot.Slot = Slot
 
 
 if ENVIRONMENT:

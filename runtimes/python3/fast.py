@@ -1,6 +1,6 @@
 """The short way: turns of plain functions whose outputs go to pipes only. Written for speed, so two loops look alike.
 
-No object is made for a message, and what the general way (engine.py, turns.py) does by objects is done by hand here.
+No object is made for a message, and what the general way (engine.py, turn.py) does by objects is done by hand here.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from . import uuids
 from .codec import FAST, MIN_DEEP_BYTES, encode, encode_checked, encode_suspect, fast_dumps, is_wide, loads
 from .control import Control
 from .flow import NULL
-from .slots import Batch, Call, Slot
-from .turns import Turn
+from .slot import Batch, Call, Slot
+from .turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ COMMIT_BYTES = 64 << 10
 WORK_NS = 10_000_000
 
 
-class Plain(Control):
+class Fast(Control):
     """The part of the engine that runs plain functions."""
 
     deadline: int
     end_turn: Callable[[Turn, bool], None]
     _now = 0  # after the latest turn of run_one
 
-    def run_plain(self, slot: Slot, batch: Batch) -> None:
+    def run_fast(self, slot: Slot, batch: Batch) -> None:
         """Turns of a plain function with nothing fused behind it: no object is made for each message."""
         messages: Any = batch.messages
         context, handler, transaction = slot.context, slot.handler, self.transaction
@@ -176,7 +176,7 @@ class Plain(Control):
         return True
 
     def _keep(self, slot: Slot, result_bytes: int) -> int:
-        """Move a plain turn's sends and changes to the transaction; returns their bytes."""
+        """Move a fast turn's sends and changes to the transaction; returns their bytes."""
         transaction, number = self.transaction, slot.number
         slot.context._bytes += result_bytes
         sent, changes, unwired, size = slot.context.take()

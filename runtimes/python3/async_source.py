@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter_ns as clock
 
+from .fast import WORK_NS
 from .flow import TurnTooLarge
-from .plain import WORK_NS
-from .slots import Call, Produced
+from .slot import Call, Produced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,19 +15,21 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .context import Context
-    from .overlap import Overlap
+    from .event_loop import EventLoop
 
 CLOSE_TIMEOUT_S = 1.0
 
 
-class Pump:
+class AsyncSource:
     """Advances an async generator while its slot has credit."""
 
-    def __init__(self, overlap: Overlap, context: Context, generator: AsyncGenerator[Any, Any], number: int) -> None:
-        self._overlap, self._context, self._generator, self._number = overlap, context, generator, number
+    def __init__(
+        self, event_loop: EventLoop, context: Context, generator: AsyncGenerator[Any, Any], number: int
+    ) -> None:
+        self._event_loop, self._context, self._generator, self._number = event_loop, context, generator, number
         self._slot = context._slot
         self._credit = asyncio.Event()
-        self._task = overlap.loop.create_task(self._run())
+        self._task = event_loop.loop.create_task(self._run())
 
     def pull(self, credit: int) -> None:
         """More credit."""
@@ -42,7 +44,7 @@ class Pump:
             await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT_S)
             closed()
 
-        self._closing = self._overlap.loop.create_task(wait())
+        self._closing = self._event_loop.loop.create_task(wait())
 
     async def _wait(self) -> None:
         while self._slot.credit <= 0:
@@ -58,7 +60,7 @@ class Pump:
             try:
                 await self._generator.aclose()
             except BaseException as error:
-                self._overlap.engine.link.log(self._slot.number, "error", f"closing the source: {error!r}")
+                self._event_loop.engine.link.log(self._slot.number, "error", f"closing the source: {error!r}")
 
     async def _advance(self) -> None:
         slot, generator, context = self._slot, self._generator, self._context
@@ -67,7 +69,7 @@ class Pump:
             await self._wait()
             call = Call.named(slot, "start", "start", self._number)
             context._call = context._live = call
-            self._overlap.running.set(call)
+            self._event_loop.running.set(call)
             start, error = clock(), None
             try:
                 value = await generator.__anext__()
@@ -85,7 +87,7 @@ class Pump:
             slot.credit -= 1
             self._number += 1
             turn.apply()
-            self._overlap.engine.hand_on(turn)
+            self._event_loop.engine.hand_on(turn)
             if clock() >= rest_at:
                 await asyncio.sleep(0)
                 rest_at = clock() + WORK_NS
@@ -102,4 +104,4 @@ class Pump:
             last = Produced(call, context.take(), 0, busy_ns)
         last.finished, last.error = ended, None if ended else error
         last.apply()
-        self._overlap.engine.hand_on(last)
+        self._event_loop.engine.hand_on(last)

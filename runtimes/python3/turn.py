@@ -10,7 +10,7 @@ from .codec import encode
 from .context import ABSENT, weight
 from .failure import describe
 from .link import COMMIT, CONTEXT, DATA, DELETED, ERROR, HEADERS, HELD, MAX_BODY_BYTES, NO_INDEX, PACK, frame
-from .slots import Batch, Call, Produced
+from .slot import Batch, Call, Produced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .context import Outcome, Output
-    from .slots import Out, Slot
+    from .slot import Out, Slot
 
 MAX_FUSED_BYTES = MAX_BODY_BYTES  # of a turn, all its calls together
 
@@ -78,7 +78,7 @@ class Transaction:
         return b"".join(parts)
 
 
-class Burst:
+class SourceBatch:
     """Finished turns of a source that have only yielded and changed the context: the main loop takes them as one.
 
     `outputs` are JSON or, if the port is `native`, copies that nobody else has; `changes` are those of the turn with
@@ -94,8 +94,8 @@ class Burst:
         self.changes: dict[int, dict[str, Any]] = {}
 
     def end(self) -> None:
-        """Whatever comes now is another burst's."""
-        self.source.burst = None
+        """Whatever comes now is another batch's."""
+        self.source.batch = None
         self.source.begun_ns = self.ended_ns = clock()
 
     def hand_on(self, transaction: Transaction) -> None:
@@ -112,8 +112,8 @@ class Burst:
         slot.sent += count
         slot.pulled += count
 
-    def batch(self) -> Batch:
-        """As messages for a line."""
+    def messages(self) -> Batch:
+        """As messages for a chain."""
         batch = Batch("start", f"{self.source.slot.module_id}.start", 0, 0, len(self.outputs), self.number, b"")
         batch.messages, batch.changes = self.outputs, self.changes
         return batch
@@ -202,11 +202,11 @@ class Turn:
         stack.extend(reversed(calls))
 
     def passed(self, call: Call) -> None:
-        """A module of a line has returned a value for the next."""
+        """A module of a chain has returned a value for the next."""
         self._counts.append((call.slot, 1, 0, 1, 0, 0, int(call.parent is not None)))
 
     def keep(self, slot: Slot, changes: dict[str, Any]) -> None:
-        """What a module of a line has changed; it is in the store already."""
+        """What a module of a chain has changed; it is in the store already."""
         for key, entry in changes.items():
             self._changes.append((slot.number, key, entry))
             self._size += weight(key, entry)

@@ -1,7 +1,7 @@
 """Async modules: the engine driven by an asyncio loop. Imported when the first one is loaded.
 
-A slot that may await, and every slot joined to it by fused wires, gets a lane: a task that takes its input in order.
-A root turn holds its own slot's lock from the start, and takes those of everything fused behind it in topological
+A slot that may await, and every slot joined to it by fused wires, gets a task (slot_task.py), which takes its input in
+order. A root turn holds its own slot's lock from the start, and takes those of all that is behind it in topological
 order when its handler has ended; so no two turns deadlock, and none sees what another may still roll back.
 """
 
@@ -12,11 +12,11 @@ from contextvars import ContextVar
 from time import perf_counter_ns as clock
 
 from . import link as wire
+from .async_source import AsyncSource
 from .engine import NAP_S
-from .lanes import Lane
-from .plain import COMMIT_BYTES
-from .pump import Pump
-from .slots import Call
+from .fast import COMMIT_BYTES
+from .slot import Call
+from .slot_task import SlotTask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .context import Context
     from .engine import Engine
-    from .slots import Slot
+    from .slot import Slot
 
 NAP_NS = int(NAP_S * 1e9)
 
@@ -43,8 +43,8 @@ class Sent:
             yield from self._future.__await__()
 
 
-class Overlap:
-    """The event loop and the lanes of the slots that need one."""
+class EventLoop:
+    """The event loop and the tasks of the slots that need one."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -121,7 +121,7 @@ class Overlap:
             self.check_soon()
 
     def _is_busy(self) -> bool:
-        return any(slot.queue for slot in self.engine.slots.values() if slot.overlap is not None)
+        return any(slot.queue for slot in self.engine.slots.values() if slot.task is not None)
 
     def commit(self) -> None:
         """Write the transaction now."""
@@ -138,7 +138,7 @@ class Overlap:
         return Sent(future)
 
     def regroup(self) -> None:
-        """Give lanes to the slots that need one; find the order in which locks are taken."""
+        """Give tasks to the slots that need one; find the order in which locks are taken."""
         self.rewired = False
         slots = self.engine.slots
         group = {number: number for number in slots}
@@ -166,13 +166,13 @@ class Overlap:
         self.order = {number: -index for index, number in enumerate(order)}
         needed = {find(number) for number, slot in slots.items() if slot.is_async}
         for number, slot in slots.items():
-            if slot.overlap is None and find(number) in needed:
-                slot.overlap = Lane(self, slot)
-                slot.find_plain()
+            if slot.task is None and find(number) in needed:
+                slot.task = SlotTask(self, slot)
+                slot.find_fast()
                 slot.context._token = self.running
-                slot.overlap.start()
-            if slot.overlap is not None:
-                slot.overlap.behind = None
+                slot.task.start()
+            if slot.task is not None:
+                slot.task.behind = None
 
     def must_wait(self, slots: list[Slot], answer: Callable[[], None]) -> bool:
         """Whether some of these slots have turns under way; if so `answer` is called when they are over."""
@@ -182,7 +182,7 @@ class Overlap:
         return True
 
     def _is_idle(self, slots: list[Slot]) -> bool:
-        return all(slot.overlap is None or slot.overlap.is_idle() for slot in slots)
+        return all(slot.task is None or slot.task.is_idle() for slot in slots)
 
     def ended(self) -> None:
         """A turn has ended: answer who waited for it."""
@@ -201,9 +201,9 @@ class Overlap:
         if not self.must_wait(slots, engine.exit):
             engine.exit()
 
-    def begin_source(self, context: Context, generator: AsyncGenerator[Any, Any], number: int) -> Pump:
+    def begin_source(self, context: Context, generator: AsyncGenerator[Any, Any], number: int) -> AsyncSource:
         """Run the async generator that `start` returned."""
-        return Pump(self, context, generator, number)
+        return AsyncSource(self, context, generator, number)
 
 
 def targets(slot: Slot) -> list[int]:

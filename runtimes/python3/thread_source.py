@@ -9,9 +9,9 @@ from time import perf_counter_ns as clock
 
 from .codec import copy_plain, encode, restore
 from .context import weight
-from .plain import WORK_NS
-from .slots import Call, Produced
-from .turns import Burst
+from .fast import WORK_NS
+from .slot import Call, Produced
+from .turn import SourceBatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class ThreadSource:
     def __init__(self, engine: Engine, context: Context, generator: Generator[Any, Any, Any], number: int) -> None:
         slot = context._slot
         self._engine, self.slot, self._generator, self._number = engine, slot, generator, number
-        self.burst: Burst | None = None  # in the inbox, and still open
-        self.begun_ns = clock()  # a turn, and what follows it in its burst
+        self.batch: SourceBatch | None = None  # in the inbox, and still open
+        self.begun_ns = clock()  # a turn, and what follows it in its batch
         self._ahead = self._most_ahead = 0  # turns in the inbox; about as many as may be there
         self._concluded_ns = 0
         self._context = context
@@ -91,12 +91,12 @@ class ThreadSource:
         self._context._live = False  # the next thread may get this one's number
 
     def _advance(self) -> bool:
-        """Turn after turn; False when stopped. What only yields and changes the context goes into the open burst."""
+        """Turn after turn; False when stopped. What only yields and changes the context goes into the open batch."""
         engine, slot, context = self._engine, self.slot, self._context
         acquire, release = engine.lock.acquire, engine.lock.release  # `with` takes twice as long
         self.begun_ns = clock()
         for value in self._generator:
-            out, burst = slot.short, None
+            out, batch = slot.short, None
             if out is not None and value is not None and not context._index:
                 room, changes = slot.max_turn_bytes, context._changes
                 if changes:
@@ -111,28 +111,28 @@ class ThreadSource:
                 acquire()
                 try:
                     if room >= 0 and slot.credit > 0 and not self._stopping:
-                        burst = self.burst
-                        if burst is None or burst.out is not out:
-                            burst = self.burst = Burst(self, out, context._number, self.begun_ns)
+                        batch = self.batch
+                        if batch is None or batch.out is not out:
+                            batch = self.batch = SourceBatch(self, out, context._number, self.begun_ns)
                             wake = not engine.inbox
-                            engine.inbox.append(burst)
+                            engine.inbox.append(batch)
                         if changes:
                             slot.apply(changes)
-                            burst.changes[len(burst.outputs)] = changes
+                            batch.changes[len(batch.outputs)] = changes
                             context._changes = {}
-                        burst.outputs.append(made)
+                        batch.outputs.append(made)
                         slot.credit -= 1
                         self._ahead += 1
                 finally:
                     release()
                 if wake:
                     os.eventfd_write(engine.wake, 1)
-            if burst is None and not self._hand_over(value):
+            if batch is None and not self._hand_over(value):
                 return False
             context._number += 1
             if (slot.credit <= 0 or self._ahead > self._most_ahead or self._stopping) and not self._wait():
                 return False
-            if self.burst is None:
+            if self.batch is None:
                 self.begun_ns = clock()
         return True
 
@@ -152,7 +152,7 @@ class ThreadSource:
             self._ahead += 1
             first = not engine.inbox
             engine.inbox.append(turn)
-            self.burst = None
+            self.batch = None
             turn.apply()
         if first:
             os.eventfd_write(engine.wake, 1)
@@ -160,7 +160,7 @@ class ThreadSource:
 
     def _produced(self, pulled: int) -> Produced:
         call = Call.named(self.slot, "start", "start", self._context._number)
-        busy_ns = clock() - self.begun_ns if self.burst is None else 0  # an open burst counts it
+        busy_ns = clock() - self.begun_ns if self.batch is None else 0  # an open batch counts it
         return Produced(call, self._context.take(), pulled, busy_ns)
 
     def _wait(self) -> bool:

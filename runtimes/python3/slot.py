@@ -9,7 +9,7 @@ from .codec import HAS_COPIES, restore
 from .context import Context, Store
 from .flow import NULL
 from .link import HEADERS, REDELIVERED
-from .loading import Namespace
+from .loader import Namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,19 @@ class Out:
 class Batch:
     """A DATA frame, decoded when its first turn begins: a recall then costs nothing."""
 
-    __slots__ = ("base", "body", "changes", "end", "flags", "headers", "messages", "plain", "port", "position", "wire")
+    __slots__ = (
+        "base",
+        "body",
+        "changes",
+        "end",
+        "flags",
+        "headers",
+        "is_whole",
+        "messages",
+        "port",
+        "position",
+        "wire",
+    )
 
     def __init__(self, port: str, wire: str, flags: int, skip: int, count: int, first: int, body: bytes) -> None:
         self.port, self.wire, self.flags, self.body = port, wire, flags, body
@@ -47,7 +59,7 @@ class Batch:
         self.messages: list[Any] | None = None
         self.headers: list[Any] | None = None
         self.changes: dict[int, dict[str, Any]] = {}  # of a source: what the turn at this position has changed
-        self.plain = True
+        self.is_whole = True
 
     def decode(self) -> list[Any]:
         """Fill messages and headers. A message that cannot be decoded becomes a Refused."""
@@ -58,7 +70,7 @@ class Batch:
         messages = decode_array(body)
         if messages is None or len(messages) < self.end:
             messages = decode_each(body, self.end)
-            self.plain = False
+            self.is_whole = False
         if self.headers is not None and len(self.headers) < self.end:
             self.headers += [None] * (self.end - len(self.headers))
         self.messages, self.body = messages, b""
@@ -112,7 +124,7 @@ class Call:
 
     @classmethod
     def at(cls, slot: Slot, batch: Batch | None, position: int, message: Any) -> Call:
-        """The call of a plain turn, made when it is needed after all."""
+        """The call of a fast turn, made when it is needed after all."""
         if batch is None:
             return cls(slot, "in", message, None)
         call = cls(slot, batch.port, message, None, batch.base + position, bool(batch.flags & REDELIVERED))
@@ -173,7 +185,7 @@ class Slot:
     def __init__(self, host: Engine, number: int, load: Mapping[str, Any]) -> None:
         self.host, self.number = host, number
         self.flow_id, self.module_id, self.config = load["flow"], load["module"], load["config"]
-        self.plain = False
+        self.is_fast = False
         self.short: Out | None = None
         self.kind = 0
         self.concurrency: int = load["concurrency"]
@@ -193,12 +205,12 @@ class Slot:
         self.source: Any = None
         self.alone = 0  # sends outside any turn so far, for their ids
         self.active = 0  # turns begun and not ended, async only
-        self.overlap: Any = None  # what the async engine keeps for it
+        self.task: Any = None  # slot_task.py, when its turns run in the event loop
         self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = 0
         self.busy_ns = self.fused = 0
         self.waiting: deque[Any] = deque()  # sends outside any turn that wait for credit
         self.gates: list[Any] = []  # locks that threads wait at, for credit
-        self.find_plain()
+        self.find_fast()
 
     def load(self) -> None:
         """Run the top level and find the handler and hooks."""
@@ -216,7 +228,7 @@ class Slot:
         """Take the complete wiring."""
         self.ins = {int(channel): (port, name) for channel, (port, name) in wires["in"].items()}
         self.out = {port: Out(port, wiring) for port, wiring in wires["out"].items()}
-        self.find_plain()
+        self.find_fast()
 
     def by_todays_wires(self, outcome: Outcome) -> Outcome:
         """What a source has sent, waited for credit since: meanwhile the port may lead elsewhere, or not be fused."""
@@ -232,14 +244,14 @@ class Slot:
                 kept.append((out, data, headers, index))
         return kept, changes, unwired, size
 
-    def find_plain(self) -> None:
+    def find_fast(self) -> None:
         """Whether turns may take the short way: outputs go to pipes only and carry no ids; and a source's, to where."""
         out = self.out.get("out")
         allowed = self.out_ports is None or "out" in self.out_ports if out is None else out.channel is not None
         simple = allowed and not any(wiring.fused or wiring.ids for wiring in self.out.values())
-        self.plain = simple and self.kind in (0, GENERATOR) and self.overlap is None
+        self.is_fast = simple and self.kind in (0, GENERATOR) and self.task is None
         one_kind = out is not None and not out.ids and (out.channel is None or not out.fused)
-        self.short = out if one_kind and self.overlap is None else None
+        self.short = out if one_kind and self.task is None else None
 
     def apply(self, changes: Mapping[str, Any]) -> None:
         """Change the context."""

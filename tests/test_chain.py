@@ -1,4 +1,4 @@
-"""Python modules fused in a row: a line's one loop and the general way, a call object each, leave the same frames."""
+"""Python modules fused in a row: a chain's one loop and the general way, a call object each, leave the same frames."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from runtimes.frames import HEADERS, NO_INDEX, Decoder, Frame, Kind, join
 from runtimes.python3.codec import copy_plain
 from runtimes.python3.engine import Engine
 from runtimes.python3.link import HELD
-from runtimes.python3.slots import Batch, Slot
-from runtimes.python3.turns import Burst
+from runtimes.python3.slot import Batch, Slot
+from runtimes.python3.turn import SourceBatch
 
 LIMIT = 3000  # max_turn_bytes
 CODE = """
@@ -70,7 +70,7 @@ class Link:
 class Row:
     """An engine with modules m0, m1 ... fused in a row; m0 has a source that is played by hand."""
 
-    def __init__(self, length: int, is_wired: bool, retry: bool, has_lines: bool) -> None:
+    def __init__(self, length: int, is_wired: bool, retry: bool, has_chains: bool) -> None:
         self.link = Link()
         self.engine = Engine(self.link)  # type: ignore[arg-type]
         self.concluded = 0
@@ -86,8 +86,8 @@ class Row:
             out = {"channel": None if fused else 7, "ids": False, "fused": fused}
             wires = {"out": out} if fused or is_wired else {}
             slot.wire({"in": {}, "out": {**wires, "side": {"channel": 8, "ids": False, "fused": []}}})
-        if not has_lines:
-            self.engine.line_of = lambda *_, **__: None  # type: ignore[method-assign]
+        if not has_chains:
+            self.engine.chain_of = lambda *_, **__: None  # type: ignore[method-assign]
 
     def close(self) -> None:
         """Give its descriptors back, and forget the modules."""
@@ -108,17 +108,17 @@ class Row:
             self.engine.commit()
         slot.held = False
 
-    def burst(self, messages: list[bytes], changed: list[bool]) -> None:
+    def source_batch(self, messages: list[bytes], changed: list[bool]) -> None:
         """What m0's source has yielded, some turns with a change of its context."""
         slot = self.engine.slots[0]
         source = SimpleNamespace(slot=slot, concluded=self.conclude)
-        burst = Burst(source, slot.out["out"], 20, 0)
+        batch = SourceBatch(source, slot.out["out"], 20, 0)
         for index, (message, has_changed) in enumerate(zip(messages, changed, strict=True)):
             if has_changed:
-                burst.changes[index] = {"position": index}
-                slot.apply(burst.changes[index])
-            burst.outputs.append(orjson.loads(message) if burst.out.native else message)
-        self.engine.take_burst(burst)
+                batch.changes[index] = {"position": index}
+                slot.apply(batch.changes[index])
+            batch.outputs.append(orjson.loads(message) if batch.out.native else message)
+        self.engine.take_source_batch(batch)
         self.engine.commit()
 
     def conclude(self, turns: int) -> None:
@@ -166,17 +166,17 @@ def never_sure(_value: Any, _room: int) -> None:
 
 
 def both(length: int, is_wired: bool, retry: bool, play: Any) -> dict[str, Any]:
-    """Play the same to a row without lines, and to others: commits at once or not, with the C or not; what all left."""
+    """Play the same to a row without chains, to others: commits at once or not, with the C or not; what they left."""
     left = []
-    for has_lines, commit_bytes, copy in ((False, 1, copy_plain), (True, 64 << 10, copy_plain), (True, 1, never_sure)):
-        row = Row(length, is_wired, retry, has_lines)
+    for has_chains, commit_bytes, copy in ((False, 1, copy_plain), (True, 64 << 10, copy_plain), (True, 1, never_sure)):
+        row = Row(length, is_wired, retry, has_chains)
         try:
             with (
-                patch("runtimes.python3.lines.COMMIT_BYTES", commit_bytes),
-                patch("runtimes.python3.lines.copy_plain", copy),
+                patch("runtimes.python3.chain.COMMIT_BYTES", commit_bytes),
+                patch("runtimes.python3.chain.copy_plain", copy),
             ):
                 play(row)
-            assert not has_lines or any(row.engine.lines.values()), "there was no line"
+            assert not has_chains or any(row.engine.chains.values()), "there was no chain"
             left.append(row.left())
         finally:
             row.close()
@@ -218,4 +218,4 @@ def test_a_source(case: Any, is_wired: bool, data: Any) -> None:
     length, messages = case
     changed = data.draw(st.lists(st.booleans(), min_size=len(messages), max_size=len(messages)))
     texts = [orjson.dumps(message) for message in messages]
-    both(length, is_wired, False, lambda row: row.burst(texts, changed))
+    both(length, is_wired, False, lambda row: row.source_batch(texts, changed))

@@ -1,4 +1,4 @@
-"""The lane of an async slot: a task that takes its input in order and runs its turns."""
+"""The turns of a slot that may await: a task takes its input in order and runs them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from .bodies import Refused
 from .context import Context
 from .control import hook_arguments
 from .failure import describe
-from .plain import COMMIT_BYTES, drain_generator
-from .slots import Batch, Call, HookCall, Produced
-from .turns import Turn
+from .fast import COMMIT_BYTES, drain_generator
+from .slot import Batch, Call, HookCall, Produced
+from .turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .overlap import Overlap
-    from .slots import Slot
+    from .event_loop import EventLoop
+    from .slot import Slot
 
 
-class Lane:
+class SlotTask:
     """One slot's turns; with `concurrency` several overlap and end in the order they began."""
 
-    def __init__(self, overlap: Overlap, slot: Slot) -> None:
-        self._overlap, self._engine, self._slot = overlap, overlap.engine, slot
+    def __init__(self, event_loop: EventLoop, slot: Slot) -> None:
+        self._event_loop, self._engine, self._slot = event_loop, event_loop.engine, slot
         self.lock = asyncio.Lock()
-        self.behind: list[Lane] | None = None  # lanes fused behind this one, in the order of locking
+        self.behind: list[SlotTask] | None = None  # tasks fused behind this one, in the order of locking
         self._wakeup: asyncio.Future[None] | None = None
         self._contexts: list[Context] = []
         self._last: asyncio.Future[None] | None = None
@@ -39,7 +39,7 @@ class Lane:
 
     def start(self) -> None:
         """Begin to serve."""
-        self._task = self._overlap.loop.create_task(self._serve())
+        self._task = self._event_loop.loop.create_task(self._serve())
         self._task.add_done_callback(self._crashed)
 
     def _crashed(self, task: asyncio.Task[None]) -> None:
@@ -68,13 +68,13 @@ class Lane:
         return not slot.active and not self.lock.locked() and not any(type(item) is Produced for item in slot.queue)
 
     async def _wait(self) -> None:
-        self._wakeup = self._overlap.loop.create_future()
-        self._overlap.check_soon()
+        self._wakeup = self._event_loop.loop.create_future()
+        self._event_loop.check_soon()
         await self._wakeup
         self._wakeup = None
 
     async def _serve(self) -> None:
-        slot, engine, overlap = self._slot, self._engine, self._overlap
+        slot, engine, event_loop = self._slot, self._engine, self._event_loop
         while True:
             if not slot.queue:
                 await self._wait()
@@ -97,13 +97,13 @@ class Lane:
                     slot.active += 1
                     await self._take(item)
                     slot.active -= 1
-                overlap.running.set(None)
-                overlap.ended()
+                event_loop.running.set(None)
+                event_loop.ended()
             if clock() >= engine.deadline or engine.transaction.size >= COMMIT_BYTES:
-                overlap.commit()
+                event_loop.commit()
                 await asyncio.sleep(0)
             else:
-                overlap.check_soon()
+                event_loop.check_soon()
 
     async def _take(self, item: Batch | HookCall | Produced) -> None:
         """One turn, whatever began it."""
@@ -133,8 +133,8 @@ class Lane:
     def _begin(self, call: Call) -> None:
         """A turn that may overlap others of this slot."""
         self._slot.active += 1
-        before, self._last = self._last, self._overlap.loop.create_future()
-        task = self._overlap.loop.create_task(self._run_beside(call, before, self._last, self._generation))
+        before, self._last = self._last, self._event_loop.loop.create_future()
+        task = self._event_loop.loop.create_task(self._run_beside(call, before, self._last, self._generation))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(self._crashed)
@@ -143,7 +143,7 @@ class Lane:
         self, call: Call, before: asyncio.Future[None] | None, done: asyncio.Future[None], generation: int
     ) -> None:
         slot = self._slot
-        context = self._contexts.pop() if self._contexts else Context(slot, None, self._overlap.running)
+        context = self._contexts.pop() if self._contexts else Context(slot, None, self._event_loop.running)
         turn = Turn(self._engine.slots, call)
         stack: list[Call] = []
         await self._invoke(turn, call, context, stack)
@@ -158,8 +158,8 @@ class Lane:
             self._engine.end_turn(turn, True)
         done.set_result(None)
         slot.active -= 1
-        self._overlap.ended()
-        self._overlap.check_soon()
+        self._event_loop.ended()
+        self._event_loop.check_soon()
         self.notify()
 
     async def _run_fused(self, turn: Turn, stack: list[Call]) -> None:
@@ -168,26 +168,26 @@ class Lane:
             return
         if self.behind is None:
             self.behind = self._find_behind()
-        lanes = self.behind
-        for lane in lanes:
-            await lane.lock.acquire()
+        tasks = self.behind
+        for task in tasks:
+            await task.lock.acquire()
         try:
             while stack:
                 call = stack.pop()
                 await self._invoke(turn, call, call.slot.context, stack)
         finally:
-            for lane in lanes:
-                lane.lock.release()
+            for task in tasks:
+                task.lock.release()
 
-    def _find_behind(self) -> list[Lane]:
-        slots, found, stack = self._engine.slots, dict[int, Lane](), [self._slot]
+    def _find_behind(self) -> list[SlotTask]:
+        slots, found, stack = self._engine.slots, dict[int, SlotTask](), [self._slot]
         while stack:
             for out in stack.pop().out.values():
                 for target, _, _ in out.fused:
                     if target not in found:
-                        found[target] = slots[target].overlap
+                        found[target] = slots[target].task
                         stack.append(slots[target])
-        return [found[number] for number in sorted(found, key=self._overlap.order.__getitem__)]
+        return [found[number] for number in sorted(found, key=self._event_loop.order.__getitem__)]
 
     async def _invoke(self, turn: Turn, call: Call, context: Context, stack: list[Call]) -> None:
         """One handler, to its end."""
@@ -196,7 +196,7 @@ class Lane:
             return
         self._engine.enter(context, call)
         self._engine.current = wire.ALL_SLOTS
-        self._overlap.running.set(call)
+        self._event_loop.running.set(call)
         start = clock()
         try:
             value = call.slot.handler(call.argument(), context)
@@ -219,7 +219,7 @@ class Lane:
         call, context = turn.root, engine.hook_context(slot, item)
         engine.enter(context, call)
         engine.current = wire.ALL_SLOTS
-        self._overlap.running.set(call)
+        self._event_loop.running.set(call)
         try:
             value: Any = hook(context, *hook_arguments(item))
             if hasattr(type(value), "__await__"):

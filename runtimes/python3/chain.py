@@ -1,7 +1,7 @@
-"""Lines: plain functions fused one behind the other, whose turns run in one loop. Written for speed.
+"""Chains: plain functions fused one behind the other, whose turns run in one loop. Written for speed.
 
-A turn of a line makes no object. One that does anything but return values and change contexts (it sends, fails, returns
-a generator) is handed to the general way (engine.py, turns.py) at the module where that happens.
+A turn of a chain makes no object. One that does more than return values and change contexts (it sends, fails, returns
+a generator) is handed to the general way (engine.py, turn.py) at the module where that happens.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from types import GeneratorType
 
 from .codec import NO_LIMIT, copy_plain, encode, own_copy, restore
 from .context import Context, weight
+from .fast import COMMIT_BYTES, Fast, drain_generator
 from .flow import NULL, TurnTooLarge
-from .plain import COMMIT_BYTES, Plain, drain_generator
-from .slots import Batch, Call, Produced
-from .turns import Turn
+from .slot import Batch, Call, Produced
+from .turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from .slots import Out, Slot
-    from .turns import Burst
+    from .slot import Out, Slot
+    from .turn import SourceBatch
 
 
-class Line:
+class Chain:
     """Modules in a row, each the only target of the one before it, and the pipe behind the last, if there is one.
 
     The first one's turns are messages, or (`is_source`) its source makes them and only those behind it are run.
@@ -83,54 +83,54 @@ class Line:
         return turn, call
 
 
-class Lines(Plain):
-    """The part of the engine that runs lines."""
+class Chains(Fast):
+    """The part of the engine that runs chains."""
 
     run_turn: Callable[[Turn, list[Call]], None]
     hand_on: Callable[[Produced], None]
     commit_if_due: Callable[[], None]
-    lines: dict[tuple[Slot, bool], Line | None]  # those that were looked for since the wires have changed
+    chains: dict[tuple[Slot, bool], Chain | None]  # those that were looked for since the wires have changed
 
-    def line_of(self, slot: Slot, is_source: bool = False) -> Line | None:
-        """The line that begins at a slot, or behind its source."""
-        if (slot, is_source) not in self.lines:
-            self.lines[slot, is_source] = self._find_line(slot, is_source)
-        return self.lines[slot, is_source]
+    def chain_of(self, slot: Slot, is_source: bool = False) -> Chain | None:
+        """The chain that begins at a slot, or behind its source."""
+        if (slot, is_source) not in self.chains:
+            self.chains[slot, is_source] = self._find_chain(slot, is_source)
+        return self.chains[slot, is_source]
 
-    def _find_line(self, first: Slot, is_source: bool) -> Line | None:
+    def _find_chain(self, first: Slot, is_source: bool) -> Chain | None:
         slots, ports = [first], ["start"]
         while True:
             slot = slots[-1]
-            if slot.overlap is not None or (slot.kind and not (is_source and slot is first)):
+            if slot.task is not None or (slot.kind and not (is_source and slot is first)):
                 return None
             out = slot.out.get("out")
             if out is None and slot.out_ports is not None and "out" not in slot.out_ports:
                 return None
             if out is None or not out.fused:
-                return None if len(slots) == 1 or (out and out.ids) else Line(slots, ports, out, is_source)
+                return None if len(slots) == 1 or (out and out.ids) else Chain(slots, ports, out, is_source)
             target = self.slots[out.fused[0][0]]
             if len(out.fused) > 1 or out.channel is not None or target in slots:
                 return None
             slots.append(target)
             ports.append(out.fused[0][1])
 
-    def run_line(self, line: Line, batch: Batch) -> None:
-        """Turns of a batch through a line, until it is done or it is time to commit."""
-        transaction, root, run, out = self.transaction, line.root, line.run, line.out
-        first, reach = line.slots[0], len(line.slots)
-        is_native = line.is_source and first.out["out"].native
+    def run_chain(self, chain: Chain, batch: Batch) -> None:
+        """Turns of a batch through a chain, until it is done or it is time to commit."""
+        transaction, root, run, out = self.transaction, chain.root, chain.run, chain.out
+        first, reach = chain.slots[0], len(chain.slots)
+        is_native = chain.is_source and first.out["out"].native
         outputs: list[bytes] = []
         if out is not None:
             outputs = transaction.outputs.setdefault(out.channel, [])  # type: ignore[arg-type]
-        line.aim(batch)
+        chain.aim(batch)
         start = stop = clock()
         for message in batch.messages[batch.position : batch.end]:  # type: ignore[index]
             root._number = position = batch.position
             batch.position = position + 1
-            value, given, size, error, is_plain = None, message, 0, None, True
+            value, given, size, error, is_fast = None, message, 0, None, True
             kept, data = None, b""  # what the module has got, as it was sent: a copy that nobody has, or else its JSON
             changed: Sequence[tuple[Slot, dict[str, Any]]] = ()
-            at = line.start
+            at = chain.start
             try:
                 if at:  # of a source
                     if is_native:
@@ -148,7 +148,7 @@ class Lines(Plain):
                     slot.busy_ns += stop - start
                     start = stop
                     if context._index:
-                        is_plain = False
+                        is_fast = False
                         break
                     room, changes = limit, context._changes
                     if changes:
@@ -159,7 +159,7 @@ class Lines(Plain):
                         given = copy_plain(copy, NO_LIMIT)
                     elif value is not None:
                         if type(value) is GeneratorType:
-                            is_plain = False
+                            is_fast = False
                             break
                         made = encode(value)
                         if len(made) > room:
@@ -179,20 +179,20 @@ class Lines(Plain):
                     at = reach
             except BaseException as raised:
                 error = raised
-            if error is not None or not is_plain:
-                line.count(transaction.touched)
-                self._leave_line(
-                    line, batch, position, at, data if kept is None else encode(kept), value, error, changed
+            if error is not None or not is_fast:
+                chain.count(transaction.touched)
+                self._leave_chain(
+                    chain, batch, position, at, data if kept is None else encode(kept), value, error, changed
                 )
                 error = None  # it holds this frame
-                if not line.is_source and not first.queue:
+                if not chain.is_source and not first.queue:
                     return  # held
-                line.aim(batch)
+                chain.aim(batch)
                 start = stop = clock()
             else:
-                line.turns += 1
+                chain.turns += 1
                 if at < reach:
-                    line.ended[at] += 1
+                    chain.ended[at] += 1
                 elif out is not None:
                     outputs.append(data)
                     size = len(data)
@@ -203,14 +203,14 @@ class Lines(Plain):
                 transaction.size += size
             if stop >= self.deadline or transaction.size >= COMMIT_BYTES:
                 break
-        line.count(transaction.touched)
+        chain.count(transaction.touched)
 
-    def _leave_line(
-        self, line: Line, batch: Batch, position: int, at: int, data: bytes, value: Any, error: BaseException | None,
+    def _leave_chain(
+        self, chain: Chain, batch: Batch, position: int, at: int, data: bytes, value: Any, error: BaseException | None,
         changed: Iterable[tuple[Slot, dict[str, Any]]],
     ) -> None:  # fmt: skip
         """Finish a turn the general way: the module `at` got `data`; it returned `value`, or raised."""
-        turn, call = line.turn_at(self.slots, batch, position, at, data)
+        turn, call = chain.turn_at(self.slots, batch, position, at, data)
         for slot, changes in changed:
             turn.keep(slot, changes)
         stack: list[Call] = []
@@ -231,30 +231,30 @@ class Lines(Plain):
             error = None  # it may hold this frame
         context._live = False
         self.run_turn(turn, stack)
-        if line.is_source:
-            line.slots[0].pulled += 1
-        self.end_turn(turn, not line.is_source)
+        if chain.is_source:
+            chain.slots[0].pulled += 1
+        self.end_turn(turn, not chain.is_source)
 
-    def take_burst(self, burst: Burst) -> None:
+    def take_source_batch(self, made: SourceBatch) -> None:
         """Turns that a source has ended: to the pipe, or through what is fused behind."""
-        source, out = burst.source, burst.out
+        source, out = made.source, made.out
         slot: Slot = source.slot
         if self.slots.get(slot.number) is not slot:
             return
         self.arm()
-        slot.busy_ns += burst.ended_ns - burst.begun_ns
+        slot.busy_ns += made.ended_ns - made.begun_ns
         is_wired = slot.out.get("out") is out  # else the wires have changed since
-        line = self.line_of(slot, is_source=True) if is_wired else None
-        if line is not None:
-            batch = burst.batch()
+        chain = self.chain_of(slot, is_source=True) if is_wired else None
+        if chain is not None:
+            batch = made.messages()
             while batch.position < batch.end:
                 self.arm()
-                self.run_line(line, batch)
+                self.run_chain(chain, batch)
                 self.commit_if_due()
         elif is_wired and out.channel is not None:
-            burst.hand_on(self.transaction)
+            made.hand_on(self.transaction)
         else:
-            for produced in burst.produced():
+            for produced in made.produced():
                 self.hand_on(produced)
                 self.commit_if_due()
-        source.concluded(len(burst.outputs))
+        source.concluded(len(made.outputs))

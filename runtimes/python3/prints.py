@@ -24,7 +24,7 @@ class Stream(io.TextIOBase):
         self, log: Callable[[int, str, str], None], slot: Callable[[], int], level: str, name: str, fd: int
     ) -> None:
         self._log, self._slot, self._level, self._fd = log, slot, level, fd
-        self._held: dict[int, str] = {}
+        self._unfinished: dict[int, str] = {}
         self.name = name
         self.buffer = _Bytes(self)
 
@@ -34,13 +34,13 @@ class Stream(io.TextIOBase):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         slot = self._slot()
         if "\n" in text:
-            *lines, rest = (self._held.pop(slot, "") + text).split("\n")
+            *lines, rest = (self._unfinished.pop(slot, "") + text).split("\n")
             for line in lines:
                 self._log(slot, self._level, line)
         else:
-            rest = self._held.pop(slot, "") + text
+            rest = self._unfinished.pop(slot, "") + text
         if rest:
-            self._held[slot] = rest
+            self._unfinished[slot] = rest
             if len(rest) > MAX_LINE_CHARACTERS:
                 self.flush()
         return len(text)
@@ -48,21 +48,21 @@ class Stream(io.TextIOBase):
     def flush(self) -> None:
         """Log the running slot's unfinished line."""
         slot = self._slot()
-        if text := self._held.pop(slot, ""):
+        if text := self._unfinished.pop(slot, ""):
             self._log(slot, self._level, text)
 
     def flush_all(self) -> None:
         """Log every unfinished line."""
-        while self._held:
+        while self._unfinished:
             self._log(*self._last())
 
     def _last(self) -> tuple[int, str, str]:
-        slot, text = self._held.popitem()
+        slot, text = self._unfinished.popitem()
         return slot, self._level, text
 
     def leave(self) -> None:
         """In a forked child: to the process's own output, and not what the parent will print."""
-        self._held.clear()
+        self._unfinished.clear()
         self._log = lambda _slot, _level, line: _write_all(self._fd, f"{line}\n".encode("utf-8", "replace"))
 
     def reconfigure(self, **_: Any) -> None:
