@@ -13,11 +13,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from runtimes.frames import HEADERS, NO_INDEX, Decoder, Frame, Kind, join
+from runtimes.python3.batch import Batch
 from runtimes.python3.codec import copy_plain
 from runtimes.python3.engine import Engine
 from runtimes.python3.link import HELD
-from runtimes.python3.slot import Batch, Slot
-from runtimes.python3.turn import SourceBatch
+from runtimes.python3.outside import Outside
+from runtimes.python3.slot import Slot
+from runtimes.python3.source_batch import SourceBatch
 
 LIMIT = 3000  # max_turn_bytes
 CODE = """
@@ -79,7 +81,8 @@ class Row:
                 "flow": "f", "module": f"m{number}", "config": None, "concurrency": 1, "retry": retry and not number,
                 "max_turn_bytes": LIMIT, "ports": None, "name": "m.py", "code": CODE, "files": {}, "context": {},
             }  # fmt: skip
-            slot = self.engine.slots[number] = Slot(self.engine, number, load)
+            slot = self.engine.slots[number] = Slot(number, load)
+            slot.outside = Outside(self.engine, slot)
             slot.load()
         for number, slot in self.engine.slots.items():
             fused = [[number + 1, f"p{number}", "w"]] if number + 1 < length else []
@@ -87,14 +90,14 @@ class Row:
             wires = {"out": out} if fused or is_wired else {}
             slot.wire({"in": {}, "out": {**wires, "side": {"channel": 8, "ids": False, "fused": []}}})
         if not has_chains:
-            self.engine.chain_of = lambda *_, **__: None  # type: ignore[method-assign]
+            self.engine.chains.of = lambda *_, **__: None  # type: ignore[method-assign]
 
     def close(self) -> None:
         """Give its descriptors back, and forget the modules."""
         for slot in self.engine.slots.values():
             slot.namespace.unload()
         self.link.close()
-        os.close(self.engine.wake)
+        os.close(self.engine.inbox.wake)
         self.engine.input_poll.close()
 
     def data(self, messages: list[bytes], skip: int, flags: int) -> None:
@@ -106,7 +109,7 @@ class Row:
         while self.engine.ready:
             self.engine.work()
             self.engine.commit()
-        slot.held = False
+        slot.is_held = False
 
     def source_batch(self, messages: list[bytes], changed: list[bool]) -> None:
         """What m0's source has yielded, some turns with a change of its context."""
@@ -176,7 +179,7 @@ def both(length: int, is_wired: bool, retry: bool, play: Any) -> dict[str, Any]:
                 patch("runtimes.python3.chain.copy_plain", copy),
             ):
                 play(row)
-            assert not has_chains or any(row.engine.chains.values()), "there was no chain"
+            assert not has_chains or any(row.engine.chains.found.values()), "there was no chain"
             left.append(row.left())
         finally:
             row.close()

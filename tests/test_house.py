@@ -26,8 +26,9 @@ def imports(file: Path, typing_too: bool) -> Iterator[str]:
     for node in walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = file.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            yield from (".".join([*above, *filter(None, [node.module]), name.name]) for name in node.names)
 
 
 @functools.cache

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter_ns as clock
 
+from .call import Call, Produced
 from .fast import WORK_NS
 from .flow import TurnTooLarge
-from .slot import Call, Produced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .context import Context
     from .event_loop import EventLoop
+    from .slot import Slot
 
 CLOSE_TIMEOUT_S = 1.0
 
@@ -24,10 +25,10 @@ class AsyncSource:
     """Advances an async generator while its slot has credit."""
 
     def __init__(
-        self, event_loop: EventLoop, context: Context, generator: AsyncGenerator[Any, Any], number: int
+        self, event_loop: EventLoop, slot: Slot, context: Context, generator: AsyncGenerator[Any, Any], number: int
     ) -> None:
+        self._slot = slot
         self._event_loop, self._context, self._generator, self._number = event_loop, context, generator, number
-        self._slot = context._slot
         self._credit = asyncio.Event()
         self._task = event_loop.loop.create_task(self._run())
 

@@ -14,17 +14,19 @@ from . import loader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
-    from .engine import Engine
+    from .link import Link
+    from .prints import Stream
 
 VARIABLE = "RUNNER_HOST_MODULES"
 _export_at_load = False
 
 
-def guard_forks(engine: Engine) -> None:
+def guard_forks(link: Link, prints: Iterable[Stream]) -> None:
     """From now on a forked child leaves the link alone."""
-    os.register_at_fork(after_in_child=lambda: _leave(engine))
+    os.register_at_fork(after_in_child=lambda: _leave(link, prints))
 
 
 COMES_BACK = {  # what the loops look up first when a handler or a generator has come back
@@ -33,12 +35,14 @@ COMES_BACK = {  # what the loops look up first when a handler or a generator has
 }  # fmt: skip
 
 
-def _leave(engine: Any) -> None:
+def _leave(link: Link, prints: Iterable[Stream]) -> None:
     """In a forked child, still inside fork()."""
-    engine.link.leave(_end)
-    for stream in engine.prints:
+    from .outside import Outside
+
+    link.leave(_end)
+    for stream in prints:
         stream.leave()
-    engine.send_alone = engine.change_alone = lambda *_: None
+    Outside.send_alone = Outside.change_alone = lambda *_: None  # type: ignore[assignment, method-assign]
     for name, attributes in COMES_BACK.items():
         module = sys.modules.get(f"{__package__}.{name}")
         for attribute in attributes if module is not None else ():

@@ -12,53 +12,62 @@ from .checking import MAX_INT, MIN_INT
 from .codec import encode, own_copy, restore
 from .flow import NULL, ContextError, PortError, TurnTooLarge
 from .link import REDELIVERED
+from .store import ABSENT, MAX_STORE_BYTES, MAX_VALUE_BYTES, weight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextvars import ContextVar
-    from typing import Any
+    from typing import Any, Protocol
 
-    from .slot import Batch, Call, Out, Slot
+    from .batch import Batch
+    from .store import Store
+    from .wires import Outcome, OutPort, Output
 
-    Output = tuple[Out, bytes, Mapping[str, str] | None, int]
-    """Where to, the JSON of the value, headers of its own, the index among the outputs of the call."""
-    Outcome = tuple[list[Output], dict[str, Any], int, int]
-    """Outputs, changes of the context, unwired outputs, bytes."""
+    class Message(Protocol):
+        """What a context asks of a call (call.py)."""
 
-MAX_VALUE_BYTES = 1 << 20
-MAX_STORE_BYTES = 64 << 20
+        headers: dict[str, str] | None
+
+        @property
+        def id(self) -> str:
+            """Of the message."""
+
+    class Outside(Protocol):
+        """What a module does when no turn of its own runs (outside.py)."""
+
+        def send_alone(self, outcome: Outcome) -> Any:
+            """A turn of its own."""
+
+        def change_alone(self, changes: dict[str, Any]) -> None:
+            """A transaction of its own."""
+
+        def log(self, level: str, text: str) -> None:
+            """A line of the runner's log."""
+
+        def credited(self) -> None:
+            """There may be more credit."""
+
+        def open_gates(self) -> None:
+            """The slot may be gone."""
+
+    class Module(Protocol):
+        """What a context asks of its slot (slot.py)."""
+
+        module_id: str
+        flow_id: str
+        config: Any
+        concurrency: int
+        max_turn_bytes: int
+        store: Store
+        out: dict[str, OutPort]
+        out_ports: set[str] | None
+        unwired_ports: set[str]
+        outside: Outside
+
+
 MAX_HEADERS_BYTES = 4096
 MAX_UNWIRED_PORTS = 64  # that are named
-ABSENT: Any = type("Absent", (), {"__slots__": ()})()  # also: deleted
-
-
-class Store:
-    """The context of one slot: scalars as they are, everything else as its JSON (bytes)."""
-
-    __slots__ = ("entries", "total_bytes")
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.entries: dict[str, Any] = {}
-        self.total_bytes = 0
-        for key, value in values.items():
-            self.put(key, value if type(value) in (str, int, float, bool) or value is None else encode(value))
-
-    def put(self, key: str, entry: Any) -> None:
-        """Set or, with ABSENT, remove."""
-        old = self.entries.get(key, ABSENT)
-        if old is not ABSENT:
-            self.total_bytes -= weight(key, old)
-        if entry is ABSENT:
-            self.entries.pop(key, None)
-        else:
-            self.entries[key] = entry
-            self.total_bytes += weight(key, entry)
-
-
-def weight(key: str, entry: Any) -> int:
-    """Bytes that an entry counts for."""
-    return len(key) + (len(entry) if type(entry) in (bytes, str) else 20)
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -82,12 +91,12 @@ class Context:
         "_token", "_unwired", "_wire", "flow_id", "module_id", "port", "redelivered",
     )  # fmt: skip
 
-    def __init__(self, slot: Slot, thread: int | None = None, token: ContextVar[Any] | None = None) -> None:
+    def __init__(self, slot: Module, thread: int | None = None, token: ContextVar[Any] | None = None) -> None:
         self._slot = slot
         self._thread = thread or get_ident()
         self._token = token
         self._live: Any = False  # or the running Call; True in the engine's short way
-        self._call: Call | None = None
+        self._call: Message | None = None
         self._wire, self._base, self._number = "", 0, 0
         self._root: Context | None = None
         self._sent: list[Output] = []
@@ -172,11 +181,11 @@ class Context:
             return None
         outside = Context(self._slot)
         outside._output(port, value, headers)
-        return self._slot.host.send_alone(self._slot, outside.take())
+        return self._slot.outside.send_alone(outside.take())
 
     def log(self, level: str, text: object) -> None:
         """Write a line to the runner's log."""
-        self._slot.host.link.log(self._slot.number, str(level), str(text))
+        self._slot.outside.log(str(level), str(text))
 
     # -- for the host
 
@@ -219,7 +228,7 @@ class Context:
         if self._in_turn():
             self._changes[key] = entry
         else:
-            slot.host.change_alone(slot, {key: entry})
+            slot.outside.change_alone({key: entry})
 
     def _check_total(self, key: str, added: int) -> None:
         """Count exactly, with this turn's changes, when the limit may be near."""

@@ -1,76 +1,100 @@
-"""The host's heart: frames in, turns, transactions out. Its loop is for sync modules, event_loop.py for the rest."""
+"""The host's heart: DATA in, turns, transactions out. What else the runner asks is for lifecycle.py.
+
+The five ways of a turn, the fastest first (more: docs/decisions/011-the-five-ways-of-a-turn.md):
+
+1. `run_one` (fast.py): a frame of one small message for a fast slot while nothing else waits. It is never queued and
+   never announced. It looks before it begins; what it cannot do is queued, for 2 or 4.
+2. `run_fast` (fast.py): a batch for a fast slot, which never awaits and sends to pipes only, without headers or ids.
+   It calls no other module. A message that fails is finished by 4.
+3. `run_chain` (chain.py): a batch for slots fused one behind the other that never await, and what a source has yielded
+   to them. It does nothing but return values and change contexts. A turn that does more goes on by 4, where it is.
+4. `run_turn` (here): every turn of slots that never await: hooks, headers, fan-outs, sends outside any turn. The
+   general way; it may do all but await, and has nothing to fall back to.
+5. `SlotTask` (slot_task.py): every turn of a slot that may await, or that fused wires join to one which may. It never
+   holds up the loop, and uses none of 1 to 4.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import select
 from _thread import _count as thread_count
-from _thread import allocate_lock, get_ident
+from _thread import get_ident
 from collections import deque
 from time import perf_counter_ns as clock
 from types import GeneratorType
 
 from . import link as wire
+from .batch import Batch
 from .bodies import Refused
-from .chain import Chain, Chains
-from .fast import COMMIT_BYTES, WORK_NS, drain_generator
-from .slot import Batch, Call, Produced, Slot
-from .turn import SourceBatch, Transaction, Turn
+from .call import Call, Produced
+from .chain import Chains, run_chain
+from .fast import COMMIT_BYTES, WORK_NS, drain_generator, run_fast, run_one
+from .inbox import Inbox
+from .source_batch import SourceBatch
+from .transaction import Transaction
+from .turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable
+    from contextvars import ContextVar
     from typing import Any
 
     from .context import Context
-    from .event_loop import EventLoop
+    from .slot import Slot
 
 NAP_S = 0.001
 
 
-class Engine(Chains):
-    """All slots of this host and the loop that serves them."""
+class Engine:
+    """All slots of this host, the turns they have, and the loop that serves them."""
+
+    control: Callable[[int, int, int, int, bytes], None]
+    """A frame that is not DATA: its kind, number, count, first, body. Set by the Lifecycle."""
 
     def __init__(self, link: wire.Link) -> None:
         self.link = link
         self.slots: dict[int, Slot] = {}
         self.channels: dict[int, tuple[Slot, str, str]] = {}
+        self.chains = Chains(self.slots)
         self.ready: deque[Slot] = deque()  # a slot once per item of its queue
         self.transaction = Transaction()
-        self.chains: dict[tuple[Slot, bool], Chain | None] = {}
         self.deadline = 0  # when the transaction is to be committed and the input looked at
-        self.lock = allocate_lock()  # of inbox and credit
-        self.inbox: list[Produced | SourceBatch | Callable[[], None]] = []
-        self.wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.now = 0  # after the latest turn of run_one
+        self.inbox = Inbox()
+        self.main_thread = get_ident()
         self.thread_slots: dict[int, int] = {}
         self.current = wire.ALL_SLOTS
-        self.event_loop: EventLoop | None = None
-        self._main = get_ident()
+        self.loop: AbstractEventLoop | None = None  # these two when a module may await (event_loop.py)
+        self.running: ContextVar[Call | None]
         self._drained_ns = 0
         self.input_poll = select.epoll()
         self.input_poll.register(link.input, select.EPOLLIN)
-        link.wake = lambda: os.eventfd_write(self.wake, 1)
+        link.wake = self.inbox.ring
+
+    # -- the loop
 
     def run(self) -> None:
-        """Serve until an async module is loaded; then event_loop.py takes over for good."""
+        """Serve until there is an event loop, which takes over for good."""
         poller = select.epoll()
         poller.register(self.link.input, select.EPOLLIN)
-        poller.register(self.wake, select.EPOLLIN)
-        poll, ready, transaction, read, handle = poller.poll, self.ready, self.transaction, self.link.read, self.handle
+        poller.register(self.inbox.wake, select.EPOLLIN)
+        poll, ready, inbox, transaction = poller.poll, self.ready, self.inbox, self.transaction
+        read, handle = self.link.read, self.handle
         events: Any
-        while self.event_loop is None:
+        while self.loop is None:
             if ready:
                 self.work()
             # After a read that emptied the pipe there is nothing to ask: what is done is committed at once.
-            ask = ready or self.inbox or (transaction.touched and not self.link.drained)
+            ask = ready or inbox.items or (transaction.touched and not self.link.drained)
             events = poll(0) if ask else ()
             if transaction.touched and (not events or clock() >= self.deadline or transaction.size >= COMMIT_BYTES):
                 self.commit()
             if not events:
                 if ready:
                     continue
-                alone = thread_count() == 0 and not self.inbox  # in this order: a thread's last words are in the inbox
+                alone = thread_count() == 0 and not inbox.items  # in this order: a thread's last words are in the inbox
                 self.link.flush_logs()
                 if alone:  # nobody can wake us: a plain read is much cheaper
                     for frame in read():
@@ -78,7 +102,7 @@ class Engine(Chains):
                     continue
                 events = poll(-1)
             for fd, _ in events:
-                if fd == self.wake:
+                if fd == inbox.wake:
                     self._nap()
                     self.drain()
                 else:
@@ -89,6 +113,26 @@ class Engine(Chains):
         """Let a busy source fill the inbox instead of writing a frame for each of its turns."""
         if clock() - self._drained_ns < NAP_S * 1e9:
             self.input_poll.poll(NAP_S)
+
+    def handle(self, kind: int, flags: int, number: int, skip: int, count: int, first: int, body: bytes) -> None:
+        """One frame of the runner."""
+        if kind == wire.DATA:
+            slot, port, name = self.channels[number]
+            if slot.is_held:
+                return
+            short = count == 1 and not flags and slot.is_fast and not self.ready
+            if not short or not run_one(self, slot, port, name, skip, first, body):
+                self.queue(slot, Batch(port, name, flags, skip, count, first, body))
+        else:
+            self.control(kind, number, count, first, body)
+
+    def queue(self, slot: Slot, item: Any) -> None:
+        """A Batch, or something that has a `run` (hooks.py): its turns come when those before it are over."""
+        slot.queue.append(item)
+        if slot.task is not None:
+            slot.task.notify()
+        else:
+            self.ready.append(slot)
 
     def work(self) -> None:
         """Run what waits, until the deadline or a transaction's worth of output."""
@@ -110,7 +154,7 @@ class Engine(Chains):
             else:
                 slot.queue.popleft()
                 ready.popleft()
-                self.run_hook(slot, item)
+                item.run()
             if transaction.size >= COMMIT_BYTES or clock() >= self.deadline:
                 return
 
@@ -131,16 +175,35 @@ class Engine(Chains):
         if clock() >= self.deadline or self.transaction.size >= COMMIT_BYTES:
             self.commit()
 
+    def forget(self, slot: Slot) -> None:
+        """Drop the input and the credit of a slot; what it has produced and the hooks asked for stay."""
+        with self.inbox.lock:
+            slot.credit = 0
+        kept = [item for item in slot.queue if type(item) is not Batch]
+        slot.queue.clear()
+        slot.queue.extend(kept)
+
+    def running_slot(self) -> int:
+        """The slot whose code runs in this thread or task; 65535 when none is known."""
+        ident = get_ident()
+        if ident != self.main_thread:
+            return self.thread_slots.get(ident, wire.ALL_SLOTS)
+        if self.loop is not None and (call := self.running.get()) is not None:
+            return call.slot.number
+        return self.current
+
+    # -- turns
+
     def _run_batch(self, slot: Slot, batch: Batch) -> None:
-        chain = None if slot.is_fast else self.chain_of(slot)
+        chain = None if slot.is_fast else self.chains.of(slot)
         if (slot.is_fast or chain) and not batch.flags & (wire.HEADERS | wire.TURN_FLAG):
             if batch.messages is None:
                 batch.decode()
             if batch.is_whole:
                 if chain is None:
-                    self.run_fast(slot, batch)
+                    run_fast(self, slot, batch)
                 else:
-                    self.run_chain(chain, batch)
+                    run_chain(self, chain, batch)
                 return
         announced = batch.flags & wire.TURN_FLAG
         while batch.position < batch.end:
@@ -193,10 +256,50 @@ class Engine(Chains):
         if from_data and turn.root_failed and slot.retry:
             turn.hold(self.transaction)
             self.forget(slot)
-            slot.held = True
+            slot.is_held = True
             self.commit()
         else:
             turn.commit(self.transaction, from_data)
+
+    # -- what has run elsewhere: sources, and sends outside any turn
+
+    def drain(self) -> None:
+        """Take what other threads left in the inbox."""
+        for item in self.inbox.take():
+            kind = type(item)
+            if kind is Produced:
+                self.hand_on(item)  # type: ignore[arg-type]
+            elif kind is SourceBatch:
+                self.take_source_batch(item)  # type: ignore[arg-type]
+            else:
+                item()  # type: ignore[operator]
+                continue
+            self.commit_if_due()
+        self._drained_ns = clock()
+
+    def take_source_batch(self, made: SourceBatch) -> None:
+        """Turns that a source has ended: to the pipe, or through what is fused behind."""
+        source, out = made.source, made.out
+        slot: Slot = source.slot
+        if self.slots.get(slot.number) is not slot:
+            return
+        self.arm()
+        slot.busy_ns += made.ended_ns - made.begun_ns
+        is_wired = slot.out.get("out") is out  # else the wires have changed since
+        chain = self.chains.of(slot, is_source=True) if is_wired else None
+        if chain is not None:
+            batch = made.messages()
+            while batch.position < batch.end:
+                self.arm()
+                run_chain(self, chain, batch)
+                self.commit_if_due()
+        elif is_wired and out.channel is not None:
+            made.hand_on(self.transaction)
+        else:
+            for produced in made.produced():
+                self.hand_on(produced)
+                self.commit_if_due()
+        source.concluded(len(made.outputs))
 
     def hand_on(self, item: Produced) -> None:
         """A turn of a source or a send outside any turn: finish it here."""
@@ -240,34 +343,3 @@ class Engine(Chains):
             self.link.write(
                 wire.frame(wire.FINISHED, slot.number, b'{"ok":true}' if item.finished else b'{"ok":false}')
             )
-
-    def drain(self) -> None:
-        """Take what other threads left in the inbox."""
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self.wake)  # before the inbox is taken: what comes later wakes again
-        with self.lock:
-            items, self.inbox = self.inbox, []
-            for item in items:
-                if type(item) is SourceBatch:
-                    item.end()
-        for item in items:
-            kind = type(item)
-            if kind is Produced:
-                self.hand_on(item)  # type: ignore[arg-type]
-            elif kind is SourceBatch:
-                self.take_source_batch(item)  # type: ignore[arg-type]
-            else:
-                item()  # type: ignore[operator]
-                continue
-            self.commit_if_due()
-        self._drained_ns = clock()
-
-    def post(self, item: Produced | Callable[[], None]) -> None:
-        """Leave something in the inbox; from any thread."""
-        with self.lock:
-            first = not self.inbox
-            self.inbox.append(item)
-            if type(item) is Produced and item.error is None:
-                item.apply()
-        if first:
-            os.eventfd_write(self.wake, 1)

@@ -12,47 +12,30 @@ from contextvars import ContextVar
 from time import perf_counter_ns as clock
 
 from . import link as wire
-from .async_source import AsyncSource
 from .engine import NAP_S
 from .fast import COMMIT_BYTES
-from .slot import Call
-from .slot_task import SlotTask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
-    from typing import Any
+    from collections.abc import Callable
 
-    from .context import Context
+    from .call import Call
     from .engine import Engine
     from .slot import Slot
 
 NAP_NS = int(NAP_S * 1e9)
 
 
-class Sent:
-    """What `context.send` returns on the event loop outside any turn; awaiting it waits until it is handed on."""
-
-    __slots__ = ("_future",)
-
-    def __init__(self, future: asyncio.Future[None] | None) -> None:
-        self._future = future
-
-    def __await__(self) -> Generator[Any, None, None]:
-        if self._future is not None:
-            yield from self._future.__await__()
-
-
 class EventLoop:
-    """The event loop and the tasks of the slots that need one."""
+    """The asyncio loop, what it reads and commits, and who waits for turns to end."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, regroup: Callable[[EventLoop], None]) -> None:
+        self.engine, self._regroup = engine, regroup
         self.running: ContextVar[Call | None] = ContextVar("running", default=None)
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
-        self.order: dict[int, int] = {}
-        self.rewired = False  # since the last regroup
+        engine.loop, engine.running = self.loop, self.running
+        self.rewired = False  # since the slots were put into groups (groups.py)
         self._waiting: list[tuple[list[Slot], Callable[[], None]]] = []
         self._checking = False
         self._committed_ns = self._drained_ns = 0
@@ -60,8 +43,8 @@ class EventLoop:
     def run(self) -> None:
         """Serve for ever."""
         self.loop.add_reader(self.engine.link.input, self._on_input)
-        self.loop.add_reader(self.engine.wake, self._on_wake)
-        self.regroup()
+        self.loop.add_reader(self.engine.inbox.wake, self._on_wake)
+        self._rewire()
         self.check_soon()
         while True:
             try:
@@ -69,17 +52,21 @@ class EventLoop:
             except (SystemExit, KeyboardInterrupt) as error:  # of a task that user code made
                 self.engine.link.log(wire.ALL_SLOTS, "error", f"a task raised {error!r}")
 
+    def _rewire(self) -> None:
+        self.rewired = False
+        self._regroup(self)
+
     def _on_input(self) -> None:
         for frame in self.engine.link.read():
             if self.rewired and frame[0] not in (wire.LOAD, wire.WIRES):  # once for as many as come together
-                self.regroup()
+                self._rewire()
             self.engine.handle(*frame)
         if self.rewired:
-            self.regroup()
+            self._rewire()
         self._check()
 
     def _on_wake(self) -> None:
-        self.loop.remove_reader(self.engine.wake)
+        self.loop.remove_reader(self.engine.inbox.wake)
         nap = self._drained_ns + NAP_NS - clock()
         if nap > 0:
             self.loop.call_later(NAP_S, self._drain)
@@ -89,7 +76,7 @@ class EventLoop:
     def _drain(self) -> None:
         self.engine.drain()
         self._drained_ns = clock()
-        self.loop.add_reader(self.engine.wake, self._on_wake)
+        self.loop.add_reader(self.engine.inbox.wake, self._on_wake)
         self._check()
 
     def check_soon(self) -> None:
@@ -128,52 +115,6 @@ class EventLoop:
         self.engine.commit()
         self._committed_ns = clock()
 
-    def running_slot(self) -> int | None:
-        """The slot of the running task's turn."""
-        call = self.running.get()
-        return call.slot.number if call is not None else None
-
-    def sent(self, future: asyncio.Future[None] | None) -> Sent:
-        """The awaitable of a send outside any turn."""
-        return Sent(future)
-
-    def regroup(self) -> None:
-        """Give tasks to the slots that need one; find the order in which locks are taken."""
-        self.rewired = False
-        slots = self.engine.slots
-        group = {number: number for number in slots}
-
-        def find(number: int) -> int:
-            while group[number] != number:
-                group[number] = number = group[group[number]]
-            return number
-
-        order: list[int] = []
-        seen: set[int] = set()
-        for root in sorted(slots):
-            stack = [(root, False)]
-            while stack:
-                number, done = stack.pop()
-                if done:
-                    order.append(number)
-                elif number not in seen:
-                    seen.add(number)
-                    stack.append((number, True))
-                    for target in targets(slots[number]):
-                        if target in slots:
-                            group[find(number)] = find(target)
-                            stack.append((target, False))
-        self.order = {number: -index for index, number in enumerate(order)}
-        needed = {find(number) for number, slot in slots.items() if slot.is_async}
-        for number, slot in slots.items():
-            if slot.task is None and find(number) in needed:
-                slot.task = SlotTask(self, slot)
-                slot.find_fast()
-                slot.context._token = self.running
-                slot.task.start()
-            if slot.task is not None:
-                slot.task.behind = None
-
     def must_wait(self, slots: list[Slot], answer: Callable[[], None]) -> bool:
         """Whether some of these slots have turns under way; if so `answer` is called when they are over."""
         if self._is_idle(slots):
@@ -190,22 +131,3 @@ class EventLoop:
             if self._is_idle(entry[0]):
                 self._waiting.remove(entry)
                 entry[1]()
-
-    def stop(self) -> None:
-        """STOP: exit when the turns begun are over."""
-        engine = self.engine
-        slots = list(engine.slots.values())
-        for slot in slots:
-            engine.forget(slot)
-        engine.drain()
-        if not self.must_wait(slots, engine.exit):
-            engine.exit()
-
-    def begin_source(self, context: Context, generator: AsyncGenerator[Any, Any], number: int) -> AsyncSource:
-        """Run the async generator that `start` returned."""
-        return AsyncSource(self, context, generator, number)
-
-
-def targets(slot: Slot) -> list[int]:
-    """The slots fused directly behind one."""
-    return [target for out in slot.out.values() for target, _, _ in out.fused]

@@ -41,21 +41,21 @@ def main() -> None:
         environment.enter(sys.argv[1].partition("=")[2])
     if extra := os.environ.get("RUNNER_HOST_PACKAGES"):
         sys.path.append(extra)  # last: a user's environment comes first
-    from _flow_host import children, engine, flow, prints
+    from _flow_host import children, engine, flow, lifecycle, prints
 
     sys.modules["flow"] = flow
-    host = engine.Engine(link)
+    heart = engine.Engine(link)
     stderr = sys.stderr
-    out = prints.Stream(link.log, host.running_slot, "info", "<stdout>", 1)
-    err = prints.Stream(link.log, host.running_slot, "error", "<stderr>", 2)
-    sys.stdout, sys.stderr, host.prints = out, err, [out, err]
-    children.guard_forks(host)
+    out = prints.Stream(link.log, heart.running_slot, "info", "<stdout>", 1)
+    err = prints.Stream(link.log, heart.running_slot, "error", "<stderr>", 2)
+    sys.stdout, sys.stderr = out, err
+    host = lifecycle.Lifecycle(heart, [out, err])
+    children.guard_forks(link, [out, err])
     children.watch()
     gc.freeze()  # what is here stays
     gc.set_threshold(GARBAGE_OBJECTS)
     try:
         host.run()
-        host.event_loop.run()
     except BaseException:
         import traceback
 

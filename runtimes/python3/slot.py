@@ -4,189 +4,32 @@ from __future__ import annotations
 
 from collections import deque
 
-from .bodies import decode_array, decode_each
-from .codec import HAS_COPIES, restore
-from .context import Context, Store
-from .flow import NULL
-from .link import HEADERS, REDELIVERED
+from .context import Context
 from .loader import Namespace
+from .store import Store
+from .wires import OutPort
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from .context import Outcome, Output
-    from .engine import Engine
+    from .context import Outside
+    from .wires import Outcome, Output
 
 GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x20, 0x80, 0x200
 HOOKS = ("start", "stop", "migrate")
 
 
-class Out:
-    """The wires of one out-port. `native`: a source's values for them are copied, not made JSON."""
-
-    __slots__ = ("channel", "fused", "ids", "native", "port")
-
-    def __init__(self, port: str, wiring: Mapping[str, Any]) -> None:
-        self.port = port
-        self.channel: int | None = wiring["channel"]
-        self.ids: bool = wiring["ids"]
-        self.fused: list[tuple[int, str, str]] = [tuple(target) for target in wiring["fused"]]
-        self.native = HAS_COPIES and self.channel is None
-
-
-class Batch:
-    """A DATA frame, decoded when its first turn begins: a recall then costs nothing."""
-
-    __slots__ = (
-        "base",
-        "body",
-        "changes",
-        "end",
-        "flags",
-        "headers",
-        "is_whole",
-        "messages",
-        "port",
-        "position",
-        "wire",
-    )
-
-    def __init__(self, port: str, wire: str, flags: int, skip: int, count: int, first: int, body: bytes) -> None:
-        self.port, self.wire, self.flags, self.body = port, wire, flags, body
-        self.position, self.end, self.base = skip, skip + count, first - skip
-        self.messages: list[Any] | None = None
-        self.headers: list[Any] | None = None
-        self.changes: dict[int, dict[str, Any]] = {}  # of a source: what the turn at this position has changed
-        self.is_whole = True
-
-    def decode(self) -> list[Any]:
-        """Fill messages and headers. A message that cannot be decoded becomes a Refused."""
-        body = self.body
-        if self.flags & HEADERS:
-            headers, _, body = body[1:-1].partition(b",\n\n")
-            self.headers = decode_array(headers)
-        messages = decode_array(body)
-        if messages is None or len(messages) < self.end:
-            messages = decode_each(body, self.end)
-            self.is_whole = False
-        if self.headers is not None and len(self.headers) < self.end:
-            self.headers += [None] * (self.end - len(self.headers))
-        self.messages, self.body = messages, b""
-        return messages
-
-
-class Call:
-    """One message at one handler. On a fused wire `parent` is the call that has sent it, and `data` is its JSON."""
-
-    __slots__ = ("_id", "data", "headers", "index", "message", "number", "parent", "port", "redelivered", "slot")
-
-    def __init__(
-        self,
-        slot: Slot,
-        port: str,
-        message: Any,
-        headers: dict[str, str] | None,
-        number: int = 0,
-        redelivered: bool = False,
-    ) -> None:
-        self.slot, self.port, self.message, self.headers = slot, port, message, headers
-        self.number, self.redelivered = number, redelivered
-        self.parent: Call | None = None
-        self.data = b""
-        self.index = 0
-        self._id = ""
-
-    @classmethod
-    def fused(
-        cls, slot: Slot, port: str, data: bytes, headers: dict[str, str] | None, parent: Call, index: int
-    ) -> Call:
-        """The call of a fused target: what is sent there by the module of `parent`."""
-        call = cls(slot, port, None, headers, 0, parent.redelivered)
-        call.data, call.parent, call.index = data, parent, index
-        return call
-
-    @classmethod
-    def of(cls, slot: Slot, batch: Batch) -> Call:
-        """The next message of a batch, which is then begun."""
-        position = batch.position
-        batch.position += 1
-        messages = batch.messages if batch.messages is not None else batch.decode()
-        headers = batch.headers[position] if batch.headers is not None else None
-        call = cls(
-            slot, batch.port, messages[position], headers, batch.base + position, bool(batch.flags & REDELIVERED)
-        )
-        if headers is not None:
-            call._id = headers.pop("id", "")
-        call._id = call._id or f"{batch.wire}#{call.number}"
-        return call
-
-    @classmethod
-    def at(cls, slot: Slot, batch: Batch | None, position: int, message: Any) -> Call:
-        """The call of a fast turn, made when it is needed after all."""
-        if batch is None:
-            return cls(slot, "in", message, None)
-        call = cls(slot, batch.port, message, None, batch.base + position, bool(batch.flags & REDELIVERED))
-        call._id = f"{batch.wire}#{call.number}"
-        return call
-
-    @classmethod
-    def named(cls, slot: Slot, port: str, name: str, number: int) -> Call:
-        """The root of a turn that no message began: a hook, a source, a send outside any turn."""
-        call = cls(slot, port, None, None, number)
-        call._id = f"{slot.module_id}.{name}#{number}"
-        return call
-
-    def argument(self) -> Any:
-        """The message for the handler, which may do with it what it likes."""
-        message = restore(self.data) if self.data else self.message
-        return NULL if message is None else message
-
-    @property
-    def id(self) -> str:
-        """The message's id; of a fused message `PARENT/MODULE.INDEX`."""
-        if not self._id:
-            if self.parent is not None:
-                self._id = f"{self.parent.id}/{self.parent.slot.module_id}.{self.index}"
-            else:  # a source's
-                self._id = f"{self.slot.module_id}.{self.port}#{self.number}"
-        return self._id
-
-
-class Produced:
-    """A finished turn of a source, or a send outside any turn: waits for the main loop to hand it on."""
-
-    __slots__ = ("busy_ns", "call", "error", "finished", "outcome", "pulled", "source")
-
-    def __init__(self, call: Call, outcome: Outcome, pulled: int, busy_ns: int = 0) -> None:
-        self.call, self.outcome, self.pulled, self.busy_ns = call, outcome, pulled, busy_ns
-        self.error: BaseException | None = None
-        self.finished: bool | None = None  # the source ended: well, or with `error`
-        self.source: Any = None  # that wants to know when it is over
-
-    def apply(self) -> None:
-        """Change the store at once (under the engine's lock): the source reads its own writes before the commit."""
-        self.call.slot.apply(self.outcome[1])
-
-
-class HookCall:
-    """A CALL that waits for its turn."""
-
-    __slots__ = ("arguments", "request")
-
-    def __init__(self, request: int, arguments: dict[str, Any]) -> None:
-        self.request, self.arguments = request, arguments
-
-
 class Slot:
     """A loaded module: its code, wiring, context, and what waits for it."""
 
-    def __init__(self, host: Engine, number: int, load: Mapping[str, Any]) -> None:
-        self.host, self.number = host, number
+    def __init__(self, number: int, load: Mapping[str, Any]) -> None:
+        self.number = number
+        self.outside: Outside  # outside.py, given when it is loaded
         self.flow_id, self.module_id, self.config = load["flow"], load["module"], load["config"]
         self.is_fast = False
-        self.short: Out | None = None
+        self.short: OutPort | None = None
         self.kind = 0
         self.concurrency: int = load["concurrency"]
         self.retry: bool = load["retry"]
@@ -196,20 +39,17 @@ class Slot:
         self.unwired_ports = {"out"}  # of which the runner knows; that of results is nobody's mistake
         self.namespace = Namespace(load["name"], load["code"], load["files"])
         self.store = Store(load["context"])
-        self.out: dict[str, Out] = {}
+        self.out: dict[str, OutPort] = {}
         self.ins: dict[int, tuple[str, str]] = {}
         self.queue: deque[Any] = deque()
         self.context = Context(self)
         self.credit = 0
-        self.held = False  # a message failed and is to be tried again: input is discarded until PAUSE
+        self.is_held = False  # a message failed and is to be tried again: input is discarded until PAUSE
         self.source: Any = None
-        self.alone = 0  # sends outside any turn so far, for their ids
         self.active = 0  # turns begun and not ended, async only
         self.task: Any = None  # slot_task.py, when its turns run in the event loop
         self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = 0
         self.busy_ns = self.fused = 0
-        self.waiting: deque[Any] = deque()  # sends outside any turn that wait for credit
-        self.gates: list[Any] = []  # locks that threads wait at, for credit
         self.find_fast()
 
     def load(self) -> None:
@@ -227,7 +67,7 @@ class Slot:
     def wire(self, wires: Mapping[str, Any]) -> None:
         """Take the complete wiring."""
         self.ins = {int(channel): (port, name) for channel, (port, name) in wires["in"].items()}
-        self.out = {port: Out(port, wiring) for port, wiring in wires["out"].items()}
+        self.out = {port: OutPort(port, wiring) for port, wiring in wires["out"].items()}
         self.find_fast()
 
     def by_todays_wires(self, outcome: Outcome) -> Outcome:
@@ -258,7 +98,7 @@ class Slot:
         for key, entry in changes.items():
             self.store.put(key, entry)
 
-    def count_sent(self, messages: int, out: Out | None) -> None:
+    def count_sent(self, messages: int, out: OutPort | None) -> None:
         """So many values have left by a port."""
         if out is None:
             self.unwired += messages

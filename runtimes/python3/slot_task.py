@@ -7,12 +7,12 @@ from time import perf_counter_ns as clock
 from types import AsyncGeneratorType, GeneratorType
 
 from . import link as wire
+from .batch import Batch
 from .bodies import Refused
+from .call import Call, Produced
 from .context import Context
-from .control import hook_arguments
-from .failure import describe
 from .fast import COMMIT_BYTES, drain_generator
-from .slot import Batch, Call, HookCall, Produced
+from .hooks import HookCall
 from .turn import Turn
 
 TYPE_CHECKING = False
@@ -29,7 +29,8 @@ class SlotTask:
     def __init__(self, event_loop: EventLoop, slot: Slot) -> None:
         self._event_loop, self._engine, self._slot = event_loop, event_loop.engine, slot
         self.lock = asyncio.Lock()
-        self.behind: list[SlotTask] | None = None  # tasks fused behind this one, in the order of locking
+        self._behind: list[SlotTask] | None = None  # tasks fused behind this one, in the order of locking
+        self._places: dict[int, int] = {}  # of all slots in that order
         self._wakeup: asyncio.Future[None] | None = None
         self._contexts: list[Context] = []
         self._last: asyncio.Future[None] | None = None
@@ -56,6 +57,10 @@ class SlotTask:
         self._closed = True
         for task in (self._task, *self._tasks):
             task.cancel()
+
+    def regrouped(self, places: dict[int, int]) -> None:
+        """Wires have changed."""
+        self._behind, self._places = None, places
 
     def notify(self) -> None:
         """Something was queued, or a turn has ended."""
@@ -166,9 +171,9 @@ class SlotTask:
         """What is fused behind the root, under the locks of all it can reach."""
         if not stack:
             return
-        if self.behind is None:
-            self.behind = self._find_behind()
-        tasks = self.behind
+        if self._behind is None:
+            self._behind = self._find_behind()
+        tasks = self._behind
         for task in tasks:
             await task.lock.acquire()
         try:
@@ -187,7 +192,7 @@ class SlotTask:
                     if target not in found:
                         found[target] = slots[target].task
                         stack.append(slots[target])
-        return [found[number] for number in sorted(found, key=self._event_loop.order.__getitem__)]
+        return [found[number] for number in sorted(found, key=self._places.__getitem__)]
 
     async def _invoke(self, turn: Turn, call: Call, context: Context, stack: list[Call]) -> None:
         """One handler, to its end."""
@@ -211,30 +216,28 @@ class SlotTask:
         context._live = False
 
     async def _run_hook(self, item: HookCall, stack: list[Call]) -> None:
-        slot, engine = self._slot, self._engine
-        hook = engine.find_hook(slot, item)
+        engine = self._engine
+        hook = item.find()
         if hook is None:
             return
-        turn = engine.hook_turn(slot, item)
-        call, context = turn.root, engine.hook_context(slot, item)
+        turn, context = item.turn(), item.context()
+        call = turn.root
         engine.enter(context, call)
         engine.current = wire.ALL_SLOTS
         self._event_loop.running.set(call)
         try:
-            value: Any = hook(context, *hook_arguments(item))
+            value: Any = hook(context, *item.arguments)
             if hasattr(type(value), "__await__"):
                 value = await value
             turn.succeed(call, context.take(), 0, stack, 0)
         except BaseException as error:
             if self._closed:
                 raise
-            context.drop()
-            context._live = False
-            engine.result(slot.number, item.request, {"ok": False, "error": describe(error)})
+            item.fail(context, error)
             return
         context._live = False
         await self._run_fused(turn, stack)
-        engine.end_hook(item, turn, value, context)
+        item.end(turn, value, context)
 
 
 async def _send_result(value: Any, context: Context) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from _thread import get_ident
 from time import perf_counter_ns as clock
 
+from .call import Call, Produced
 from .codec import copy_plain, encode, restore
-from .context import weight
 from .fast import WORK_NS
-from .slot import Call, Produced
-from .turn import SourceBatch
+from .source_batch import SourceBatch
+from .store import weight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from .context import Context
     from .engine import Engine
+    from .slot import Slot
 
 CLOSE_TIMEOUT_S = 1.0
 
@@ -27,15 +27,16 @@ CLOSE_TIMEOUT_S = 1.0
 class ThreadSource:
     """Advances a generator while its slot has credit, and hands its turns to the main loop."""
 
-    def __init__(self, engine: Engine, context: Context, generator: Generator[Any, Any, Any], number: int) -> None:
-        slot = context._slot
+    def __init__(
+        self, engine: Engine, slot: Slot, context: Context, generator: Generator[Any, Any, Any], number: int
+    ) -> None:
         self._engine, self.slot, self._generator, self._number = engine, slot, generator, number
         self.batch: SourceBatch | None = None  # in the inbox, and still open
         self.begun_ns = clock()  # a turn, and what follows it in its batch
         self._ahead = self._most_ahead = 0  # turns in the inbox; about as many as may be there
         self._concluded_ns = 0
         self._context = context
-        self._condition = threading.Condition(engine.lock)
+        self._condition = threading.Condition(engine.inbox.lock)
         self._stopping = False
         self._closed: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name=f"{slot.module_id}.start", daemon=True)
@@ -60,9 +61,9 @@ class ThreadSource:
             self._stopping = True
             self._condition.notify()
         if not self._thread.is_alive():
-            self._engine.post(once)
+            self._engine.inbox.post(once)
             return
-        timer = threading.Timer(CLOSE_TIMEOUT_S, self._engine.post, (once,))
+        timer = threading.Timer(CLOSE_TIMEOUT_S, self._engine.inbox.post, (once,))
         timer.daemon = True
         timer.start()
 
@@ -84,7 +85,7 @@ class ThreadSource:
                 self._end(None)
             else:
                 self._close()
-                self._engine.post(self._closed)
+                self._engine.inbox.post(self._closed)
         except BaseException as error:
             self._context.drop()
             self._end(error)
@@ -92,8 +93,8 @@ class ThreadSource:
 
     def _advance(self) -> bool:
         """Turn after turn; False when stopped. What only yields and changes the context goes into the open batch."""
-        engine, slot, context = self._engine, self.slot, self._context
-        acquire, release = engine.lock.acquire, engine.lock.release  # `with` takes twice as long
+        inbox, slot, context = self._engine.inbox, self.slot, self._context
+        acquire, release = inbox.lock.acquire, inbox.lock.release  # `with` takes twice as long
         self.begun_ns = clock()
         for value in self._generator:
             out, batch = slot.short, None
@@ -114,8 +115,8 @@ class ThreadSource:
                         batch = self.batch
                         if batch is None or batch.out is not out:
                             batch = self.batch = SourceBatch(self, out, context._number, self.begun_ns)
-                            wake = not engine.inbox
-                            engine.inbox.append(batch)
+                            wake = not inbox.items
+                            inbox.items.append(batch)
                         if changes:
                             slot.apply(changes)
                             batch.changes[len(batch.outputs)] = changes
@@ -126,7 +127,7 @@ class ThreadSource:
                 finally:
                     release()
                 if wake:
-                    os.eventfd_write(engine.wake, 1)
+                    inbox.ring()
             if batch is None and not self._hand_over(value):
                 return False
             context._number += 1
@@ -138,7 +139,7 @@ class ThreadSource:
 
     def _hand_over(self, value: Any) -> bool:
         """The long way of a turn, when there is credit for it; False when the source was stopped before."""
-        context, slot, engine = self._context, self.slot, self._engine
+        context, slot, inbox = self._context, self.slot, self._engine.inbox
         if value is not None:
             context._output("out", value)
         turn = self._produced(1)
@@ -150,12 +151,12 @@ class ThreadSource:
                 return False
             slot.credit -= 1
             self._ahead += 1
-            first = not engine.inbox
-            engine.inbox.append(turn)
+            first = not inbox.items
+            inbox.items.append(turn)
             self.batch = None
             turn.apply()
         if first:
-            os.eventfd_write(engine.wake, 1)
+            inbox.ring()
         return True
 
     def _produced(self, pulled: int) -> Produced:
@@ -176,7 +177,7 @@ class ThreadSource:
         last.finished, last.error = error is None, error
         if error is not None:
             self._close()
-        self._engine.post(self._closed if self._stopping else last)
+        self._engine.inbox.post(self._closed if self._stopping else last)
 
     def _close(self) -> None:
         try:

@@ -23,10 +23,10 @@ class _Compiled:
         from _flow_host import slot
 
         class Slot(slot.Slot):
-            def __init__(self, engine: object, number: int, load: dict) -> None:
+            def __init__(self, number: int, load: dict) -> None:
                 self.unit = load.get("unit")
                 unit_name, code, files = UNITS.get(self.unit, ("unknown", "", {}))
-                super().__init__(engine, number, {**load, "name": unit_name, "code": code, "files": files})
+                super().__init__(number, {**load, "name": unit_name, "code": code, "files": files})
 
             def load(self) -> None:
                 if self.unit not in UNITS:
