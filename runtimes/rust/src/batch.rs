@@ -6,8 +6,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::call::{Call, Origin};
-use crate::context::Headers;
+use crate::call::{Call, Headers, Origin};
 use crate::decode::decode_control;
 use crate::encode::encode;
 use crate::link::{Frame, HEADERS, REDELIVERED, TURN_FLAG};

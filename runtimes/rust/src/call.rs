@@ -1,13 +1,12 @@
 //! What there is behind a `Context`: the module, the message of a call, and what the call has done so far.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use crate::context::Headers;
 use crate::error::Result;
 use crate::print;
 use crate::store::{Changes, Store};
@@ -15,6 +14,9 @@ use crate::store::{Changes, Store};
 /// Of a buffer that grew for one large message.
 pub const KEPT_BYTES: usize = 1 << 20;
 const MAX_UNWIRED_PORTS: usize = 64;
+
+/// Headers of a message: `client`, `traceparent` and `x-*`.
+pub type Headers = BTreeMap<String, String>;
 
 /// What the contexts of a module have in common.
 pub struct Core {

@@ -3,7 +3,6 @@
 //! By value: `set` and `send` encode at once, `get` decodes afresh. What a call sends and changes is kept here
 //! until it has ended.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -12,17 +11,14 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::call::{Call, Core, Origin, Port, Sent, Work};
-use crate::decode::typed;
+use crate::call::{Call, Core, Headers, Origin, Port, Sent, Work};
 use crate::encode::{encode, encoded};
 use crate::error::{ContextError, HeaderError, PortError, Raised, Result, TurnTooLarge};
 use crate::guard::refused;
 use crate::print;
-use crate::slot::Wires;
 use crate::store::{weight, Entry, MAX_STORE_BYTES, MAX_VALUE_BYTES};
-
-/// Headers of a message: `client`, `traceparent` and `x-*`.
-pub type Headers = BTreeMap<String, String>;
+use crate::typed::typed;
+use crate::wires::Wires;
 
 const MAX_HEADERS_BYTES: usize = 4096;
 

@@ -1,19 +1,21 @@
 //! JSON text to values by the data contract: integers within int64, depth, bytes. It does not know frames.
 
-use std::any::{Any, TypeId};
 use std::fmt;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::base64;
 use crate::bytes::KEY;
 use crate::error::DataError;
-use crate::exact::{too_deep, Exact};
 
 pub const MAX_DEPTH: usize = 120;
 /// For LOAD and CALL, whose parts are values of their own.
 const CONTROL_DEPTH: usize = MAX_DEPTH + 4;
+
+pub fn too_deep() -> String {
+    format!("nested deeper than {MAX_DEPTH}")
+}
 
 /// The value of one JSON text.
 pub fn decode(text: &[u8]) -> Result<Value, DataError> {
@@ -117,35 +119,6 @@ impl<'de> Visitor<'de> for Checked {
     }
 }
 
-/// A message on its way to a handler: its JSON, and perhaps the native value.
-pub struct Input<'a> {
-    pub json: &'a [u8],
-    pub value: Option<Value>,
-}
-
-impl Input<'_> {
-    /// The message as what the handler takes.
-    pub fn into<M: DeserializeOwned + 'static>(self) -> Result<M, DataError> {
-        if TypeId::of::<M>() != TypeId::of::<Value>() {
-            return typed(self.json);
-        }
-        let mut value = Some(match self.value {
-            Some(value) => value,
-            None => decode(self.json)?,
-        });
-        let same: Option<&mut Option<M>> = (&mut value as &mut dyn Any).downcast_mut();
-        Ok(same.and_then(Option::take).expect("M is Value"))
-    }
-}
-
-/// Any type from JSON.
-pub fn typed<M: DeserializeOwned>(json: &[u8]) -> Result<M, DataError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let value = M::deserialize(Exact::new(&mut deserializer))?;
-    deserializer.end()?;
-    Ok(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +135,5 @@ mod tests {
         let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
         assert!(decode(&nested(120)).is_ok());
         assert!(decode(&nested(121)).is_err());
-        assert!(typed::<Vec<Value>>(&nested(121)).is_err());
     }
 }

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use crate::call::{Call, Origin, Port, Work};
 use crate::context::Context;
-use crate::decode::Input;
 use crate::error::{LoadError, Raised, Result, Undecodable};
 use crate::guard::guarded;
 use crate::link::{self, Frame};
-use crate::slot::{Slots, Wires};
+use crate::slot::Slots;
 use crate::source::{Applied, Produced};
 use crate::transaction::Transaction;
 use crate::turn::{fused_call, Kind, Turn};
+use crate::typed::Input;
+use crate::wires::Wires;
 
 const SLICE: Duration = Duration::from_millis(10);
 const TURNS_IN_A_ROW: usize = 128;

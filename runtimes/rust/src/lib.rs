@@ -9,6 +9,7 @@ mod call;
 mod context;
 mod decode;
 mod encode;
+mod encoder;
 mod engine;
 mod error;
 mod exact;
@@ -22,10 +23,13 @@ mod source;
 mod store;
 mod transaction;
 mod turn;
+mod typed;
 mod unit;
+mod wires;
 
 pub use bytes::{as_bytes, bytes, escaped, Bytes};
-pub use context::{Context, Headers};
+pub use call::Headers;
+pub use context::Context;
 pub use error::{ContextError, DataError, Failure, HeaderError, PortError, Result, TurnTooLarge};
 #[doc(hidden)]
 pub use print::{print_part, print_value};

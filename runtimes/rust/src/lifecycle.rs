@@ -12,10 +12,11 @@ use crate::decode::decode_control;
 use crate::engine::Engine;
 use crate::error::{describe, LoadError, Raised, Result};
 use crate::link::{self, Frame, NONE};
-use crate::slot::{Slot, Wires};
+use crate::slot::Slot;
 use crate::source::{Running, Source};
 use crate::store::Store;
 use crate::unit::Unit;
+use crate::wires::Wires;
 
 pub struct Lifecycle {
     pub engine: Engine,

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::call::{Call, Core, Origin, Port, Sent, Work, KEPT_BYTES};
-use crate::context::{Context, Headers};
+use crate::call::{Call, Core, Headers, Origin, Port, Sent, Work, KEPT_BYTES};
+use crate::context::Context;
 use crate::encode::encode;
 use crate::error::{describe, Raised};
 use crate::link::{Frame, HELD, NO_INDEX};
-use crate::slot::{Counts, OutPort, Slot, Slots};
+use crate::slot::{Counts, Slot, Slots};
 use crate::source::Applied;
 use crate::store::Entry;
 use crate::transaction::Transaction;
+use crate::wires::OutPort;
 
 const MAX_FUSED_BYTES: usize = 64 << 20; // of a turn
 

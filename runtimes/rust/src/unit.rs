@@ -4,9 +4,9 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::decode::Input;
 use crate::error::{Failure, Result, Undecodable};
 use crate::source::Source;
+use crate::typed::Input;
 
 type Handler = Box<dyn Fn(Input<'_>, &mut Context) -> Result<()> + Send + Sync>;
 type Start = Box<dyn Fn(&mut Context) -> Result<Option<Source>> + Send + Sync>;
