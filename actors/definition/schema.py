@@ -18,7 +18,8 @@ from actors.definition.places import FieldPath, cut, dotted, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_NESTING = 128  # of the whole flow; a message in it may have the 120 levels of the data contract
+MAX_VALUE_DEPTH = 120  # the data contract's
+MAX_NESTING = 128  # of the whole flow, with a message in it
 TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "object": ((dict,), "a mapping"),
     "array": ((list,), "a list"),
@@ -116,6 +117,9 @@ def json_problems(value: Any, path: FieldPath = ()) -> Iterator[Problem]:
     if isinstance(value, (dict, list)):
         if len(path) > MAX_NESTING:
             yield Problem(path, f"{dotted(path[:4])} is nested deeper than {MAX_NESTING} levels.")
+            return
+        if len(path) == MAX_VALUE_DEPTH + 3 and path[0] == "modules" and path[2] == "config":
+            yield Problem(path, f"{dotted(path[:3])} is nested deeper than {MAX_VALUE_DEPTH} levels.")
             return
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(value, dict) and not (isinstance(key, str) and _is_unicode(key)):

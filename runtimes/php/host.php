@@ -140,7 +140,7 @@ final class Host {
     }
 
     private function unload(int $number): void {
-        $source = $this->slots[$number]?->source;
+        $source = ($this->slots[$number] ?? null)?->source;
         $source?->remove();
         unset($this->slots[$number], Own::$globals[$source?->space]);
     }

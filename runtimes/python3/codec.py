@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 NO_LIMIT = 1 << 62
+CONTROL_LEVELS = 2  # around a context's value
 MIN_DEEP_BYTES = 2 * (MAX_DEPTH + 1)  # nothing shorter can be nested too deeply
 DIGITS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 WIDE = b"0" * 19
@@ -165,15 +166,20 @@ def own_copy(value: Any) -> Any:
     return restore(encode(value)) if copy is None and value is not None else copy
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, depth: int = 1) -> Any:
     """The value of one JSON text. Raises DataError."""
     try:
         value = loads(data)
     except (DecodeError, RecursionError) as error:
         raise DataError(str(error)) from None
     if (36 in data and b'bytes"' in data) or openings(data) > MAX_DEPTH or is_wide(data):
-        return revive(value)
+        return revive(value, depth)
     return value
+
+
+def decode_control(body: bytes) -> Any:
+    """The body of LOAD or CALL, whose parts are values of their own. Raises DataError."""
+    return decode(body, 1 - CONTROL_LEVELS)
 
 
 def is_wide(data: bytes) -> bool:

@@ -7,7 +7,7 @@ from types import GeneratorType
 
 from . import children
 from . import link as wire
-from .codec import decode
+from .codec import decode, decode_control
 from .engine import Engine
 from .failure import describe
 from .hooks import HookCall, answer
@@ -47,9 +47,9 @@ class Lifecycle:
             self._pause(number, first)
         elif kind == wire.CALL:
             slot = engine.slots[number]
-            engine.queue(slot, HookCall(engine, slot, first, decode(body), self._begin_source))
+            engine.queue(slot, HookCall(engine, slot, first, decode_control(body), self._begin_source))
         elif kind == wire.LOAD:
-            self._load(number, first, decode(body))
+            self._load(number, first, decode_control(body))
         elif kind == wire.WIRES:
             self._wire(engine.slots[number], decode(body))
         elif kind == wire.UNLOAD:

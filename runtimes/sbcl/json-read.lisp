@@ -199,7 +199,7 @@
 ;;; ---------------------------------------------------------------- values
 
 (define-reader read-value (depth)
-  (declare (type (integer 0 200) depth))
+  (declare (type (integer -2 200) depth))
   (setf at (skip-space octets at end))
   (flet ((literal (word value)
            (declare (type (simple-array character (*)) word))
@@ -223,7 +223,7 @@
   (when (> depth +max-depth+) (refuse 'data-error "nested deeper than ~d" +max-depth+)))
 
 (define-reader read-array (depth)
-  (declare (type (integer 0 200) depth))
+  (declare (type (integer -2 200) depth))
   (check-depth depth)
   (setf at (skip-space octets (1+ at) end))
   (if (= (octet-at at) 93)
@@ -246,7 +246,7 @@
           (values array (1+ at))))))
 
 (define-reader read-object (depth)
-  (declare (type (integer 0 200) depth))
+  (declare (type (integer -2 200) depth))
   (check-depth depth)
   (setf at (skip-space octets (1+ at) end))
   (let ((table (make-hash-table :test 'equal)) (key ""))
@@ -287,8 +287,12 @@
 
 ;;; ---------------------------------------------------------------- whole texts
 
-(defun decode (octets &optional (start 0) (end (length octets)))
-  "The value of a JSON text."
-  (multiple-value-bind (value at) (read-value octets start end 0)
+(defun decode (octets &optional (start 0) (end (length octets)) (depth 0))
+  "The value of a JSON text; it begins DEPTH levels down."
+  (multiple-value-bind (value at) (read-value octets start end depth)
     (unless (= (skip-space octets at end) end) (not-json "more than one value" at))
     value))
+
+(defun decode-control (octets)
+  "The body of LOAD or CALL, whose parts are values of their own: two levels are around a context's."
+  (decode octets 0 (length octets) -2))

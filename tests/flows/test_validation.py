@@ -240,7 +240,7 @@ def test_a_config_nested_too_deep_is_one_problem():
     deep: list = []
     for _ in range(5000):
         deep = [deep]
-    assert problems(changed("modules/a/config", deep)) == ["`modules.a.config[0]` is nested deeper than 128 levels."]
+    assert problems(changed("modules/a/config", deep)) == ["`modules.a.config` is nested deeper than 120 levels."]
 
 
 def test_what_a_broken_module_is_wired_to_is_no_further_problem():

@@ -40,7 +40,7 @@ func (e *engine) result(slot uint16, request uint64, answer map[string]any) {
 
 // objectOf reads a body that the runner has written.
 func objectOf(body []byte) map[string]any {
-	value, err := data.Decode(body)
+	value, err := data.DecodeControl(body)
 	object, is := value.(map[string]any)
 	if err != nil || !is {
 		panic(errProtocol)

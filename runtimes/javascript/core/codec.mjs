@@ -7,6 +7,7 @@ import { BYTES_KEY, plainText, wellFormed } from './sheet.mjs'
 import { MAX_DEPTH, PLAIN, take, taken } from './values.mjs'
 
 const { base64, fromBase64 } = platform.bytes
+const CONTROL_LEVELS = 2 // around a context's value
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 
@@ -142,8 +143,8 @@ function bytesOf(text) {
 /** Whether a text needs restore(): escapes may hide a surrogate or spell $bytes. */
 export function isSpecial(text) { return text.includes('bytes"') || text.includes('\\u') }
 
-/** The value of a JSON text, or DataError. */
-export function decode(text, long = /\d{16}/.test(text)) {
+/** The value of a JSON text, or DataError; it begins `depth` levels down. */
+export function decode(text, long = /\d{16}/.test(text), depth = 0) {
   const special = long || isSpecial(text)
   let value
   try {
@@ -151,5 +152,8 @@ export function decode(text, long = /\d{16}/.test(text)) {
   } catch (error) {
     throw new DataError(`not JSON: ${error.message}`)
   }
-  return special ? restore(value, 0) : check(value, 0)
+  return special ? restore(value, depth) : check(value, depth)
 }
+
+/** The body of LOAD or CALL, whose parts are values of their own. */
+export function decodeControl(text) { return decode(text, undefined, -CONTROL_LEVELS) }

@@ -2,7 +2,7 @@
 // those that go to `transport.write(bytes)`, and modules their functions by `loader.load(spec, slot)`.
 
 import { Batch } from './batch.mjs'
-import { decode } from './codec.mjs'
+import { decodeControl } from './codec.mjs'
 import { Engine } from './engine.mjs'
 import { Lifecycle } from './lifecycle.mjs'
 import { FLAG, FrameReader, FrameWriter, KIND, NONE } from './link.mjs'
@@ -52,10 +52,10 @@ export class Host {
       case KIND.DATA: return this._takeData(header, body)
       case KIND.PULL: return this._pull(this._slot(header), header.count)
       case KIND.PAUSE: return this._pause(header)
-      case KIND.LOAD: return this._lifecycle.load(header.slot, header.first, decode(text(body)))
+      case KIND.LOAD: return this._lifecycle.load(header.slot, header.first, decodeControl(text(body)))
       case KIND.UNLOAD: return this._lifecycle.unload(header.slot, header.first)
       case KIND.WIRES: return this._lifecycle.wire(this._slot(header), JSON.parse(text(body)))
-      case KIND.CALL: return this._lifecycle.call(this._slot(header), header.first, decode(text(body)))
+      case KIND.CALL: return this._lifecycle.call(this._slot(header), header.first, decodeControl(text(body)))
       case KIND.STOP: return this._stop()
       default: // PING; FrameReader knows no other
         this._writer.frame(KIND.PONG, 0, 0, 0, 0, header.first, '')

@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	maxDepth     = 120
-	cachedBytes  = 32
-	cacheEntries = 512
+	maxDepth      = 120
+	controlLevels = 2 // around a context's value
+	cachedBytes   = 32
+	cacheEntries  = 512
 )
 
 // cached is a short text that came before: keys and names come again and again, and a boxed text costs two allocations.
@@ -42,10 +43,22 @@ func Decode(text []byte) (any, error) {
 	return decoder.Decode(text)
 }
 
+// DecodeControl reads the body of a control frame, whose parts are values of their own.
+func DecodeControl(body []byte) (any, error) {
+	decoder := decoders.Get().(*Decoder)
+	defer decoders.Put(decoder)
+	return decoder.decode(body, -controlLevels)
+}
+
 // Decode reads a text that is one value.
 func (d *Decoder) Decode(text []byte) (any, error) {
+	return d.decode(text, 0)
+}
+
+func (d *Decoder) decode(text []byte, depth int) (any, error) {
 	d.Reset(text, 0)
-	value, err := d.Next()
+	d.fields = d.fields[:0]
+	value, err := d.value(depth)
 	if err != nil {
 		return nil, err
 	}
