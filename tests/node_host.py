@@ -17,7 +17,7 @@ import pytest
 from runtimes import frames
 from runtimes.frames import Frame, Kind
 
-HOST = Path(__file__).parents[1] / "runtimes" / "node" / "host.mjs"
+HOST = Path(__file__).parents[1] / "runtimes" / "node" / "host.js"
 TIMEOUT_S = 20.0
 SLEEP = "const sleep = (ms) => new Promise((done) => setTimeout(done, ms))\n"
 

@@ -1,4 +1,4 @@
-// The node host: `node host.mjs [--environment=FOLDER] INPUT OUTPUT` runs the modules of one runtime for a runner (../PROTOCOL.md).
+// The node host, which host.js starts: runs the modules of one runtime for a runner (../PROTOCOL.md).
 
 import './platform.mjs' // first: the core needs it as it is loaded
 import fs from 'node:fs'
