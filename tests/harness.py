@@ -155,11 +155,11 @@ class Harness:
         """flowState."""
         return self.ok(api.FlowState, flow_id=flow_id)
 
-    def wait_idle(self, flow_id: str) -> FlowEnded:
+    def wait_idle(self, flow_id: str, timeout_s: float = TIMEOUT_S) -> FlowEnded:
         """Until nothing is under way."""
         self.system.tell(self.runner, WatchFlow(flow=flow_id))
         match = lambda m: isinstance(m, FlowEnded) and m.flow == flow_id  # noqa: E731
-        return self.wait(lambda: self._take(match), "the end of the flow")
+        return self.wait(lambda: self._take(match), "the end of the flow", timeout_s)
 
     def record(self, flow_id: str) -> Any:
         """The runner's own record of a flow, to look into."""

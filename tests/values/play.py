@@ -62,7 +62,7 @@ def play(runner: Harness, tree: Tree, variant: str, happened: Counter[str]) -> S
         runner.ok(api.ResumeFlow, flow_id=flow_id)
     if variant == "killed" and tree.has_source:
         _kill(runner, flow_id)
-    ended = runner.wait_idle(flow_id)
+    ended = runner.wait_idle(flow_id, 30 + tree.count)
     bridges = [runner.actor(bridge) for bridge in runner.record(flow_id).bridges.values()]
     happened[f"{variant}: hosts with fused wires"] += sum(bool(bridge.fused) for bridge in bridges)
     happened[f"{variant}: deaths"] += sum(bridge.starts - 1 for bridge in bridges)
