@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from thespian.actors import ActorAddress
 
+from actors.flow.record import FlowRecord
+from actors.flow.update.update import Update
 from actors.messages import client_to_runner as api
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.module_to_runner import FlowIdle
@@ -161,9 +163,10 @@ class Harness:
         match = lambda m: isinstance(m, FlowEnded) and m.flow == flow_id  # noqa: E731
         return self.wait(lambda: self._take(match), "the end of the flow", timeout_s)
 
-    def record(self, flow_id: str) -> Any:
-        """The runner's own record of a flow, to look into."""
-        return self.base.actorRegistry[self.runner.actorAddressString].instance.flows[flow_id]
+    def record(self, flow_id: str) -> FlowRecord:
+        """A flow's own record, to look into."""
+        record: FlowRecord = self.actor(self.actor(self.runner).flows[flow_id].actor).record
+        return record
 
     def actor(self, address: ActorAddress) -> Any:
         """The actor behind an address."""
@@ -190,6 +193,17 @@ class Harness:
         self.folder.close()
         assert not dead, f"{dead} messages to actors that were gone"
         assert not failures, f"{failures} handlers failed"
+
+
+def on_phase(monkeypatch: pytest.MonkeyPatch, then: Callable[[FlowRecord, str], None]) -> None:
+    """Whenever an update has entered a phase."""
+    enter = Update.enter
+
+    def entered(update: Update, phase: str) -> None:
+        enter(update, phase)
+        then(update.record, phase)
+
+    monkeypatch.setattr(Update, "enter", entered)
 
 
 @contextmanager

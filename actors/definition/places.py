@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MAX_NAME = 64  # characters of one that is looked for
 FieldPath = tuple[str | int, ...]
 
 
@@ -68,3 +69,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if not names:
         return "there are none."
     return f"there {'is' if len(names) == 1 else 'are'} {listed(names)}."
+
+
+def among(name: str, known: Iterable[str], words: str) -> str:
+    """An unknown name, the nearest one, and what there is instead."""
+    names = sorted(known)
+    close = closest(name[:MAX_NAME], names)
+    some = ", ".join(names[:20]) or "none"
+    hint = f"did you mean {close!r}? " if close else ""
+    return f"{cut(name)!r}; {hint}{words} {some}{' ...' if len(names) > 20 else ''}"

@@ -1,1 +1,1 @@
-"""A flow that is there: its record, and what is done with it."""
+"""A flow that is there: its actor, its record, and a part for each thing that it does."""

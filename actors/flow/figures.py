@@ -1,4 +1,4 @@
-"""The figures and accounts of flows, gathered from their modules and hosts. Mixed into the Runner actor."""
+"""The figures and accounts of a flow, gathered from its modules and hosts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.flow.debug import FlowDebug
+from actors.flow.answers import FlowAnswers
 from actors.flow.record import FlowRecord
 from actors.messages import bridge_to_runner as from_bridge
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_runner as from_module
+from actors.messages.flow_to_runner import FlowAudited
 from actors.messages.runner_to_bridge import DescribeHost
 from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_flow import AuditFlow
 from actors.messages.runner_to_module import DescribeModule
+from actors.system.port import Port
+
+ACCOUNTS = ("accepted", "completed", "queued", "dropped", "deadLettered")
 
 
 @dataclass(slots=True)
@@ -28,68 +33,69 @@ class Gathering:
     done: Callable[[list[Any]], None]
 
 
-class FlowFigures(FlowDebug):
-    """The part of the Runner actor that asks everybody how they are."""
+class Figures:
+    """Asks everybody in one flow how they are. `debug_view`: what the debugger says."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.gatherings: dict[str, Gathering] = {}
-        self.count_gatherings = 0
-        self.samples: dict[str, tuple[float, dict[str, tuple[int, int]]]] = {}  # of each flow at the last FlowState
+    def __init__(
+        self, record: FlowRecord, port: Port, answers: FlowAnswers, debug_view: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._record, self._port, self._answers, self._debug_view = record, port, answers, debug_view
+        self._gatherings: dict[str, Gathering] = {}
+        self._count_gatherings = 0
+        self._sample: tuple[float, dict[str, tuple[int, int]]] | None = None  # at the last FlowState
 
-    def gather(self, record: FlowRecord, hosts: bool, done: Callable[[list[Any]], None]) -> None:
+    def gather(self, hosts: bool, done: Callable[[list[Any]], None]) -> None:
         """Ask every module (and host) to describe itself; `done` gets all answers at once."""
-        self.count_gatherings += 1
-        request_id = f"gather-{self.count_gatherings}"
+        record = self._record
+        self._count_gatherings += 1
+        request_id = f"gather-{self._count_gatherings}"
         asked: list[tuple[Any, Any]] = [
             (module, DescribeModule(request_id=request_id)) for module in record.modules.values()
         ]
         if hosts:
             asked += [(bridge, DescribeHost(request_id=request_id)) for bridge in record.bridges.values()]
-        self.gatherings[request_id] = Gathering(len(asked), [], done)
+        self._gatherings[request_id] = Gathering(len(asked), [], done)
         for actor, question in asked:
-            self.send(actor, question)
+            self._port.send(actor, question)
         if not asked:
-            self.gatherings.pop(request_id).done([])
+            self._gatherings.pop(request_id).done([])
 
     def gathered(self, message: Any, _sender: ActorAddress) -> None:
         """One of the answers."""
-        gathering = self.gatherings[message.request_id]
+        gathering = self._gatherings[message.request_id]
         if not isinstance(message, Reply):  # a Reply says that the actor could not describe itself (it has logged why)
             gathering.came.append(message)
         gathering.left -= 1
         if not gathering.left:
-            del self.gatherings[message.request_id]
+            del self._gatherings[message.request_id]
             gathering.done(gathering.came)
 
     receiveMsg_ModuleDescribed = receiveMsg_HostDescribed = gathered
 
     def receiveMsg_FlowState(self, message: api.FlowState, sender: ActorAddress) -> None:
         """The figures of a flow; rates are those since the last call."""
-        record = self.find_flow(message, sender, message.flow_id)
-        if record is None:
-            return
+        record = self._record
 
         def done(answers: list[Any]) -> None:
             modules = {a.module: a.figures for a in answers if isinstance(a, from_module.ModuleDescribed)}
-            self._add_rates(record.flow.id, modules)
+            self._add_rates(modules)
             hosts = {a.key: a.figures for a in answers if isinstance(a, from_bridge.HostDescribed)}
             for key, figures in hosts.items():
                 for module in figures["modules"]:
                     modules[module]["host"] = key
             value = {
-                "id": record.flow.id, "state": record.state, "debug": self.debug_view(record),
+                "id": record.flow.id, "state": record.state, "debug": self._debug_view(),
                 "errors": list(record.failed_for), "modules": modules,
                 "hosts": hosts, "leftOut": record.left_out, "deadLetters": len(record.dead_letters),
             }  # fmt: skip
-            self.reply(message, sender, value)
+            self._answers.reply(message, sender, value)
 
-        self.gather(record, bool(record.commands), done)  # a bridge that was never told to start one has no host
+        self.gather(bool(record.commands), done)  # a bridge that was never told to start one has no host
 
-    def _add_rates(self, flow_id: str, modules: dict[str, dict[str, Any]]) -> None:
+    def _add_rates(self, modules: dict[str, dict[str, Any]]) -> None:
         now = time.monotonic()
-        then, before = self.samples.get(flow_id, (now, {}))
-        self.samples[flow_id] = (now, {name: (f["accepted"], f["sent"]) for name, f in modules.items()})
+        then, before = self._sample or (now, {})
+        self._sample = now, {name: (f["accepted"], f["sent"]) for name, f in modules.items()}
         for name, figures in modules.items():
             accepted, sent = before.get(name, (figures["accepted"], figures["sent"]))
             seconds = max(now - then, 1e-9)
@@ -98,28 +104,17 @@ class FlowFigures(FlowDebug):
 
     def receiveMsg_LastReceipt(self, message: api.LastReceipt, sender: ActorAddress) -> None:
         """What the last update did."""
-        record = self.find_flow(message, sender, message.flow_id)
-        if record is not None:
-            self.reply(message, sender, record.receipt)
+        self._answers.reply(message, sender, self._record.receipt)
 
-    def receiveMsg_Audit(self, message: api.Audit, sender: ActorAddress) -> None:
+    def receiveMsg_AuditFlow(self, message: AuditFlow, sender: ActorAddress) -> None:
         """The accounts of every module."""
-        rows: dict[str, dict[str, Any]] = {}
-        records = list(self.flows.values())
-        left = len(records)
 
-        def done(record: FlowRecord, answers: list[Any]) -> None:
-            nonlocal left
+        def done(answers: list[Any]) -> None:
+            rows: dict[str, dict[str, Any]] = {}
             for answer in answers:
-                names = ("accepted", "completed", "queued", "dropped", "deadLettered")
-                row = {name: answer.figures[name] for name in names}
-                row["balanced"] = row["accepted"] == sum(row[name] for name in names[1:])
-                rows[f"{record.flow.id}/{answer.module}"] = row
-            left -= 1
-            if not left:
-                self.reply(message, sender, rows)
+                row = {name: answer.figures[name] for name in ACCOUNTS}
+                row["balanced"] = row["accepted"] == sum(row[name] for name in ACCOUNTS[1:])
+                rows[f"{self._record.flow.id}/{answer.module}"] = row
+            self._port.send(sender, FlowAudited(flow=self._record.flow.id, round=message.round, rows=rows))
 
-        for record in records:
-            self.gather(record, False, lambda answers, record=record: done(record, answers))  # type: ignore[misc]
-        if not records:
-            self.reply(message, sender, rows)
+        self.gather(False, done)

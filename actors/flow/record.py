@@ -1,4 +1,4 @@
-"""What the runner keeps of one flow, and how its modules are laid out over hosts."""
+"""What a flow is while it is there, and how its modules are laid out over hosts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,30 @@ from actors.definition.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.definition.model import Flow
 from actors.definition.origin import placed
 from actors.error_text import ErrorLog
-from actors.flow.prepare import HostCommand
+from actors.flow.command import HostCommand
 from actors.state.activity import Gauge
 from actors.state.condition import Breakpoint
 from actors.state.module import ModuleState
-from actors.system.job import Jobs
 
 MAX_VERSIONS = 5
 MAX_DEAD_LETTERS = 10_000
 MAX_DEAD_LETTER_BYTES = 64 << 20
+
+
+_STATES = {  # state, event -> state
+    ("stopped", "start"): "starting",
+    ("failed", "start"): "starting",
+    ("starting", "started"): "running",
+    ("starting", "ended"): "stopped",
+    ("running", "stop"): "stopping",
+    ("stopping", "ended"): "stopped",
+    # it cannot go on, and its hosts have ended
+    ("stopped", "fail"): "failed",
+    ("stopping", "fail"): "failed",
+    ("failed", "fail"): "failed",
+    # a job that has raised may have left it neither here nor there: its hosts are ended, then it has failed
+    **{(state, "break"): "stopping" for state in ("stopped", "starting", "running", "stopping", "failed")},
+}
 
 
 @dataclass(slots=True)
@@ -82,7 +97,7 @@ class Version:
 
 @dataclass(slots=True)
 class FlowRecord:
-    """One flow: its definition, its actors, its state, and the operations that wait for their turn."""
+    """One flow: its definition, its actors, its state, what is attached to it and what it could not handle."""
 
     flow: Flow
     left_out: dict[str, str]  # optional modules and why they are left out
@@ -111,10 +126,19 @@ class FlowRecord:
     waves: int = 0  # single steps so far
     phase: str = ""  # of the update under way
     receipt: dict[str, Any] | None = None
-    unsettled: bool = False  # it is being removed, or taken up again
-    early: list[tuple[Any, ActorAddress]] = field(default_factory=list)  # requests that wait for the end of that
-    jobs: Jobs = field(default_factory=Jobs)
     kept: Path | None = None  # the file it goes on from, until it has started
+
+    def move(self, event: str) -> None:
+        """To the next state, by the table above."""
+        try:
+            self.state = _STATES[self.state, event]
+        except KeyError:
+            raise RuntimeError(f"{self.flow.id}: {event} while {self.state}") from None
+
+    def fail(self, errors: tuple[str, ...]) -> None:
+        """It is stopped, for these reasons."""
+        self.move("fail")
+        self.failed_for = errors
 
     def placed(self, module: str, error: dict[str, Any]) -> dict[str, Any]:
         """An ERROR with its places as the flow file has them now."""

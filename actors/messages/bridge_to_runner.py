@@ -1,93 +1,82 @@
-"""What a bridge tells the runner."""
+"""What a bridge tells its flow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostLoaded:
+class OfHost:
+    """Base of what is said of one host, by its key. A job of the flow may wait for it, or for what comes `instead_of`
+    it.
+    """
+
+    by: ClassVar[str] = "key"
+    flow: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLoaded(OfHost):
     """Every module of the host is loaded."""
 
-    flow: str
-    key: str
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadFailed:
+class LoadFailed(OfHost):
     """Modules could not be loaded beside those that run: `errors` are sentences for the user."""
 
-    flow: str
-    key: str
+    instead_of: ClassVar = (HostLoaded,)
     errors: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModulesRetired:
+class ModulesRetired(OfHost):
     """Every `stop` has returned; `errors`: module -> what it raised."""
 
-    flow: str
-    key: str
     errors: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartFailed:
-    """A `start` has raised."""
-
-    flow: str
-    key: str
-    errors: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MembersRemoved:
-    """The slots are free: nothing more will be said of their modules."""
-
-    flow: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FusingHeld:
-    """Nothing is about to be fused."""
-
-    flow: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FusingBarred:
-    """No barred wire is fused."""
-
-    flow: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModulesStarted:
+class ModulesStarted(OfHost):
     """Every module's `start` has returned."""
 
-    flow: str
-    key: str
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostFailed:
-    """The host cannot be started, or not again: `errors` are sentences for the user."""
+class StartFailed(OfHost):
+    """A `start` has raised."""
 
-    flow: str
-    key: str
+    instead_of: ClassVar = (ModulesStarted,)
     errors: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostStopped:
+class MembersRemoved(OfHost):
+    """The slots are free: nothing more will be said of their modules."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusingHeld(OfHost):
+    """Nothing is about to be fused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusingBarred(OfHost):
+    """No barred wire is fused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFailed(OfHost):
+    """The host cannot be started, or not again: `errors` are sentences for the user."""
+
+    instead_of: ClassVar = (HostLoaded, ModulesStarted)
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStopped(OfHost):
     """The host has ended because it was asked to; `errors`: module -> what its `stop` raised."""
 
-    flow: str
-    key: str
     errors: dict[str, str]
 
 

@@ -1,20 +1,27 @@
-"""What a module tells the runner."""
+"""What a module tells its flow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from actors.state.module import ModuleState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleStopped:
-    """Nothing of the module is at the host any more."""
+class OfModule:
+    """Base of what is said of one module, by its name. A job of the flow may wait for it."""
 
+    by: ClassVar[str] = "module"
     flow: str
     module: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleStopped(OfModule):
+    """Nothing of the module is at the host any more."""
+
     reason: str
 
 
@@ -28,67 +35,58 @@ class ModuleDescribed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleDry:
+class ModuleDry(OfModule):
     """Nothing is left on the wires that had to run dry, and nothing of the module is at the host."""
-
-    flow: str
-    module: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContextDescribed:
+class ContextDescribed(OfModule):
     """A module's context as of its last commit, encoded."""
 
-    flow: str
-    module: str
     context: dict[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleHandedOver:
+class ModuleHandedOver(OfModule):
     """The state of a module on its way to its successor, and the next number of each out-port."""
 
-    flow: str
-    module: str
     state: ModuleState
     numbers: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreakpointReached:
+class BreakpointReached(OfModule):
     """The oldest message of the module is held; `error`: what went wrong with `when`."""
 
-    flow: str
-    module: str
     message: bytes
     error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepTaken:
+class StepTaken(OfModule):
     """What the module did in a wave, as singleStepFlow answers it; None: there was nothing to do."""
 
-    flow: str
-    module: str
+    by: ClassVar[str] = "part"
     wave: int
     result: dict[str, Any] | None
 
+    @property
+    def part(self) -> tuple[str, int]:
+        """Which part of which wave that was."""
+        return self.module, self.wave
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldDescribed:
+class HeldDescribed(OfModule):
     """The messages that wait in the module's mailbox, as listHeld answers them."""
 
-    flow: str
-    module: str
     held: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLettered:
+class DeadLettered(OfModule):
     """A message that could not be handled. `message` is encoded; `error` has type, message and more."""
 
-    flow: str
-    module: str
     port: str
     message: bytes
     headers: bytes | None
@@ -96,29 +94,22 @@ class DeadLettered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRaised:
+class SourceRaised(OfModule):
     """A source ended with an error. `again_s`: seconds until it is started again; None: it is not."""
 
-    flow: str
-    module: str
     error: dict[str, Any]
     again_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceBegun:
+class SourceBegun(OfModule):
     """The module's `start` has returned a source."""
-
-    flow: str
-    module: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MailboxOverrun:
+class MailboxOverrun(OfModule):
     """A feedback wire has reached its hard cap; the flow has to pause."""
 
-    flow: str
-    module: str
     wire: str
 
 

@@ -1,8 +1,9 @@
-"""What the preparation actor tells the runner."""
+"""What the preparation actor tells the runner or a flow, whoever has asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from runtimes.environments import Recipe
 from runtimes.making import Failure
@@ -15,6 +16,7 @@ class Prepared:
     `holds`: descriptors that keep what was made from being removed; whoever gets them closes them.
     """
 
+    by: ClassVar[str] = "key"
     flow: str
     key: str
     holds: tuple[int, ...] = ()

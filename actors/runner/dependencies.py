@@ -1,86 +1,83 @@
-"""The calls of the Runner API about dependencies. Mixed into the Runner actor; the preparation actor does the work."""
+"""The calls of the Runner API about dependencies; the preparation actor does the work."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.flow.requests import FlowRequests
+from actors.definition.model import Flow
 from actors.messages import client_to_runner as api
 from actors.messages import runner_to_preparation as to_preparation
 from actors.messages.preparation_to_runner import Prepared
+from actors.preparation.premises import Premises, UnknownRuntimeError
+from actors.system.answers import Answers
+from actors.system.port import Port
 from runtimes.environments import Recipe, environment_id, environment_recipe
 from runtimes.manifest import Runtime, find_version
 
 MAX_DEPENDENCIES = 1000
 
 
-class Dependencies(FlowRequests):
-    """The part of the Runner actor that lists, installs and removes environments."""
+class Dependencies:
+    """Lists, installs and removes environments; knows from the flows which are used."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.installs: dict[str, list[tuple[Any, ActorAddress]]] = {}  # environment id -> requests that wait for it
+    def __init__(self, port: Port, answers: Answers, premises: Premises, flows: Callable[[], Iterable[Flow]]) -> None:
+        self._port, self._answers, self._premises, self._flows = port, answers, premises, flows
+        self._installs: dict[str, list[tuple[Any, ActorAddress]]] = {}  # environment id -> requests that wait for it
 
     def receiveMsg_ListDependencies(self, message: api.ListDependencies, sender: ActorAddress) -> None:
         """The environments of a runtime."""
-        runtime = self.find_runtime(message, sender, message.runtime_id)
+        runtime = self._find_runtime(message, sender, message.runtime_id)
         if runtime is not None:
-            self.send(
-                self.preparation,
+            self._port.send(
+                self._premises.preparation,
                 to_preparation.DescribeEnvironments(
                     request_id=message.request_id, client=sender, runtime=runtime.id, used_by=self._used(runtime)
                 ),
             )
 
     def receiveMsg_InstallDependencies(self, message: api.InstallDependencies, sender: ActorAddress) -> None:
-        """Make an environment; see `installed`."""
+        """Make an environment; see receiveMsg_Prepared."""
         recipe = self._wanted(message, sender)
         if recipe is not None:
-            self.installs.setdefault(recipe.id, []).append((message, sender))
+            self._installs.setdefault(recipe.id, []).append((message, sender))
             progress = (sender, message.request_id)
-            self.send(
-                self.preparation,
+            self._port.send(
+                self._premises.preparation,
                 to_preparation.Prepare(flow="", key=recipe.id, recipes=(recipe,), progress=progress),
             )
 
     def receiveMsg_Prepared(self, message: Prepared, _sender: ActorAddress) -> None:
-        """For a job of a flow, or for a client."""
-        if message.flow:
-            self.resolve(message.flow, "prepared", message.key, message)
-        else:
-            self.installed(message)
-
-    def installed(self, message: Prepared) -> None:
         """An environment is made, or could not be: those that wait for it came in this order."""
-        request, client = self.installs[message.key].pop(0)
+        request, client = self._installs[message.key].pop(0)
         for fd in message.holds:
             os.close(fd)
         if message.failure is None:
-            self.reply(request, client, message.key)
+            self._answers.reply(request, client, message.key)
         else:
-            self.refuse(request, client, f"{message.key} could not be prepared: {message.failure.reason}")
+            self._answers.refuse(request, client, f"{message.key} could not be prepared: {message.failure.reason}")
 
     def receiveMsg_CancelDependencies(self, message: api.CancelDependencies, sender: ActorAddress) -> None:
         """Whoever waits is refused."""
         recipe = self._wanted(message, sender)
         if recipe is not None:
-            self.send(self.preparation, to_preparation.CancelPreparation(flow="", key=recipe.id))
-            self.reply(message, sender)
+            self._port.send(self._premises.preparation, to_preparation.CancelPreparation(flow="", key=recipe.id))
+            self._answers.reply(message, sender)
 
     def receiveMsg_RemoveDependencies(self, message: api.RemoveDependencies, sender: ActorAddress) -> None:
         """Remove an environment that no flow uses."""
-        runtime = self.find_runtime(message, sender, message.runtime_id)
+        runtime = self._find_runtime(message, sender, message.runtime_id)
         if runtime is None:
             return
         users = self._used(runtime).get(message.environment_id)
         if users:
-            self.refuse(message, sender, f"{message.environment_id} is in use by {', '.join(users)}")
+            self._answers.refuse(message, sender, f"{message.environment_id} is in use by {', '.join(users)}")
             return
-        self.send(
-            self.preparation,
+        self._port.send(
+            self._premises.preparation,
             to_preparation.RemoveEnvironment(
                 request_id=message.request_id, client=sender, runtime=runtime.id, environment=message.environment_id
             ),
@@ -88,16 +85,16 @@ class Dependencies(FlowRequests):
 
     def receiveMsg_CollectDependencies(self, message: api.CollectDependencies, sender: ActorAddress) -> None:
         """Remove what nothing uses; what a runtime needs for modules without dependencies stays."""
-        if message.runtime_id is not None and self.find_runtime(message, sender, message.runtime_id) is None:
+        if message.runtime_id is not None and self._find_runtime(message, sender, message.runtime_id) is None:
             return
-        chosen = [runtime for id, runtime in self.runtimes.items() if message.runtime_id in (None, id)]
+        chosen = [runtime for id, runtime in self._premises.runtimes.items() if message.runtime_id in (None, id)]
         kept = {id for runtime in chosen for id in self._used(runtime)}
         kept |= {
             environment_id(runtime, find_version(runtime).version or "", ()) for runtime in chosen
             if runtime.environment_always
         }  # fmt: skip
-        self.send(
-            self.preparation,
+        self._port.send(
+            self._premises.preparation,
             to_preparation.CollectUnused(
                 request_id=message.request_id, client=sender, kept=frozenset(kept),
                 runtimes=frozenset(runtime.id for runtime in chosen),
@@ -106,7 +103,7 @@ class Dependencies(FlowRequests):
 
     def _wanted(self, message: Any, sender: ActorAddress) -> Recipe | None:
         """The environment that a request is about, or a refusal."""
-        runtime = self.find_runtime(message, sender, message.runtime_id)
+        runtime = self._find_runtime(message, sender, message.runtime_id)
         if runtime is None:
             return None
         specs, version = message.dependencies, find_version(runtime).version
@@ -116,22 +113,30 @@ class Dependencies(FlowRequests):
             problem = find_version(runtime).reason
         elif not all(spec.strip() for spec in specs) or len(specs) > MAX_DEPENDENCIES:
             problem = f"dependencies: must be a list of at most {MAX_DEPENDENCIES} texts"
-        elif (recipe := environment_recipe(self.cache, runtime, version, specs)) is None:
+        elif (recipe := environment_recipe(self._premises.cache, runtime, version, specs)) is None:
             problem = "there is nothing to install: name at least one dependency"
         else:
             return recipe
-        self.refuse(message, sender, problem)
+        self._answers.refuse(message, sender, problem)
         return None
 
     def _used(self, runtime: Runtime) -> dict[str, list[str]]:
         """Environment id -> the flows of this runner that need it, also those that do not run."""
         used: dict[str, list[str]] = {}
-        for record in self.flows.values():
-            for module in record.flow.modules.values():
+        for flow in self._flows():
+            for module in flow.modules.values():
                 if module.runtime != runtime.id:
                     continue
                 version = find_version(runtime).version or ""
-                recipe = environment_recipe(self.cache, runtime, version, module.dependencies)
-                if recipe is not None and record.flow.id not in used.setdefault(recipe.id, []):
-                    used[recipe.id].append(record.flow.id)
+                recipe = environment_recipe(self._premises.cache, runtime, version, module.dependencies)
+                if recipe is not None and flow.id not in used.setdefault(recipe.id, []):
+                    used[recipe.id].append(flow.id)
         return used
+
+    def _find_runtime(self, request: Any, sender: ActorAddress, runtime_id: str) -> Runtime | None:
+        """The runtime, or a refusal."""
+        try:
+            return self._premises.runtime(runtime_id)
+        except UnknownRuntimeError as error:
+            self._answers.refuse(request, sender, str(error))
+            return None

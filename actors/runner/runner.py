@@ -1,47 +1,52 @@
-"""The Runner actor: answers the Runner API. Most of it is mixed in, a noun each; it never sees a message body."""
+"""The Runner actor: the entry of the Runner API. It has the runtimes and the list of flows; each flow is an actor of
+its own (flow/actor.py), which gets what names it and answers itself. It never sees a message body.
+"""
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.definition.model import Flow, FlowError
+from actors.definition.places import among
 from actors.definition.unsupported import warnings
 from actors.definition.validation import check_flow
-from actors.flow.ends import FlowEnds
-from actors.flow.figures import FlowFigures
-from actors.flow.keep import FlowKeep
-from actors.flow.letters import FlowMessages
-from actors.flow.record import FlowRecord
-from actors.flow.taps import FlowTap
-from actors.messages import bridge_to_runner as from_bridge
+from actors.flow.actor import FlowActor
+from actors.flow.kept import find_kept, forget_kept
+from actors.flow.update.plan import first_receipt
 from actors.messages import client_to_runner as api
 from actors.messages import session_to_runner as from_session
 from actors.messages.actor_to_sender import ActorFailed
+from actors.messages.flow_to_runner import FlowAudited, FlowChanged, FlowClosed, FlowFacts, FlowGone
+from actors.messages.module_to_runner import FlowIdle
+from actors.messages.naming import flow_of
 from actors.messages.parameters import request_problem
 from actors.messages.preparation_to_runner import PreparationClosed
-from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_preparation import CancelPreparation, ClosePreparation
+from actors.messages.runner_to_flow import AddFlow, AuditFlow, CloseFlow, FlowForgotten, UpdateFlow
+from actors.messages.runner_to_preparation import ClosePreparation, OpenCache
 from actors.messages.sweeper_to_runner import SweeperClosed
-from actors.messages.system_to_actor import QuietPoint
 from actors.messages.to_sweeper import CloseSweeper
-from actors.preparation.state_folder import hidden_places
-from actors.runner.closing import Closing
+from actors.preparation.actor import PreparationActor
+from actors.preparation.premises import Premises, UnknownRuntimeError
+from actors.preparation.state_folder import hidden_places, shown_places
+from actors.preparation.sweeper import SweeperActor
 from actors.runner.dependencies import Dependencies
-from actors.system.job import JobError, NotBegunError, Operation, Steps
+from actors.runner.round import Round
+from actors.system.answers import Answers
+from actors.system.base import BaseActor
 from runtimes.environments import cache_folder
 from runtimes.manifest import listed, load_runtimes, runtime_folders
 
-HURRY_S = 10.0  # beyond drain_timeout_s; then a job that is under way when the runner is to end is ended half-way
 CLOSE_S = 30.0  # beyond twice drain_timeout_s; then the runner ends without those that have not stopped
-_PREPARING, _SWEEPING = "what is being prepared", "what hosts have left"
+OfASession = from_session.AttachFeed | from_session.AttachSink | from_session.MuteSources | from_session.WatchFlow
 log = logging.getLogger("runner.flow")
+_PREPARING, _SWEEPING = "what is being prepared", "what hosts have left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,300 +62,239 @@ class ConfigureRunner:
     kept: Path | None = None
 
 
-class RunnerActor(FlowKeep, FlowFigures, FlowMessages, FlowTap, FlowEnds, Dependencies):
-    """One per runner: owns the flows, their module and bridge actors, and the dead letters."""
+@dataclass(slots=True)
+class FlowEntry:
+    """A flow of this runner: who it is, and what it has last said of itself."""
+
+    actor: ActorAddress
+    facts: FlowFacts
+
+
+class RunnerActor(BaseActor):
+    """One per runner."""
+
+    parts = ("dependencies",)
+    dependencies: Dependencies
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
         """Read the runtimes' manifests."""
-        self.run_folder, self.name = message.run_folder, message.name or message.run_folder.name
-        self.kept_folder = message.kept
-        self.open_preparation(message.cache, hidden_places(message.run_folder, message.kept))
         runtimes = load_runtimes(runtime_folders())
         offered = runtimes if message.runtimes is None else message.runtimes
-        self.runtimes = {id: runtime for id, runtime in runtimes.items() if id in offered}
-        self._closers: list[Closing] = []  # of ShutDowns
+        hidden = hidden_places(message.run_folder, message.kept)
+        self.premises = Premises(
+            name=message.name or message.run_folder.name, runner=self.address,
+            run_folder=message.run_folder, kept=message.kept, cache=message.cache,
+            hidden=hidden, shown=shown_places(message.cache, hidden),
+            runtimes={id: runtime for id, runtime in runtimes.items() if id in offered},
+            sweeper=self.createActor(SweeperActor), preparation=self.createActor(PreparationActor),
+            numbers=itertools.count(1),
+        )  # fmt: skip
+        self.send(self.premises.preparation, OpenCache(cache=message.cache))
+        self.flows: dict[str, FlowEntry] = {}
+        self.answers = Answers(self)
+        self.dependencies = Dependencies(self, self.answers, self.premises, self._definitions)
+        self.rounds: dict[int, Round] = {}  # of questions to all flows
+        self.closings: list[Round] = []  # those of ShutDowns
         self.ending = False
 
+    def _definitions(self) -> Iterable[Flow]:
+        return [entry.facts.flow for entry in self.flows.values()]
+
     def _find_handler(self, kind: type) -> Callable[..., None]:
-        """That of a request is run with checked parameters only: it may have come as an actor message."""
+        """That of a request is run with checked parameters only: it may have come as an actor message. What the runner
+        itself does not answer names a flow, which does.
+        """
         handler = super()._find_handler(kind)
         if not issubclass(kind, api.Request):
             return handler
+        answer = RunnerActor._pass_on if handler is RunnerActor._unknown else handler
 
         def checked(self: RunnerActor, request: api.Request, sender: ActorAddress) -> None:
             if (problem := request_problem(request)) is not None:
-                self.refuse(request, sender, problem)
+                self.answers.refuse(request, sender, problem)
             else:
-                handler(self, request, sender)
+                answer(self, request, sender)
 
         self.handlers[kind] = checked
         return checked
 
-    # the API: flows ------------------------------------------------------------------------------------------------
+    def _pass_on(self, request: api.Request, sender: ActorAddress) -> None:
+        try:
+            flow_id = flow_of(request)
+        except ValueError as error:
+            self.answers.refuse(request, sender, str(error))
+            return
+        if flow_id in self.flows:
+            self.pass_on(request, sender, self.flows[flow_id].actor)
+        else:
+            self.answers.refuse(request, sender, f"there is no flow {among(flow_id, self.flows, 'flows here:')}")
+
+    # the API -------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_Ping(self, message: api.Ping, sender: ActorAddress) -> None:
+        """It works."""
+        self.answers.reply(message, sender)
 
     def receiveMsg_ListRuntimes(self, message: api.ListRuntimes, sender: ActorAddress) -> None:
         """Every runtime with its version, or why it is not available."""
-        self.reply(message, sender, listed(self.runtimes.values()))
+        self.answers.reply(message, sender, listed(self.premises.runtimes.values()))
 
     def receiveMsg_ListFlows(self, message: api.ListFlows, sender: ActorAddress) -> None:
         """Every flow."""
-        self.reply(message, sender, [_listed(record) for record in self.flows.values()])
+        self.answers.reply(message, sender, [_listed(entry.facts) for entry in self.flows.values()])
 
     def receiveMsg_ListFlowsForRuntime(self, message: api.ListFlowsForRuntime, sender: ActorAddress) -> None:
         """The flows that use a runtime."""
-        if self.find_runtime(message, sender, message.runtime_id) is None:
+        try:
+            runtime = self.premises.runtime(message.runtime_id)
+        except UnknownRuntimeError as error:
+            self.answers.refuse(message, sender, str(error))
             return
-        records = [
-            record for record in self.flows.values()
-            if any(module.runtime == message.runtime_id for module in record.flow.modules.values())
+        found = [
+            _listed(entry.facts) for entry in self.flows.values()
+            if any(module.runtime == runtime.id for module in entry.facts.flow.modules.values())
         ]  # fmt: skip
-        self.reply(message, sender, [_listed(record) for record in records])
+        self.answers.reply(message, sender, found)
 
     def receiveMsg_AddOrUpdateFlow(self, message: api.AddOrUpdateFlow, sender: ActorAddress) -> None:
-        """Check the flow; then add it, or replace the running one."""
-        kept = None
+        """Check the flow; then add it, or let the running one be replaced."""
         try:
-            flow = check_flow(message.flow, runtimes=self.runtimes)
-            flow, left_out = self.leave_out(flow)
-            record = self.flows.get(flow.id)
-            if self.comes_too_early(record, message, sender):
-                return
-            if record is None and not message.plan and (path := self.kept_file(flow.id)) is not None:
-                record, kept = self.kept_record(path)
+            flow, left_out = self.premises.leave_out(check_flow(message.flow, runtimes=self.premises.runtimes))
+            kept = None if flow.id in self.flows or message.plan else find_kept(self.premises, flow.id)
         except FlowError as error:
-            self.refuse(message, sender, str(error), error.problems)
+            self.answers.refuse(message, sender, str(error), error.problems)
             return
         if self.ending:
-            self.refuse(message, sender, "the runner is about to end")
+            self.answers.refuse(message, sender, "the runner is about to end")
             return
         for warning in warnings(message.flow):
             log.warning("%s: %s", flow.id, warning)
-        if record is None:
-            record = self.flows[flow.id] = FlowRecord(flow=flow, left_out=left_out)
-            record.receipt = {"version": 1, "modules": {module: {"did": "added"} for module in flow.modules}}
-            if message.plan:
-                del self.flows[flow.id]
-            else:
-                self.build(record, {})
-            value = record.receipt if message.plan else True
-            self.reply(message, sender, value, receipt=record.receipt, data={"leftOut": left_out})
-            return
-        if kept is not None:
-            self.flows[flow.id] = record
-            record.unsettled = True
-            self._update(record, flow, left_out, message, sender, self.taking_up, kept=kept)
-            return
-        self._update(record, flow, left_out, message, sender, plan_only=message.plan)
-
-    def _update(
-        self, record: FlowRecord, flow: Flow, left_out: dict[str, str], request: Any, sender: ActorAddress,
-        job: Callable[..., Steps] | None = None, **how: Any,
-    ) -> None:  # fmt: skip
-        def done(result: tuple[tuple[str, ...], dict[str, Any] | None]) -> None:
-            errors, receipt = result
-            self.after_update(record)
-            self.end_lost_taps(record)
-            if errors:
-                self.refuse(request, sender, "\n".join(errors), list(errors))
-            else:
-                value = receipt if how.get("plan_only") else True
-                self.reply(request, sender, value, receipt=receipt, data={"leftOut": left_out})
-            if job is not None:
-                self._settle(record)
-
-        self.enqueue(
-            record, lambda: (job or self.updating)(record, flow, left_out, **how), done,
-            lambda error: done(((error,), None)),
-        )  # fmt: skip
-
-    def receiveMsg_RollbackFlow(self, message: api.RollbackFlow, sender: ActorAddress) -> None:
-        """Update to an earlier version."""
-        record = self.find_flow(message, sender, message.flow_id)
-        if record is None:
-            return
-        wanted = [v for v in record.versions if message.version in (None, v.number)]
-        if not wanted:
-            known = ", ".join(str(version.number) for version in record.versions) or "none"
-            what = "earlier version" if message.version is None else f"version {message.version}"
-            self.refuse(message, sender, f"{record.flow.id}: there is no {what} to go back to; kept are {known}")
-            return
-        version = wanted[-1]
-        contexts = version.contexts if message.context == "snapshot" else None
-        self._update(record, version.flow, version.left_out, message, sender, contexts=contexts)
+        if flow.id in self.flows:
+            update = UpdateFlow(request=message, flow=flow, left_out=left_out)
+            self.pass_on(update, sender, self.flows[flow.id].actor)
+        elif message.plan:
+            receipt = first_receipt(flow)
+            self.answers.reply(message, sender, receipt, receipt=receipt, data={"leftOut": left_out})
+        else:
+            actor = self.createActor(FlowActor)
+            self.flows[flow.id] = FlowEntry(actor, FlowFacts(flow=kept.flow if kept else flow))
+            add = AddFlow(request=message, flow=flow, left_out=left_out, premises=self.premises, kept=kept)
+            self.pass_on(add, sender, actor)
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
         """Stop and forget; also what is only kept."""
-        if message.flow_id not in self.flows and self.forget_kept(message.flow_id):
-            self.reply(message, sender)
-            return
-        record = self.find_flow(message, sender, message.flow_id)
-        if record is None:
-            return
-        self._cancel_start(record)
-        record.unsettled = True
-
-        def done(errors: tuple[str, ...]) -> None:
-            self.forget_taps(record)
-            self.reply_or_regret(message, sender, f"{record.flow.id}: removed", errors)
-            self._settle(record)
-
-        def failed(error: str) -> None:
-            self.refuse(message, sender, error)
-            self._settle(record)
-
-        self.enqueue(record, lambda: self.removing(record), done, failed)
-
-    def _settle(self, record: FlowRecord) -> None:
-        record.unsettled, early, record.early = False, record.early, []
-        for request, client in early:
-            self.receiveMessage(request, client)
-
-    def receiveMsg_StartFlow(self, message: api.StartFlow, sender: ActorAddress) -> None:
-        """Start; starting a running flow is fine."""
-        record = self.find_flow(message, sender, message.flow_id)
-        if record is None:
-            return
-
-        def done(errors: tuple[str, ...]) -> None:
-            if errors:
-                self.refuse(message, sender, "\n".join(errors), list(errors))
-            else:  # `ends`: it will be idle for good one day
-                self.reply(message, sender, data={"ends": bool(record.gauge.sources or record.feeds)})
-
-        self.enqueue(record, lambda: self.starting(record), done, self.refusing(message, sender))
-
-    def receiveMsg_StopFlow(self, message: api.StopFlow, sender: ActorAddress) -> None:
-        """Stop; stopping a stopped flow is fine."""
-        record = self.find_flow(message, sender, message.flow_id)
-        self._cancel_start(record)
-        if record is not None:
-            self.enqueue(
-                record, lambda: self.stopping(record),
-                lambda errors: self.reply_or_regret(message, sender, f"{record.flow.id}: stopped", errors),
-                self.refusing(message, sender),
-            )  # fmt: skip
-
-    def _cancel_start(self, record: FlowRecord | None) -> None:
-        """A flow that is to stop needs no environment any more, nor does its update; and `start` is not waited for."""
-        if record is not None and (record.state == "starting" or record.phase == "trying"):
-            self.send(self.preparation, CancelPreparation(flow=record.flow.id))
-        if record is not None and record.state == "starting":
-            self.wakeupAfter(record.flow.drain_timeout_s, ("hurry", (record, record.jobs.current)))
-
-    def receiveMsg_Reply(self, message: Reply, sender: ActorAddress) -> None:
-        """Of a module: to a replay, or it could not describe itself."""
-        if message.request_id in self.replays:
-            self.replayed(message)
+        if message.flow_id not in self.flows and forget_kept(self.premises.kept, message.flow_id):
+            self.answers.reply(message, sender)
         else:
-            self.gathered(message, sender)
+            self._pass_on(message, sender)
 
-    # what modules and bridges say ----------------------------------------------------------------------------------
+    def receiveMsg_SingleStepFlow(self, message: api.SingleStepFlow, sender: ActorAddress) -> None:
+        """One wave; of the flow that is paused, if none is named."""
+        if message.flow_id is None:
+            paused = [flow_id for flow_id, entry in self.flows.items() if entry.facts.paused]
+            if len(paused) != 1:
+                which = f"these are paused: {', '.join(paused)}; say which" if paused else "no flow is paused"
+                self.answers.refuse(message, sender, which)
+                return
+            message = replace(message, flow_id=paused[0])
+        self._pass_on(message, sender)
 
-    def receiveMsg_HostFailed(self, message: from_bridge.HostFailed, sender: ActorAddress) -> None:
-        """While starting, or a host that is not in use yet: no. Else the flow cannot go on."""
-        record = self.flows[message.flow]
-        if record.state == "running" and any(bridge == sender for bridge in record.bridges.values()):
-            self.fail_flow(record, *message.errors)
-        self.resolve(message.flow, "loaded", message.key, message)
-        self.resolve(message.flow, "started", message.key, message)
-
-    def receiveMsg_ActorFailed(self, message: ActorFailed, sender: ActorAddress) -> None:
-        """A job may wait for it; and a module or a host that has handled something half cannot go on."""
-        self.end_failed_tap(sender)
-        for record in list(self.flows.values()):
-            works = sender in [*record.modules.values(), *record.bridges.values()]
-            if works or record.flow.id == message.flow:
-                was_job = record.jobs.fail(JobError(message.error)) and message.asked
-                if works and not was_job:
-                    self.fail_flow(record, message.error)
-
-    def receiveMsg_QuietPoint(self, message: QuietPoint, _sender: ActorAddress) -> None:
-        """Handovers may happen now."""
-        for record in list(self.flows.values()):
-            self.resolve(record.flow.id, "quiet", "", message)
-
-    def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
-        """A step of an operation has waited long enough."""
-        what, which = message.payload
-        if isinstance(what, Operation):
-            what.time_up(which)
-        elif what == "resume":
-            self.fall_back(*which)
-        elif what == "close":
-            closing, limit_s = which
-            closing.give_up(limit_s)
-        elif what == "rest":
-            which.errors.say_rest()
+    def receiveMsg_ReadTap(self, message: api.ReadTap, sender: ActorAddress) -> None:
+        """Of a flow that is gone: it has ended."""
+        if flow_of(message) in self.flows:
+            self._pass_on(message, sender)
         else:
-            self._hurry(*which)
+            self.answers.refuse(message, sender, f"there is no tap {message.tap_id!r}, or it has ended")
 
-    def _hurry(self, record: FlowRecord, late: Operation) -> None:
-        """It is to stop, and what was under way then still is."""
-        if record.jobs.current is late:
-            record.jobs.fail(JobError(f"{record.flow.id}: ended half-way: it was told to stop meanwhile"))
+    def receiveMsg_EndTap(self, message: api.EndTap, sender: ActorAddress) -> None:
+        """Ending what has ended is fine."""
+        if flow_of(message) in self.flows:
+            self._pass_on(message, sender)
+        else:
+            self.answers.reply(message, sender)
 
-    # feeds, sinks and the embedded session -------------------------------------------------------------------------
+    def receiveMsg_Audit(self, message: api.Audit, sender: ActorAddress) -> None:
+        """The accounts of every module."""
+        self._ask_flows(AuditFlow, Round(self.flows, lambda rows: self.answers.reply(message, sender, dict(rows))))
+
+    def _ask_flows(self, question: type[AuditFlow] | type[CloseFlow], of: Round) -> None:
+        """Every flow answers, also one that is gone meanwhile."""
+        number = next(self.premises.numbers)
+        if not of.over:
+            self.rounds[number] = of
+        for entry in self.flows.values():
+            self.send(entry.actor, question(round=number))
+
+    # the session, feeds and sinks ----------------------------------------------------------------------------------
+
+    def receiveMsg_AttachFeed(self, message: OfASession, sender: ActorAddress) -> None:
+        """It is the flow's affair."""
+        self.pass_on(message, sender, self.flows[message.flow].actor)
+
+    receiveMsg_AttachSink = receiveMsg_MuteSources = receiveMsg_WatchFlow = receiveMsg_AttachFeed
+
+    def receiveMsg_FlowIdle(self, message: FlowIdle, sender: ActorAddress) -> None:
+        """A feed or a sink found the gauge at zero."""
+        if message.flow in self.flows:
+            self.pass_on(message, sender, self.flows[message.flow].actor)
+
+    # what flows say -------------------------------------------------------------------------------------------------
+
+    def receiveMsg_FlowChanged(self, message: FlowChanged, _sender: ActorAddress) -> None:
+        """For what is asked of all flows."""
+        self.flows[message.facts.flow.id].facts = message.facts
+
+    def receiveMsg_FlowGone(self, message: FlowGone, sender: ActorAddress) -> None:
+        """What comes for it from now on names no flow, or makes a new one."""
+        del self.flows[message.flow]
+        self.send(sender, FlowForgotten())
+
+    def receiveMsg_FlowAudited(self, message: FlowAudited, _sender: ActorAddress) -> None:
+        """One of the answers."""
+        self._answered(message.round, message.flow, message.rows.items())
+
+    def receiveMsg_FlowClosed(self, message: FlowClosed, _sender: ActorAddress) -> None:
+        """One of the answers."""
+        self._answered(message.round, message.flow, message.errors)
+
+    def _answered(self, number: int, flow_id: str, said: Iterable[Any]) -> None:
+        if (asked := self.rounds.get(number)) is not None:
+            asked.ended(flow_id, said)
+            if asked.over:
+                del self.rounds[number]
+
+    def receiveMsg_ActorFailed(self, _message: ActorFailed, _sender: ActorAddress) -> None:
+        """It is in the log; the flow that it concerns, if there is one, has been told."""
+
+    # the end -------------------------------------------------------------------------------------------------------
 
     def receiveMsg_ShutDown(self, message: from_session.ShutDown, sender: ActorAddress) -> None:
         """Stop and keep every flow, stop what is being prepared, then answer; what is stuck is not waited for."""
         self.ending = True
-
         names = [_PREPARING, _SWEEPING, *self.flows]
-        closing = Closing(names, lambda errors: self.reply(message, sender, data=errors))
-        self._closers.append(closing)
-        self.send(self.preparation, ClosePreparation())
-        self.send(self.sweeper, CloseSweeper())
-        drain_s = max((record.flow.drain_timeout_s for record in self.flows.values()), default=0.0)
-        self.wakeupAfter(2 * drain_s + CLOSE_S, ("close", (closing, 2 * drain_s + CLOSE_S)))
-        for id, record in list(self.flows.items()):
-            self._cancel_start(record)
-            record.jobs.refuse_waiting(NotBegunError(f"{id}: the runner is about to end"))
-            if (current := record.jobs.current) is not None:
-                self.wakeupAfter(record.flow.drain_timeout_s + HURRY_S, ("hurry", (record, current)))
-            self.enqueue(
-                record, partial(self.keeping, record), partial(closing.ended, id), partial(closing.failed, id)
-            )  # fmt: skip
+        closing = Round(names, lambda errors: self.answers.reply(message, sender, data=errors))
+        self.closings.append(closing)
+        self.send(self.premises.preparation, ClosePreparation())
+        self.send(self.premises.sweeper, CloseSweeper())
+        limit_s = 2 * max((flow.drain_timeout_s for flow in self._definitions()), default=0.0) + CLOSE_S
+        self.wakeupAfter(limit_s, (closing, limit_s))
+        self._ask_flows(CloseFlow, closing)
+
+    def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
+        """The runner has waited long enough for its end."""
+        closing, limit_s = message.payload
+        closing.give_up(limit_s)
 
     def receiveMsg_PreparationClosed(self, _message: PreparationClosed, _sender: ActorAddress) -> None:
         """Of a runner that ends."""
-        for closing in self._closers:
+        for closing in self.closings:
             closing.ended(_PREPARING)
 
     def receiveMsg_SweeperClosed(self, _message: SweeperClosed, _sender: ActorAddress) -> None:
         """The same."""
-        for closing in self._closers:
+        for closing in self.closings:
             closing.ended(_SWEEPING)
 
 
-def _listed(record: FlowRecord) -> dict[str, Any]:
-    return {**record.flow.document, "id": record.flow.id, "state": record.state}
-
-
-def _step(kind: str, name: str) -> Callable[[RunnerActor, Any, ActorAddress], None]:
-    def resolve(self: RunnerActor, message: Any, _sender: ActorAddress) -> None:
-        self.resolve(message.flow, kind, getattr(message, name), message)
-
-    return resolve
-
-
-# What the jobs of flow/life.py and flow/update.py wait for: message class -> (kind, the field with the name).
-for _kind, _words in {
-    "HostLoaded": ("loaded", "key"),
-    "LoadFailed": ("loaded", "key"),
-    "ModulesStarted": ("started", "key"),
-    "StartFailed": ("started", "key"),
-    "ModulesRetired": ("retired", "key"),
-    "MembersRemoved": ("removed", "key"),
-    "FusingHeld": ("held", "key"),
-    "FusingBarred": ("barred", "key"),
-    "HeldDescribed": ("waiting", "module"),
-    "HostStopped": ("ended", "key"),
-    "TrialEnded": ("tried", "key"),
-    "ContextsMigrated": ("migrated", "key"),
-    "TrialClosed": ("closed", "key"),
-    "ModuleStopped": ("stopped", "module"),
-    "ModuleDry": ("dry", "module"),
-    "ModuleHandedOver": ("handed", "module"),
-    "ContextDescribed": ("context", "module"),
-}.items():
-    setattr(RunnerActor, f"receiveMsg_{_kind}", _step(*_words))
+def _listed(facts: FlowFacts) -> dict[str, Any]:
+    return {**facts.flow.document, "id": facts.flow.id, "state": facts.state}

@@ -1,11 +1,15 @@
-"""The base actor: a handler per message class; a handler that raises answers with an error and is not run again."""
+"""The base actor: a handler per message class; a handler that raises answers with an error and is not run again.
+
+An actor may have parts: plain objects with handlers of their own, which a message class finds as it finds the actor's.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from operator import attrgetter
+from typing import Any, ClassVar
 
 from thespian.actors import ActorAddress, ActorExitRequest, ActorTypeDispatcher, ChildActorExited
 
@@ -17,8 +21,11 @@ log = logging.getLogger("runner.actor")
 
 
 class BaseActor(ShortWay, ActorTypeDispatcher):
-    """Dispatches by class to `receiveMsg_NAME(message, sender)`, as Thespian's own dispatcher does, but found once."""
+    """Dispatches by class to `receiveMsg_NAME(message, sender)`, as Thespian's own dispatcher does, but found once:
+    that of the actor, else of one of its `parts`, which are the names of attributes.
+    """
 
+    parts: ClassVar[tuple[str, ...]] = ()
     serves_flow = False  # a module or a host, which tells the runner when it has handled a message half
 
     def __init_subclass__(cls) -> None:
@@ -27,8 +34,8 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
 
     def receiveMessage(self, msg: Any, sender: ActorAddress) -> None:
         """Run the handler of the message's class. Unknown messages and failures are answered, never silent."""
-        handler = self.handlers.get(type(msg)) or self._find_handler(type(msg))
         try:
+            handler = self.handlers.get(type(msg)) or self._find_handler(type(msg))
             handler(self, msg, sender)
         except Exception as error:
             self.failed(error, msg, sender)
@@ -44,8 +51,18 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
         """Who it is, for the log."""
         return type(self).__name__
 
+    def pass_on(self, message: Any, sender: ActorAddress, to: ActorAddress) -> None:
+        """Let another actor have a message; it answers the sender, not us."""
+        self.queue.append((to, message, sender))
+
     def _find_handler(self, kind: type) -> Callable[..., None]:
-        handler = getattr(type(self), f"receiveMsg_{kind.__name__}", None) or type(self)._unknown
+        name = f"receiveMsg_{kind.__name__}"
+        own, inherited = getattr(type(self), name, None), getattr(BaseActor, name, None)
+        found: list[Callable[..., None]] = [own] if own not in (None, inherited) else []
+        found += [_of_part(part, name) for part in self.parts if hasattr(getattr(self, part, None), name)]
+        if len(found) > 1:
+            raise TypeError(f"{type(self).__name__} has more than one handler of {kind.__name__}")
+        handler = found[0] if found else inherited or type(self)._unknown
         self.handlers[kind] = handler
         return handler
 
@@ -79,3 +96,8 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
         """The in-process system: watch, unwatch, ask_quiet_point."""
         base: InProcessBase = self._myRef._system._systemBase
         return base
+
+
+def _of_part(part: str, name: str) -> Callable[..., None]:
+    find = attrgetter(f"{part}.{name}")
+    return lambda actor, message, sender: find(actor)(message, sender)

@@ -134,6 +134,10 @@ class InProcessBase(ActorSystemBase):
             for entry in [entry for entry in self._queue if type(entry[1]) is Ready and entry[1].fd == fd]:
                 self._queue.remove(entry)
 
+    def has_children(self, actor: ActorAddress) -> bool:
+        """Whether an actor that it has begun is still there."""
+        return bool(self.actorRegistry[actor.actorAddressString]._yung)
+
     def ask_quiet_point(self, owner: ActorAddress) -> None:
         """Send QuietPoint to `owner` when no message is pending; no descriptor is read until its effects have run."""
         self._quiet.append(owner)

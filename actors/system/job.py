@@ -2,10 +2,11 @@
 
     def stop(self):
         for ...: self.send(...)
-        answers = yield Expect({("stopped", "a"), ("stopped", "b")}, timeout_s=10)
+        answers = yield Expect([(ModuleStopped, "a"), (ModuleStopped, "b")], timeout_s=10)
 
-The actor hands every event to `resolve(key, value)`; when all expected keys have come (or the time is up) the generator
-goes on with the dictionary of what came. Every job ends: with a result, or with what it has raised.
+The actor hands every event to `resolve(key, value)`, or a message to `take(message)`: its key is its class and the
+field that the class says it comes `by`. When all expected keys have come (or the time is up) the generator goes on with
+the dictionary of what came. Every job ends: with a result, or with what it has raised.
 """
 
 from __future__ import annotations
@@ -164,6 +165,12 @@ class Jobs:
         """An event that the job under way may wait for."""
         if self._operation is not None:
             self._operation.resolve(key, value)
+
+    def take(self, message: Any) -> None:
+        """A message that the job under way may wait for, also one that comes `instead_of` what it waits for."""
+        name = getattr(message, message.by)
+        for kind in (type(message), *getattr(message, "instead_of", ())):
+            self.resolve((kind, name), message)
 
     def refuse_waiting(self, error: NotBegunError) -> None:
         """Those that have not begun never will."""

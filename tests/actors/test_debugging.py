@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from actors.messages import client_to_runner as api
-from actors.runner.runner import RunnerActor
 from actors.state.recall import Link
-from tests.harness import Harness, need
+from tests.harness import Harness, need, on_phase
 
 RUNTIMES = ["python3", "node"]
 
@@ -278,14 +277,13 @@ def test_a_release_during_an_update(runner: Harness, monkeypatch: pytest.MonkeyP
     chain(runner, "python3")
     runner.ok(api.PauseFlow, flow_id="f")
     runner.send("f/a", 1, 2)
-    entered, asked = RunnerActor.enter_phase, []
+    asked: list[str] = []
 
-    def enter(self: RunnerActor, record: Any, phase: str) -> None:
-        entered(self, record, phase)
+    def entered(_record: Any, phase: str) -> None:
         if phase == "stopping":
             asked.append(runner.post(api.ReleaseHeld, id="f/a/api->a.in#0"))
 
-    monkeypatch.setattr(RunnerActor, "enter_phase", enter)
+    on_phase(monkeypatch, entered)
     runner.add("f", {"a": {**echo(), "code": echo()["code"] + "# new\n"}})
     assert runner.reply(asked[0]).ok
     runner.wait(lambda: pending(runner) == {"a": 1}, timeout_s=5)

@@ -8,12 +8,21 @@ from typing import Any
 import pytest
 
 from actors.ends.tap import TapActor
+from actors.flow.debugger import Debugger
+from actors.flow.hosts import Hosts
+from actors.flow.jobs import FlowJobs
+from actors.flow.life import Life
+from actors.flow.taps import Taps
+from actors.flow.update.switch import Switch
+from actors.flow.update.trials import Trials
+from actors.flow.update.update import Update
+from actors.flow.updates import Updates
 from actors.host.bridge import BridgeActor
 from actors.host.trial import TrialActor
 from actors.messages import client_to_runner as api
 from actors.messages.session_to_runner import ShutDown
 from actors.module.actor import ModuleActor
-from actors.runner.runner import RunnerActor
+from actors.system.base import BaseActor
 from tests.harness import Harness
 
 COUNT = """
@@ -54,7 +63,8 @@ def raising_once(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> Call
         return inner(self, *arguments, **more)
 
     monkeypatch.setattr(kind, name, raises)
-    kind.handlers = {}  # it is looked up again
+    if issubclass(kind, BaseActor):
+        kind.handlers = {}  # it is looked up again
     return lambda: bool(happened)
 
 
@@ -104,11 +114,17 @@ def ends(runner: Harness) -> None:
     runner.base.failures = runner.base.dead_messages = 0
 
 
-JOBS = (
-    "starting", "_opening", "stopping", "stop_hosts", "removing", "take_states", "rebuild", "updating", "_trying",
-    "_loading", "_quiescing", "_switching", "_retire", "_hand_over", "_serve", "_clear", "_end_trials", "_redefining",
-    "_pausing", "_resuming", "_setting", "_stepping", "_listing", "_bar", "_tapping", "_untapping", "quiet",
-)  # fmt: skip
+JOBS: dict[type, tuple[str, ...]] = {
+    Life: ("starting", "_opening", "stopping", "removing", "take_states", "rebuild"),
+    FlowJobs: ("quiet",),
+    Hosts: ("stop",),
+    Updates: ("updating",),
+    Update: ("try_", "load", "quiesce", "_redefine"),
+    Switch: ("run", "_retire", "_hand_over", "_serve", "clear"),
+    Trials: ("end",),
+    Debugger: ("_pausing", "_resuming", "_setting", "_stepping", "_listing", "_bar"),
+    Taps: ("_tapping", "_untapping"),
+}
 
 
 def test_the_story_without_a_fault(runner: Harness) -> None:
@@ -116,9 +132,11 @@ def test_the_story_without_a_fault(runner: Harness) -> None:
     ends(runner)
 
 
-@pytest.mark.parametrize("name", JOBS)
-def test_a_job_raises(runner: Harness, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    happened = raising_once(monkeypatch, RunnerActor, name)
+@pytest.mark.parametrize(
+    ("part", "name"), [pytest.param(part, name, id=name) for part, names in JOBS.items() for name in names]
+)
+def test_a_job_raises(runner: Harness, monkeypatch: pytest.MonkeyPatch, part: type, name: str) -> None:
+    happened = raising_once(monkeypatch, part, name)
     story(runner)
     assert happened()
     ends(runner)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from actors.flow import debug as flow_debug
+from actors.flow import debugger as flow_debug
 from actors.messages import client_to_runner as api
 from actors.module import debug as module_debug
 from actors.module.actor import ModuleActor

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors.flow.update import FlowUpdate
+from actors.flow.life import Life
 from actors.host.probation import Probation
 from actors.messages import bridge_to_module as to_module
 from actors.module import update as module_update
@@ -52,16 +52,16 @@ def recall_nothing() -> None:
 
 def migrate_the_rehearsed() -> None:
     """The contexts of the time when the update was tried are migrated, not the final ones."""
-    contexts = FlowUpdate._contexts
+    contexts = Life.contexts
     rehearsed: dict[tuple[int, int], Any] = {}
 
-    def first(self: FlowUpdate, record: Any, modules: Any) -> Steps:
-        key = (id(record), record.version)
+    def first(self: Life, modules: Any) -> Steps:
+        key = (id(self._record), self._record.version)
         if key not in rehearsed:
-            rehearsed[key] = yield from contexts(self, record, record.modules)
+            rehearsed[key] = yield from contexts(self, self._record.modules)
         return {name: rehearsed[key][name] for name in modules}
 
-    FlowUpdate._contexts = first  # type: ignore[method-assign]
+    Life.contexts = first  # type: ignore[method-assign]
 
 
 def fuse_at_once() -> None:

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from actors.flow.update import FlowUpdate
 from actors.messages import client_to_runner as api
 from actors.preparation.actor import PreparationActor
 from runtimes.environments import finished
-from tests.harness import TOYS, Harness, running
+from tests.harness import TOYS, Harness, on_phase, running
 
 COUNT = """
 def run(message, context):
@@ -48,8 +47,7 @@ def compiled(tmp_path: Path) -> list[str]:
 
 
 def preparation(harness: Harness) -> PreparationActor:
-    runner: Any = harness.actor(harness.runner)
-    return harness.actor(runner.preparation)
+    return harness.actor(harness.actor(harness.runner).premises.preparation)
 
 
 def test_an_update_compiles_with_nothing_paused_and_rollback_needs_no_compiler(
@@ -62,8 +60,7 @@ def test_an_update_compiles_with_nothing_paused_and_rollback_needs_no_compiler(
     toys.send("f/a", "x")
     toys.wait(lambda: len(out.got) == 1)
     phases: list[str] = []
-    enter_phase = FlowUpdate.enter_phase
-    monkeypatch.setattr(FlowUpdate, "enter_phase", lambda s, r, p: (phases.append(p), enter_phase(s, r, p)))
+    on_phase(monkeypatch, lambda _, phase: phases.append(phase))
     fields = {"request_id": "update", "flow": flow(count(2, f"{touch}# compile: read {gate}\n"))}
     toys.system.tell(toys.runner, api.AddOrUpdateFlow(**fields))
     toys.wait(lambda: len(compiled(tmp_path)) == 2, "the compiler")

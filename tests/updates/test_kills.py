@@ -12,9 +12,8 @@ from thespian.actors import ActorAddress
 from actors.host.link import HostLink
 from actors.host.process import HostProcess
 from actors.messages import client_to_runner as api
-from actors.runner.runner import RunnerActor
 from runtimes.frames import Frame, Kind
-from tests.harness import Harness, need
+from tests.harness import Harness, need, on_phase
 from tests.updates.feeder import feed
 
 PHASES = ("trying", "loading", "draining", "migrating", "stopping", "handing", "starting", "finishing")
@@ -92,11 +91,10 @@ class Killer:
         self.killed: list[int] = []
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> Killer:
-        entered, process = RunnerActor.enter_phase, HostProcess.__init__
+        process = HostProcess.__init__
         write, write_one = HostLink._write, HostLink._write_one
 
-        def enter(actor: RunnerActor, record: Any, now: str) -> None:
-            entered(actor, record, now)
+        def entered(record: Any, now: str) -> None:
             self.now = now
             self.old = self.old or record.modules["m"]
             if self.moment == "begins":
@@ -120,7 +118,7 @@ class Killer:
             if self.moment == "starts":
                 self.kill({self.victim: {host.pid}})  # a trial while trying, the new version's host while loading
 
-        monkeypatch.setattr(RunnerActor, "enter_phase", enter)
+        on_phase(monkeypatch, entered)
         monkeypatch.setattr(HostLink, "_write", written)
         monkeypatch.setattr(HostLink, "_write_one", one_written)
         monkeypatch.setattr(HostProcess, "__init__", started)
@@ -197,7 +195,7 @@ def test_every_phase_is_entered(runner: Harness, monkeypatch: pytest.MonkeyPatch
     """Or the tests above would kill nobody."""
     need("node")
     seen: list[str] = []
-    monkeypatch.setattr(RunnerActor, "enter_phase", lambda *arguments: seen.append(arguments[-1]))
+    on_phase(monkeypatch, lambda _, phase: seen.append(phase))
     old, new = UPDATES[kind]
     runner.ok(api.AddOrUpdateFlow, flow=flow(1, old))
     runner.start("f")

@@ -8,9 +8,8 @@ import pytest
 
 from actors.messages import client_to_runner as api
 from actors.messages.bridge_to_module import TurnsCommitted
-from actors.runner.runner import RunnerActor
 from runtimes.frames import Frame, Kind
-from tests.harness import Harness, need
+from tests.harness import Harness, need, on_phase
 
 QUEUED = 200
 SLOW = {  # the first version: the update meets a long queue; the second hardly
@@ -50,10 +49,9 @@ def test_what_waits_at_a_replaced_module_goes_to_the_new_version(runner: Harness
 
 def test_a_replaced_version_sends_nothing(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its host commits once more after it has been recalled and stopped, against all rules: nobody hears of it."""
-    entered, old = RunnerActor.enter_phase, []
+    old = []
 
-    def enter(self: RunnerActor, record: Any, phase: str) -> None:
-        entered(self, record, phase)
+    def entered(_record: Any, phase: str) -> None:
         if phase == "starting":
             late = Frame(Kind.DATA, 0, b'["late"]', count=1)
             runner.system.tell(
@@ -64,7 +62,7 @@ def test_a_replaced_version_sends_nothing(runner: Harness, monkeypatch: pytest.M
                 ),
             )  # fmt: skip
 
-    monkeypatch.setattr(RunnerActor, "enter_phase", enter)
+    on_phase(monkeypatch, entered)
     code = "def start(c):\n    import time\n    time.sleep(0.1)\ndef run(m, c):\n    return [VERSION, m]\n"
     first, second = ({"a": {"runtime": "python3", "code": code.replace("VERSION", v)}} for v in "12")
     runner.add("f", first)

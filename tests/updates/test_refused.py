@@ -15,8 +15,7 @@ import pytest
 from actors.host.bridge import BridgeActor
 from actors.messages import client_to_runner as api
 from actors.module import host as module_host
-from actors.runner.runner import RunnerActor
-from tests.harness import Collector, Harness, need
+from tests.harness import Collector, Harness, need, on_phase
 
 FOLDER = Path(__file__).parent / "refused"
 FILES = {"python3": "source.py", "node": "source.mjs", "go": "source.go", "rust": "source.rs", "sbcl": "source.lisp"}
@@ -152,14 +151,7 @@ def test_a_migrate_that_raises_when_it_is_tried(runner: Harness, runtime: str) -
 
 def on_entering(monkeypatch: pytest.MonkeyPatch, phase: str, then: Any) -> None:
     """Do something when an update enters a phase."""
-    entered = RunnerActor.enter_phase
-
-    def enter(actor: RunnerActor, record: Any, now: str) -> None:
-        entered(actor, record, now)
-        if now == phase:
-            then()
-
-    monkeypatch.setattr(RunnerActor, "enter_phase", enter)
+    on_phase(monkeypatch, lambda _, now: then() if now == phase else None)
 
 
 @ALL

@@ -1,0 +1,29 @@
+"""What starts a host."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from actors.definition.limits import HostLimits
+
+
+@dataclass(frozen=True, slots=True)
+class HostCommand:
+    """What starts a host, what it may use, and the descriptors that keep what it needs from being removed."""
+
+    words: tuple[str, ...]
+    env: dict[str, str]
+    limits: HostLimits
+    holds: tuple[int, ...] = ()
+
+    def release(self) -> None:
+        """No host is started with it any more."""
+        for fd in self.holds:
+            os.close(fd)
+
+
+def release(commands: dict[str, HostCommand]) -> None:
+    """Give everything free."""
+    for command in commands.values():
+        command.release()

@@ -1,0 +1,72 @@
+"""Flows that wait in files for their runner to be back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from actors.definition import graph
+from actors.definition.model import Flow, FlowError
+from actors.definition.validation import check_flow
+from actors.flow.kept_file import KeptFlow, KeptFlowError, read_kept, remove_kept
+from actors.flow.record import FlowRecord
+from actors.preparation.premises import Premises
+
+_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # as in flow.schema.json
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A flow that is kept: `flow` is what it was, without the modules that it went without."""
+
+    path: Path
+    flow: Flow
+    facts: KeptFlow
+
+    def record(self) -> FlowRecord:
+        """As it was, without actors."""
+        facts = self.facts
+        record = FlowRecord(flow=self.flow, left_out=facts.left_out, kept=self.path)
+        record.input_numbers = facts.input_numbers
+        record.dead_letters.extend(facts.dead_letters)
+        record.dead_letter_bytes = sum(len(letter.message) for letter in facts.dead_letters)
+        record.dead_letter_count = facts.dead_letter_count
+        record.gauge.pending = sum(state.queued for state, _ in facts.states.values())
+        return record
+
+    @property
+    def still(self) -> str:
+        """What is said when it cannot be taken up."""
+        return _still(self.path)
+
+
+def find_kept(premises: Premises, flow_id: str) -> Kept | None:
+    """The flow if it is kept. Raises FlowError if it cannot be taken up."""
+    path = _kept_file(premises.kept, flow_id)
+    if path is None:
+        return None
+    try:
+        facts = read_kept(path)
+        flow = check_flow(facts.document, runtimes=premises.runtimes)
+    except (KeptFlowError, FlowError) as error:
+        problems = error.problems if isinstance(error, FlowError) else [str(error)]
+        raise FlowError([*problems, _still(path)]) from None
+    return Kept(path, graph.without_modules(flow, facts.left_out.keys()), facts)
+
+
+def forget_kept(folder: Path | None, flow_id: str) -> bool:
+    """Remove what is kept of a flow that is not here; False if nothing is."""
+    path = _kept_file(folder, flow_id) if _ID.fullmatch(flow_id) else None
+    if path is not None:
+        remove_kept(path)
+    return path is not None
+
+
+def _kept_file(folder: Path | None, flow_id: str) -> Path | None:
+    path = folder / f"{flow_id}.flow" if folder is not None else None
+    return path if path is not None and path.exists() else None
+
+
+def _still(path: Path) -> str:
+    return f"what was kept of the flow at its last stop is still in {path}; without that file it starts anew"

@@ -1,0 +1,1 @@
+"""An update of a flow that is under way."""

@@ -1,0 +1,267 @@
+"""An update of a flow, under way: modules are replaced, mailboxes and contexts handed over.
+
+Its methods are its steps in the order of time, those of docs/updates.md: plan, try, load, quiesce, switch, finish. Up
+to the switch nothing has happened that could not be left as it is; from there on the way back is the same switch with
+the sides exchanged.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from thespian.actors import ActorExitRequest
+
+from actors.definition.model import Flow
+from actors.definition.places import listed
+from actors.flow.command import release
+from actors.flow.life import errors_of
+from actors.flow.record import Version, lay_out_record
+from actors.flow.update.means import Means
+from actors.flow.update.patience import Awaited, Patience
+from actors.flow.update.plan import Account, plan_of, receipt_of
+from actors.flow.update.switch import Switch
+from actors.flow.update.trials import Trials
+from actors.host.load import Context
+from actors.messages import runner_to_bridge as to_bridge
+from actors.messages import runner_to_module as to_module
+from actors.messages.bridge_to_runner import FusingHeld, HostLoaded
+from actors.messages.module_to_bridge import KillHost
+from actors.messages.module_to_runner import FlowIdle, ModuleDry, ModuleStopped
+from actors.system.job import Expect, Steps
+
+log = logging.getLogger("runner.update")
+
+
+class Update:
+    """From the old side to the new one."""
+
+    def __init__(self, means: Means, flow: Flow, left_out: dict[str, str], contexts: dict[str, Context]) -> None:
+        self._means, self.record = means, means.record
+        self.plan = plan_of(means.record, flow, left_out, contexts)
+        self._account = Account()
+        self._trials = Trials(means, self.plan, self._account)
+        self._switch = Switch(means, self.plan, self._account, self._trials, self.enter)
+        self._patience = Patience(means, self.plan)
+        self._late: frozenset[Awaited] = frozenset()  # hosts that were too busy to load the new versions before
+        self._begun = 0.0
+        self._holding = False  # it keeps the flow from being over
+
+    def enter(self, phase: str) -> None:
+        """Note how far it has come; tests hook in here."""
+        self.record.phase = phase
+        log.debug("%s: update: %s", self.record.flow.id, phase)
+
+    def run(self, plan_only: bool) -> Steps:
+        """All of it. Returns (errors, receipt): with errors the version before goes on as if nothing had been."""
+        try:
+            if self.plan.difference.nothing:
+                return (), self._change_nothing(plan_only)
+            return (yield from self._run(plan_only))
+        finally:
+            self._trials.release()
+
+    def _run(self, plan_only: bool) -> Steps:
+        record, running = self.record, self.record.state == "running"
+        errors = yield from self._untouched(self.try_())
+        if errors or plan_only:
+            yield from self._end()
+            return errors, receipt_of(record.version, self.plan, self._account)
+        errors = yield from (self._replace() if running else self._redefine())
+        yield from self._end()
+        if running and not errors:  # each host's command is kept as long as the host
+            kept, new = record.commands, self._trials.commands
+            record.commands = {key: (kept if key in self.plan.kept else new).pop(key) for key in record.plans}
+            release(kept)
+        if not errors:
+            old = self.plan.old
+            record.versions.append(Version(record.version, old.flow, old.left_out, old.contexts))
+            record.version += 1
+            record.receipt = receipt_of(record.version, self.plan, self._account)
+            log.info("%s: version %d, paused for %.1f ms", record.flow.id, record.version, self._account.pause_ms)
+        return errors, record.receipt
+
+    def _change_nothing(self, plan_only: bool) -> dict[str, Any]:
+        record, new = self.record, self.plan.new
+        would = receipt_of(record.version, self.plan, self._account)
+        if not plan_only:
+            record.flow, record.left_out, record.receipt = new.flow, new.left_out, would
+        return would
+
+    def _untouched(self, steps: Steps) -> Steps:
+        """Steps that touch nothing of what runs: if they raise, that is an error as those that they return."""
+        try:
+            return (yield from steps)
+        except Exception as error:
+            return (self._means.jobs.sentence(error),)
+
+    def _end(self) -> Steps:
+        self.record.phase = ""
+        yield from self._trials.end()
+
+    # try -----------------------------------------------------------------------------------------------------------
+
+    def try_(self) -> Steps:
+        """Everything new in hosts of its own; after that it is known which hosts stay. Returns errors."""
+        self.enter("trying")
+        errors = yield from self._trials.run()
+        if not errors and self.record.state == "running":
+            paused = self.record.debug.paused_by is not None
+            self.plan.decide_hosts(self._trials.load_ms, self._means.premises.runtimes, paused)
+        return errors
+
+    def _redefine(self) -> Steps:
+        """A flow that is not running."""
+        plan, record, life = self.plan, self.record, self._means.life
+        plan.old.contexts = yield from life.contexts(record.modules)
+        errors = yield from self._trials.migrate({m: plan.old.contexts[m] for m in plan.migrating})
+        if not errors:
+            contexts = {**plan.contexts, **self._account.migrated}
+            yield from life.rebuild(plan.new.flow, plan.new.left_out, contexts)
+        return errors
+
+    def _replace(self) -> Steps:
+        """A flow that runs."""
+        errors = yield from self._untouched(self._approach())
+        try:
+            if not errors:
+                errors = yield from self._switch.run()
+            if errors:
+                stops = self._account.stop_errors.items()
+                errors += tuple(f"stop of {module} failed, too: {text}" for module, text in stops)
+            yield from self.finish(failed=bool(errors))
+        except Exception:  # the flow fails; whatever works for the other side of it must not be left behind
+            works = list(self.record.bridges.values())
+            for bridge in (*self.plan.old.bridges.values(), *self.plan.new.bridges.values()):
+                if bridge not in works:
+                    self._means.port.send(bridge, ActorExitRequest())
+            self.record.gauge.sources -= self._holding
+            raise
+        return errors
+
+    def _approach(self) -> Steps:
+        errors = yield from self.load()
+        if not errors:
+            errors = yield from self.quiesce()
+        return errors
+
+    # load ----------------------------------------------------------------------------------------------------------
+
+    def load(self) -> Steps:
+        """Load the new versions where they will work: into free slots of the hosts that stay, and into new hosts."""
+        self.enter("loading")
+        record, plan, wiring, port = self.record, self.plan, self._means.wiring, self._means.port
+        old, new = plan.old, plan.new
+        layout = lay_out_record(record, new.flow, moved=old.own, kept=plan.kept)
+        new.plans, new.places = layout.plans, layout.places
+        new.modules = {m: wiring.new_module() if m in new.own else old.modules[m] for m in new.flow.modules}
+        new.bridges = {key: old.bridges[key] if key in plan.kept else wiring.new_bridge() for key in new.plans}
+        for module in new.own:
+            key, slot = new.places[module]
+            wiring.configure(module, new.modules[module], bridge=new.bridges[key], flow=new.flow, slot=slot)
+            if module not in old.modules and record.debug.paused_modules >= old.modules.keys():
+                record.debug.paused_modules |= {module}
+                port.send(new.modules[module], to_module.StopModule(reason="debug"))
+        for key, slots in new.own_slots().items():
+            self._load_host(key, slots)
+        came, late = yield from self._patience.until((HostLoaded, key) for key in new.own_slots())
+        if late and new.flow.on_stuck != "kill":
+            busy = sorted(module for module, (key, _) in old.places.items() if (HostLoaded, key) in late)
+            return (yield from self._stuck(busy))
+        self._late = late
+        return errors_of(came.values())
+
+    def _load_host(self, key: str, slots: frozenset[int]) -> None:
+        new = self.plan.new
+        if key in self.plan.kept:
+            names = {slot: new.plans[key].modules[slot] for slot in slots}
+            members = {slot: new.modules[module] for slot, module in names.items()}
+            self._means.port.send(new.bridges[key], to_bridge.AddMembers(names=names, members=members))
+        else:
+            command = self._trials.commands[key]
+            self._means.hosts.start(
+                new.flow, new.bridges[key], new.plans[key], new.modules, command, hold_fusing=True
+            )  # fmt: skip
+
+    # quiesce -------------------------------------------------------------------------------------------------------
+
+    def quiesce(self) -> Steps:
+        """Until the cover is quiet; errors if a handler is stuck and the flow says abort."""
+        self.enter("draining")
+        record, plan, port = self.record, self.plan, self._means.port
+        for bridge in record.bridges.values():
+            port.send(bridge, to_bridge.HoldFusing(on=True))
+        yield Expect((FusingHeld, key) for key in record.bridges)
+        record.gauge.sources += 1  # the flow is not over while a source is between two incarnations
+        self._holding = True
+        self._begun = time.monotonic()
+        inside = plan.cover.inside(plan.old.flow)
+        for module in plan.cover.modules:
+            if module in plan.at_once:
+                port.send(record.modules[module], to_module.StopModule(reason="update"))
+            else:
+                wires = None if module in plan.difference.removed else inside[module]
+                if wires is not None:
+                    wires -= plan.dropped(module)
+                port.send(record.modules[module], to_module.Quiesce(wires=wires))
+        _, late = yield from self._patience.until((ModuleStopped, module) for module in plan.at_once)
+        if late:
+            return (yield from self._stuck([module for _, module in late]))
+        for module in plan.cover.modules:  # feeders come first, so a module that is dry stays dry
+            if module not in plan.at_once:
+                port.send(record.modules[module], to_module.AskDry())
+                _, late = yield from self._patience.until([(ModuleDry, module)])
+                if late:
+                    return (yield from self._stuck([module]))
+        came, _ = yield from self._patience.until(self._late)
+        return errors_of(came.values())
+
+    def _stuck(self, busy: list[str]) -> Steps:
+        """`busy` modules do not end what they do."""
+        record, plan, port = self.record, self.plan, self._means.port
+        if record.debug.hits:
+            busy = []  # it does not run dry because messages are held at a breakpoint: as in a paused flow
+        flow = plan.old.flow
+        names = listed(f"{flow.id}/{module}" for module in busy)
+        problem = f"nothing was committed for drain_timeout_s {flow.drain_timeout_s:g}: {names} does not come to an end"
+        if busy and plan.new.flow.on_stuck != "kill":
+            return (f"{problem}; the version before goes on (on_stuck: kill would end its host)",)
+        if busy:
+            log.warning("%s: %s; its host is killed", flow.id, problem)
+        rest = {module for module in plan.cover.modules if module not in plan.at_once}
+        plan.at_once |= rest
+        plan.mixed |= rest
+        for module in rest:
+            port.send(record.modules[module], to_module.StopModule(reason="update"))
+        for key in {plan.old.places[module][0] for module in busy}:
+            port.send(record.bridges[key], KillHost(reason=f"an update could not wait: {problem}"))
+        came = yield Expect([*((ModuleStopped, module) for module in rest | set(busy)), *self._late])
+        return errors_of(came.values())
+
+    # finish --------------------------------------------------------------------------------------------------------
+
+    def finish(self, failed: bool) -> Steps:
+        """Let everything work again, and take away the side that does not."""
+        if self._holding:
+            self._go_on()
+        self.enter("finishing")
+        side = self.plan.new if failed else self.plan.old
+        if side.places:  # else it has not come so far
+            yield from self._switch.clear(side)
+
+    def _go_on(self) -> None:
+        """Everything works again; the record says what."""
+        record, plan, port = self.record, self.plan, self._means.port
+        actors = [record.modules[module] for module in plan.cover.modules if module in record.modules]
+        own = [record.modules[module] for module in plan.new.own if module in record.modules]
+        for actor in (*actors, *own):
+            port.send(actor, to_module.GoOn(reason="update"))
+            port.send(actor, to_module.GoOn(reason="flow"))
+        for bridge in record.bridges.values():
+            port.send(bridge, to_bridge.HoldFusing(on=False))
+        self._account.pause_ms = (time.monotonic() - self._begun) * 1000
+        record.gauge.sources -= 1
+        self._holding = False
+        if record.gauge.idle:
+            port.send(port.address, FlowIdle(flow=record.flow.id))

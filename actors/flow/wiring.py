@@ -1,0 +1,141 @@
+"""The actors of a flow's modules and hosts: begun, told who they are and who is at the other end of every wire."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from thespian.actors import ActorAddress, ActorExitRequest
+
+from actors.definition.hosting import HostPlan, WireIn
+from actors.definition.model import Flow
+from actors.definition.wire_names import is_tap
+from actors.flow.record import Attachment, FlowRecord, Tables, lay_out_record, orphan_wires, tables
+from actors.host.bridge import BridgeActor
+from actors.messages import runner_to_bridge as to_bridge
+from actors.messages import runner_to_module as to_module
+from actors.messages.runner_to_session import Attached
+from actors.module.actor import ModuleActor
+from actors.preparation.premises import Premises
+from actors.state.facts import States
+from actors.state.module import ModuleState
+from actors.system.port import Port
+
+
+class Wiring:
+    """Of one flow."""
+
+    def __init__(self, record: FlowRecord, port: Port, premises: Premises) -> None:
+        self._record, self._port, self._premises = record, port, premises
+
+    def build(self, states: States) -> None:
+        """Make the actors of a flow; modules whose state is given go on from it."""
+        record, flow = self._record, self._record.flow
+        layout = lay_out_record(record, flow)
+        record.plans, record.places = layout.plans, layout.places
+        record.modules = {module: self.new_module() for module in flow.modules}
+        record.bridges = {key: self.new_bridge() for key in record.plans}
+        ends = tables(record, flow, record.modules)
+        for name in flow.modules:
+            state, numbers = states.get(name, (None, {}))
+            wires_in = layout.wires_in[name]
+            if state is not None:
+                wires_in |= self.orphan_inputs(name, state, wires_in)
+            self.configure(name, record.modules[name], state=state, numbers=numbers, wires_in=wires_in, ends=ends)
+        self.attach_again(flow.modules)
+
+    def new_module(self) -> ActorAddress:
+        """The actor of a module; `configure` tells it which."""
+        return self._port.createActor(ModuleActor)
+
+    def new_bridge(self) -> ActorAddress:
+        """The actor of a host that is still to be started."""
+        return self._port.createActor(BridgeActor)
+
+    def end_actors(self) -> None:
+        """All of them, at once."""
+        for actor in (*self._record.bridges.values(), *self._record.modules.values()):
+            self._port.send(actor, ActorExitRequest())
+
+    def orphan_inputs(
+        self, module: str, state: ModuleState, wires_in: dict[str, WireIn],
+        before: Mapping[str, HostPlan] | None = None,
+    ) -> dict[str, WireIn]:  # fmt: skip
+        """Inputs for what waits in a mailbox on wires that the flow has no more, or that only the API uses.
+
+        The hosts of the plans `before` still know their channels.
+        """
+        record = self._record
+        key, slot = record.places[module]
+        inputs = {}
+        avoid = before[key].inputs if before and key in before else ()
+        for orphan, port in orphan_wires(state, wires_in).items():
+            record.plans[key], channel = record.plans[key].with_input(slot, port, orphan, avoid)
+            inputs[orphan] = WireIn(channel, port)
+        return inputs
+
+    def configure(
+        self, name: str, actor: ActorAddress, *, bridge: ActorAddress | None = None, flow: Flow | None = None,
+        slot: int | None = None, state: ModuleState | None = None, numbers: dict[str, int] | None = None,
+        wires_in: dict[str, WireIn] | None = None, ends: Tables | None = None,
+    ) -> None:  # fmt: skip
+        """Tell a new module actor what it is; what is not given is the record's, or nothing yet."""
+        record = self._record
+        flow = flow or record.flow
+        key, place = record.places.get(name, ("", 0))
+        self._port.send(
+            actor,
+            to_module.ConfigureModule(
+                flow=flow.id, module=flow.modules[name], max_turn_bytes=flow.max_turn_bytes,
+                slot=place if slot is None else slot, wires_in=wires_in or {},
+                feeders=ends.feeders[name] if ends else {}, targets=ends.targets[name] if ends else {},
+                bridge=bridge or record.bridges[key], gauge=record.gauge, state=state, numbers=numbers or {},
+                placed=record.placed, unit=self._premises.unit_id(flow.modules[name]),
+            ),
+        )  # fmt: skip
+
+    # from and to the outside ---------------------------------------------------------------------------------------
+
+    def attach_again(self, modules: Collection[str]) -> None:
+        """Tell feeds and sinks of these modules who their module is now, and those of others that it has gone."""
+        record = self._record
+        for attachment in (*record.feeds, *record.sinks):
+            if attachment.module in modules:
+                self._attached(attachment)
+            elif attachment.module not in record.modules and not is_tap(attachment.wire):
+                self._port.send(attachment.actor, Attached(wire=attachment.wire, gauge=record.gauge))
+
+    def input_wire(self, module: str, port: str, wire: str, feeder: Any) -> None:
+        """Make sure that `wire` leads from outside the flow to an in-port."""
+        record = self._record
+        key, slot = record.places[module]
+        plan = record.plans[key]
+        if (slot, port, wire) in plan.inputs.values():
+            return
+        record.plans[key], channel = plan.with_input(slot, port, wire)
+        self._port.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key]))
+        add = to_module.AddFeeder(wire=wire, info=WireIn(channel, port), feeder=feeder)
+        self._port.send(record.modules[module], add)
+
+    def connect_feed(self, feed: Attachment) -> None:
+        """Attach what sends into the flow from outside."""
+        if feed.module in self._record.modules:
+            self.input_wire(feed.module, feed.port, feed.wire, feed.actor)
+            self._attached(feed)
+
+    def _attached(self, attachment: Attachment) -> None:
+        module = self._record.modules[attachment.module]
+        self._port.send(attachment.actor, Attached(wire=attachment.wire, module=module, gauge=self._record.gauge))
+
+    def connect_sink(self, sink: Attachment) -> None:
+        """Attach what receives from an out-port."""
+        record = self._record
+        if sink.module not in record.modules:
+            return
+        key, slot = record.places[sink.module]
+        if sink.port != "error":
+            record.plans[key] = record.plans[key].with_output(slot, sink.port)
+            self._port.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key]))
+        add = to_module.AddTarget(port=sink.port, target=sink.actor, wire=sink.wire)
+        self._port.send(record.modules[sink.module], add)
+        self._attached(sink)

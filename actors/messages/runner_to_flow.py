@@ -1,0 +1,65 @@
+"""What the runner tells a flow; requests of the API that name the flow it passes on as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from actors.definition.model import Flow
+from actors.messages.client_to_runner import AddOrUpdateFlow
+
+if TYPE_CHECKING:
+    from actors.flow.kept import Kept
+    from actors.preparation.premises import Premises
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddFlow:
+    """First message: be this flow; answer the sender, whose request that was. `left_out`: modules, and why.
+
+    `kept`: what it was at the runner's last end, if it is kept; it goes on from there.
+    """
+
+    request: AddOrUpdateFlow
+    flow: Flow
+    left_out: dict[str, str]
+    premises: Premises
+    kept: Kept | None = None
+
+    @property
+    def request_id(self) -> str:
+        """Of the request."""
+        return self.request.request_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateFlow:
+    """Become this flow; answer the sender, whose request that was."""
+
+    request: AddOrUpdateFlow
+    flow: Flow
+    left_out: dict[str, str]
+
+    @property
+    def request_id(self) -> str:
+        """Of the request."""
+        return self.request.request_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFlow:
+    """Answer with FlowAudited."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseFlow:
+    """The runner ends: stop, and be kept if there is a place for that; then FlowClosed."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowForgotten:
+    """After FlowGone: the runner passes nothing on any more."""

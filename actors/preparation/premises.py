@@ -1,0 +1,131 @@
+"""What a runner has for its flows: which runtimes it offers, where hosts live and where what they need is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from thespian.actors import ActorAddress
+
+from actors.definition import graph
+from actors.definition.limits import HostLimits, limits_of
+from actors.definition.model import Flow, FlowError, Module
+from runtimes.environments import Recipe, Unit, about_of, build_recipe, environment_recipe
+from runtimes.manifest import Runtime, find_version
+
+
+class UnknownRuntimeError(Exception):
+    """The runner does not offer it; the message says what it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Premises:
+    """The same for all flows of a runner. `run_folder` holds one folder per host, `numbers` gives what no two of a
+    runner have; `kept`: where flows are kept when it ends, None: they are not; `hidden`: what no host is to see,
+    `shown`: what of that it is to see.
+    """
+
+    name: str
+    runner: ActorAddress
+    run_folder: Path
+    kept: Path | None
+    cache: Path
+    hidden: tuple[str, ...]
+    shown: tuple[str, ...]
+    runtimes: dict[str, Runtime]
+    preparation: ActorAddress
+    sweeper: ActorAddress
+    numbers: Iterator[int]
+
+    def runtime(self, runtime_id: str) -> Runtime:
+        """A runtime. Raises UnknownRuntimeError with a sentence."""
+        if runtime_id not in self.runtimes:
+            known = ", ".join(sorted(self.runtimes))
+            raise UnknownRuntimeError(f"there is no runtime {runtime_id!r}; there are {known}")
+        return self.runtimes[runtime_id]
+
+    def leave_out(self, flow: Flow) -> tuple[Flow, dict[str, str]]:
+        """The flow without optional modules that this machine cannot run, and why each; FlowError for others."""
+        reasons: dict[tuple[str, bool], str | None] = {}
+        missing: dict[str, str] = {}
+        for name, module in flow.modules.items():
+            kind = module.runtime, module.optional
+            if kind not in reasons:
+                reasons[kind] = self._missing(*kind)
+            if (reason := reasons[kind]) is not None:
+                missing[name] = reason
+        needed = [f"modules.{name}: {reason}" for name, reason in missing.items() if not flow.modules[name].optional]
+        needed += [
+            f"modules.{name}.dependencies: modules of {self.runtimes[module.runtime].name} cannot have any"
+            for name, module in flow.modules.items()
+            if module.dependencies and not self.runtimes[module.runtime].environment
+        ]
+        if needed:
+            raise FlowError(needed)
+        return (graph.without_modules(flow, missing.keys()) if missing else flow), missing
+
+    def _missing(self, runtime_id: str, optional: bool) -> str | None:
+        runtime = self.runtimes[runtime_id]
+        return _missing_runtime(runtime) or (self._not_compiled(runtime) if optional else None)
+
+    def _not_compiled(self, runtime: Runtime) -> str | None:
+        """Why a compiled runtime cannot be used at once: the first time, its library takes long to compile."""
+        if not runtime.build or not runtime.environment_always:
+            return None
+        recipe = environment_recipe(self.cache, runtime, find_version(runtime).version or "", ())
+        if recipe is None or about_of(recipe.place) is not None:
+            return None
+        return f"the host of {runtime.name} is not compiled yet; do it with: runner deps install {runtime.id}"
+
+    def recipes_of(self, modules: list[Module]) -> list[Recipe]:
+        """What a host of these modules needs, in order."""
+        runtime = self.runtimes[modules[0].runtime]
+        if not runtime.environment and not runtime.build:
+            return []
+        version, dependencies = find_version(runtime).version or "", modules[0].dependencies
+        units = [unit_of(module) for module in modules]
+        recipes = [
+            environment_recipe(self.cache, runtime, version, dependencies),
+            build_recipe(self.cache, runtime, version, dependencies, units),
+        ]
+        return [recipe for recipe in recipes if recipe is not None]
+
+    def unit_id(self, module: Module) -> str | None:
+        """What LOAD says of a module that is compiled."""
+        return unit_of(module).id if self.runtimes[module.runtime].build else None
+
+    def limits(self, module: Module) -> HostLimits:
+        """Those of its host."""
+        return limits_of(module.limits, self.runtimes[module.runtime].data_segment, self.hidden, self.shown)
+
+    def why_not(self, modules: list[Module]) -> str | None:
+        """Why nothing can be prepared for a host of these modules."""
+        runtime = self.runtimes[modules[0].runtime]
+        if runtime.environment or runtime.build:
+            found = find_version(runtime)
+            if found.version is None:
+                return found.reason
+        for path in modules[0].limits.get("writable", ()):
+            if not Path(path).exists():
+                return f"limits.writable: {path} does not exist"
+        return None
+
+    def host_folder(self, flow_id: str, kind: str = "") -> Path:
+        """A new one."""
+        return self.run_folder / f"{flow_id}-{next(self.numbers)}{kind}"
+
+
+def unit_of(module: Module) -> Unit:
+    """A module's text as it is compiled."""
+    return Unit(name=module.name, code=module.code, files=module.files)
+
+
+def _missing_runtime(runtime: Runtime) -> str | None:
+    """Why a runtime is not available, as far as that can be said without starting anything."""
+    command = runtime.version_command()[0]
+    paths = [Path(folder) / command for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    if any(os.access(path, os.X_OK) for path in paths):  # an absolute command stands for itself
+        return None
+    return runtime.missing().reason
