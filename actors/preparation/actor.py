@@ -11,6 +11,7 @@ import os
 import select
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
@@ -19,7 +20,9 @@ from actors.messages.preparation_to_runner import PreparationClosed, Prepared
 from actors.messages.runner_to_client import Progress
 from actors.messages.system_to_actor import Ready
 from actors.preparation.command import Command
-from actors.preparation.environment_keeper import EnvironmentKeeper, Job, Request
+from actors.preparation.environment_keeper import EnvironmentKeeper
+from actors.preparation.job import Job, Request
+from actors.system.base import BaseActor
 from runtimes.environments import Recipe
 from runtimes.making import Failure, Making, failure_of, hold, leftovers
 from runtimes.sweep import sweep_command
@@ -30,17 +33,29 @@ CANCELLED = "it was cancelled"
 log = logging.getLogger("runner.prepare")
 
 
-class PreparationActor(EnvironmentKeeper):
+class PreparationActor(BaseActor):
     """One per runner."""
+
+    parts = ("keeper",)
+    keeper: EnvironmentKeeper
 
     def receiveMsg_OpenCache(self, message: from_runner.OpenCache, _sender: ActorAddress) -> None:
         """Remove what dead runners have left."""
         self.cache = message.cache
+        self.jobs: dict[Path, Job] = {}  # in the order in which they were asked for
+        self.keeper = EnvironmentKeeper(self, self.cache, self.jobs, self.delete)
         self.commands: dict[int, tuple[Command, Job | None]] = {}  # by each of their descriptors
         self.closed = False
         self.closers: list[ActorAddress] = []  # those who wait for the end of all commands
         with contextlib.suppress(OSError):  # a cache that is not ours, to be read only
             self.delete(leftovers(self.cache))
+
+    def failed(self, error: Exception, msg: Any, sender: ActorAddress) -> None:
+        """A cache that may not be read is no fault of ours: whoever asked gets it in words."""
+        if isinstance(error, OSError) and error.filename and hasattr(msg, "request_id"):
+            self._answer_failure(msg, sender, f"{error.filename}: {error.strerror}")
+        else:
+            super().failed(error, msg, sender)
 
     # requests ------------------------------------------------------------------------------------------------------
 
@@ -213,7 +228,7 @@ class PreparationActor(EnvironmentKeeper):
             else:
                 self._refuse(request, job.recipe, failure)
         if failure is None and not job.recipe.has_lock:
-            self.drop_builds()
+            self.keeper.drop_builds()
         self._begin_jobs()
         self._say_closed()
 
