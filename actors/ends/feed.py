@@ -14,10 +14,10 @@ from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.ends.input_lines import MAX_NAMED, InputLines
 from actors.ends.outlet import own
+from actors.messages.flow_to_session import Attached
+from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.module_to_runner import FlowIdle
-from actors.messages.runner_to_session import Attached
-from actors.messages.session_to_runner import AttachFeed
+from actors.messages.session_to_flow import AttachFeed
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 from runtimes.frames import join

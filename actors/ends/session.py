@@ -17,9 +17,10 @@ from actors.ends.watcher import StartWatcher, StopWatcher, WatcherActor
 from actors.host.load import source_failure
 from actors.messages import client_to_runner as api
 from actors.messages.actor_to_sender import ActorFailed
+from actors.messages.flow_to_session import FlowEnded
 from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_session import FlowEnded
-from actors.messages.session_to_runner import MuteSources, ShutDown, WatchFlow
+from actors.messages.session_to_flow import MuteSources, WatchFlow
+from actors.messages.session_to_runner import ShutDown
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 from actors.system.job import Expect, JobError, Operation, Steps

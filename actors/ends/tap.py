@@ -11,11 +11,11 @@ from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
+from actors.messages.flow_to_session import Attached
+from actors.messages.flow_to_tap import ReadNext, StartTap
+from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver
-from actors.messages.module_to_runner import FlowIdle
 from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_session import Attached
-from actors.messages.runner_to_tap import ReadNext, StartTap
 from actors.state.shown import View
 from actors.system.base import BaseActor
 from runtimes.frames import HEADERS, split
@@ -32,7 +32,7 @@ class TapActor(BaseActor):
 
     def receiveMsg_StartTap(self, message: StartTap, sender: ActorAddress) -> None:
         """Begin."""
-        self.runner, self.flow = sender, message.flow
+        self.owner, self.flow = sender, message.flow
         self.kept: deque[Deliver] = deque()
         self.messages = self.bytes = self.dropped = 0
         self.reader: ReadNext | None = None
@@ -47,7 +47,7 @@ class TapActor(BaseActor):
         """Keep it, or count it as dropped."""
         self.gauge.pending -= message.count
         if self.gauge.idle:
-            self.send(self.runner, FlowIdle(flow=self.flow))
+            self.send(self.owner, FlowIdle(flow=self.flow))
         count = min(message.count, MAX_MESSAGES - self.messages)
         if self.dropped or self.bytes + len(message.body) > MAX_BYTES:  # what is kept has no gap in it
             count = 0

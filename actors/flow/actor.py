@@ -26,9 +26,9 @@ from actors.flow.update.plan import first_receipt
 from actors.flow.updates import Updates
 from actors.flow.wiring import Wiring
 from actors.messages import client_to_runner as api
-from actors.messages import session_to_runner as from_session
+from actors.messages import session_to_flow as from_session
 from actors.messages.actor_to_sender import ActorFailed
-from actors.messages.bridge_to_runner import HostFailed
+from actors.messages.bridge_to_flow import HostFailed
 from actors.messages.flow_to_runner import FlowChanged, FlowClosed, FlowFacts, FlowGone
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_flow import AddFlow, CloseFlow, FlowForgotten, UpdateFlow

@@ -17,10 +17,10 @@ from actors.flow.jobs import FlowJobs
 from actors.flow.letters import encode_message
 from actors.flow.record import FlowRecord
 from actors.messages import client_to_runner as api
-from actors.messages import module_to_runner as from_module
-from actors.messages import runner_to_bridge as to_bridge
-from actors.messages import runner_to_module as to_module
-from actors.messages.bridge_to_runner import FusingBarred
+from actors.messages import flow_to_bridge as to_bridge
+from actors.messages import flow_to_module as to_module
+from actors.messages import module_to_flow as from_module
+from actors.messages.bridge_to_flow import FusingBarred
 from actors.messages.naming import held_place
 from actors.state.condition import Breakpoint, ConditionError
 from actors.system.job import Expect, Steps

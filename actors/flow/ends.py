@@ -12,9 +12,9 @@ from actors.definition.ports import Side, port_problem
 from actors.flow.record import Attachment, FlowRecord
 from actors.flow.wiring import Wiring
 from actors.host.load import source_failure
-from actors.messages import module_to_runner as from_module
-from actors.messages import session_to_runner as from_session
-from actors.messages.runner_to_session import Attached, FlowEnded
+from actors.messages import module_to_flow as from_module
+from actors.messages import session_to_flow as from_session
+from actors.messages.flow_to_session import Attached, FlowEnded
 from actors.system.port import Port
 
 log = logging.getLogger("runner.flow")

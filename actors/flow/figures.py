@@ -11,14 +11,14 @@ from thespian.actors import ActorAddress
 
 from actors.flow.answers import FlowAnswers
 from actors.flow.record import FlowRecord
-from actors.messages import bridge_to_runner as from_bridge
+from actors.messages import bridge_to_flow as from_bridge
 from actors.messages import client_to_runner as api
-from actors.messages import module_to_runner as from_module
+from actors.messages import module_to_flow as from_module
+from actors.messages.flow_to_bridge import DescribeHost
+from actors.messages.flow_to_module import DescribeModule
 from actors.messages.flow_to_runner import FlowAudited
-from actors.messages.runner_to_bridge import DescribeHost
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_flow import AuditFlow
-from actors.messages.runner_to_module import DescribeModule
 from actors.system.port import Port
 
 ACCOUNTS = ("accepted", "completed", "queued", "dropped", "deadLettered")

@@ -19,8 +19,8 @@ from actors.definition.places import listed
 from actors.flow.command import HostCommand, release
 from actors.flow.record import FlowRecord
 from actors.host.load import failure_sentence
-from actors.messages import runner_to_bridge as to_bridge
-from actors.messages.bridge_to_runner import HostStopped
+from actors.messages import flow_to_bridge as to_bridge
+from actors.messages.bridge_to_flow import HostStopped
 from actors.messages.preparation_to_runner import Prepared
 from actors.messages.runner_to_preparation import CancelPreparation, Prepare
 from actors.preparation.premises import Premises, unit_of

@@ -10,8 +10,8 @@ from thespian.actors import ActorAddress
 
 from actors.definition.model import FlowError
 from actors.flow.record import FlowRecord
-from actors.messages.runner_to_module import GoOn, StopModule
-from actors.messages.runner_to_session import FlowEnded
+from actors.messages.flow_to_module import GoOn, StopModule
+from actors.messages.flow_to_session import FlowEnded
 from actors.messages.system_to_actor import QuietPoint
 from actors.system.job import Expect, Job, JobError, Jobs, NotBegunError, Operation, Steps
 from actors.system.port import Port

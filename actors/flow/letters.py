@@ -17,9 +17,9 @@ from actors.flow.answers import FlowAnswers
 from actors.flow.record import MAX_DEAD_LETTER_BYTES, MAX_DEAD_LETTERS, DeadLetter, FlowRecord
 from actors.flow.wiring import Wiring
 from actors.messages import client_to_runner as api
-from actors.messages import module_to_runner as from_module
+from actors.messages import module_to_flow as from_module
+from actors.messages.flow_to_module import SubmitMessage
 from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_module import SubmitMessage
 from actors.state.module import ModuleState
 from actors.state.shown import MAX_MESSAGE_DEPTH, View, is_nested_deeper
 from actors.system.port import Port

@@ -15,11 +15,11 @@ from actors.flow.kept_file import remove_kept
 from actors.flow.letters import Letters
 from actors.flow.record import FlowRecord
 from actors.flow.wiring import Wiring
-from actors.messages import runner_to_bridge as to_bridge
-from actors.messages import runner_to_module as to_module
-from actors.messages.bridge_to_runner import HostFailed, HostLoaded, LoadFailed, ModulesStarted, StartFailed
-from actors.messages.module_to_runner import ContextDescribed, ModuleHandedOver, ModuleStopped
-from actors.messages.runner_to_session import FlowEnded
+from actors.messages import flow_to_bridge as to_bridge
+from actors.messages import flow_to_module as to_module
+from actors.messages.bridge_to_flow import HostFailed, HostLoaded, LoadFailed, ModulesStarted, StartFailed
+from actors.messages.flow_to_session import FlowEnded
+from actors.messages.module_to_flow import ContextDescribed, ModuleHandedOver, ModuleStopped
 from actors.system.job import Expect, JobError, Steps
 from actors.system.port import Port
 

@@ -18,9 +18,9 @@ from actors.flow.jobs import FlowJobs
 from actors.flow.record import Attachment, FlowRecord
 from actors.flow.wiring import Wiring
 from actors.messages import client_to_runner as api
-from actors.messages import runner_to_bridge as to_bridge
-from actors.messages import runner_to_module as to_module
-from actors.messages.runner_to_tap import ReadNext, StartTap
+from actors.messages import flow_to_bridge as to_bridge
+from actors.messages import flow_to_module as to_module
+from actors.messages.flow_to_tap import ReadNext, StartTap
 from actors.system.job import Expect, Steps
 from actors.system.port import Port
 

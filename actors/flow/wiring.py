@@ -12,9 +12,9 @@ from actors.definition.model import Flow
 from actors.definition.wire_names import is_tap
 from actors.flow.record import Attachment, FlowRecord, Tables, lay_out_record, orphan_wires, tables
 from actors.host.bridge import BridgeActor
-from actors.messages import runner_to_bridge as to_bridge
-from actors.messages import runner_to_module as to_module
-from actors.messages.runner_to_session import Attached
+from actors.messages import flow_to_bridge as to_bridge
+from actors.messages import flow_to_module as to_module
+from actors.messages.flow_to_session import Attached
 from actors.module.actor import ModuleActor
 from actors.preparation.premises import Premises
 from actors.state.facts import States

@@ -18,10 +18,10 @@ from actors.host.load import failure_sentence
 from actors.host.members import Members
 from actors.host.process import HostProcess
 from actors.host.watch import HostWatch, Usage, usage
+from actors.messages import bridge_to_flow as to_flow
 from actors.messages import bridge_to_module as to_module
-from actors.messages import bridge_to_runner as to_runner
+from actors.messages import flow_to_bridge as from_flow
 from actors.messages import module_to_bridge as from_module
-from actors.messages import runner_to_bridge as from_runner
 from runtimes import host_bodies as bodies
 from runtimes.frames import ALL_SLOTS, Frame, Kind, ProtocolError
 
@@ -45,9 +45,9 @@ class BridgeActor(Members):
 
     # starting ------------------------------------------------------------------------------------------------------
 
-    def receiveMsg_StartHost(self, message: from_runner.StartHost, sender: ActorAddress) -> None:
+    def receiveMsg_StartHost(self, message: from_flow.StartHost, sender: ActorAddress) -> None:
         """Start the host and load every module, nothing more."""
-        self.runner, self.flow, self.plan, self.command = sender, message.flow, message.plan, message.command
+        self.owner, self.flow, self.plan, self.command = sender, message.flow, message.plan, message.command
         self.key, self.placed = message.plan.key, message.placed
         self.members, self.names = dict(message.members), dict(message.plan.modules)
         self.outputs = dict(message.plan.outputs)
@@ -55,7 +55,7 @@ class BridgeActor(Members):
         self.sweeper = message.sweeper
         self.life, self.muted = Life.NONE, message.mute_sources
         self.serving: frozenset[int] = frozenset()  # slots that work; the other members are loaded only
-        self.owed = {"loaded"}  # what the runner waits for
+        self.owed = {"loaded"}  # what the flow waits for
         self.patient = True
         self.fusing_held, self.barred = message.hold_fusing, message.barred
         self.adding, self.died_adding = frozenset(), False
@@ -199,21 +199,19 @@ class BridgeActor(Members):
             self.send(member, to_module.HostDown(reason=reason, stderr=stderr))
         for slot in self.leaving.copy():
             self._forget(slot)
-        self._tell("removed", to_runner.MembersRemoved)
+        self._tell("removed", to_flow.MembersRemoved)
         for what, slot in self.conversation.requests.values():
             if what in ("stop", "retire") and "stop" in self.hooks[slot]:
                 self.stop_errors[self.names[slot]] = f"it has not returned: {reason}"
         self.conversation.requests.clear()
         self.tell_retired()
         if life is Life.STOPPING:
-            self.send(
-                self.runner, to_runner.HostStopped(flow=self.flow, key=self.plan.key, errors=dict(self.stop_errors))
-            )
+            self.send(self.owner, to_flow.HostStopped(flow=self.flow, key=self.plan.key, errors=dict(self.stop_errors)))
             return
         log.warning("%s: the host %s has died: %s", self.flow, self.plan.key, reason)
         if not self.patient:
             error = f"{self.flow}: the host {self.plan.key} died before everything was started: {reason}"
-            self._tell("started", to_runner.StartFailed, errors=(error,))
+            self._tell("started", to_flow.StartFailed, errors=(error,))
         self.give_up_adding(reason)
         blamed = self.turn_seen and (self.probing is not None or len(self.serving) == 1)
         given = self.conversation.given.items()
@@ -272,12 +270,12 @@ class BridgeActor(Members):
         self.silences += 1
         if owed.phase in _WHILE_STARTING:
             error = f"{self.flow}: the host {self.plan.key} does not answer: {self.killed_for}"
-            self._tell("loaded", to_runner.LoadFailed, errors=(error,))
-            self._tell("started", to_runner.StartFailed, errors=(error,))
+            self._tell("loaded", to_flow.LoadFailed, errors=(error,))
+            self._tell("started", to_flow.StartFailed, errors=(error,))
             self.died_adding = self.died_adding or owed.phase == "load"
         host.kill()
 
-    def receiveMsg_StopHost(self, _message: from_runner.StopHost, _sender: ActorAddress) -> None:
+    def receiveMsg_StopHost(self, _message: from_flow.StopHost, _sender: ActorAddress) -> None:
         """Hooks, STOP, exit."""
         life, self.life = self.life, Life.STOPPING
         if self.host is None:
@@ -297,7 +295,7 @@ class BridgeActor(Members):
 
     # others --------------------------------------------------------------------------------------------------------
 
-    def receiveMsg_DescribeHost(self, message: from_runner.DescribeHost, sender: ActorAddress) -> None:
+    def receiveMsg_DescribeHost(self, message: from_flow.DescribeHost, sender: ActorAddress) -> None:
         """Our figures; the host's memory and processor time are those of its process and all below it."""
         used = usage(self.host.pid) if self.host else Usage(0, 0.0, 0)
         figures: dict[str, Any] = {
@@ -305,7 +303,7 @@ class BridgeActor(Members):
             "pid": self.host.pid if self.host else None, "modules": list(self.plan.modules.values()),
             "memoryMb": round(used.memory_bytes / (1 << 20), 1), "cpuS": used.cpu_s,
         }  # fmt: skip
-        self.send(sender, to_runner.HostDescribed(request_id=message.request_id, key=self.plan.key, figures=figures))
+        self.send(sender, to_flow.HostDescribed(request_id=message.request_id, key=self.plan.key, figures=figures))
 
 
 _ALL_DONE: dict[str, Callable[[BridgeActor], None]] = {

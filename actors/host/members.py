@@ -6,9 +6,9 @@ from thespian.actors import ActorAddress
 
 from actors.host.link import Life
 from actors.host.service import RUNNING, Service
+from actors.messages import bridge_to_flow as to_flow
 from actors.messages import bridge_to_module as to_module
-from actors.messages import bridge_to_runner as to_runner
-from actors.messages import runner_to_bridge as from_runner
+from actors.messages import flow_to_bridge as from_flow
 from runtimes.frames import Kind
 
 
@@ -17,14 +17,14 @@ class Members(Service):
 
     died_adding: bool
 
-    def receiveMsg_AddMembers(self, message: from_runner.AddMembers, _sender: ActorAddress) -> None:
+    def receiveMsg_AddMembers(self, message: from_flow.AddMembers, _sender: ActorAddress) -> None:
         """Load them beside the others."""
         self.members |= message.members
         self.names |= message.names
         self.owed.add("loaded")
         self.adding, self.died_adding = frozenset(message.members), False
         if self.life in (Life.NONE, Life.STOPPING):
-            self._tell("loaded", to_runner.LoadFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
+            self._tell("loaded", to_flow.LoadFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
         elif self.life in RUNNING:
             for member in message.members.values():
                 self.send(member, to_module.HostUp())
@@ -36,10 +36,10 @@ class Members(Service):
                 self._forget(slot)
             self.adding = frozenset()
             error = f"{self.flow}: the host {self.plan.key} died twice while the new versions were loaded: {reason}"
-            self._tell("loaded", to_runner.LoadFailed, errors=(error,))
+            self._tell("loaded", to_flow.LoadFailed, errors=(error,))
         self.died_adding = bool(self.adding)
 
-    def receiveMsg_RemoveMembers(self, message: from_runner.RemoveMembers, _sender: ActorAddress) -> None:
+    def receiveMsg_RemoveMembers(self, message: from_flow.RemoveMembers, _sender: ActorAddress) -> None:
         """Unload what works no more. What never worked has nothing to say: a stuck host need not answer for it."""
         self.owed.add("removed")
         running = self.life in RUNNING
@@ -62,5 +62,5 @@ class Members(Service):
 
     def _all_unloaded(self) -> None:
         if not self.leaving:
-            self._tell("removed", to_runner.MembersRemoved)
+            self._tell("removed", to_flow.MembersRemoved)
             self._all_loaded()

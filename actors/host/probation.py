@@ -10,10 +10,10 @@ import orjson
 from thespian.actors import ActorAddress
 
 from actors.host.link import HostLink, Life
+from actors.messages import bridge_to_flow as to_flow
 from actors.messages import bridge_to_module as to_module
-from actors.messages import bridge_to_runner as to_runner
+from actors.messages import flow_to_bridge as from_flow
 from actors.messages import module_to_bridge as from_module
-from actors.messages import runner_to_bridge as from_runner
 from runtimes.frames import Frame, Kind
 
 
@@ -24,7 +24,7 @@ class Probation(HostLink):
     serving: frozenset[int]
     fusing_held: bool
     barred: frozenset[str] | None  # modules into which no wire is fused: they are debugged; None: all
-    runner: ActorAddress
+    owner: ActorAddress
     fragile: set[int]  # slots whose source was at work when the last host died, and has done nothing since
 
     def new_probation(self) -> None:
@@ -102,7 +102,7 @@ class Probation(HostLink):
         """Their ids."""
         return frozenset(wire for *_, wire in self.fusable)
 
-    def receiveMsg_BarFusing(self, message: from_runner.BarFusing, _sender: ActorAddress) -> None:
+    def receiveMsg_BarFusing(self, message: from_flow.BarFusing, _sender: ActorAddress) -> None:
         """The debugger wants to see what comes over a wire, or does not any more. No turn is under way now."""
         if self.draining:
             self.draining.clear()
@@ -113,7 +113,7 @@ class Probation(HostLink):
             self.write_wires()
             for slot in self.serving:
                 self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
-        self.send(self.runner, to_runner.FusingBarred(flow=self.flow, key=self.plan.key))
+        self.send(self.owner, to_flow.FusingBarred(flow=self.flow, key=self.plan.key))
         if self.life is Life.OPEN and not self.probation:
             self.drain_to_fuse()
 
@@ -135,14 +135,14 @@ class Probation(HostLink):
         for slot in self._ends:
             self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
 
-    def receiveMsg_HoldFusing(self, message: from_runner.HoldFusing, _sender: ActorAddress) -> None:
+    def receiveMsg_HoldFusing(self, message: from_flow.HoldFusing, _sender: ActorAddress) -> None:
         """An update begins or ends."""
         self.fusing_held = message.on
         if message.on:
             if self.draining:
                 self.draining.clear()
                 self._end_drain()
-            self.send(self.runner, to_runner.FusingHeld(flow=self.flow, key=self.plan.key))
+            self.send(self.owner, to_flow.FusingHeld(flow=self.flow, key=self.plan.key))
         elif self.life is Life.OPEN and not self.probation:
             self.drain_to_fuse()
 

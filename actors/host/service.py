@@ -13,10 +13,10 @@ from thespian.actors import ActorAddress
 
 from actors.host.link import Life
 from actors.host.probation import Probation
+from actors.messages import bridge_to_flow as to_flow
 from actors.messages import bridge_to_module as to_module
-from actors.messages import bridge_to_runner as to_runner
+from actors.messages import flow_to_bridge as from_flow
 from actors.messages import module_to_bridge as from_module
-from actors.messages import runner_to_bridge as from_runner
 from runtimes.frames import ALL_SLOTS, Frame, Kind
 from runtimes.given import Given
 
@@ -31,10 +31,10 @@ class Service(Probation):
     names: dict[int, str]  # of all members
     outputs: dict[int, tuple[int, str]]
     muted: bool
-    owed: set[str]  # what the runner waits for
+    owed: set[str]  # what the flow waits for
     patient: bool
     stop_errors: dict[str, str]  # module -> what its `stop` has raised
-    adding: frozenset[int]  # slots that are loaded beside those that work, until the runner is told
+    adding: frozenset[int]  # slots that are loaded beside those that work, until the flow is told
 
     def new_service(self) -> None:
         """For a new host."""
@@ -71,9 +71,9 @@ class Service(Probation):
             self._fail(list(self.broken.values()))
             return
         if self.broken:
-            self._tell("loaded", to_runner.LoadFailed, errors=tuple(self.broken.values()))
+            self._tell("loaded", to_flow.LoadFailed, errors=tuple(self.broken.values()))
         else:
-            self._tell("loaded", to_runner.HostLoaded)
+            self._tell("loaded", to_flow.HostLoaded)
         if self.life is Life.LOADING:
             self.life = Life.LOADED
             if self.serving:
@@ -84,9 +84,9 @@ class Service(Probation):
             self.adding = frozenset()
         if owed in self.owed:
             self.owed.discard(owed)
-            self.send(self.runner, answer(flow=self.flow, key=self.plan.key, **fields))
+            self.send(self.owner, answer(flow=self.flow, key=self.plan.key, **fields))
 
-    def receiveMsg_ServeModules(self, message: from_runner.ServeModules, _sender: ActorAddress) -> None:
+    def receiveMsg_ServeModules(self, message: from_flow.ServeModules, _sender: ActorAddress) -> None:
         """Exactly these modules are to work from now on."""
         self.plan, self.serving, self.patient = message.plan, frozenset(message.plan.modules), message.patient
         self.outputs.update(message.plan.outputs)
@@ -96,7 +96,7 @@ class Service(Probation):
         elif self.life is Life.OPEN:
             self._enter()
         elif self.life in (Life.NONE, Life.STOPPING):
-            self._tell("started", to_runner.StartFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
+            self._tell("started", to_flow.StartFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
 
     def _start_modules(self) -> None:
         """All of a host that has just been loaded."""
@@ -108,7 +108,7 @@ class Service(Probation):
         """Start what is to work and does not yet."""
         entering = self.serving - self.started
         if broken := [self.broken[slot] for slot in entering if slot in self.broken]:
-            self._tell("started", to_runner.StartFailed, errors=tuple(broken))
+            self._tell("started", to_flow.StartFailed, errors=tuple(broken))
             return
         self.entering, self.start_calls = set(entering), {}
         self.unfusable = set()
@@ -198,11 +198,11 @@ class Service(Probation):
     def _tell_started(self) -> None:
         errors, self.errors = self.errors, []
         if errors:
-            self._tell("started", to_runner.StartFailed, errors=tuple(errors))
+            self._tell("started", to_flow.StartFailed, errors=tuple(errors))
         else:
-            self._tell("started", to_runner.ModulesStarted)
+            self._tell("started", to_flow.ModulesStarted)
 
-    def receiveMsg_RetireModules(self, message: from_runner.RetireModules, _sender: ActorAddress) -> None:
+    def receiveMsg_RetireModules(self, message: from_flow.RetireModules, _sender: ActorAddress) -> None:
         """These work no more: `stop`, unless their host is dead anyway."""
         self.serving -= message.slots
         self.retiring = message.slots
@@ -227,7 +227,7 @@ class Service(Probation):
         """Every `stop` that was asked for has ended."""
         if "retired" in self.owed:
             errors, self.stop_errors = self.stop_errors, {}
-            self._tell("retired", to_runner.ModulesRetired, errors=errors)
+            self._tell("retired", to_flow.ModulesRetired, errors=errors)
 
     def receiveMsg_RestartSource(self, message: from_module.RestartSource, _sender: ActorAddress) -> None:
         """If the host has died meanwhile, or the module is to stop, that comes to the same."""
@@ -240,14 +240,14 @@ class Service(Probation):
             self._request(what, slot, Kind.CALL, b'{"hook":"stop"}')
 
     def _fail(self, errors: list[str]) -> None:
-        """Give the host up for good; the runner stops the flow."""
+        """Give the host up for good; the flow stops."""
         self.life = Life.STOPPING
         self.owed -= {"loaded", "started"}
-        self.send(self.runner, to_runner.HostFailed(flow=self.flow, key=self.plan.key, errors=tuple(errors)))
+        self.send(self.owner, to_flow.HostFailed(flow=self.flow, key=self.plan.key, errors=tuple(errors)))
         if self.host is not None:
             self.host.kill()
 
-    def receiveMsg_ChangePlan(self, message: from_runner.ChangePlan, _sender: ActorAddress) -> None:
+    def receiveMsg_ChangePlan(self, message: from_flow.ChangePlan, _sender: ActorAddress) -> None:
         """An input or an output more; adding is safe at any time."""
         if self.life is Life.NONE:
             return  # StartHost brings the plan

@@ -19,8 +19,8 @@ from actors.host.link import HostLink, Life
 from actors.host.load import Context, encode_context, failure_sentence
 from actors.host.process import HostProcess
 from actors.host.watch import HostWatch
-from actors.messages import runner_to_trial as from_runner
-from actors.messages import trial_to_runner as to_runner
+from actors.messages import flow_to_trial as from_flow
+from actors.messages import trial_to_flow as to_flow
 from actors.system.job import Expect, Operation, Steps
 from runtimes import host_bodies as bodies
 from runtimes.frames import Frame, Kind, ProtocolError
@@ -33,9 +33,9 @@ NICENESS = 10
 class TrialActor(HostLink):
     """One host and a list of requests, one after the other."""
 
-    def receiveMsg_RunTrial(self, message: from_runner.RunTrial, sender: ActorAddress) -> None:
+    def receiveMsg_RunTrial(self, message: from_flow.RunTrial, sender: ActorAddress) -> None:
         """Begin."""
-        self.runner, self.flow, self.key = sender, message.flow, message.key
+        self.owner, self.flow, self.key = sender, message.flow, message.key
         self.sweeper = message.sweeper
         self.placed = message.placed
         self.load_ms: dict[str, float] = {}
@@ -65,12 +65,12 @@ class TrialActor(HostLink):
         self.operation.begin()
 
     def _broken(self, error: Exception) -> None:
-        self.failed(error, self.operation, self.runner)
+        self.failed(error, self.operation, self.owner)
 
     def _end_trial(self, errors: tuple[str, ...]) -> None:
-        self.send(self.runner, to_runner.TrialEnded(flow=self.flow, key=self.key, errors=errors, load_ms=self.load_ms))
+        self.send(self.owner, to_flow.TrialEnded(flow=self.flow, key=self.key, errors=errors, load_ms=self.load_ms))
 
-    def _trying(self, modules: tuple[from_runner.TrialModule, ...]) -> Steps:
+    def _trying(self, modules: tuple[from_flow.TrialModule, ...]) -> Steps:
         self.limit_s = seconds("hello", None)
         hello = yield Expect(["hello"], self.limit_s)
         if hello.get("hello") is None:
@@ -142,12 +142,12 @@ class TrialActor(HostLink):
             return 0.0
         return int(text.split()[1]) / 1e9
 
-    def receiveMsg_MigrateContexts(self, message: from_runner.MigrateContexts, _sender: ActorAddress) -> None:
+    def receiveMsg_MigrateContexts(self, message: from_flow.MigrateContexts, _sender: ActorAddress) -> None:
         """The final contexts."""
 
         def done(result: tuple[dict[str, Context], tuple[str, ...]]) -> None:
-            answer = to_runner.ContextsMigrated(flow=self.flow, key=self.key, contexts=result[0], errors=result[1])
-            self.send(self.runner, answer)
+            answer = to_flow.ContextsMigrated(flow=self.flow, key=self.key, contexts=result[0], errors=result[1])
+            self.send(self.owner, answer)
 
         self._run(self._migrating(message.contexts), done)
 
@@ -200,7 +200,7 @@ class TrialActor(HostLink):
         self.operation.resolve("hello", None)
         self.operation.resolve(("result", self.request), None)
 
-    def receiveMsg_EndTrial(self, _message: from_runner.EndTrial, _sender: ActorAddress) -> None:
+    def receiveMsg_EndTrial(self, _message: from_flow.EndTrial, _sender: ActorAddress) -> None:
         """Leave no process behind."""
         self.ending = True
         if self.host is not None:
@@ -209,5 +209,5 @@ class TrialActor(HostLink):
             self._tell_closed()
 
     def _tell_closed(self) -> None:
-        self.send(self.runner, to_runner.TrialClosed(flow=self.flow, key=self.key, cpu_ms=self.cpu_ms))
+        self.send(self.owner, to_flow.TrialClosed(flow=self.flow, key=self.key, cpu_ms=self.cpu_ms))
         self.send(self.myAddress, ActorExitRequest())

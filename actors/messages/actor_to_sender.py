@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ActorFailed:
     """A handler has raised; nobody need wait for its answer. `error` is a whole sentence.
 
-    What serves a flow tells the runner, whoever the sender was; `asked` says whether that was the runner itself.
+    What serves a flow tells the flow, whoever the sender was; `asked` says whether that was the flow itself.
     """
 
     error: str

@@ -11,9 +11,9 @@ from thespian.actors import ActorAddress
 from actors.definition.hosting import WireIn
 from actors.definition.wire_names import is_tap
 from actors.messages import bridge_to_module as from_bridge
+from actors.messages import flow_to_module as from_flow
 from actors.messages import module_to_bridge as to_bridge
-from actors.messages import module_to_runner as to_runner
-from actors.messages import runner_to_module as from_runner
+from actors.messages import module_to_flow as to_flow
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.runner_to_client import Reply
 from actors.module.debug import Step
@@ -38,10 +38,10 @@ from runtimes.frames import HEADERS, join
 class ModuleActor(ModuleUpdate):
     """Owns mailbox, context and counters; its messages are the events of the ModuleState."""
 
-    def receiveMsg_ConfigureModule(self, message: from_runner.ConfigureModule, sender: ActorAddress) -> None:
+    def receiveMsg_ConfigureModule(self, message: from_flow.ConfigureModule, sender: ActorAddress) -> None:
         """Become the module; go on from a state if there is one."""
         module = message.module
-        self.runner, self.bridge, self.gauge = sender, message.bridge, message.gauge
+        self.owner, self.bridge, self.gauge = sender, message.bridge, message.gauge
         self.flow, self.module, self.max_turn_bytes = message.flow, module, message.max_turn_bytes
         self.feeders, self.targets, self.numbers = message.feeders, message.targets, message.numbers
         self.slot, self.unit, self.placed = message.slot, message.unit, message.placed
@@ -123,7 +123,7 @@ class ModuleActor(ModuleUpdate):
         if state.effects:
             self._perform()
         if self.gauge.watched and self.gauge.idle:
-            self.send(self.runner, to_runner.FlowIdle(flow=self.flow))
+            self.send(self.owner, to_flow.FlowIdle(flow=self.flow))
 
     # effects -------------------------------------------------------------------------------------------------------
 
@@ -137,11 +137,11 @@ class ModuleActor(ModuleUpdate):
                     self._fail(effect)
                 case Stopped(reason):
                     self.send(
-                        self.runner,
-                        to_runner.ModuleStopped(flow=self.flow, module=self.module.id, reason=reason),
+                        self.owner,
+                        to_flow.ModuleStopped(flow=self.flow, module=self.module.id, reason=reason),
                     )
                 case Drained("update"):
-                    self.send(self.runner, to_runner.ModuleDry(flow=self.flow, module=self.module.id))
+                    self.send(self.owner, to_flow.ModuleDry(flow=self.flow, module=self.module.id))
                 case Drained():
                     self.send(self.bridge, to_bridge.WiresDrained(slot=self.state.slot))
                 case Probed(left):
@@ -154,8 +154,8 @@ class ModuleActor(ModuleUpdate):
                     self.breakpoint_hit(effect)
                 case Overrun(wire):
                     self.send(
-                        self.runner,
-                        to_runner.MailboxOverrun(flow=self.flow, module=self.module.id, wire=wire),
+                        self.owner,
+                        to_flow.MailboxOverrun(flow=self.flow, module=self.module.id, wire=wire),
                     )
 
     def _fail(self, failed: Failed) -> None:
@@ -188,8 +188,8 @@ class ModuleActor(ModuleUpdate):
 
     def _dead_letter(self, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]) -> None:
         self.send(
-            self.runner,
-            to_runner.DeadLettered(
+            self.owner,
+            to_flow.DeadLettered(
                 flow=self.flow, module=self.module.id, port=port, message=message, headers=headers, error=error
             ),
         )
@@ -224,14 +224,14 @@ class ModuleActor(ModuleUpdate):
                 self.send(feeder, HoldWire(wire=wire) if wire in wanted else ReleaseWire(wire=wire))
         self.holding = wanted
 
-    # the runner ----------------------------------------------------------------------------------------------------
+    # the flow ------------------------------------------------------------------------------------------------------
 
-    def receiveMsg_StopModule(self, message: from_runner.StopModule, _sender: ActorAddress) -> None:
+    def receiveMsg_StopModule(self, message: from_flow.StopModule, _sender: ActorAddress) -> None:
         """Recall everything; ModuleStopped when done."""
         self.state.stop(message.reason, tell=True)
         self._act()
 
-    def receiveMsg_GoOn(self, message: from_runner.GoOn, _sender: ActorAddress) -> None:
+    def receiveMsg_GoOn(self, message: from_flow.GoOn, _sender: ActorAddress) -> None:
         """Work again."""
         self.state.go_on(message.reason)
         if self.state.drain_reason == message.reason:
@@ -239,7 +239,7 @@ class ModuleActor(ModuleUpdate):
         self.restart_source()
         self._act()
 
-    def receiveMsg_AddTarget(self, message: from_runner.AddTarget, _sender: ActorAddress) -> None:
+    def receiveMsg_AddTarget(self, message: from_flow.AddTarget, _sender: ActorAddress) -> None:
         """One more receiver of a port, or one less."""
         targets = self.targets.setdefault(message.port, [])
         targets[:] = [entry for entry in targets if entry[1] != message.wire]
@@ -251,13 +251,13 @@ class ModuleActor(ModuleUpdate):
                 self.state.go_on("target")
             self._act()
 
-    def receiveMsg_AddFeeder(self, message: from_runner.AddFeeder, _sender: ActorAddress) -> None:
+    def receiveMsg_AddFeeder(self, message: from_flow.AddFeeder, _sender: ActorAddress) -> None:
         """One more wire in."""
         self.state.wires[message.wire] = message.info
         if message.feeder is not None:
             self.feeders[message.wire] = message.feeder
 
-    def receiveMsg_SubmitMessage(self, message: from_runner.SubmitMessage, _sender: ActorAddress) -> None:
+    def receiveMsg_SubmitMessage(self, message: from_flow.SubmitMessage, _sender: ActorAddress) -> None:
         """A message from the API."""
         if self.state.over_high:
             error = (
@@ -270,11 +270,11 @@ class ModuleActor(ModuleUpdate):
         self.send(message.client, Reply(request_id=message.request_id, ok=True, value=True))
         self._act()
 
-    def receiveMsg_DescribeModule(self, message: from_runner.DescribeModule, sender: ActorAddress) -> None:
+    def receiveMsg_DescribeModule(self, message: from_flow.DescribeModule, sender: ActorAddress) -> None:
         """Our figures."""
         self.send(
             sender,
-            to_runner.ModuleDescribed(request_id=message.request_id, module=self.module.id, figures=self._figures()),
+            to_flow.ModuleDescribed(request_id=message.request_id, module=self.module.id, figures=self._figures()),
         )
 
     def _figures(self) -> dict[str, Any]:

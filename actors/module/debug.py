@@ -15,8 +15,8 @@ from thespian.actors import ActorAddress
 
 from actors.definition.graph import module_version
 from actors.messages import bridge_to_module as from_bridge
-from actors.messages import module_to_runner as to_runner
-from actors.messages import runner_to_module as from_runner
+from actors.messages import flow_to_module as from_flow
+from actors.messages import module_to_flow as to_flow
 from actors.messages.runner_to_client import Reply
 from actors.module.host import ModuleHost
 from actors.state.effects import BreakpointHit
@@ -90,30 +90,30 @@ class ModuleDebug(ModuleHost):
 
     # breakpoints ---------------------------------------------------------------------------------------------------
 
-    def receiveMsg_SetBreakpoint(self, message: from_runner.SetBreakpoint, _sender: ActorAddress) -> None:
+    def receiveMsg_SetBreakpoint(self, message: from_flow.SetBreakpoint, _sender: ActorAddress) -> None:
         """From the next message on."""
         self.state.set_breakpoint(message.breakpoint)
         self._act()
 
     def breakpoint_hit(self, hit: BreakpointHit) -> None:
-        """Tell the runner, or only log it."""
+        """Tell the flow, or only log it."""
         text = hit.message[:SHOWN_BYTES].decode(errors="replace")
         log.info("%s/%s: breakpoint: %s%s", self.flow, self.module.id, text, f": {hit.error}" if hit.error else "")
         if not hit.only_log:
-            reached = to_runner.BreakpointReached(
+            reached = to_flow.BreakpointReached(
                 flow=self.flow, module=self.module.id, message=hit.message, error=hit.error
             )
-            self.send(self.runner, reached)
+            self.send(self.owner, reached)
 
     # steps: while one runs, some messages go through these handlers first -------------------------------------------
 
-    def receiveMsg_TakeStep(self, message: from_runner.TakeStep, sender: ActorAddress) -> None:
+    def receiveMsg_TakeStep(self, message: from_flow.TakeStep, sender: ActorAddress) -> None:
         """Our part of a wave."""
         running = self.step is not None
         source = self.source_live and self.source.state != "restarting"
         takes, pulls = (False, False) if running else self.state.step(source)
         if not takes and not pulls:
-            taken = to_runner.StepTaken(flow=self.flow, module=self.module.id, wave=message.wave, result=None)
+            taken = to_flow.StepTaken(flow=self.flow, module=self.module.id, wave=message.wave, result=None)
             self.send(sender, taken)
             return
         self.step = Step(message.wave, takes, pulls, self.state)
@@ -167,8 +167,8 @@ class ModuleDebug(ModuleHost):
         result = step.result(self.state, self.module_version())
         result["errors"] = [self.placed(self.module.id, error) for error in result["errors"]]
         self.send(
-            self.runner,
-            to_runner.StepTaken(flow=self.flow, module=self.module.id, wave=step.wave, result=result),
+            self.owner,
+            to_flow.StepTaken(flow=self.flow, module=self.module.id, wave=step.wave, result=result),
         )
 
     def module_version(self) -> str:
@@ -177,7 +177,7 @@ class ModuleDebug(ModuleHost):
 
     # held messages -------------------------------------------------------------------------------------------------
 
-    def receiveMsg_DescribeHeld(self, _message: from_runner.DescribeHeld, sender: ActorAddress) -> None:
+    def receiveMsg_DescribeHeld(self, _message: from_flow.DescribeHeld, sender: ActorAddress) -> None:
         """What waits, the oldest first; at most MAX_LISTED, the last entry says how many more."""
         held: list[dict[str, Any]] = []
         view = View()
@@ -186,7 +186,7 @@ class ModuleDebug(ModuleHost):
                 held.append(self._held_view(view, segment, index))
         if held and self.state.queued > len(held):
             held[-1]["more"] = self.state.queued - len(held)
-        self.send(sender, to_runner.HeldDescribed(flow=self.flow, module=self.module.id, held=held))
+        self.send(sender, to_flow.HeldDescribed(flow=self.flow, module=self.module.id, held=held))
 
     def _held_view(self, view: View, segment: Segment, index: int) -> dict[str, Any]:
         number = segment.first + index
@@ -197,14 +197,14 @@ class ModuleDebug(ModuleHost):
             "atBreakpoint": self.state.at_breakpoint == (segment.wire, number),
         }  # fmt: skip
 
-    def receiveMsg_ChangeHeld(self, message: from_runner.ChangeHeld, _sender: ActorAddress) -> None:
+    def receiveMsg_ChangeHeld(self, message: from_flow.ChangeHeld, _sender: ActorAddress) -> None:
         """Edit, drop or release."""
         error = self._change_held(message)
         reply = Reply(request_id=message.request_id, ok=error is None, value=error is None, error=error)
         self.send(message.client, reply)
         self._act()
 
-    def _change_held(self, message: from_runner.ChangeHeld) -> str | None:
+    def _change_held(self, message: from_flow.ChangeHeld) -> str | None:
         name = f"{self.flow}/{self.module.id}/{message.wire}#{message.number}"
         if "debug" not in self.state.stops:
             return f"{self.flow}/{self.module.id} is not paused: nothing is held there"

@@ -13,7 +13,7 @@ from actors.definition.places import closest
 from actors.host.load import encode_context, load_body
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import module_to_bridge as to_bridge
-from actors.messages import module_to_runner as to_runner
+from actors.messages import module_to_flow as to_flow
 from actors.state.activity import Gauge
 from actors.state.module import ModuleState
 from actors.state.recall import Link
@@ -27,7 +27,7 @@ class ModuleHost(BaseActor):
     """The part of the Module actor that listens to the bridge."""
 
     serves_flow = True
-    runner: ActorAddress
+    owner: ActorAddress
     bridge: ActorAddress
     flow: str
     module: Module
@@ -142,7 +142,7 @@ class ModuleHost(BaseActor):
         self.gauge.sources += live - self.source_live
         self.source_live = live
         if is_source:
-            self.send(self.runner, to_runner.SourceBegun(flow=self.flow, module=self.module.id))
+            self.send(self.owner, to_flow.SourceBegun(flow=self.flow, module=self.module.id))
         elif self.module.restart is not None:
             log.warning("%s/%s: `restart` has no effect: the module is no source", self.flow, self.module.id)
 
@@ -162,8 +162,8 @@ class ModuleHost(BaseActor):
     def _source_failed(self) -> None:
         """It is started again after a while; or it has failed, and its error goes to the error port."""
         again_s, error = self.source.failed(), self.source.error or {"type": "Error", "message": "unknown"}
-        raised = to_runner.SourceRaised(flow=self.flow, module=self.module.id, error=error, again_s=again_s)
-        self.send(self.runner, raised)
+        raised = to_flow.SourceRaised(flow=self.flow, module=self.module.id, error=error, again_s=again_s)
+        self.send(self.owner, raised)
         if again_s is not None:
             self.wakeupAfter(again_s, ("restart", self.source.life))
             return

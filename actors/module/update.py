@@ -10,8 +10,8 @@ from thespian.actors import ActorAddress
 
 from actors.definition.hosting import WireIn
 from actors.messages import bridge_to_module as from_bridge
-from actors.messages import module_to_runner as to_runner
-from actors.messages import runner_to_module as from_runner
+from actors.messages import flow_to_module as from_flow
+from actors.messages import module_to_flow as to_flow
 from actors.module.debug import ModuleDebug
 from actors.state.module import ModuleState
 
@@ -35,24 +35,24 @@ class ModuleUpdate(ModuleDebug):
     def _dead_letter(self, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]) -> None:
         raise NotImplementedError
 
-    def receiveMsg_Quiesce(self, message: from_runner.Quiesce, _sender: ActorAddress) -> None:
+    def receiveMsg_Quiesce(self, message: from_flow.Quiesce, _sender: ActorAddress) -> None:
         """Run dry on some wires, hold the others."""
         self.state.drain(EVERY_WIRE if message.wires is None else message.wires, "update")
         self._act()
 
-    def receiveMsg_AskDry(self, _message: from_runner.AskDry, _sender: ActorAddress) -> None:
+    def receiveMsg_AskDry(self, _message: from_flow.AskDry, _sender: ActorAddress) -> None:
         """Say when it is done."""
         self.state.ask_drained()
         self._act()
 
-    def receiveMsg_DescribeContext(self, _message: from_runner.DescribeContext, sender: ActorAddress) -> None:
+    def receiveMsg_DescribeContext(self, _message: from_flow.DescribeContext, sender: ActorAddress) -> None:
         """Our context as of the last commit."""
         self.send(
             sender,
-            to_runner.ContextDescribed(flow=self.flow, module=self.module.id, context=dict(self.state.context)),
+            to_flow.ContextDescribed(flow=self.flow, module=self.module.id, context=dict(self.state.context)),
         )
 
-    def receiveMsg_HandOver(self, _message: from_runner.HandOver, sender: ActorAddress) -> None:
+    def receiveMsg_HandOver(self, _message: from_flow.HandOver, sender: ActorAddress) -> None:
         """The state goes to the other version; this one may get it back."""
         state, self.state = self.state, ModuleState()
         self.state.configure(slot=self.slot, wires={})
@@ -66,7 +66,7 @@ class ModuleUpdate(ModuleDebug):
         self.kept_back.clear()
         self.send(
             sender,
-            to_runner.ModuleHandedOver(flow=self.flow, module=self.module.id, state=state, numbers=self.numbers),
+            to_flow.ModuleHandedOver(flow=self.flow, module=self.module.id, state=state, numbers=self.numbers),
         )
 
     def _fence(self, message: Any, _sender: ActorAddress) -> None:
@@ -74,7 +74,7 @@ class ModuleUpdate(ModuleDebug):
         what = type(message).__name__
         log.warning("%s/%s: the replaced version still works: ignored: %s", self.flow, self.module.id, what)
 
-    def receiveMsg_TakeOver(self, message: from_runner.TakeOver, _sender: ActorAddress) -> None:
+    def receiveMsg_TakeOver(self, message: from_flow.TakeOver, _sender: ActorAddress) -> None:
         """Go on from the state of the other version."""
         if "handlers" in vars(self):
             del self.handlers
@@ -88,7 +88,7 @@ class ModuleUpdate(ModuleDebug):
         self._drop(ends.drop)
         self._be_provisional(ends.provisional)
 
-    def receiveMsg_Rewire(self, message: from_runner.Rewire, _sender: ActorAddress) -> None:
+    def receiveMsg_Rewire(self, message: from_flow.Rewire, _sender: ActorAddress) -> None:
         """Other wires or other actors; whoever is full says so again."""
         state = self.state
         kept = {wire for wire, feeder in self.feeders.items() if message.feeders.get(wire) == feeder}
@@ -118,7 +118,7 @@ class ModuleUpdate(ModuleDebug):
         self.kept_back.clear()  # `start` is called again, or the update is refused
         self.receiveMsg_HostDown(message, sender)
 
-    def _stand(self, message: from_runner.GoOn, sender: ActorAddress) -> None:
+    def _stand(self, message: from_flow.GoOn, sender: ActorAddress) -> None:
         """The update has succeeded."""
         del self.handlers
         kept, self.kept_back = self.kept_back, []
@@ -147,5 +147,5 @@ _REPLACED: dict[type, Callable[..., None]] = {kind: ModuleUpdate._fence for kind
 _PROVISIONAL: dict[type, Callable[..., None]] = {
     from_bridge.TurnsCommitted: ModuleUpdate._keep_back,
     from_bridge.HostDown: ModuleUpdate._provisional_host_down,
-    from_runner.GoOn: ModuleUpdate._stand,
+    from_flow.GoOn: ModuleUpdate._stand,
 }

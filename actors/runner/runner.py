@@ -21,15 +21,16 @@ from actors.flow.actor import FlowActor
 from actors.flow.kept import find_kept, forget_kept
 from actors.flow.update.plan import first_receipt
 from actors.messages import client_to_runner as api
-from actors.messages import session_to_runner as from_session
+from actors.messages import session_to_flow as from_session
 from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.flow_to_runner import FlowAudited, FlowChanged, FlowClosed, FlowFacts, FlowGone
-from actors.messages.module_to_runner import FlowIdle
+from actors.messages.module_to_flow import FlowIdle
 from actors.messages.naming import flow_of
 from actors.messages.parameters import request_problem
 from actors.messages.preparation_to_runner import PreparationClosed
 from actors.messages.runner_to_flow import AddFlow, AuditFlow, CloseFlow, FlowForgotten, UpdateFlow
 from actors.messages.runner_to_preparation import ClosePreparation, OpenCache
+from actors.messages.session_to_runner import ShutDown
 from actors.messages.sweeper_to_runner import SweeperClosed
 from actors.messages.to_sweeper import CloseSweeper
 from actors.preparation.actor import PreparationActor
@@ -268,7 +269,7 @@ class RunnerActor(BaseActor):
 
     # the end -------------------------------------------------------------------------------------------------------
 
-    def receiveMsg_ShutDown(self, message: from_session.ShutDown, sender: ActorAddress) -> None:
+    def receiveMsg_ShutDown(self, message: ShutDown, sender: ActorAddress) -> None:
         """Stop and keep every flow, stop what is being prepared, then answer; what is stuck is not waited for."""
         self.ending = True
         names = [_PREPARING, _SWEEPING, *self.flows]

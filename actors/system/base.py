@@ -26,7 +26,7 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
     """
 
     parts: ClassVar[tuple[str, ...]] = ()
-    serves_flow = False  # a module or a host, which tells the runner when it has handled a message half
+    serves_flow = False  # a module or a host, which tells its flow when it has handled a message half
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -80,14 +80,14 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
         if request_id is not None:
             self.send(getattr(msg, "client", sender), Reply(request_id=request_id, ok=False, error=error))
             return
-        told = getattr(self, "runner", sender) if self.serves_flow else sender
+        told = getattr(self, "owner", sender) if self.serves_flow else sender
         if told != self.myAddress:
             flow = getattr(self, "flow", "") or getattr(msg, "flow", "")
             self.send(told, ActorFailed(error=error, flow=flow, asked=sender == told))
 
     def receiveMsg_ActorFailed(self, message: ActorFailed, _sender: ActorAddress) -> None:
         """It is in the log already; whoever has begun us may wait for what cannot come now."""
-        owner = getattr(self, "runner" if self.serves_flow else "owner", None)
+        owner = getattr(self, "owner", None)
         if owner is not None:
             self.send(owner, replace(message, flow=message.flow or getattr(self, "flow", "")))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.messages import client_to_runner as api
-from actors.messages.runner_to_module import GoOn
+from actors.messages.flow_to_module import GoOn
 from actors.state import mailbox
 from tests.harness import Harness, need
 

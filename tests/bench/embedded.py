@@ -11,10 +11,11 @@ from typing import Any
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.messages import client_to_runner as api
+from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_session import Attached
-from actors.messages.session_to_runner import AttachFeed, AttachSink, ShutDown
+from actors.messages.session_to_flow import AttachFeed, AttachSink
+from actors.messages.session_to_runner import ShutDown
 from actors.runner.runner import ConfigureRunner, RunnerActor
 from actors.system.base import BaseActor
 from actors.system.in_process import ActorSystem

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from actors.messages.session_to_runner import AttachFeed, AttachSink
+from actors.messages.session_to_flow import AttachFeed, AttachSink
 from runtimes.frames import join
 from tests.bench import bare_process as bare
 from tests.bench.embedded import Embedded, module

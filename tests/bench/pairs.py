@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.messages import client_to_runner as api
-from actors.messages.session_to_runner import AttachFeed, AttachSink
+from actors.messages.session_to_flow import AttachFeed, AttachSink
 from runtimes.frames import join
 from tests.bench.codec import codecs
 from tests.bench.embedded import Embedded

@@ -8,9 +8,9 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.messages import client_to_runner as api
+from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.runner_to_session import Attached
-from actors.messages.session_to_runner import AttachFeed
+from actors.messages.session_to_flow import AttachFeed
 from actors.system.base import BaseActor
 from runtimes.conformance.corpus import corpus
 from runtimes.conformance.values import equal, parse, short

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.messages.flow_to_session import Attached
+from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.module_to_runner import FlowIdle
-from actors.messages.runner_to_session import Attached
-from actors.messages.session_to_runner import AttachFeed
+from actors.messages.session_to_flow import AttachFeed
 from actors.system.base import BaseActor
 from runtimes.frames import join, split
 from tests.harness import Collector, Harness

@@ -13,9 +13,9 @@ import orjson
 from thespian.actors import ActorAddress
 
 from actors.messages import client_to_runner as api
+from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.runner_to_session import Attached
-from actors.messages.session_to_runner import AttachFeed
+from actors.messages.session_to_flow import AttachFeed
 from actors.system.base import BaseActor
 from runtimes.frames import HEADERS, join, split
 from tests.harness import Collector, Harness

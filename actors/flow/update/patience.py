@@ -9,8 +9,8 @@ from typing import Any
 from actors.definition.plan import behind
 from actors.flow.update.means import Means
 from actors.flow.update.plan import Plan
-from actors.messages.bridge_to_runner import HostLoaded
-from actors.messages.module_to_runner import ModuleDescribed
+from actors.messages.bridge_to_flow import HostLoaded
+from actors.messages.module_to_flow import ModuleDescribed
 from actors.system.job import Expect, Steps
 
 Awaited = tuple[type, str]  # the class of a message, and who sends it
@@ -24,7 +24,7 @@ class Patience:
         self._means, self._plan = means, plan
 
     def until(self, keys: Iterable[Awaited]) -> Steps:
-        """All of them have come, or none gets on: looks every `drain_timeout_s` whether they get on; returns what came and what did not."""
+        """They have come, or none has got on for `drain_timeout_s`. Returns what came and what did not."""
         missing = set(keys)
         all_came: dict[Any, Any] = {}
         before: Any = None

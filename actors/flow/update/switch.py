@@ -15,10 +15,10 @@ from actors.flow.record import lay_out_record, tables
 from actors.flow.update.means import Means
 from actors.flow.update.plan import Account, Plan, Side
 from actors.flow.update.trials import Trials
-from actors.messages import runner_to_bridge as to_bridge
-from actors.messages import runner_to_module as to_module
-from actors.messages.bridge_to_runner import HostStopped, MembersRemoved, ModulesRetired, ModulesStarted
-from actors.messages.module_to_runner import ModuleHandedOver
+from actors.messages import flow_to_bridge as to_bridge
+from actors.messages import flow_to_module as to_module
+from actors.messages.bridge_to_flow import HostStopped, MembersRemoved, ModulesRetired, ModulesStarted
+from actors.messages.module_to_flow import ModuleHandedOver
 from actors.system.job import Expect, Steps
 
 MAX_MIGRATIONS = 3

@@ -15,8 +15,8 @@ from actors.flow.update.means import Means
 from actors.flow.update.plan import Account, Plan
 from actors.host.load import Context, load_body
 from actors.host.trial import TrialActor
-from actors.messages import runner_to_trial as to_trial
-from actors.messages.trial_to_runner import ContextsMigrated, TrialClosed, TrialEnded
+from actors.messages import flow_to_trial as to_trial
+from actors.messages.trial_to_flow import ContextsMigrated, TrialClosed, TrialEnded
 from actors.system.job import Expect, JobError, Steps
 
 log = logging.getLogger("runner.update")

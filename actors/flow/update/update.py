@@ -24,11 +24,11 @@ from actors.flow.update.plan import Account, plan_of, receipt_of
 from actors.flow.update.switch import Switch
 from actors.flow.update.trials import Trials
 from actors.host.load import Context
-from actors.messages import runner_to_bridge as to_bridge
-from actors.messages import runner_to_module as to_module
-from actors.messages.bridge_to_runner import FusingHeld, HostLoaded
+from actors.messages import flow_to_bridge as to_bridge
+from actors.messages import flow_to_module as to_module
+from actors.messages.bridge_to_flow import FusingHeld, HostLoaded
 from actors.messages.module_to_bridge import KillHost
-from actors.messages.module_to_runner import FlowIdle, ModuleDry, ModuleStopped
+from actors.messages.module_to_flow import FlowIdle, ModuleDry, ModuleStopped
 from actors.system.job import Expect, Steps
 
 log = logging.getLogger("runner.update")

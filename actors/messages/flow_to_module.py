@@ -1,4 +1,4 @@
-"""What the runner tells a module."""
+"""What a flow tells a module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runner tells a bridge."""
+"""What a flow tells a bridge."""
 
 from __future__ import annotations
 

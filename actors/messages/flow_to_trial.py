@@ -1,4 +1,4 @@
-"""What the runner tells a trial."""
+"""What a flow tells a trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runner tells a feed, a sink or the embedded session."""
+"""What a flow tells a feed, a sink or the embedded session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages from the Runner to a Tap actor."""
+"""What a flow tells a tap."""
 
 from __future__ import annotations
 
