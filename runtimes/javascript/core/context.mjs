@@ -7,8 +7,9 @@ import { platform } from './platform.mjs'
 import { prints } from './prints.mjs'
 import { wellFormed, writePlain } from './sheet.mjs'
 import { entry } from './slot.mjs'
-import { copy, take, taken } from './values.mjs'
+import * as values from './values.mjs'
 
+const { copy, take, taken } = values // constants of this file: values.mjs says why
 const { byteLength } = platform.bytes
 const MAX_HEADER_BYTES = 4096
 const MOST_BYTES = 30 // of JSON to each that is counted, at most: a number with a key

@@ -1,11 +1,13 @@
 // Runs what is in a turn (PROTOCOL.md section 7): synchronously as long as user code is synchronous; what has become async
 // is kept in `slot.order`, so that it ends in input order. The engine says when a turn begins.
 
-import { Context } from './context.mjs'
-import { prints } from './prints.mjs'
+import * as contexts from './context.mjs'
+import * as printing from './prints.mjs'
 import { Transaction } from './transaction.mjs'
 import { Turn } from './turn.mjs'
 
+const { Context } = contexts // constants of this file: values.mjs says why
+const { prints } = printing
 const { performance } = globalThis
 
 export class Turns {

@@ -6,7 +6,7 @@ import { platform } from './platform.mjs'
 import { Shapes } from './shapes.mjs'
 import * as sheet from './sheet.mjs'
 
-const { BYTES_KEY, wellFormed } = sheet // constants of this file: the compiler takes no import for one
+const { BYTES_KEY, wellFormed } = sheet // constants of this file: the compiler takes no import or export for one
 
 export const MAX_DEPTH = 120
 const TOO_DEEP = `a value nested deeper than ${MAX_DEPTH}`
@@ -24,7 +24,8 @@ let isNative = false // JSON.stringify would get it wrong: bytes, big integers, 
 let refusal = null // the latest
 
 /** What take() has found about the value that it took last. */
-export const taken = { isNative: false, bytes: 0 }
+const found = { isNative: false, bytes: 0 }
+export const taken = found
 
 /**
  * What arrives of a value: checked and copied in one walk. Throws DataError for what no message can carry, TooLarge when its JSON
@@ -38,8 +39,8 @@ export function take(value, most = MAX_SAFE) {
   try {
     const plain = takeAny(value, 0)
     if (room < 0) throw new TooLarge()
-    taken.isNative = isNative
-    taken.bytes = most - room
+    found.isNative = isNative
+    found.bytes = most - room
     return plain
   } catch (error) {
     if (error === refusal) { // and no error of user code
