@@ -413,3 +413,17 @@ def test_what_has_no_effect_or_is_no_secret_is_said(tmp_path: Path, flow: Path) 
     flow.write_text(json.dumps(document, indent=1))
     said = f"{flow}:12:5: `modules.a.config.password`: ${{env:PASSWORD}} is not replaced by what it names yet"
     refused(run(tmp_path, flow), said)
+
+
+def test_a_run_whose_flow_is_removed_says_what_went_with_it(tmp_path: Path) -> None:
+    cli = [sys.executable, "-m", "actors.console", "--state", str(tmp_path / "state")]
+    path = tmp_path / "f.json"
+    path.write_text(json.dumps({"id": "f", "modules": {"a": {"runtime": "python3", "code": "def run(m, c): int(m)"}}}))
+    with started(command(tmp_path, path), stderr=subprocess.PIPE) as process:
+        wait_for(lambda: subprocess.run([*cli, "send", "f/a", '"x"'], check=False, capture_output=True).returncode == 0)
+        letters = [*cli, "dead", "list", "f", "--json"]
+        wait_for(lambda: b"ValueError" in subprocess.run(letters, check=False, capture_output=True).stdout)
+        assert subprocess.run([*cli, "remove", "f"], check=False, capture_output=True).returncode == 0
+        assert process.wait(TIMEOUT_S) == 1
+        assert process.stderr is not None
+        assert "runner: f: removed, and 1 dead letter with it" in process.stderr.read().decode()

@@ -156,7 +156,10 @@ class Life:
             self._letters.drop_queue(module, state)
         self._forget_kept()
         if record.watcher is not None:
-            self._port.send(record.watcher, FlowEnded(flow=record.flow.id, removed=True))
+            lost = list(record.source_errors.values())
+            if record.dead_letters:
+                lost.append(f"{record.flow.id}: removed, and {counted(len(record.dead_letters), 'dead letter')} with it")
+            self._port.send(record.watcher, FlowEnded(flow=record.flow.id, errors=tuple(lost), removed=True))
         return errors
 
     def _forget_kept(self) -> None:
