@@ -158,7 +158,8 @@ class Life:
         if record.watcher is not None:
             lost = list(record.source_errors.values())
             if record.dead_letters:
-                lost.append(f"{record.flow.id}: removed, and {counted(len(record.dead_letters), 'dead letter')} with it")
+                letters = counted(len(record.dead_letters), "dead letter")
+                lost.append(f"{record.flow.id}: removed, and {letters} with it")
             self._port.send(record.watcher, FlowEnded(flow=record.flow.id, errors=tuple(lost), removed=True))
         return errors
 
