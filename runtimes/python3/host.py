@@ -20,6 +20,7 @@ def be_a_package() -> None:
 
 def main() -> None:
     """Open the pipes, say HELLO, serve."""
+    gc.set_threshold(GARBAGE_OBJECTS)  # at once: the imports below make much, and hardly any garbage
     be_a_package()
     import _signal  # type: ignore[import-not-found]
     import os
@@ -53,7 +54,6 @@ def main() -> None:
     children.guard_forks(link, [out, err])
     children.watch()
     gc.freeze()  # what is here stays
-    gc.set_threshold(GARBAGE_OBJECTS)
     try:
         host.run()
     except BaseException:
