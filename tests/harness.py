@@ -29,7 +29,7 @@ from runtimes.frames import split
 from runtimes.manifest import find_version, load_runtimes, runtime_folders
 
 TIMEOUT_S = 30.0
-TOYS = Path(__file__).parent / "runtimes"
+TOYS = Path(__file__).parent / "fixtures" / "runtimes"
 
 
 def need(runtime: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from actors.console.client import TIMEOUT_S, Outcome, RunnerClient, RunnerError
 from actors.console.errors import UserError
 from actors.console.live_runners import LiveRunner, find_runner, live_runners, several
-from actors.state.shown import MAX_MESSAGE_DEPTH
+from actors.state.shown import MAX_MESSAGE_DEPTH, is_nested_deeper
 
 ANSWER_TIMEOUT_S = (3.0, 30.0)  # of a runner that is stopped, of one that is only busy
 
@@ -105,11 +105,11 @@ def done(options: argparse.Namespace, outcome: Outcome, text: str, **more: Any) 
 
 def value_of(text: str) -> Any:
     """A message from the command line."""
+    if is_nested_deeper(text.encode(errors="replace"), MAX_MESSAGE_DEPTH):
+        raise UserError(f"the message is nested deeper than {MAX_MESSAGE_DEPTH} levels", usage=True)
     try:
         value = json.loads(text, parse_constant=_no_constant)
         json.dumps(value, ensure_ascii=False).encode()
-    except RecursionError:
-        raise UserError(f"the message is nested deeper than {MAX_MESSAGE_DEPTH} levels", usage=True) from None
     except ValueError as error:
         raise UserError(f"the message is not JSON: {error} (text needs quotes: '\"text\"')", usage=True) from None
     return value

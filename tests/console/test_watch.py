@@ -13,8 +13,8 @@ import pytest
 
 from actors.console.client import RunnerClient
 from actors.console.live_runners import live_runners
-from tests.actors.test_flow_watch import STYLES, write
 from tests.deployments import RUNNER, TIMEOUT_S
+from tests.ends.test_flow_watch import STYLES, write
 from tests.harness import need
 
 CODE = {

@@ -103,7 +103,7 @@ MECHANISMS = {
         migrate_the_rehearsed, ("tests/updates/test_replacing.py::test_what_a_stop_hook_changes_is_migrated",)
     ),
     "the fusing barrier": Mechanism(
-        fuse_at_once, ("tests/actors/test_delivery.py::test_a_wire_with_queued_messages_is_not_fused_at_a_restart",)
+        fuse_at_once, ("tests/flow/test_delivery.py::test_a_wire_with_queued_messages_is_not_fused_at_a_restart",)
     ),
     "fencing": Mechanism(fence_nobody, ("tests/updates/test_mechanisms.py::test_a_replaced_version_sends_nothing",)),
 }
