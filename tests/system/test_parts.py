@@ -14,6 +14,7 @@ from thespian.actors import ActorAddress
 import actors
 from actors.messages import client_to_runner as api
 from actors.messages.actor_to_sender import ActorFailed
+from actors.messages.session_to_runner import ShutDown
 from actors.system.base import BaseActor
 from actors.system.in_process import ActorSystem
 from tests.harness import Harness
@@ -176,3 +177,18 @@ def test_what_comes_while_a_flow_is_removed_is_answered_after_it_and_in_order(ru
     assert state.value["state"] == "stopped"
     assert remove.ok
     assert not letters.ok
+
+
+def test_what_is_asked_of_all_flows_is_answered_while_one_goes(runner: Harness) -> None:
+    code = "import time\ndef stop(c):\n    time.sleep(0.3)\ndef run(m, c):\n    return m\n"
+    for name in "fg":
+        runner.add(name, {"a": {"runtime": "python3", "code": code}})
+    runner.start("f")
+    removed, audit, ended = runner.post(api.RemoveFlow, flow_id="f"), runner.post(api.Audit), runner.post(ShutDown)
+    assert runner.reply(audit).value.keys() == {"f/a", "g/a"}
+    assert runner.reply(removed).ok
+    reply = runner.reply(ended)
+    assert reply.ok
+    assert reply.data == []
+    assert [flow["id"] for flow in runner.ok(api.ListFlows)] == ["g"]
+    assert runner.ok(api.Audit).keys() == {"g/a"}
