@@ -40,6 +40,11 @@ _NO_TIME = "with a time-out of 0"
 
 # file, function, call -> why it does not wait, or may
 ALLOWED = {
+    (
+        "actors/preparation/state_folder.py",
+        "_give_up",
+        "waitpid",
+    ): "for a shell that only forks, before or after the loop",
     ("actors/preparation/command.py", "Command.reap", "wait"): _DEAD,
     ("actors/doors/door.py", "DoorActor._accept", "accept"): _NON_BLOCKING,
     ("actors/doors/door.py", "DoorActor._read", "recv"): _NON_BLOCKING,

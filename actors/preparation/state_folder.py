@@ -62,8 +62,8 @@ def _give_up(folders: list[Path], clean: int) -> None:
                 name = f"{DEAD}{os.urandom(8).hex()}"  # its own, a process number, may be needed again
                 left.append(str(folder.rename(folder.with_name(name))))
     if left:
-        command = sweep_command(left)
-        os.posix_spawn(command[0], command, os.environ, file_actions=_TO_NOWHERE, setsid=True)
+        command = ["/bin/sh", "-c", '"$@" &', "sh", *sweep_command(left)]  # init's child: nobody waits for it
+        os.waitpid(os.posix_spawn(command[0], command, os.environ, file_actions=_TO_NOWHERE, setsid=True), 0)
 
 
 def hidden_places(run_folder: Path, kept: Path | None) -> tuple[str, ...]:

@@ -278,7 +278,7 @@ class Case:
     def told(self, what: str) -> str:
         record = self.stage.record("f")
         lines = [f"SEED={SEED} case {self.number}: {what}; {self.said[:1000]}"]
-        lines += [f"f: {record.state}, {record.gauge.pending} pending, {record.failed_for}, {vars(record.jobs)}"]
+        lines += [f"f: {record.state}, {record.gauge.pending} pending, {record.failed_for}"]
         for name, address in record.modules.items():
             state = self.stage.actor(address).state
             lines.append(f"{name}: {state.queued} queued, {state.link.name}")
