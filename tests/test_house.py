@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -84,6 +85,16 @@ def test_no_file_imports_itself_in_a_circle(top: str) -> None:
     """Imports for types count."""
     try:
         list(TopologicalSorter(graph(top, typing_too=True)).static_order())
+    except CycleError as error:
+        raise AssertionError(f"a circle: {' -> '.join(reversed(error.args[1]))}") from None
+
+
+def test_no_file_of_the_rust_host_uses_itself_in_a_circle() -> None:
+    files = {file.stem: file.read_text() for file in (ROOT / "runtimes/rust/src").glob("*.rs") if file.stem != "lib"}
+    found = {name: {*re.findall(r"\bcrate::(\w+)::", text)} & {*files} - {name} for name, text in files.items()}
+    assert found["lifecycle"] >= {"engine", "slot"}
+    try:
+        list(TopologicalSorter(found).static_order())
     except CycleError as error:
         raise AssertionError(f"a circle: {' -> '.join(reversed(error.args[1]))}") from None
 
