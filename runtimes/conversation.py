@@ -6,13 +6,16 @@ transactions go to `transaction`, the others to the method that is named after t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from runtimes import host_bodies as bodies
 from runtimes.frames import PROTOCOL_VERSION, Frame, Kind, ProtocolError
 from runtimes.given import Given
 from runtimes.transaction import Transaction
 
+MAX_FRAMES = 500  # that are done at one go, besides DATA, CONTEXT and ERROR: some milliseconds
+_DATA = int(Kind.DATA)  # plain: an IntEnum's member costs more to look up than all else
+_OTHERS = (int(Kind.CONTEXT), int(Kind.ERROR))
 _NO_HOOKS = frozenset(("load", "unload", "ping"))
 
 
@@ -48,6 +51,30 @@ class Conversation:
         return any(given.works for given in self.given.values())
 
     # what the host says --------------------------------------------------------------------------------------------
+
+    def hear(self, take: Callable[[Frame], None], frames: Iterator[Frame]) -> bool:
+        """Keep what waits for its COMMIT, give all else to `take`; False if there are more than MAX_FRAMES of that."""
+        transaction = self.transaction
+        data_frames, others, size = transaction.data, transaction.others, 0
+        left = MAX_FRAMES
+        for frame in frames:
+            kind = frame[0]
+            if kind == _DATA:
+                data_frames.append(frame)
+                size += len(frame[2])
+            elif kind in _OTHERS:
+                others.append(frame)
+                size += len(frame[2])
+            else:
+                transaction.grow(size)
+                size = 0
+                take(frame)
+                left -= 1
+                if not left:
+                    return False
+        if size:
+            transaction.grow(size)
+        return True
 
     def hello(self, frame: Frame) -> None:
         """The first frame."""

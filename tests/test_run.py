@@ -198,20 +198,20 @@ def out_size(path: Path) -> int:
 
 APPLY_AT_ONCE = """
 import sys
-from actors.host.bridge import BridgeActor
+from actors.host.commit import Commits
 from actors.messages.bridge_to_module import TurnsCommitted
 from runtimes.transaction import Transaction
 class AtOnce(list):
     def append(self, frame):
-        slot, port = self.bridge.outputs[frame.slot]
-        self.bridge.send(self.bridge.members[slot], TurnsCommitted(0, 0, 0, 0, 0, 0, 0, 0, [(port, frame)], {}, []))
-new_link = BridgeActor.new_link
-def without_transactions(self, outputs):
-    new_link(self, outputs)
-    transaction = self.conversation.transaction
+        slot, port = self.commits._transaction._ports[frame.slot]
+        part = TurnsCommitted(0, 0, 0, 0, 0, 0, 0, 0, [(port, frame)], {}, [])
+        self.commits._port.send(self.commits._members[slot], part)
+init = Commits.__init__
+def without_transactions(self, port, transaction, members):
+    init(self, port, transaction, members)
     transaction.data, transaction._fusing = AtOnce(), frozenset(range(99))
-    transaction.data.bridge = self
-BridgeActor.new_link = without_transactions
+    transaction.data.commits = self
+Commits.__init__ = without_transactions
 from actors.console.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -1,66 +1,72 @@
-"""Who is on a host changes when a flow is updated: modules come and leave. Mixed into the Bridge actor."""
+"""Who is on a host: its modules, over all its starts. They come and leave when the flow is updated."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from thespian.actors import ActorAddress
 
-from actors.host.link import Life
-from actors.host.service import RUNNING, Service
-from actors.messages import bridge_to_flow as to_flow
-from actors.messages import bridge_to_module as to_module
-from actors.messages import flow_to_bridge as from_flow
-from runtimes.frames import Kind
+from actors.definition.hosting import HostPlan
+from actors.system.port import Port
 
 
-class Members(Service):
-    """The part of the Bridge actor that changes who is on its host."""
+class Members:
+    """`plan`: how those that work are wired; `serving`: their slots, the other members are loaded only."""
 
-    died_adding: bool
+    def __init__(self, port: Port, plan: HostPlan, actors: dict[int, ActorAddress]) -> None:
+        """`actors`: slot -> module actor."""
+        self._port = port
+        self.plan = plan
+        self.serving: frozenset[int] = frozenset()
+        self.actors = dict(actors)
+        self.names = dict(plan.modules)  # slot -> module
+        self.outputs = dict(plan.outputs)  # channel -> (slot, port)
+        self.adding: frozenset[int] = frozenset()  # slots that are loaded beside the others, until the flow is told
+        self._died_adding = False
 
-    def receiveMsg_AddMembers(self, message: from_flow.AddMembers, _sender: ActorAddress) -> None:
-        """Load them beside the others."""
-        self.members |= message.members
-        self.names |= message.names
-        self.owed.add("loaded")
-        self.adding, self.died_adding = frozenset(message.members), False
-        if self.life in (Life.NONE, Life.STOPPING):
-            self._tell("loaded", to_flow.LoadFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
-        elif self.life in RUNNING:
-            for member in message.members.values():
-                self.send(member, to_module.HostUp())
+    def tell(self, slot: int, message: Any) -> None:
+        """Send to one."""
+        self._port.send(self.actors[slot], message)
 
-    def give_up_adding(self, reason: str) -> None:
-        """The host has died. Twice while the same modules were loaded beside the others: they come no more."""
-        if self.adding and self.died_adding:
-            for slot in self.adding:
-                self._forget(slot)
-            self.adding = frozenset()
-            error = f"{self.flow}: the host {self.plan.key} died twice while the new versions were loaded: {reason}"
-            self._tell("loaded", to_flow.LoadFailed, errors=(error,))
-        self.died_adding = bool(self.adding)
+    def tell_all(self, message: Any) -> None:
+        """Send to everybody."""
+        for actor in self.actors.values():
+            self._port.send(actor, message)
 
-    def receiveMsg_RemoveMembers(self, message: from_flow.RemoveMembers, _sender: ActorAddress) -> None:
-        """Unload what works no more. What never worked has nothing to say: a stuck host need not answer for it."""
-        self.owed.add("removed")
-        running = self.life in RUNNING
-        self.leaving = {slot for slot in message.slots if running and slot in self.wired}
-        for slot in message.slots:
-            if running and slot in self.members:
-                self._request("unload", slot, Kind.UNLOAD)
-            if slot not in self.leaving:
-                self._forget(slot)
-        self._all_unloaded()
+    def add(self, names: dict[int, str], actors: dict[int, ActorAddress]) -> None:
+        """These are to be loaded beside the others."""
+        self.actors |= actors
+        self.names |= names
+        self.adding, self._died_adding = frozenset(actors), False
 
-    def _forget(self, slot: int) -> None:
-        self.members.pop(slot, None)
-        for table in (self.names, self.hooks, self.broken, self.suspects, self.wired):
-            table.pop(slot, None)
-        self.conversation.forget(slot)
+    def added(self) -> None:
+        """The flow has been told what has become of that."""
+        self.adding = frozenset()
+
+    def hopeless(self) -> frozenset[int]:
+        """The host has died: slots that are not to be tried again, for it has done so twice while they were loaded."""
+        hopeless = self.adding if self._died_adding else frozenset()
+        self._died_adding = bool(self.adding - hopeless)
+        return hopeless
+
+    def remove(self, slot: int) -> None:
+        """One has gone."""
+        self.actors.pop(slot, None)
+        self.names.pop(slot, None)
         for channel in [channel for channel, (owner, _) in self.outputs.items() if owner == slot]:
             del self.outputs[channel]
-        self.leaving.discard(slot)
 
-    def _all_unloaded(self) -> None:
-        if not self.leaving:
-            self._tell("removed", to_flow.MembersRemoved)
-            self._all_loaded()
+    def change(self, plan: HostPlan) -> None:
+        """The same modules are wired in another way."""
+        self.plan = plan
+        self.outputs.update(plan.outputs)
+
+    def serve(self, plan: HostPlan) -> None:
+        """Exactly these are to work from now on."""
+        self.change(plan)
+        self.serving = frozenset(plan.modules)
+
+    def retire(self, slots: Iterable[int]) -> None:
+        """These work no more."""
+        self.serving -= frozenset(slots)

@@ -6,13 +6,14 @@ import contextlib
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from actors.system.pipe import waiting_bytes
 
 MAX_LINE_BYTES = 8 << 10
 MAX_LINES = 500  # that are logged at one go: some milliseconds
 READ_BYTES = 2 << 10  # even if they are empty lines
+STDERR_LINES = 20  # that are kept of a host, over all its starts
 log = logging.getLogger("runner.module.log")
 
 
@@ -56,7 +57,7 @@ class Printed:
 class HostLog:
     """Standard output and error of a host: read in small portions, logged, the last lines kept in `stderr`."""
 
-    def __init__(self, stderr: deque[str], name: Callable[[], str]) -> None:
+    def __init__(self, stderr: deque[str], name: str) -> None:
         self._stderr, self._name = stderr, name
         self._printed = Printed()
 
@@ -82,7 +83,7 @@ class HostLog:
     def _log(self, lines: list[str]) -> None:
         self._stderr.extend(lines)
         for line in lines:
-            log.warning("%s: %s", self._name(), line)
+            log.warning("%s: %s", self._name, line)
 
 
 def _text(line: bytes) -> str:

@@ -1,7 +1,4 @@
-"""What a bridge does so that the modules of its host work: LOAD, WIRES, `start`, `stop`. Mixed into the Bridge actor.
-
-Whatever is asked of a host gets a number; it knows what has been asked, and which modules are to work.
-"""
+"""What is done so that the modules of a host work: LOAD, `start`, `stop`, UNLOAD; and which of them work."""
 
 from __future__ import annotations
 
@@ -11,247 +8,342 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.host.link import Life
+from actors.definition.origin import Placed
+from actors.error_text import error_text
+from actors.host.fusing import Fusing
+from actors.host.host import Host
+from actors.host.life import RUNNING, HostLife, Life
+from actors.host.load import failure_sentence
+from actors.host.members import Members
+from actors.host.orders import Orders
 from actors.host.probation import Probation
+from actors.host.reports import Reports
 from actors.messages import bridge_to_flow as to_flow
 from actors.messages import bridge_to_module as to_module
 from actors.messages import flow_to_bridge as from_flow
 from actors.messages import module_to_bridge as from_module
-from runtimes.frames import ALL_SLOTS, Frame, Kind
+from runtimes.frames import Frame, Kind
 from runtimes.given import Given
+from runtimes.host_bodies import Result
 
 log = logging.getLogger("runner.host")
-# What is started, loaded or working: a module can be loaded.
-RUNNING = (Life.LOADING, Life.LOADED, Life.OPENING, Life.OPEN)
 
 
-class Service(Probation):
-    """The part of the Bridge actor that lets modules work."""
+class Service:
+    """Of one start of a host."""
 
-    names: dict[int, str]  # of all members
-    outputs: dict[int, tuple[int, str]]
-    muted: bool
-    owed: set[str]  # what the flow waits for
-    patient: bool
-    stop_errors: dict[str, str]  # module -> what its `stop` has raised
-    adding: frozenset[int]  # slots that are loaded beside those that work, until the flow is told
+    def __init__(
+        self, flow: str, life: HostLife, host: Host, orders: Orders, members: Members, probation: Probation,
+        fusing: Fusing, reports: Reports, placed: Placed, *, muted: bool,
+    ) -> None:  # fmt: skip
+        """`placed` says where in the flow file an error is; `muted`: sources are not pulled."""
+        self._flow = flow
+        self._life = life
+        self._host = host
+        self._orders = orders
+        self._members = members
+        self._probation = probation
+        self._fusing = fusing
+        self._reports = reports
+        self._placed = placed
+        self._muted = muted
+        self._waits_for = host.conversation.waits_for
+        self._hooks: dict[int, frozenset[str]] = {}
+        self._broken: dict[int, str] = {}  # slots that could not be loaded, and why
+        self._started: set[int] = set()
+        self._sources: set[int] = set()
+        self._errors: list[str] = []  # of hooks
+        self._stop_errors: dict[str, str] = {}  # module -> what its `stop` has raised
+        self._entering: set[int] = set()  # slots whose StartModule is still to come
+        self._start_calls: dict[int, from_module.StartModule] = {}
+        self._waiting: set[str] = set()  # wires with messages in a mailbox: they have to run dry before they are fused
+        self._retiring: frozenset[int] = frozenset()
+        self._leaving: set[int] = set()  # slots that are being unloaded
 
-    def new_service(self) -> None:
-        """For a new host."""
-        self.hooks: dict[int, frozenset[str]] = {}
-        self.timeouts_s: dict[int, float | None] = {}  # of the modules' turns
-        self.broken: dict[int, str] = {}  # slots that could not be loaded, and why
-        self.started: set[int] = set()
-        self.sources: set[int] = set()
-        self.errors: list[str] = []  # of hooks
-        self.entering: set[int] = set()  # slots whose StartModule is still to come
-        self.start_calls: dict[int, from_module.StartModule] = {}
-        self.retiring: frozenset[int] = frozenset()
-        self.leaving: set[int] = set()  # slots that are being unloaded
+    # loading -------------------------------------------------------------------------------------------------------
 
     def receiveMsg_LoadModule(self, message: from_module.LoadModule, _sender: ActorAddress) -> None:
         """A module's code and context, for the host."""
-        if self.life not in RUNNING or message.slot not in self.members or message.slot in self.leaving:
+        slot = message.slot
+        if self._life.now not in RUNNING or slot not in self._members.actors or slot in self._leaving:
             return  # the host has died meanwhile, or the module has gone
-        self.suspects[message.slot] = message.suspects
-        self.timeouts_s[message.slot] = message.timeout_s
-        self.conversation.given[message.slot] = Given(retry=message.retry, context=message.context)
-        self.conversation.transaction.allow(message.max_turn_bytes)
-        self._request("load", message.slot, Kind.LOAD, message.body)
+        self._probation.suspect(slot, message.suspects)
+        given = Given(retry=message.retry, context=message.context)
+        self._orders.load(slot, given, message.timeout_s, message.max_turn_bytes, message.body)
 
-    def _request(self, what: str, slot: int, kind: Kind, body: bytes = b"") -> None:
-        request = self.conversation.ask(what, slot)
-        self.expect(request, what, self.names[slot], self.timeouts_s[slot])
-        self._write([Frame(kind, slot, body, first=request)])
+    def result(self, frame: Frame) -> None:
+        """What was asked of a module has been done, or not."""
+        what, slot, result = self._host.conversation.result(frame)
+        self._orders.met(frame.first)
+        if slot in self._members.actors:  # else it has left meanwhile
+            self._take_result(what, slot, result)
+        if not self._waits_for(what):
+            self._all_done(what)
+
+    def _take_result(self, what: str, slot: int, result: Result) -> None:
+        module = self._members.names[slot]
+        name = f"{self._flow}/{module}"
+        error = None if result.error is None or result.ok else self._placed(module, result.error.plain())
+        if what == "load":
+            self._hooks[slot] = frozenset(result.hooks)
+            if error is not None:
+                self._broken[slot] = failure_sentence(name, "load", error)
+        elif what == "start" and error is not None:
+            self._errors.append(failure_sentence(name, "start", error))
+        elif what == "restart":
+            self._members.tell(slot, to_module.SourceRestarted(source=result.source, error=error))
+        elif what in ("stop", "retire") and error is not None:
+            self._stop_errors[module] = error_text(error)
+        elif what == "start":
+            self._started.add(slot)
+            if result.source:
+                self._sources.add(slot)
+        elif what == "unload" and slot in self._leaving:
+            self._forget(slot)
+
+    def _all_done(self, what: str) -> None:
+        if what == "load":
+            self._all_loaded()
+        elif what == "start":
+            self._all_started()
+        elif what == "retire":
+            self._tell_retired()
+        elif what == "stop":
+            self._orders.end()
+        elif what == "unload":
+            self._all_unloaded()
 
     def _all_loaded(self) -> None:
-        if self.life not in RUNNING or not self.hooks.keys() >= self.members.keys():
+        if self._life.now not in RUNNING or not self._hooks.keys() >= self._members.actors.keys():
             return  # the others' LOAD is still to come
-        if self.broken and (not self.serving or self.broken.keys() & self.serving):
-            self._fail(list(self.broken.values()))
+        serving = self._members.serving
+        if self._broken and (not serving or self._broken.keys() & serving):
+            self.fail(list(self._broken.values()))
             return
-        if self.broken:
-            self._tell("loaded", to_flow.LoadFailed, errors=tuple(self.broken.values()))
+        if self._broken:
+            self.tell_loaded(to_flow.LoadFailed, errors=tuple(self._broken.values()))
         else:
-            self._tell("loaded", to_flow.HostLoaded)
-        if self.life is Life.LOADING:
-            self.life = Life.LOADED
-            if self.serving:
+            self.tell_loaded(to_flow.HostLoaded)
+        if self._life.now is Life.LOADING:
+            self._life.move("loaded")
+            if serving:
                 self._start_modules()
 
-    def _tell(self, owed: str, answer: type[Any], **fields: Any) -> None:
-        if owed == "loaded":
-            self.adding = frozenset()
-        if owed in self.owed:
-            self.owed.discard(owed)
-            self.send(self.owner, answer(flow=self.flow, key=self.plan.key, **fields))
+    def tell_loaded(self, kind: type[Any], **fields: Any) -> None:
+        """Whether all are loaded, if the flow waits for that."""
+        self._members.added()
+        self._reports.settle("loaded", kind, **fields)
+
+    # starting ------------------------------------------------------------------------------------------------------
 
     def receiveMsg_ServeModules(self, message: from_flow.ServeModules, _sender: ActorAddress) -> None:
         """Exactly these modules are to work from now on."""
-        self.plan, self.serving, self.patient = message.plan, frozenset(message.plan.modules), message.patient
-        self.outputs.update(message.plan.outputs)
-        self.owed.add("started")
-        if self.life is Life.LOADED:
+        self._members.serve(message.plan)
+        self._reports.owe_start(patient=message.patient)
+        if self._life.now is Life.LOADED:
             self._start_modules()
-        elif self.life is Life.OPEN:
+        elif self._life.now is Life.OPEN:
             self._enter()
-        elif self.life in (Life.NONE, Life.STOPPING):
-            self._tell("started", to_flow.StartFailed, errors=(f"{self.flow}: the host {self.plan.key} has ended",))
+        elif self._life.now in (Life.NONE, Life.STOPPING):
+            self._reports.settle("started", to_flow.StartFailed, errors=(f"{self._reports.title} has ended",))
 
     def _start_modules(self) -> None:
         """All of a host that has just been loaded."""
-        self.life = Life.OPENING
-        self.probation = any(self.suspects[slot] for slot in self.serving)
+        self._life.move("serve")
+        self._probation.begin()
         self._enter()
 
     def _enter(self) -> None:
         """Start what is to work and does not yet."""
-        entering = self.serving - self.started
-        if broken := [self.broken[slot] for slot in entering if slot in self.broken]:
-            self._tell("started", to_flow.StartFailed, errors=tuple(broken))
+        entering = self._members.serving - self._started
+        if broken := [self._broken[slot] for slot in entering if slot in self._broken]:
+            self._reports.settle("started", to_flow.StartFailed, errors=tuple(broken))
             return
-        self.entering, self.start_calls = set(entering), {}
-        self.unfusable = set()
+        self._entering, self._start_calls, self._waiting = set(entering), {}, set()
         for slot in entering:
-            self.send(self.members[slot], to_module.EnterService())
+            self._members.tell(slot, to_module.EnterService())
         if not entering:
             self._call_starts()
 
     def receiveMsg_StartModule(self, message: from_module.StartModule, _sender: ActorAddress) -> None:
         """How a module that enters is to be started."""
-        if self.life in (Life.OPENING, Life.OPEN) and message.slot in self.entering:
-            self.entering.discard(message.slot)
-            self.start_calls[message.slot] = message
-            self.unfusable |= message.waiting
-            if not self.entering:
+        if self._life.now in (Life.OPENING, Life.OPEN) and message.slot in self._entering:
+            self._entering.discard(message.slot)
+            self._start_calls[message.slot] = message
+            self._waiting |= message.waiting
+            if not self._entering:
                 self._call_starts()
 
     def _call_starts(self) -> None:
-        # A wire that was fused still is; one into a module that is new here may be if nothing waits for it there. What
-        # the `start` of an update sends must not run anybody's handler before the update stands.
-        into = {wire for _, _, slot, _, wire in self.fusable if slot in self.start_calls}
-        is_update = "started" in self.owed and not self.patient
-        sending = {slot for slot in self.start_calls if is_update and "start" in self.hooks[slot]}
-        early = {wire for slot, _, _, _, wire in self.fusable if slot in sending}
-        fused = (self.fused | into - self.unfusable) & self.fusable_wires - early
-        self.fused = frozenset() if self.probation or self.fragile else fused
-        self.write_wires()
-        if self.life is Life.OPENING:
-            ping = self.conversation.ask("ping", ALL_SLOTS)
-            self.expect(ping, "wires")
-            self._write([Frame(Kind.PING, first=ping)])
-        for slot in self.plan.modules:
-            call = self.start_calls.get(slot)
+        # What the `start` of an update sends must not run anybody's handler before the update stands.
+        is_update = self._reports.owes("started") and not self._reports.patient
+        sending = {slot for slot in self._start_calls if is_update and "start" in self._hooks[slot]}
+        self._fusing.begin(self._start_calls, sending, self._waiting, cautious=self._probation.under_way)
+        if self._life.now is Life.OPENING:
+            self._orders.ping()
+        for slot in self._members.plan.modules:
+            call = self._start_calls.get(slot)
             if call is None:
                 continue
             if call.context is not None:
-                self.conversation.given[slot].set_context(call.context)
-            if call.context is not None or "start" in self.hooks[slot]:
-                self._request("start", slot, Kind.CALL, call.body)
+                self._host.conversation.given[slot].set_context(call.context)
+            if call.context is not None or "start" in self._hooks[slot]:
+                self._orders.ask("start", slot, Kind.CALL, call.body)
             else:
-                self.started.add(slot)
-        if not self.conversation.waits_for("start"):
+                self._started.add(slot)
+        if not self._waits_for("start"):
             self._all_started()
 
     def _all_started(self) -> None:
-        if self.life is Life.OPENING:
+        if self._life.now is Life.OPENING:
             self._open()
-        elif self.life is Life.OPEN:
-            for slot in self.serving - self.start_calls.keys():
-                self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
-            self._let_work(self.start_calls)
+        elif self._life.now is Life.OPEN:
+            for slot in self._members.serving - self._start_calls.keys():
+                self._members.tell(slot, to_module.EndDrain(fused=self._fusing.fused))
+            self._let_work(self._start_calls)
             self._tell_started()
 
     def _open(self) -> None:
-        if self.errors and "started" not in self.owed:
-            self._fail(self.errors)
+        if self._errors and not self._reports.owes("started"):
+            self.fail(self._errors)
             return
-        self.life = Life.OPEN
-        self._let_work(self.serving)
-        if self.retiring:
+        self._life.move("open")
+        self._let_work(self._members.serving)
+        if self._retiring:
             self._retire()
-        if self.serving - self.started and not self.errors:
+        if self._members.serving - self._started and not self._errors:
             self._enter()
         else:
             self._tell_started()
-        if self.probation:
-            again = sum(self.suspects.values())
+        if self._probation.under_way:
+            again = self._probation.count
             what = "1 message is" if again == 1 else f"{again} messages are"
-            log.info("%s: %s: %s delivered again, one at a time", self.flow, self.plan.key, what)
-            self.probe_next()
+            log.info("%s: %s: %s delivered again, one at a time", self._flow, self._members.plan.key, what)
+            self._probation.go_on()
         else:
-            self.drain_to_fuse()
+            self._fusing.drain()
 
     def _let_work(self, slots: Iterable[int]) -> None:
         for slot in slots:
-            if slot in self.started:
-                self.send(
-                    self.members[slot],
-                    to_module.HostOpen(
-                        source=slot in self.sources and not self.muted,
-                        muted=slot in self.sources and self.muted,
-                        probation=self.probation,
-                        fused=self.fused,
-                    ),
-                )
+            if slot in self._started:
+                is_source = slot in self._sources
+                opened = to_module.HostOpen(
+                    source=is_source and not self._muted, muted=is_source and self._muted,
+                    probation=self._probation.under_way, fused=self._fusing.fused,
+                )  # fmt: skip
+                self._members.tell(slot, opened)
 
     def _tell_started(self) -> None:
-        errors, self.errors = self.errors, []
+        errors, self._errors = self._errors, []
         if errors:
-            self._tell("started", to_flow.StartFailed, errors=tuple(errors))
+            self._reports.settle("started", to_flow.StartFailed, errors=tuple(errors))
         else:
-            self._tell("started", to_flow.ModulesStarted)
-
-    def receiveMsg_RetireModules(self, message: from_flow.RetireModules, _sender: ActorAddress) -> None:
-        """These work no more: `stop`, unless their host is dead anyway."""
-        self.serving -= message.slots
-        self.retiring = message.slots
-        self.owed.add("retired")
-        if self.life is not Life.OPENING:  # else when their `start` has ended
-            self._retire()
-
-    def _retire(self) -> None:
-        retiring, self.retiring = self.retiring, frozenset()
-        for slot in retiring & self.started if self.life is Life.OPEN else ():
-            self.send(self.members[slot], to_module.Retired())
-            self.call_stop("retire", slot)
-        self.started -= retiring
-        self.sources -= retiring
-        self.suspects.update(dict.fromkeys(retiring, 0))
-        if self.probing in retiring:
-            self.probe_next()
-        if not self.conversation.waits_for("retire"):
-            self.tell_retired()
-
-    def tell_retired(self) -> None:
-        """Every `stop` that was asked for has ended."""
-        if "retired" in self.owed:
-            errors, self.stop_errors = self.stop_errors, {}
-            self._tell("retired", to_flow.ModulesRetired, errors=errors)
+            self._reports.settle("started", to_flow.ModulesStarted)
 
     def receiveMsg_RestartSource(self, message: from_module.RestartSource, _sender: ActorAddress) -> None:
         """If the host has died meanwhile, or the module is to stop, that comes to the same."""
-        if self.life is Life.OPEN and message.slot in self.started:
-            self._request("restart", message.slot, Kind.CALL, message.body)
+        if self._life.now is Life.OPEN and message.slot in self._started:
+            self._orders.ask("restart", message.slot, Kind.CALL, message.body)
 
-    def call_stop(self, what: str, slot: int) -> None:
+    # stopping ------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_RetireModules(self, message: from_flow.RetireModules, _sender: ActorAddress) -> None:
+        """These work no more: `stop`, unless their host is dead anyway."""
+        self._members.retire(message.slots)
+        self._retiring = message.slots
+        self._reports.owe("retired")
+        if self._life.now is not Life.OPENING:  # else when their `start` has ended
+            self._retire()
+
+    def _retire(self) -> None:
+        retiring, self._retiring = self._retiring, frozenset()
+        for slot in retiring & self._started if self._life.now is Life.OPEN else ():
+            self._members.tell(slot, to_module.Retired())
+            self._call_stop("retire", slot)
+        self._started -= retiring
+        self._sources -= retiring
+        self._probation.acquit(retiring)
+        if not self._waits_for("retire"):
+            self._tell_retired()
+
+    def _tell_retired(self) -> None:
+        if self._reports.owes("retired"):
+            errors, self._stop_errors = self._stop_errors, {}
+            self._reports.settle("retired", to_flow.ModulesRetired, errors=errors)
+
+    def stop(self) -> None:
+        """Call `stop` of all that work, then ask the host to end."""
+        for slot in self._started:
+            self._call_stop("stop", slot)
+        if not self._waits_for("stop"):
+            self._orders.end()
+
+    def _call_stop(self, what: str, slot: int) -> None:
         """Ask for the end of a module's work: its generator is closed, its hook called."""
-        if "stop" in self.hooks[slot] or slot in self.sources:
-            self._request(what, slot, Kind.CALL, b'{"hook":"stop"}')
+        if "stop" in self._hooks[slot] or slot in self._sources:
+            self._orders.ask(what, slot, Kind.CALL, b'{"hook":"stop"}')
 
-    def _fail(self, errors: list[str]) -> None:
-        """Give the host up for good; the flow stops."""
-        self.life = Life.STOPPING
-        self.owed -= {"loaded", "started"}
-        self.send(self.owner, to_flow.HostFailed(flow=self.flow, key=self.plan.key, errors=tuple(errors)))
-        if self.host is not None:
-            self.host.kill()
+    def fail(self, errors: list[str]) -> None:
+        """Give the host up for good; the flow is stopped."""
+        self._life.move("fail")
+        self._reports.fail(errors)
+        self._host.kill()
 
-    def receiveMsg_ChangePlan(self, message: from_flow.ChangePlan, _sender: ActorAddress) -> None:
-        """An input or an output more; adding is safe at any time."""
-        if self.life is Life.NONE:
-            return  # StartHost brings the plan
-        self.plan = message.plan
-        self.outputs.update(self.plan.outputs)
-        if self.life in (Life.OPENING, Life.OPEN):
-            self.write_wires()
+    def end(self, reason: str) -> dict[str, str]:
+        """The host has ended: what was asked of it comes to an end as well. Returns what `stop` hooks have raised."""
+        for slot in self._leaving.copy():
+            self._forget(slot)
+        self._reports.settle("removed", to_flow.MembersRemoved)
+        requests = self._host.conversation.requests
+        for what, slot in requests.values():
+            if what in ("stop", "retire") and "stop" in self._hooks[slot]:
+                self._stop_errors[self._members.names[slot]] = f"it has not returned: {reason}"
+        requests.clear()
+        self._tell_retired()
+        return self._stop_errors
+
+    # members come and leave ----------------------------------------------------------------------------------------
+
+    def receiveMsg_AddMembers(self, message: from_flow.AddMembers, _sender: ActorAddress) -> None:
+        """Load them beside the others."""
+        self._members.add(message.names, message.members)
+        self._reports.owe("loaded")
+        if self._life.now in (Life.NONE, Life.STOPPING):
+            self.tell_loaded(to_flow.LoadFailed, errors=(f"{self._reports.title} has ended",))
+        elif self._life.now in RUNNING:
+            for slot in message.members:
+                self._members.tell(slot, to_module.HostUp())
+
+    def give_up_adding(self, reason: str) -> None:
+        """The host has died. Twice while the same modules were loaded beside the others: they come no more."""
+        if hopeless := self._members.hopeless():
+            for slot in hopeless:
+                self._forget(slot)
+            error = f"{self._reports.title} died twice while the new versions were loaded: {reason}"
+            self.tell_loaded(to_flow.LoadFailed, errors=(error,))
+
+    def receiveMsg_RemoveMembers(self, message: from_flow.RemoveMembers, _sender: ActorAddress) -> None:
+        """Unload what works no more. What never worked has nothing to say: a stuck host need not answer for it."""
+        self._reports.owe("removed")
+        running = self._life.now in RUNNING
+        self._leaving = {slot for slot in message.slots if running and self._fusing.is_wired(slot)}
+        for slot in message.slots:
+            if running and slot in self._members.actors:
+                self._orders.ask("unload", slot, Kind.UNLOAD)
+            if slot not in self._leaving:
+                self._forget(slot)
+        self._all_unloaded()
+
+    def _forget(self, slot: int) -> None:
+        self._members.remove(slot)
+        self._probation.forget(slot)
+        self._fusing.forget(slot)
+        self._host.conversation.forget(slot)
+        self._hooks.pop(slot, None)
+        self._broken.pop(slot, None)
+        self._leaving.discard(slot)
+
+    def _all_unloaded(self) -> None:
+        if not self._leaving:
+            self._reports.settle("removed", to_flow.MembersRemoved)
+            self._all_loaded()

@@ -6,8 +6,8 @@ becomes the flow's: it only migrates contexts when the update comes to that.
 
 from __future__ import annotations
 
-import select
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ import orjson
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
 from actors.host.deadlines import seconds
-from actors.host.link import HostLink, Life
+from actors.host.host import Host, Progress
 from actors.host.load import Context, encode_context, failure_sentence
-from actors.host.process import HostProcess
-from actors.host.watch import HostWatch
+from actors.host.owner import HostOwner
+from actors.host.printed import STDERR_LINES
 from actors.messages import flow_to_trial as from_flow
 from actors.messages import trial_to_flow as to_flow
 from actors.system.job import Expect, Operation, Steps
@@ -30,13 +30,12 @@ from runtimes.host_bodies import Result
 NICENESS = 10
 
 
-class TrialActor(HostLink):
+class TrialActor(HostOwner):
     """One host and a list of requests, one after the other."""
 
     def receiveMsg_RunTrial(self, message: from_flow.RunTrial, sender: ActorAddress) -> None:
         """Begin."""
         self.owner, self.flow, self.key = sender, message.flow, message.key
-        self.sweeper = message.sweeper
         self.placed = message.placed
         self.load_ms: dict[str, float] = {}
         self.slots: dict[str, int] = {}
@@ -44,20 +43,20 @@ class TrialActor(HostLink):
         self.hooks: dict[str, list[str]] = {}
         self.changes: dict[int, Context] = {}
         self.request = 0
-        self.new_link({})
-        self.ending = False
+        self.greeted = self.ending = False
         self.cpu_ms = 0.0
         self.status = ""
+        self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
+        host = Host(
+            self, self.flow, self.key, message.sweeper, {}, self.stderr, take=self._take, ended=self._exited
+        )  # fmt: skip
+        self.conversation, self.link = host.conversation, host.link
         try:
-            self.host = HostProcess(message.command, message.folder, message.env, message.limits, NICENESS)
+            host.start(message.command, message.folder, message.env, message.limits, _nothing_counts, NICENESS)
         except OSError as error:
-            self.sweep(message.folder)
             self._end_trial((f"{self.flow}: a host of {message.key} cannot be started: {error}",))
             return
-        self.life = Life.STARTING
-        for fd in (self.host.output_fd, self.host.pid_fd, self.host.log_fd):
-            self.system.watch(fd, select.EPOLLIN, self.myAddress)
-        self.watch_host(message.limits)
+        self.host = host
         self._run(self._trying(message.modules), self._end_trial)
 
     def _run(self, steps: Steps, done: Any) -> None:
@@ -114,7 +113,7 @@ class TrialActor(HostLink):
             self.request = self.conversation.ask(what, slot)
             if what == "load":
                 self.conversation.given[slot] = Given()
-            self._write([Frame(Kind.LOAD if what == "load" else Kind.CALL, slot, body, first=self.request)])
+            self.link.write([Frame(Kind.LOAD if what == "load" else Kind.CALL, slot, body, first=self.request)])
             self.limit_s = seconds(what, self.timeouts_s.get(slot))
             came = yield Expect([("result", self.request)], self.limit_s)
             return came.get(("result", self.request))
@@ -132,7 +131,7 @@ class TrialActor(HostLink):
         if self.host is not None:
             return f"a {self.key} host did not end {doing} within {self.limit_s:g} s"
         last = "".join(f"\n{line}" for line in self.stderr)
-        return f"a {self.key} host died while {doing}: {self.killed_for or self.status}{last}"
+        return f"a {self.key} host died while {doing}: {self.link.killed_for or self.status}{last}"
 
     def _waited_s(self) -> float:
         """How long the host has waited for a processor: that is no part of what a load takes."""
@@ -163,9 +162,9 @@ class TrialActor(HostLink):
         conversation = self.conversation
         if frame.kind == Kind.COMMIT:
             self._commit(frame)
-        elif self.life is Life.STARTING:
+        elif not self.greeted:
             conversation.hello(frame)
-            self.life = Life.OPEN
+            self.greeted = True
             self.operation.resolve("hello", True)
         elif frame.kind == Kind.RESULT:
             self.operation.resolve(("result", frame.first), conversation.result(frame)[2])
@@ -185,15 +184,15 @@ class TrialActor(HostLink):
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
         """A step took too long, or it is time to look at what the host uses."""
-        if isinstance(message.payload, HostWatch):
-            self.check_host(message.payload)
+        if callable(message.payload):
+            message.payload()
             return
         operation, step = message.payload
         operation.time_up(step)
 
-    def _exited(self, host: HostProcess) -> None:
-        self.status = self.end_host(host)
-        self.cpu_ms = host.cpu_s * 1000
+    def _exited(self, status: str) -> None:
+        assert self.host is not None
+        self.status, self.cpu_ms, self.host = status, self.host.cpu_s * 1000, None
         if self.ending:
             self._tell_closed()
             return
@@ -211,3 +210,8 @@ class TrialActor(HostLink):
     def _tell_closed(self) -> None:
         self.send(self.owner, to_flow.TrialClosed(flow=self.flow, key=self.key, cpu_ms=self.cpu_ms))
         self.send(self.myAddress, ActorExitRequest())
+
+
+def _nothing_counts() -> Progress:
+    """What a load takes is no turn."""
+    return Progress(commits=0, busy=False, working=False)

@@ -80,7 +80,7 @@ def flow(runner: Harness) -> Harness:
 
 def test_no_debug_call_per_frame(flow: Harness) -> None:
     profile = run(flow)
-    assert flow.bridge("f", "python3").fused, "no wire was fused"
+    assert flow.bridge("f", "python3").fusing.fused, "no wire was fused"
     assert sum(profile.moved.values()) > 100, profile.moved
     assert profile.debugger == Counter()
 
@@ -94,7 +94,7 @@ def test_none_after_debugging_either(flow: Harness) -> None:
     flow.ok(api.RemoveBreakPointAtModule, flow_module_id="f/b")
     flow.ok(api.ResumeFlow, flow_id="f")
     flow.wait(lambda: flow.module("f", "d").state.handled)
-    flow.wait(lambda: flow.bridge("f", "python3").fused, "fused again")
+    flow.wait(lambda: flow.bridge("f", "python3").fusing.fused, "fused again")
     profile = run(flow)
     assert profile.debugger == Counter()
 

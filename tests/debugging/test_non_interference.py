@@ -37,7 +37,7 @@ def example(runner: Harness, data: st.DataObject, happened: Counter[str]) -> Non
     for place, out in outs.items():
         assert out.got == sent.get(place, []), place
         assert out.numbers == list(range(len(out.got))), place
-    happened["fused"] += any(runner.actor(bridge).fused for bridge in runner.record(run.id).bridges.values())
+    happened["fused"] += any(runner.actor(bridge).fusing.fused for bridge in runner.record(run.id).bridges.values())
     happened["tree"] += talk.is_tree
     if talk.is_tree:
         undebugged = model.undebugged(talk, run.sent)

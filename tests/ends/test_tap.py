@@ -53,7 +53,7 @@ def test_it_sees_what_leaves_a_port(runner: Harness, runtime: str, module: str) 
     runner.send("f/many", 4)
     assert read(runner, tap) == ([0, 1, 2, 3], 0)
     bridge = runner.actor(next(iter(runner.record("f").bridges.values())))
-    assert len(bridge.fused) == 2
+    assert len(bridge.fusing.fused) == 2
     for _ in range(2):
         runner.ok(api.EndTap, tap_id=tap)
     runner.send("f/many", 2)

@@ -71,7 +71,7 @@ def test_a_breakpoint_holds_a_message_before_its_handler(runner: Harness, runtim
     runner.send("f/a", 3)
     runner.wait(lambda: out.got == [0, 1, 2, 3])
     bridge = runner.actor(next(iter(runner.record("f").bridges.values())))
-    runner.wait(lambda: len(bridge.fused) == 2, "fused again")
+    runner.wait(lambda: len(bridge.fusing.fused) == 2, "fused again")
 
 
 def test_when(runner: Harness) -> None:

@@ -146,14 +146,14 @@ def test_fused_modules_are_fused_again_after_a_death(runner: Harness) -> None:
     out = runner.collect("f", "c")
     runner.start("f")
     bridge = runner.bridge("f", "python3")
-    fusable = bridge.fusable_wires
-    assert bridge.fused == fusable and len(fusable) == 2
+    fusable = bridge.fusing.fusable_wires
+    assert bridge.fusing.fused == fusable and len(fusable) == 2
     for round_ in range(3):
         runner.send("f/a", *range(30))
         starts = bridge.starts
         os.kill(bridge.host.pid, signal.SIGKILL)
         runner.wait(lambda starts=starts: bridge.starts > starts and bridge.life.name == "OPEN")
-        runner.wait(lambda: bridge.fused == fusable)
+        runner.wait(lambda: bridge.fusing.fused == fusable)
         runner.wait(lambda round_=round_: len(out.got) == 30 * (round_ + 1))
     assert [item[1] for item in out.got] == list(range(1, 91))
     assert [item[0][1] for item in out.got] == list(range(1, 91))
@@ -314,7 +314,7 @@ def test_a_wire_with_queued_messages_is_not_fused_at_a_restart(runner: Harness) 
     target.receiveMsg_GoOn(GoOn(reason="test"), target.address)
     runner.wait(lambda: len(out.got) == 10)
     assert out.got == list(range(10))
-    runner.wait(lambda: bridge.fused == bridge.fusable_wires)
+    runner.wait(lambda: bridge.fusing.fused == bridge.fusing.fusable_wires)
 
 
 def test_a_dead_letter_that_cannot_be_replayed_stays(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

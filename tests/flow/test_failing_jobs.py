@@ -18,6 +18,9 @@ from actors.flow.update.trials import Trials
 from actors.flow.update.update import Update
 from actors.flow.updates import Updates
 from actors.host.bridge import BridgeActor
+from actors.host.fusing import Fusing
+from actors.host.probation import Probation
+from actors.host.service import Service
 from actors.host.trial import TrialActor
 from actors.messages import client_to_runner as api
 from actors.messages.session_to_runner import ShutDown
@@ -157,7 +160,9 @@ def handlers(*kinds: type) -> list[Any]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "name"), handlers(ModuleActor, BridgeActor, TrialActor, TapActor))
+@pytest.mark.parametrize(
+    ("kind", "name"), handlers(ModuleActor, BridgeActor, Service, Probation, Fusing, TrialActor, TapActor)
+)
 def test_an_actor_raises(runner: Harness, monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> None:
     raising_once(monkeypatch, kind, f"receiveMsg_{name}")
     story(runner)

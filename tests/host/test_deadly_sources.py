@@ -32,7 +32,7 @@ def test_a_message_of_a_source_that_kills_is_a_dead_letter(runner: Harness, row:
     assert (letter.module, letter.message, letter.error["type"]) == ("kills", b"5", "HostDied")
     [bridge] = [runner.actor(bridge) for bridge in runner.record("f").bridges.values()]
     assert 6 <= bridge.starts <= 8  # fused, once more if others came before it, unfused, and three times alone
-    assert len(bridge.fused) == len(row)
+    assert len(bridge.fusing.fused) == len(row)
 
 
 def test_a_source_that_kills_its_host_stops_the_flow(runner: Harness) -> None:

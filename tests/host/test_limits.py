@@ -320,7 +320,7 @@ def run(message, context):
 def test_hosts_without_limits_are_not_watched(runner: Harness) -> None:
     runner.add("f", {"a": module("python3", SPIN), "b": module("python3", SPIN, limits={"writable": ["/tmp"]})})
     runner.start("f")
-    assert [runner.bridge("f", key).watch for key in runner.record("f").bridges] == [None, None]
+    assert [runner.bridge("f", key).host.watch for key in runner.record("f").bridges] == [None, None]
 
 
 def test_a_trial_is_limited_too(runner: Harness) -> None:

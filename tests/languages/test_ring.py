@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import pytest
 
-from actors.host.link import Life
+from actors.host.life import Life
 from actors.messages import client_to_runner as api
 from tests.harness import Harness
 from tests.languages.available import AVAILABLE
@@ -59,7 +59,7 @@ def kill_while_it_runs(runner: Harness, out: Any, count: int, kills: int, seed: 
         runner.wait(lambda turn=turn: len(out.got) >= turn * (count * 9 // 10) // len(keys), "output", 120)  # type: ignore[misc]
         bridge = runner.bridge("ring", key)
         # One that has committed since its last death: the runner gives a host up that never gets on.
-        working = lambda bridge=bridge: bridge.life is Life.OPEN and not bridge.restarts  # noqa: E731
+        working = lambda bridge=bridge: bridge.life is Life.OPEN and not bridge.restarts.count  # noqa: E731
         runner.wait(working, f"the host {key}")
         os.kill(bridge.host.pid, signal.SIGKILL)
         runner.wait(lambda bridge=bridge: bridge.life is not Life.OPEN, f"the death of {key}")  # type: ignore[misc]

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.flow.life import Life
-from actors.host.probation import Probation
-from actors.messages import bridge_to_module as to_module
+from actors.host.fusing import Fusing
 from actors.module import update as module_update
 from actors.state.module import ModuleState
 from actors.system.job import Steps
@@ -67,14 +66,13 @@ def migrate_the_rehearsed() -> None:
 def fuse_at_once() -> None:
     """A wire is fused while messages wait in the mailbox at its end."""
 
-    def fuse(self: Probation) -> None:
-        if not self.fusing_held and self.fused != self.fusable_wires:
+    def fuse(self: Fusing) -> None:
+        if not self._bars.held and self.fused != self.fusable_wires:
             self.fused = self.fusable_wires
             self.write_wires()
-            for slot in self._ends:
-                self.send(self.members[slot], to_module.EndDrain(fused=self.fused))
+            self._end_drain()
 
-    Probation.drain_to_fuse = fuse  # type: ignore[method-assign]
+    Fusing.drain = fuse  # type: ignore[method-assign]
 
 
 def fence_nobody() -> None:

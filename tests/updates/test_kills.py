@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from thespian.actors import ActorAddress
 
-from actors.host.link import HostLink
+from actors.host.link import Link
 from actors.host.process import HostProcess
 from actors.messages import client_to_runner as api
 from runtimes.frames import Frame, Kind
@@ -74,9 +74,9 @@ def hosts(runner: Harness, old: ActorAddress) -> dict[str, set[int]]:
             continue
         if not hasattr(actor, "members"):
             pids["trial"].add(host.pid)
-        elif old in actor.members.values():
+        elif old in actor.members.actors.values():
             pids["old"].add(host.pid)
-        elif "m" in actor.names.values():
+        elif "m" in actor.members.names.values():
             pids["new"].add(host.pid)
     return pids
 
@@ -92,7 +92,7 @@ class Killer:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> Killer:
         process = HostProcess.__init__
-        write, write_one = HostLink._write, HostLink._write_one
+        write = Link.write
 
         def entered(record: Any, now: str) -> None:
             self.now = now
@@ -100,18 +100,11 @@ class Killer:
             if self.moment == "begins":
                 self.kill(hosts(self.runner, self.old))
 
-        def asks(actor: HostLink, frames: list[Frame]) -> None:
-            if any(Kind(frame.kind).name == self.moment for frame in frames) and actor.host is not None:
+        def written(link: Link, frames: list[Frame]) -> None:
+            write(link, frames)
+            if any(Kind(frame.kind).name == self.moment for frame in frames) and link.process is not None:
                 pids = hosts(self.runner, self.old)
-                self.kill({who: pids[who] & {actor.host.pid} for who in pids})
-
-        def written(actor: HostLink, frames: list[Frame]) -> None:
-            write(actor, frames)
-            asks(actor, frames)
-
-        def one_written(actor: HostLink, frame: Frame) -> None:
-            write_one(actor, frame)
-            asks(actor, [frame])
+                self.kill({who: pids[who] & {link.process.pid} for who in pids})
 
         def started(host: HostProcess, *arguments: Any) -> None:
             process(host, *arguments)
@@ -119,8 +112,7 @@ class Killer:
                 self.kill({self.victim: {host.pid}})  # a trial while trying, the new version's host while loading
 
         on_phase(monkeypatch, entered)
-        monkeypatch.setattr(HostLink, "_write", written)
-        monkeypatch.setattr(HostLink, "_write_one", one_written)
+        monkeypatch.setattr(Link, "write", written)
         monkeypatch.setattr(HostProcess, "__init__", started)
         return self
 

@@ -64,7 +64,7 @@ def play(runner: Harness, tree: Tree, variant: str, happened: Counter[str]) -> S
         _kill(runner, flow_id)
     ended = runner.wait_idle(flow_id, 30 + tree.count)
     bridges = [runner.actor(bridge) for bridge in runner.record(flow_id).bridges.values()]
-    happened[f"{variant}: hosts with fused wires"] += sum(bool(bridge.fused) for bridge in bridges)
+    happened[f"{variant}: hosts with fused wires"] += sum(bool(bridge.fusing.fused) for bridge in bridges)
     happened[f"{variant}: deaths"] += sum(bridge.starts - 1 for bridge in bridges)
     seen = {**_contexts(runner, flow_id, tree), **{f"out {place}": out.got for place, out in outs.items()}}
     seen |= _dead_letters(runner, flow_id) | _figures(runner, flow_id)
@@ -134,7 +134,7 @@ def _feed(runner: Harness, flow_id: str, tree: Tree) -> None:
 def _kill(runner: Harness, flow_id: str) -> None:
     """When its host has committed something, if it has not ended before."""
     [bridge] = [runner.actor(bridge) for bridge in runner.record(flow_id).bridges.values()]
-    runner.wait(lambda: bridge.commits > 1, "a commit")
+    runner.wait(lambda: bridge.commits.number > 1, "a commit")
     if bridge.host is not None:
         os.kill(bridge.host.pid, signal.SIGKILL)
 

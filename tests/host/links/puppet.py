@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from actors.host import bridge, trial
+from actors.host import host
+from actors.host.restarts import Restarts
 from actors.messages import client_to_runner as api
 from runtimes.frames import ALL_SLOTS, HEADERS, TURN_FLAG, Decoder, Frame, Kind, encode, join, split
 from tests.harness import TIMEOUT_S, Harness
@@ -253,14 +254,13 @@ class Stage(Harness):
 @contextmanager
 def on_stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A runner with puppets for hosts, which starts them again without a pause."""
-    monkeypatch.setattr(bridge, "HostProcess", Puppet)
-    monkeypatch.setattr(trial, "HostProcess", Puppet)
-    later = bridge.BridgeActor.wakeupAfter
+    monkeypatch.setattr(host, "HostProcess", Puppet)
+    died = Restarts.died
 
-    def soon(self: Any, seconds: float, payload: Any = None) -> None:
-        later(self, 0 if isinstance(payload, tuple) and payload[0] == "restart" else seconds, payload)
+    def soon(self: Restarts, now: float, **how: bool) -> float | None:
+        return None if died(self, now, **how) is None else 0.0
 
-    monkeypatch.setattr(bridge.BridgeActor, "wakeupAfter", soon)
+    monkeypatch.setattr(Restarts, "died", soon)
     Puppet.started, Puppet.change = [], as_it_is
     stage = Stage(folder)
     try:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.host import bridge, deadlines
-from actors.host import link as host_link
+from actors.host import deadlines, orders
 from actors.host.deadlines import LIMITS, Deadlines
 from actors.messages import client_to_runner as api
 from runtimes.frames import Frame, Kind
@@ -22,7 +21,7 @@ SHORT_S = 0.2
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """With limits that a test can wait for."""
-    for module in (bridge, host_link, deadlines):
+    for module in (orders, deadlines):
         monkeypatch.setattr(module, "LOOK_S", 0.02)
     short = {name: limit._replace(seconds=SHORT_S, told_s=limit.told_s and 0.05) for name, limit in LIMITS.items()}
     monkeypatch.setattr(deadlines, "LIMITS", short)

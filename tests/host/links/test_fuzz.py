@@ -284,7 +284,7 @@ class Case:
             lines.append(f"{name}: {state.queued} queued, {state.link.name}")
         for key, address in record.bridges.items():
             bridge = self.stage.actor(address)
-            lines.append(f"{key}: {bridge.life.name}, {bridge.conversation.requests}, {bridge.restarts} restarts")
+            lines.append(f"{key}: {bridge.life.name}, {vars(bridge.orders)}, {bridge.restarts.count} restarts")
         return "\n".join(lines)
 
 
@@ -307,8 +307,9 @@ def transcripts(folder: Path, monkeypatch: pytest.MonkeyPatch, cases: int) -> Co
 
     def counting(self: BridgeActor, frame: Frame) -> None:
         commit(self, frame)
-        assert isinstance(self.host, Puppet)
-        self.host.believed += 1
+        assert self.host is not None
+        assert isinstance(self.host.link.process, Puppet)
+        self.host.link.process.believed += 1
 
     monkeypatch.setattr(BridgeActor, "_commit", counting)
     begun = time.monotonic()

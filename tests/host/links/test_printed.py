@@ -6,16 +6,16 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.host.bridge import BridgeActor
-from actors.host.link import MAX_FRAMES, HostLink
+from actors.host.link import Link
 from actors.host.printed import MAX_LINE_BYTES, Printed
 from actors.messages import client_to_runner as api
+from runtimes.conversation import MAX_FRAMES
 from runtimes.frames import Frame, Kind, encode
 from tests.harness import Harness
 from tests.host.links.puppet import Stage, on_stage
@@ -97,13 +97,13 @@ def test_many_small_frames_are_taken_in_slices(stage: Stage, monkeypatch: pytest
         take(self, frame)
 
     monkeypatch.setattr(BridgeActor, "_take", counting)
-    take_frames = HostLink._take_frames
+    take_frames = Link.take_frames
 
-    def beginning(self: HostLink, host: Any) -> None:
+    def beginning(self: Link) -> None:
         slices.append(0)
-        take_frames(self, host)
+        take_frames(self)
 
-    monkeypatch.setattr(HostLink, "_take_frames", beginning)
+    monkeypatch.setattr(Link, "take_frames", beginning)
     stage.chain("f", "echo")
     stage.start("f")
     slices.clear()
