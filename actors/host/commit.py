@@ -1,4 +1,10 @@
-"""What a host commits: checked as a whole, numbered, handed out to its modules in one place."""
+"""What a host commits: checked as a whole, numbered, handed out to its modules in one place.
+
+A commit is applied when every module has done its part. That costs nothing to find out: the parts are put into the
+system's queue one behind the other and are handled in that order, so a message put behind them comes when the last one
+has been applied, and one put before them when none has. Whoever keeps a journal is told in this way; nothing else of
+anybody's comes in between.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ from collections.abc import Mapping
 
 from thespian.actors import ActorAddress
 
+from actors.messages import bridge_to_follower as to_follower
 from actors.system.port import Port
 from runtimes.frames import Frame
 from runtimes.transaction import Parts, Transaction
@@ -14,17 +21,30 @@ from runtimes.transaction import Parts, Transaction
 class Commits:
     """Of one start of a host. `number`: of the last one; they are 1, 2, ..."""
 
-    def __init__(self, port: Port, transaction: Transaction, members: Mapping[int, ActorAddress]) -> None:
-        """`members`: slot -> module actor."""
+    def __init__(
+        self, port: Port, key: str, start: int, transaction: Transaction, members: Mapping[int, ActorAddress],
+        follower: ActorAddress | None,
+    ) -> None:  # fmt: skip
+        """`key`, `start`: of the host; `members`: slot -> module actor; `follower`: is told of every commit."""
         self._port = port
+        self._key, self._start = key, start
         self._transaction = transaction
         self._members = members
+        self._follower = follower
         self.number = 0
 
     def take(self, frame: Frame) -> Parts:
         """A COMMIT: all of it or, with ProtocolError, nothing."""
         parts = self._transaction.commit(frame)
         self.number += 1
+        port, follower = self._port, self._follower
+        if follower is not None:
+            begun = to_follower.CommitHandedOut(
+                key=self._key, start=self._start, number=self.number, parts=tuple(parts)
+            )  # fmt: skip
+            port.send(follower, begun)
         for slot, part in parts:
-            self._port.send(self._members[slot], part)
+            port.send(self._members[slot], part)
+        if follower is not None:
+            port.send(follower, to_follower.CommitApplied(key=self._key, start=self._start, number=self.number))
         return parts

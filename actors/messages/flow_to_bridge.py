@@ -17,7 +17,7 @@ class StartHost:
     """Start the host and load its modules; then HostLoaded or HostFailed. `folder` is for FIFOs and temp files.
 
     `members`: slot -> module actor, for every slot of the plan; `barred`: as in BarFusing; `hold_fusing`: as after
-    HoldFusing(on=True).
+    HoldFusing(on=True); `follower`: is told of every commit (bridge_to_follower.py).
     """
 
     flow: str
@@ -32,6 +32,7 @@ class StartHost:
     placed: Placed
     barred: frozenset[str] | None = frozenset()
     hold_fusing: bool = False
+    follower: ActorAddress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,32 @@
+"""What a bridge tells whoever follows the commits of its host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtimes.turns_committed import TurnsCommitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitHandedOut:
+    """A commit stands: commit `number` (1, 2, ...) of the `start`-th start of the host `key`; `parts`: (slot, part).
+
+    It comes before any module has its part.
+    """
+
+    key: str
+    start: int
+    number: int
+    parts: tuple[tuple[int, TurnsCommitted], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitApplied:
+    """Every module has done its part of that commit, and nobody has done anything else since CommitHandedOut.
+
+    A module that has raised on its part has told its flow, which ends; the system's `failures` tell then and now apart.
+    """
+
+    key: str
+    start: int
+    number: int
