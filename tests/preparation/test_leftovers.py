@@ -158,8 +158,6 @@ def test_a_runner_that_ends_does_not_wait_for_a_hoard(tmp_path: Path) -> None:
         monkeypatch.setattr("actors.preparation.state_folder.sweep_command", words)
     monkeypatch.undo()
     assert not path.exists()
-    with pytest.raises(ChildProcessError):  # it is no child of ours: nobody would wait for it
-        os.waitpid(-1, os.WNOHANG)
     wait_for(lambda: list((tmp_path / "state" / "runs").iterdir()) == [])
     assert (tmp_path / "outputs").read_text() == "/dev/null\n"  # whoever reads ours does not wait for it
 
