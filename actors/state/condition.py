@@ -34,7 +34,8 @@ class Condition:
         except self._cel.TooLong:
             return True, f"`when` failed: it takes more than {self._cel.MAX_EVALUATION_S * 1000:g} ms"
         except Exception as error:  # CELEvalError, and whatever the library does not foresee: it is shown
-            return True, f"`when` failed: {str(error.args[0]).partition(' (in activation')[0]}"
+            said = str(error.args[0]) if error.args else type(error).__name__
+            return True, f"`when` failed: {said.partition(' (in activation')[0]}"
         if type(result).__name__ not in ("bool", "BoolType"):
             return True, f"`when` is {type(result).__name__.removeprefix('_')}, not true or false"
         return bool(result), None

@@ -104,3 +104,14 @@ def test_expressions_that_are_refused(text: str, says: str) -> None:
     with pytest.raises(ConditionError) as caught:
         Condition(text)
     assert str(caught.value).startswith(says)
+
+
+def test_an_error_without_words_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when there is no memory left."""
+    condition = Condition("message == 1")
+
+    def fail(_given: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(condition._program, "evaluate", fail)
+    assert condition.holds(b"1", None, {}) == (True, "`when` failed: MemoryError")
