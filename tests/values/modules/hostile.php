@@ -63,6 +63,7 @@ function mutate(&$value, $depth = 0) {
         $value[] = "mutated";
     } elseif ($value instanceof stdClass && !$value instanceof Record) {
         foreach (array_keys(get_object_vars($value)) as $key) {
+            if (str_starts_with($key, "\0")) continue; // PHP lets nobody touch it: an error, of what is kept and not there after a death
             if (is_object($value->{$key}) || is_array($value->{$key})) mutate($value->{$key}, $depth + 1);
             if ($key !== "case") unset($value->{$key});
         }
