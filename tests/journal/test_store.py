@@ -1,0 +1,236 @@
+"""Journals against a dictionary, with damage of every kind."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.journal.gathering import MAX_GROUP_BYTES, Gathering
+from actors.journal.group import Body, Group, Records, encode
+from actors.journal.store import DamagedError, Store, mark_of, recover, remove
+
+WIRES = ["a.out->b.in", "b.out->c.in"]
+
+
+class Model:
+    """What a journal is to have, kept in dictionaries; its events go to a Gathering too."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.gathering = Gathering(0, self.groups.append, lambda: None)
+        self.mailbox: dict[str, list[tuple[int, bytes]]] = {wire: [] for wire in WIRES}
+        self.numbers = dict.fromkeys(WIRES, 0)
+        self.contexts: dict[tuple[str, bytes], bytes] = {}
+        self.facts: dict[str, bytes] = {}
+
+    def event(self, rng: random.Random) -> None:
+        wire = rng.choice(WIRES)
+        match rng.choice(["send", "send", "consume", "consume", "clear", "context", "fact"]):
+            case "send":
+                skip, count = rng.randint(0, 2), rng.randint(1, 3)
+                body = rng.randbytes(rng.choice([1, 10, 300]))
+                first = self.numbers[wire]
+                self.numbers[wire] += count
+                self.mailbox[wire] += [(first + i, body + b"#%d" % (skip + i)) for i in range(count)]
+                self.gathering.sent(Body(wire, "in", 0, skip, count, first, body))
+            case "consume" if self.mailbox[wire]:
+                done = rng.randint(1, len(self.mailbox[wire]))
+                through = self.mailbox[wire][done - 1][0] + 1
+                del self.mailbox[wire][:done]
+                self.gathering.consumed(wire, through)
+            case "clear":
+                self.gathering.clear(wire)
+                rng.shuffle(left := self.mailbox[wire])
+                self.mailbox[wire] = left = sorted(left[: len(left) // 2])
+                for number, message in left:
+                    body, _, index = message.rpartition(b"#")
+                    self.gathering.sent(Body(wire, "in", 0, int(index), 1, number, body))
+            case "context":
+                key, value = b"k%d" % rng.randint(0, 3), rng.choice([None, rng.randbytes(5)])
+                self.gathering.context("m", [(key, value)])
+                self.contexts.pop(("m", key), None)
+                if value is not None:
+                    self.contexts["m", key] = value
+            case "fact":
+                name, fact = f"f{rng.randint(0, 3)}", rng.choice([None, rng.randbytes(5)])
+                self.gathering.fact(name, fact)
+                self.facts.pop(name, None)
+                if fact is not None:
+                    self.facts[name] = fact
+
+    def snapshot(self) -> tuple[object, ...]:
+        mailbox = {wire: list(messages) for wire, messages in self.mailbox.items() if messages}
+        return mailbox, dict(self.contexts), dict(self.facts)
+
+
+def what_it_has(path: Path) -> tuple[object, ...]:
+    found = recover(path)
+    mailbox: dict[str, list[tuple[int, bytes]]] = {}
+    for body in found.bodies:
+        messages = [(body.first + i, bytes(body.body) + b"#%d" % (body.skip + i)) for i in range(body.count)]
+        mailbox.setdefault(body.wire, []).extend(messages)
+    return mailbox, found.contexts, found.facts
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_what_is_durable_is_what_is_read(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    rng, path = random.Random(seed), tmp_path_factory.mktemp("journal") / "f.db"
+    model, store, written = Model(), Store(path), 0
+    for _ in range(rng.randint(1, 40)):
+        model.gathering.begin()
+        for _ in range(rng.randint(1, 4)):
+            model.event(rng)
+        model.gathering.end()
+        if rng.random() < 0.4:
+            model.gathering.hurry()
+        if model.groups and rng.random() < 0.5:
+            written = store.write(model.groups)
+            store.mark(written)
+            model.groups.clear()
+            model.gathering.durable(written)
+    while model.gathering.durable_number < model.gathering._writing or not model.gathering._empty:
+        model.gathering.hurry()
+        if model.groups:
+            written = store.write(model.groups)
+            model.groups.clear()
+            model.gathering.durable(written)
+    store.close()
+    assert what_it_has(path) == model.snapshot()
+    assert recover(path).number == written
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32), cut=st.integers(1, 5000))
+def test_records_come_in_any_portions(seed: int, cut: int) -> None:
+    rng, model = random.Random(seed), Model()
+    for _ in range(20):
+        model.event(rng)
+        model.gathering.hurry()
+        if model.groups:
+            model.gathering.durable(model.groups[-1].number)
+    data = b"".join(bytes(part) for group in model.groups for part in encode("f", group))
+    records, got = Records(), []
+    for at in range(0, len(data), cut):
+        got += records.feed(data[at : at + cut])
+    assert got == [("f", group) for group in model.groups]
+
+
+def test_what_a_group_brings_and_uses_up_is_not_written() -> None:
+    groups: list[Group] = []
+    gathering = Gathering(0, groups.append, lambda: None)
+    for first in range(0, 1000, 10):
+        gathering.sent(Body(WIRES[0], "in", 0, 0, 10, first, b"x" * 1000))
+        gathering.consumed(WIRES[0], first + 5)
+    gathering.hurry()
+    assert [body.first for body in groups[0].bodies] == [990]
+    assert groups[0].consumed == {WIRES[0]: 995}
+
+
+def test_a_group_goes_when_somebody_waits_or_when_it_is_large_and_never_in_a_unit() -> None:
+    groups: list[Group] = []
+    begun: list[bool] = []
+    gathering = Gathering(7, groups.append, lambda: begun.append(True))
+    told: list[str] = []
+    gathering.when_durable(lambda: told.append("nothing has happened"))
+    assert told == ["nothing has happened"]
+    gathering.begin()
+    gathering.fact("a", b"1")
+    gathering.when_durable(lambda: told.append("a"))
+    assert (len(groups), begun) == (0, [True])
+    gathering.end()
+    assert [group.number for group in groups] == [8]
+    gathering.fact("b", b"2")  # while the first is being written
+    gathering.when_durable(lambda: told.append("b"))
+    assert len(groups) == 1
+    assert told == ["nothing has happened"]
+    gathering.durable(8)
+    assert [group.number for group in groups] == [8, 9]
+    assert told == ["nothing has happened", "a"]
+    gathering.durable(9)
+    assert told == ["nothing has happened", "a", "b"]
+    gathering.sent(Body(WIRES[0], "in", 0, 0, 1, 0, b"x" * MAX_GROUP_BYTES))
+    gathering.begin()
+    gathering.end()
+    assert [group.number for group in groups] == [8, 9, 10]
+
+
+def journal(path: Path, groups: int = 30) -> Store:
+    store = Store(path)
+    for number in range(1, groups + 1):
+        body = Body(WIRES[0], "in", 0, 0, 1, number, b"%d" % number * 3000)
+        store.write([Group(number, [body], contexts={("m", b"k"): b"%d" % number}, facts={"f": b"%d" % number})])
+        store.mark(number)
+    return store
+
+
+def test_every_flipped_bit_of_a_body_is_found(tmp_path: Path) -> None:
+    journal(tmp_path / "f.db").close()
+    data = bytearray((tmp_path / "f.db").read_bytes())
+    at = data.index(b"7" * 2000) + 1000
+    data[at] ^= 4
+    (tmp_path / "f.db").write_bytes(data)
+    with pytest.raises(DamagedError, match="messages 7 to 7 of a.out->b.in are damaged"):
+        recover(tmp_path / "f.db")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_damage_is_named_or_harmless(seed: int, tmp_path: Path) -> None:
+    """A copy at any moment, with bytes flipped or the end cut off, is read as it was or refused."""
+    rng = random.Random(seed)
+    store = journal(tmp_path / "f.db", rng.randint(1, 60))
+    wanted = what_it_has(tmp_path / "f.db")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in tmp_path.glob("f.*"):
+        shutil.copy(file, copy / file.name)
+    store.close()
+    victim = copy / rng.choice(["f.db", "f.db-wal"])
+    data = bytearray(victim.read_bytes())
+    if rng.random() < 0.5:
+        for _ in range(rng.randint(1, 3)):
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    else:
+        del data[rng.randrange(len(data)) :]
+    victim.write_bytes(data)
+    try:
+        assert what_it_has(copy / "f.db") == wanted
+    except DamagedError as error:
+        assert str(copy / "f") in str(error)
+
+
+def test_a_journal_that_is_behind_its_mark_is_refused(tmp_path: Path) -> None:
+    store = journal(tmp_path / "f.db", 5)
+    for file in tmp_path.glob("f.db*"):
+        shutil.copy(file, tmp_path / f"old{file.name[1:]}")
+    store.write([Group(6, facts={"f": b"6"})])
+    store.mark(6)
+    store.close()
+    shutil.copy(mark_of(tmp_path / "f.db"), mark_of(tmp_path / "old.db"))
+    with pytest.raises(DamagedError, match="ends with group 5; groups 6 to 6 were durable and are missing"):
+        recover(tmp_path / "old.db")
+    (tmp_path / "f.db").unlink()
+    with pytest.raises(DamagedError, match=r"is missing; .*f.mark says that it had 6 groups"):
+        recover(tmp_path / "f.db")
+
+
+def test_a_database_of_another_program(tmp_path: Path) -> None:
+    (tmp_path / "f.db").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(DamagedError, match="cannot be read: file is not a database"):
+        recover(tmp_path / "f.db")
+    sqlite3.connect(tmp_path / "g.db").execute("create table x(y)").connection.close()
+    with pytest.raises(DamagedError, match="cannot be read: no such table: meta"):
+        recover(tmp_path / "g.db")
+
+
+def test_removed_is_removed(tmp_path: Path) -> None:
+    journal(tmp_path / "f.db").close()
+    remove(tmp_path / "f.db")
+    assert list(tmp_path.iterdir()) == []
+    assert recover(tmp_path / "f.db").number == 0
