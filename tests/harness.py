@@ -18,11 +18,11 @@ from actors.messages import client_to_runner as api
 from actors.messages.flow_to_session import Attached, FlowEnded
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Reply
 from actors.messages.session_to_flow import AttachSink, WatchFlow
-from actors.messages.session_to_runner import ShutDown
 from actors.preparation.state_folder import RunFolder
-from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.runner.runner import RunnerActor
 from actors.system.base import BaseActor
 from actors.system.in_process import ActorSystem
 from runtimes.frames import split

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+import thespian.actors
 
 ROOT = Path(__file__).parent.parent
 
@@ -97,6 +99,29 @@ def test_no_file_of_the_rust_host_uses_itself_in_a_circle() -> None:
         list(TopologicalSorter(found).static_order())
     except CycleError as error:
         raise AssertionError(f"a circle: {' -> '.join(reversed(error.args[1]))}") from None
+
+
+def messages() -> set[str]:
+    """The classes that stand in actors/messages/, or are named there as messages (`__all__`)."""
+    found: set[str] = set()
+    for file in (ROOT / "actors" / "messages").glob("*.py"):
+        module = importlib.import_module(f"actors.messages.{file.stem}")
+        found |= {name for name, it in vars(module).items() if getattr(it, "__module__", "") == module.__name__}
+        found |= {*getattr(module, "__all__", ())}
+    return found
+
+
+def test_what_actors_tell_each_other_stands_in_messages() -> None:
+    """Every class that a handler takes, but those of Thespian."""
+    handlers = {
+        (node.name.removeprefix("receiveMsg_"), str(file.relative_to(ROOT)))
+        for file in (ROOT / "actors").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("receiveMsg_")
+    }
+    assert len(handlers) > 150
+    known = messages() | {*vars(thespian.actors)}
+    assert sorted(one for one in handlers if one[0] not in known) == []
 
 
 def test_few_files_stand_alone() -> None:

@@ -17,10 +17,10 @@ from actors.console.errors import UserError
 from actors.console.live_runners import live_runners
 from actors.console.text import columns
 from actors.messages.client_to_runner import BadRequestError, make_request
+from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Progress, Reply
-from actors.messages.session_to_runner import ShutDown
 from actors.preparation.state_folder import RunFolder, default_state_folder
-from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.runner.runner import RunnerActor
 from actors.system.in_process import ActorSystem
 from runtimes.manifest import load_runtimes, runtime_folders
 

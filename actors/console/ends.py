@@ -16,7 +16,7 @@ from actors.definition.model import Flow
 from actors.definition.places import nearest
 from actors.definition.ports import port_problem
 from actors.definition.wire_names import feed_wire, sink_wire
-from actors.ends.session import Endpoint
+from actors.messages.run_to_session import Endpoint
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")

@@ -19,10 +19,13 @@ from actors.definition.model import Flow, FlowError
 from actors.definition.reading import FlowSource, read_flow_file
 from actors.definition.validation import check_flow
 from actors.ends.input_lines import MAX_NAMED
-from actors.ends.session import Endpoint, Outcome, RunFlow, SessionActor
+from actors.ends.outcome import Outcome
+from actors.ends.session import SessionActor
 from actors.error_text import by_kind, error_text, more
+from actors.messages.owner_to_runner import ConfigureRunner
+from actors.messages.run_to_session import Endpoint, RunFlow
 from actors.preparation.state_folder import RunFolder, default_state_folder
-from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.runner.runner import RunnerActor
 from actors.system.in_process import ActorSystem
 from runtimes.manifest import load_runtimes, runtime_folders
 

@@ -17,7 +17,7 @@ from actors.definition.model import Flow, FlowError, FlowTest
 from actors.definition.reading import read_flow_file
 from actors.definition.validation import check_flow
 from actors.definition.wire_names import feed_wire, sink_wire
-from actors.ends.session import Endpoint
+from actors.messages.run_to_session import Endpoint
 from runtimes.conformance.values import equal
 
 TIMEOUT_S = 60.0

@@ -11,7 +11,7 @@ import os
 import select
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ from thespian.actors import ActorAddress, ActorExitRequest, WatchMessage
 from actors.doors.door import open_door
 from actors.messages.client_to_runner import Request
 from actors.messages.dispatcher_to_runner import HostRunner, RelayRequest, StopRunner
+from actors.messages.outer_to_porter import Carry
+from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Progress, Reply
 from actors.messages.runner_to_dispatcher import RunnerHosted, RunnerStopped
-from actors.messages.session_to_runner import ShutDown
 from actors.preparation.state_folder import RunFolder
-from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.runner.runner import RunnerActor
 from actors.system.base import BaseActor
 from actors.system.in_process import ActorSystem
 from actors.system.outer import OuterActor
@@ -33,15 +34,6 @@ from runtimes.manifest import find_versions, load_runtimes, runtime_folders
 SLICE_S = 0.02  # then the outer system has its turn
 STOP_TIMEOUT_S = 30.0
 log = logging.getLogger("runner")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carry:
-    """For the porter: send `request` to `runner`; `done` gets the reply."""
-
-    request: Request | ShutDown
-    runner: ActorAddress
-    done: Callable[[Reply], None]
 
 
 class PorterActor(BaseActor):

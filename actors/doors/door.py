@@ -17,6 +17,8 @@ from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.doors import rpc, unix_socket
 from actors.doors.caller import Caller
+from actors.messages.door_to_owner import DoorOpened
+from actors.messages.owner_to_door import OpenDoor
 from actors.messages.runner_to_client import Progress, Reply
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
@@ -33,21 +35,6 @@ ACCEPT_AGAIN_S = 1.0
 _OF_A_HOST = rpc.failure(None, rpc.REFUSED, "the API is not for modules: this process belongs to a host")
 _TOO_MANY = rpc.failure(None, rpc.REFUSED, f"{MAX_CONNECTIONS} connections are open, more are not taken")
 log = logging.getLogger("runner.door")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenDoor:
-    """Listen in `folder`; pass requests on to `runner`. Answered with DoorOpened."""
-
-    folder: Path
-    runner: ActorAddress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoorOpened:
-    """Clients can connect; or `error` says why not."""
-
-    error: str | None = None
 
 
 @dataclass(slots=True)

@@ -7,66 +7,22 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.ends.input_lines import MAX_NAMED, InputLines
 from actors.ends.outlet import own
+from actors.messages.end_to_session import BadLines, FeedBroken, FeedReady
 from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.session_to_end import EndFeed, StartFeed
 from actors.messages.session_to_flow import AttachFeed
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 from runtimes.frames import join
 
 READ_BYTES = 64 << 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartFeed:
-    """Feed ports of `flow` from the descriptor `fd`, each with every line. `places`: wire -> module and port.
-
-    `name` is for errors; `raw`: a line is text, not JSON. Told to the sender: FeedReady, BadLines, FeedBroken.
-    """
-
-    flow: str
-    places: Mapping[str, tuple[str, str]]
-    fd: int
-    name: str
-    raw: bool
-    runner: ActorAddress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadLines:
-    """`count` lines so far were no messages; they were left out. `named`: sentences about new ones."""
-
-    name: str
-    count: int
-    named: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedReady:
-    """Attached to all places; or `errors`."""
-
-    name: str
-    errors: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedBroken:
-    """The input cannot be read any further."""
-
-    name: str
-    reason: str
-
-
-class EndFeed:
-    """Read no more."""
 
 
 class FeedActor(BaseActor):

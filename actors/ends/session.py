@@ -3,72 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.counted import counted
 from actors.definition.places import listed
-from actors.ends.feed import BadLines, EndFeed, FeedActor, FeedBroken, FeedReady, StartFeed
-from actors.ends.sink import FlushSink, SinkActor, SinkBroken, SinkFlushed, SinkReady, StartSink
-from actors.ends.watcher import StartWatcher, StopWatcher, WatcherActor
+from actors.ends.feed import FeedActor
+from actors.ends.sink import SinkActor
+from actors.ends.watcher import WatcherActor
 from actors.host.load import source_failure
 from actors.messages import client_to_runner as api
 from actors.messages.actor_to_sender import ActorFailed
+from actors.messages.end_to_session import BadLines, FeedBroken, FeedReady, SinkBroken, SinkFlushed, SinkReady
 from actors.messages.flow_to_session import FlowEnded
+from actors.messages.owner_to_runner import ShutDown
+from actors.messages.run_to_session import Endpoint, RunFlow
 from actors.messages.runner_to_client import Reply
+from actors.messages.session_to_end import EndFeed, FlushSink, StartFeed, StartSink
 from actors.messages.session_to_flow import MuteSources, WatchFlow
-from actors.messages.session_to_runner import ShutDown
+from actors.messages.session_to_watcher import StartWatcher, StopWatcher
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 from actors.system.job import Expect, JobError, Operation, Steps
 
-if TYPE_CHECKING:
-    from actors.ends.flow_watch import FlowWatch
-
 log = logging.getLogger("runner")
 FLUSH_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """What `-i` or `-o` says of one open descriptor. `places`: wire -> module and port; `name` is for errors."""
-
-    places: Mapping[str, tuple[str, str]]
-    fd: int
-    name: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What the session found; filled while it runs."""
-
-    over: bool = False
-    errors: list[str] = field(default_factory=list)
-    bad_lines: dict[str, int] = field(default_factory=dict)  # by the name of the input
-    dead_letters: list[dict[str, Any]] = field(default_factory=list)
-    state: dict[str, Any] | None = None
-    left_out: dict[str, str] = field(default_factory=dict)  # optional modules, and why
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFlow:
-    """Run the flow until it ends, a signal arrives on `signal_fd`, or `for_s` seconds are over."""
-
-    runner: ActorAddress
-    flow: dict[str, Any]
-    inputs: tuple[Endpoint, ...]
-    outputs: tuple[Endpoint, ...]
-    for_s: float | None
-    signal_fd: int
-    outcome: Outcome
-    raw: bool = False
-    watch: FlowWatch | None = None
-    show: Callable[[dict[str, Any]], None] | None = None
-    mute_sources: bool = False
-    show_every_s: float = 0.5
 
 
 class SessionActor(BaseActor):

@@ -8,15 +8,15 @@ from __future__ import annotations
 import logging
 import select
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.ends.outlet import Outlet
+from actors.messages.end_to_session import SinkBroken, SinkFlushed, SinkReady
 from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.session_to_end import FlushSink, StartSink
 from actors.messages.session_to_flow import AttachSink
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
@@ -25,49 +25,6 @@ from runtimes.frames import split
 log = logging.getLogger("runner")
 HIGH_BYTES = 1 << 20
 SLICE_BYTES = 256 << 10  # written in a row, then others have their turn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartSink:
-    """Write what leaves ports of `flow` to the descriptor `fd`. `places`: wire -> module and port."""
-
-    flow: str
-    places: Mapping[str, tuple[str, str]]
-    fd: int
-    name: str
-    runner: ActorAddress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkReady:
-    """Attached to all places; or `errors`."""
-
-    name: str
-    errors: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkBroken:
-    """The other end is gone (a closed pipe), or the disk is full: what comes from now on is only counted."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlushSink:
-    """Nothing more will come: answer SinkFlushed when all is written, or after `timeout_s`."""
-
-    timeout_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkFlushed:
-    """It is over: `lost` messages were not written, for this `reason`."""
-
-    name: str
-    lost: int
-    reason: str
 
 
 class SinkActor(BaseActor):

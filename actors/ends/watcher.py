@@ -5,33 +5,16 @@ from __future__ import annotations
 import logging
 import select
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.messages import client_to_runner as api
 from actors.messages.runner_to_client import Reply
+from actors.messages.session_to_watcher import StartWatcher, StopWatcher
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 
-if TYPE_CHECKING:
-    from actors.ends.flow_watch import FlowWatch
-
 log = logging.getLogger("runner.watch")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartWatcher:
-    """Begin; what has changed since `watch` was made is an edit already."""
-
-    watch: FlowWatch
-    runner: ActorAddress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopWatcher:
-    """Update nothing any more."""
 
 
 class WatcherActor(BaseActor):

@@ -19,6 +19,7 @@ from thespian.actors import ActorAddress
 
 from actors.host.printed import HostLog
 from actors.host.process import HostProcess
+from actors.messages.actor_to_itself import Flush, TakeFrames
 from actors.system.pipe import waiting_bytes
 from actors.system.port import Port
 from runtimes.frames import HEADER, Decoder, Frame, ProtocolError
@@ -29,14 +30,6 @@ MAX_IOVECS = 512
 log = logging.getLogger("runner.host")
 
 Hear = Callable[[Iterator[Frame]], bool]
-
-
-class Flush:
-    """An actor to itself: write what has been collected."""
-
-
-class TakeFrames:
-    """An actor to itself: go on with what has been read."""
 
 
 class LinkPort(Port, Protocol):

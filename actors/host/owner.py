@@ -5,7 +5,7 @@ from __future__ import annotations
 from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.host.host import Host
-from actors.host.link import Flush, TakeFrames
+from actors.messages.actor_to_itself import Flush, TakeFrames
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
@@ -26,11 +25,11 @@ from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.flow_to_runner import FlowAudited, FlowChanged, FlowClosed, FlowFacts, FlowGone
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.naming import flow_of
+from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.parameters import request_problem
 from actors.messages.preparation_to_runner import PreparationClosed
 from actors.messages.runner_to_flow import AddFlow, AuditFlow, CloseFlow, FlowForgotten, UpdateFlow
 from actors.messages.runner_to_preparation import ClosePreparation, OpenCache
-from actors.messages.session_to_runner import ShutDown
 from actors.messages.sweeper_to_runner import SweeperClosed
 from actors.messages.to_sweeper import CloseSweeper
 from actors.preparation.actor import PreparationActor
@@ -41,26 +40,12 @@ from actors.runner.dependencies import Dependencies
 from actors.runner.round import Round
 from actors.system.answers import Answers
 from actors.system.base import BaseActor
-from runtimes.environments import cache_folder
 from runtimes.manifest import listed, load_runtimes, runtime_folders
 
 CLOSE_S = 30.0  # beyond twice drain_timeout_s; then the runner ends without those that have not stopped
 OfASession = from_session.AttachFeed | from_session.AttachSink | from_session.MuteSources | from_session.WatchFlow
 log = logging.getLogger("runner.flow")
 _PREPARING, _SWEEPING = "what is being prepared", "what hosts have left"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigureRunner:
-    """First message: where hosts may have their folders, the cache of environments and builds, which runtimes to
-    offer (None: all), and where flows are kept when it ends (None: they are not).
-    """
-
-    run_folder: Path
-    name: str = ""
-    cache: Path = field(default_factory=cache_folder)
-    runtimes: tuple[str, ...] | None = None
-    kept: Path | None = None
 
 
 @dataclass(slots=True)

@@ -13,10 +13,10 @@ from thespian.actors import ActorAddress, WakeupMessage
 from actors.messages import client_to_runner as api
 from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
+from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Reply
 from actors.messages.session_to_flow import AttachFeed, AttachSink
-from actors.messages.session_to_runner import ShutDown
-from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.runner.runner import RunnerActor
 from actors.system.base import BaseActor
 from actors.system.in_process import ActorSystem
 from tests.bench.bare_process import MODULES

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from uv import find_uv_bin
 
 from actors.messages.client_to_runner import InstallDependencies, RemoveDependencies
+from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Reply
-from actors.messages.session_to_runner import ShutDown
-from actors.runner.runner import ConfigureRunner, RunnerActor
+from actors.runner.runner import RunnerActor
 from actors.system.in_process import ActorSystem
 from tests.bench.figures import Row, interleaved
 

@@ -23,7 +23,7 @@ from actors.host.probation import Probation
 from actors.host.service import Service
 from actors.host.trial import TrialActor
 from actors.messages import client_to_runner as api
-from actors.messages.session_to_runner import ShutDown
+from actors.messages.owner_to_runner import ShutDown
 from actors.module.actor import ModuleActor
 from actors.system.base import BaseActor
 from tests.harness import Harness

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actors.messages import client_to_runner as api
-from actors.messages.session_to_runner import ShutDown
+from actors.messages.owner_to_runner import ShutDown
 from tests.deployments import cli, plant
 from tests.harness import Harness, need
 

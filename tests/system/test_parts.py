@@ -14,7 +14,7 @@ from thespian.actors import ActorAddress
 import actors
 from actors.messages import client_to_runner as api
 from actors.messages.actor_to_sender import ActorFailed
-from actors.messages.session_to_runner import ShutDown
+from actors.messages.owner_to_runner import ShutDown
 from actors.system.base import BaseActor
 from actors.system.in_process import ActorSystem
 from tests.harness import Harness

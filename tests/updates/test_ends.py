@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from actors.ends.sink import FlushSink, SinkActor, SinkFlushed, SinkReady, StartSink
+from actors.ends.sink import SinkActor
+from actors.messages.end_to_session import SinkFlushed, SinkReady
+from actors.messages.session_to_end import FlushSink, StartSink
 from actors.system.base import BaseActor
 from tests.harness import Harness
 

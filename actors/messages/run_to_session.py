@@ -1,0 +1,43 @@
+"""What `runner run` and `runner test` tell the embedded session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from thespian.actors import ActorAddress
+
+if TYPE_CHECKING:
+    from actors.ends.flow_watch import FlowWatch
+    from actors.ends.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What `-i` or `-o` says of one open descriptor. `places`: wire -> module and port; `name` is for errors."""
+
+    places: Mapping[str, tuple[str, str]]
+    fd: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFlow:
+    """Run the flow until it ends, a signal arrives on `signal_fd`, or `for_s` seconds are over.
+
+    What is found out meanwhile is in `outcome`, which says when it is over.
+    """
+
+    runner: ActorAddress
+    flow: dict[str, Any]
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
+    for_s: float | None
+    signal_fd: int
+    outcome: Outcome
+    raw: bool = False
+    watch: FlowWatch | None = None
+    show: Callable[[dict[str, Any]], None] | None = None
+    mute_sources: bool = False
+    show_every_s: float = 0.5
