@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from actors.definition.model import Flow, FlowTest, Module
+    from actors.definition.share import Share
 
 Targets = dict[str, list[str]]
 
@@ -128,29 +129,30 @@ def module_version(module: Module) -> str:
     return f"{module.runtime}@{module_hash(module)[:8]}"
 
 
-def host_groups(flow: Flow) -> dict[str, tuple[str, ...]]:
-    """Host key -> the ids of its modules, both in the order of the file."""
+def host_groups(share: Share) -> dict[str, tuple[str, ...]]:
+    """Host key -> the ids of its modules, both in the order of the file; of the hosts that are here."""
     groups: dict[str, list[str]] = {}
-    for module in flow.modules.values():
+    for module in share.modules.values():
         groups.setdefault(host_key(module), []).append(module.id)
     return {key: tuple(ids) for key, ids in groups.items()}
 
 
-def fusable_wires(flow: Flow, feedback: Collection[str]) -> frozenset[str]:
+def fusable_wires(share: Share, feedback: Collection[str]) -> frozenset[str]:
     """The ids of the wires that may hand over native values inside a host.
 
     Beyond what the target asks for, neither end may overlap its turns: behind a module with `concurrency`
     the next one would see messages in the order they ended.
     """
-    hosts = {module.id: host_key(module) for module in flow.modules.values()}
+    modules = share.modules
+    hosts = {module.id: host_key(module) for module in modules.values()}
     return frozenset(
         wire.id
-        for wire in flow.wires
+        for wire in share.wires
         if wire.delivery.fusable
         and wire.from_port != "error"
-        and hosts[wire.from_module] == hosts[wire.to_module]
-        and flow.modules[wire.from_module].concurrency == 1
-        and _takes_native_values(flow.modules[wire.to_module])
+        and hosts.get(wire.from_module) == hosts.get(wire.to_module)  # both are here, then
+        and modules[wire.from_module].concurrency == 1
+        and _takes_native_values(modules[wire.to_module])
         and wire.id not in feedback
     )
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from actors.definition import graph
 from actors.definition.deliveries import MEMORY, Delivery
 from actors.definition.model import Flow, FlowError
+from actors.definition.share import Share
 
 MAX_NUMBERS = 65_535  # of slots, and of channels each way: the link protocol has 16 bits, and 65535 means every slot
 InputWire = tuple[str, str, str]  # module, port, wire
@@ -59,14 +60,15 @@ class HostPlan:
         if number >= MAX_NUMBERS:
             raise FlowError([too_many(self.key, what)])
 
-    def has_room(self, flow: Flow, fresh: Collection[str]) -> bool:
-        """Whether `fresh` modules of a flow, with their wires, find numbers beside all that are used."""
-        most = max(len(flow.modules), len(flow.wires))
+    def has_room(self, share: Share, fresh: Collection[str]) -> bool:
+        """Whether `fresh` modules of a share, with their wires, find numbers beside all that are used."""
+        most = max(len(share.modules), len(share.wires))
         if most + max(len(self.modules), len(self.inputs), len(self.outputs)) <= MAX_NUMBERS:
             return True
-        fresh = {module for module in fresh if graph.host_key(flow.modules[module]) == self.key}
-        outs = {(wire.from_module, wire.from_port) for wire in flow.wires if wire.from_module in fresh}
-        ins = sum(wire.to_module in fresh for wire in flow.wires)
+        fresh = {module for module in fresh if graph.host_key(share.modules[module]) == self.key}
+        ends = [share.ends_of(module) for module in fresh]
+        outs = {(wire.from_module, wire.from_port) for some in ends for wire in some.outputs}
+        ins = sum(len(some.inputs) for some in ends)
         more = ((self.modules, len(fresh)), (self.inputs, ins), (self.outputs, len(outs)))
         return all(len(used) + count <= MAX_NUMBERS for used, count in more)
 
@@ -113,7 +115,7 @@ class HostPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A flow's plan per host key, the place (host key, slot) of every module and its input wires."""
+    """A share's plan per host key, the place (host key, slot) of every module that is here, and its input wires."""
 
     plans: dict[str, HostPlan]
     places: dict[str, tuple[str, int]]
@@ -137,42 +139,38 @@ class _Numbers:
 
 
 def lay_out(
-    flow: Flow,
+    share: Share,
     *,
     inputs: Iterable[InputWire] = (),
     outputs: Iterable[OutputPort] = (),
     before: Mapping[str, HostPlan] | None = None,
     moved: Collection[str] = (),
 ) -> Layout:
-    """The numbers of a flow with the given wires from and to the outside.
+    """The numbers of a flow's share with the given wires from and to the outside.
 
     In the hosts of `before`, which stay, modules that are not `moved` keep their slots and channels (also of wires
     that only the host knows, from the API), and no number of `before` is given to anything else.
     """
-    feedback = graph.feedback_wires(flow)
-    fusable = graph.fusable_wires(flow, feedback)
-    order = {module: index for index, module in enumerate(graph.runner_order(flow))}
+    feedback = graph.feedback_wires(share.flow)
+    fusable = graph.fusable_wires(share, feedback)
+    order = {module: index for index, module in enumerate(graph.runner_order(share.flow))}
     drafts: dict[str, _Draft] = {}
     places: dict[str, tuple[str, int]] = {}
-    for key, members in graph.host_groups(flow).items():
-        draft = drafts[key] = _Draft(key, flow.modules[members[0]].runtime, (before or {}).get(key), moved)
+    for key, members in graph.host_groups(share).items():
+        draft = drafts[key] = _Draft(key, share.modules[members[0]].runtime, (before or {}).get(key), moved)
         for module in sorted(members, key=order.__getitem__):
             places[module] = (key, draft.slots.number(module))
             draft.modules[places[module][1]] = module
-    wires_in: dict[str, dict[str, WireIn]] = {module: {} for module in flow.modules}
-    for wire in flow.wires:
-        to_key, to_slot = places[wire.to_module]
-        from_key, from_slot = places[wire.from_module]
-        channel = drafts[to_key].channels_in.number((to_slot, wire.to_port, wire.id))
-        wires_in[wire.to_module][wire.id] = WireIn(channel, wire.to_port, wire.delivery, wire.id in feedback)
-        if wire.from_port == "error":
-            continue  # the runner itself sends on it
-        draft = drafts[from_key]
-        if wire.id in fusable:
-            draft.channels_out.number((from_slot, wire.from_port))
-            draft.fusable.append((from_slot, wire.from_port, to_slot, wire.to_port, wire.id))
-        else:
-            draft.outside.add(draft.channels_out.number((from_slot, wire.from_port)))
+    wires_in: dict[str, dict[str, WireIn]] = {module: {} for module in share.modules}
+    for wire in share.wires:
+        if wire.to_module in places:
+            key, slot = places[wire.to_module]
+            channel = drafts[key].channels_in.number((slot, wire.to_port, wire.id))
+            wires_in[wire.to_module][wire.id] = WireIn(channel, wire.to_port, wire.delivery, wire.id in feedback)
+        if wire.from_module in places and wire.from_port != "error":  # on that one the runner itself sends
+            key, slot = places[wire.from_module]
+            target = (places[wire.to_module][1], wire.to_port, wire.id) if wire.id in fusable else None
+            drafts[key].add_output(slot, wire.from_port, target)
     for module, port, wire_id in inputs:
         key, slot = places[module]
         wires_in[module][wire_id] = WireIn(drafts[key].channels_in.number((slot, port, wire_id)), port)
@@ -183,7 +181,7 @@ def lay_out(
     for module, port in outputs:
         if port != "error":
             key, slot = places[module]
-            drafts[key].outside.add(drafts[key].channels_out.number((slot, port)))
+            drafts[key].add_output(slot, port)
     return Layout(plans={key: draft.plan() for key, draft in drafts.items()}, places=places, wires_in=wires_in)
 
 
@@ -202,6 +200,14 @@ class _Draft:
         self.modules: dict[int, str] = {}
         self.fusable: list[tuple[int, str, int, str, str]] = []
         self.outside: set[int] = set()
+
+    def add_output(self, slot: int, port: str, fused: tuple[int, str, str] | None = None) -> None:
+        """Somebody receives from an out-port: a slot of this host (at its port, on a wire), or else the runner."""
+        channel = self.channels_out.number((slot, port))
+        if fused is None:
+            self.outside.add(channel)
+        else:
+            self.fusable.append((slot, port, *fused))
 
     def plan(self) -> HostPlan:
         wired = {(slot, port) for slot, port, *_ in self.fusable}
@@ -227,7 +233,7 @@ def crowded(flow: Flow) -> Iterator[str]:
     """What of a flow does not fit into its hosts."""
     if max(len(flow.modules), len(flow.wires)) <= MAX_NUMBERS:
         return
-    host = {module: key for key, modules in graph.host_groups(flow).items() for module in modules}
+    host = {module: key for key, modules in graph.host_groups(Share.whole(flow)).items() for module in modules}
     out_ports = {(wire.from_module, wire.from_port) for wire in flow.wires}
     for what, modules in (
         ("modules", list(flow.modules)),

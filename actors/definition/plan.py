@@ -1,4 +1,4 @@
-"""What an update of a flow has to do: the difference of two flows, and which part of the running one must be quiet.
+"""What an update of a flow has to do here: the difference of two shares, and which part of the flow must be quiet.
 
 Pure. It knows neither hosts that run nor messages that wait.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from actors.definition import graph
 from actors.definition.model import Flow
+from actors.definition.share import Share
 
 Signature = dict[str, dict[str, tuple[str, object, bool]]]
 
@@ -40,10 +41,10 @@ class Difference:
         return "carried" if module in carried else "rewired" if module in self.rewired else "untouched"
 
 
-def difference(old: Flow, new: Flow) -> Difference:
-    """From the running flow `old` to `new`."""
+def difference(old: Share, new: Share) -> Difference:
+    """From what runs here, `old`, to `new`."""
     both = old.modules.keys() & new.modules.keys()
-    whole = old.max_turn_bytes != new.max_turn_bytes  # every host is told it at LOAD
+    whole = old.flow.max_turn_bytes != new.flow.max_turn_bytes  # every host is told it at LOAD
     replaced = {m for m in both if whole or graph.module_hash(old.modules[m]) != graph.module_hash(new.modules[m])}
     old_ins, old_outs = _signatures(old)
     new_ins, new_outs = _signatures(new)
@@ -61,21 +62,24 @@ def difference(old: Flow, new: Flow) -> Difference:
     )
 
 
-def _signatures(flow: Flow) -> tuple[Signature, Signature]:
+def _signatures(share: Share) -> tuple[Signature, Signature]:
     """Per module its input and its output wires: wire -> port and how it behaves."""
-    feedback = graph.feedback_wires(flow)
-    fusable = graph.fusable_wires(flow, feedback)
-    ins: Signature = {module: {} for module in flow.modules}
-    outs: Signature = {module: {} for module in flow.modules}
-    for wire in flow.wires:
-        ins[wire.to_module][wire.id] = (wire.to_port, wire.delivery, wire.id in feedback)
-        outs[wire.from_module][wire.id] = (wire.from_port, wire.id in fusable, False)
+    feedback = graph.feedback_wires(share.flow)
+    fusable = graph.fusable_wires(share, feedback)
+    ins: Signature = {}
+    outs: Signature = {}
+    for module in share.modules:
+        ends = share.ends_of(module)
+        ins[module] = {w.id: (w.to_port, w.delivery, w.id in feedback) for w in ends.inputs}
+        outs[module] = {w.id: (w.from_port, w.id in fusable, False) for w in ends.outputs}
     return ins, outs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
-    """The modules that must be quiet. `modules`: feeders before their targets; `cyclic`: those of them on a cycle."""
+    """The modules that must be quiet, wherever they are. `modules`: feeders before their targets; `cyclic`: those of
+    them on a cycle.
+    """
 
     modules: tuple[str, ...]
     cyclic: frozenset[str]
@@ -89,7 +93,7 @@ class Cover:
         return {module: frozenset(ids) for module, ids in wires.items()}
 
 
-def cover(flow: Flow, changed: Collection[str]) -> Cover:
+def cover(share: Share, changed: Collection[str]) -> Cover:
     """The smallest part of the running flow such that no message is handled by a changed module before the update and
     by another one after it: the heads of its input wires are held, the rest runs dry.
 
@@ -97,7 +101,8 @@ def cover(flow: Flow, changed: Collection[str]) -> Cover:
     from which two ways lead to them: of its outputs one could arrive before, the other after. (Not the ways around a
     cycle: messages on a cycle may meet both versions.)
     """
-    fusable = graph.fusable_wires(flow, graph.feedback_wires(flow))
+    flow = share.flow
+    fusable = graph.fusable_wires(share, graph.feedback_wires(flow))
     component = _components(flow)
     members = set(changed)
     while True:

@@ -59,12 +59,12 @@ class FlowActor(BaseActor):
     def receiveMsg_AddFlow(self, message: AddFlow, sender: ActorAddress) -> None:
         """Be this flow, or the one that was kept and then this one."""
         premises, kept = message.premises, message.kept
-        record = kept.record() if kept else FlowRecord(flow=message.flow, left_out=message.left_out)
+        record = kept.record() if kept else FlowRecord(share=message.share, left_out=message.left_out)
         self.runner, self.record = premises.runner, record
         self.gone = self.forgotten = False
         self.unsettled = False  # it is being removed, or taken up again
         self.early: list[tuple[Any, ActorAddress]] = []  # what waits for the end of that
-        self.told = FlowFacts(flow=record.flow)
+        self.told = FlowFacts(share=record.share)
         self.answers = FlowAnswers(self, record)
         self.hosts = Hosts(record, self, premises)
         self.jobs = FlowJobs(record, self, self.hosts.stop)
@@ -85,7 +85,7 @@ class FlowActor(BaseActor):
             self.unsettled = True
             self.updates.take_up(message, sender, kept, self._settle, self.leave)
             return
-        self.record.receipt = first_receipt(message.flow)
+        self.record.receipt = first_receipt(message.share)
         self.wiring.build({})
         data = {"leftOut": message.left_out}
         self.answers.reply(message.request, sender, receipt=self.record.receipt, data=data)
@@ -130,7 +130,7 @@ class FlowActor(BaseActor):
     def _tell_facts(self) -> None:
         """The runner answers what is asked of all flows."""
         record = self.record
-        facts = FlowFacts(flow=record.flow, state=record.state, paused=record.debug.paused_by is not None)
+        facts = FlowFacts(share=record.share, state=record.state, paused=record.debug.paused_by is not None)
         if facts != self.told and not self.gone:
             self.told = facts
             self.send(self.runner, FlowChanged(facts=facts))

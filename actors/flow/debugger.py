@@ -118,12 +118,12 @@ class Debugger:
         debug = self._record.debug
         if not debug.stepping and not debug.shown:
             return
-        wired = {(wire.from_module, wire.from_port) for wire in self._record.flow.wires}
+        wired = {(wire.from_module, wire.from_port) for wire in self._record.share.wires}
         wired |= {(sink.module, sink.port) for sink in self._record.sinks}
         before, debug.shown = debug.shown, set()
         if debug.stepping:
             debug.shown = {
-                (name, port) for name, m in self._record.flow.modules.items() for port in out_ports(m)
+                (name, port) for name, m in self._record.share.modules.items() for port in out_ports(m)
             } - wired
         hidden, shown = self._by_host(before - wired - debug.shown), self._by_host(debug.shown)
         for key, plan in self._record.plans.items():

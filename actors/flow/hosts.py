@@ -16,6 +16,7 @@ from actors.definition.hosting import HostPlan
 from actors.definition.model import Flow, Module
 from actors.definition.origin import placed
 from actors.definition.places import listed
+from actors.definition.share import Share
 from actors.flow.command import HostCommand, release
 from actors.flow.record import FlowRecord
 from actors.host.load import failure_sentence
@@ -38,10 +39,10 @@ class Hosts:
     def __init__(self, record: FlowRecord, port: Port, premises: Premises) -> None:
         self._record, self._port, self._premises = record, port, premises
 
-    def prepare(self, flow: Flow, keys: Collection[str]) -> Steps:
+    def prepare(self, share: Share, keys: Collection[str]) -> Steps:
         """Make what the hosts of these keys need, side by side. Returns (host key -> HostCommand, errors)."""
-        groups = graph.host_groups(flow)
-        members = {key: [flow.modules[module] for module in groups[key]] for key in keys}
+        flow, groups = share.flow, graph.host_groups(share)
+        members = {key: [share.modules[module] for module in groups[key]] for key in keys}
         commands: dict[str, HostCommand] = {}
         recipes: dict[str, list[Recipe]] = {}
         errors: list[str] = []

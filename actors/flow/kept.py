@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.definition import graph
-from actors.definition.model import Flow, FlowError
+from actors.definition.model import FlowError
+from actors.definition.share import Share
 from actors.definition.validation import check_flow
 from actors.flow.kept_file import KeptFlow, KeptFlowError, read_kept, remove_kept
 from actors.flow.record import FlowRecord
@@ -18,16 +19,16 @@ _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # as in flow.schema.json
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A flow that is kept: `flow` is what it was, without the modules that it went without."""
+    """A flow that is kept: `share` is what was here, without the modules that it went without."""
 
     path: Path
-    flow: Flow
+    share: Share
     facts: KeptFlow
 
     def record(self) -> FlowRecord:
         """As it was, without actors."""
         facts = self.facts
-        record = FlowRecord(flow=self.flow, left_out=facts.left_out, kept=self.path)
+        record = FlowRecord(share=self.share, left_out=facts.left_out, kept=self.path)
         record.input_numbers = facts.input_numbers
         record.dead_letters.extend(facts.dead_letters)
         record.dead_letter_bytes = sum(len(letter.message) for letter in facts.dead_letters)
@@ -52,7 +53,8 @@ def find_kept(premises: Premises, flow_id: str) -> Kept | None:
     except (KeptFlowError, FlowError) as error:
         problems = error.problems if isinstance(error, FlowError) else [str(error)]
         raise FlowError([*problems, _still(path)]) from None
-    return Kept(path, graph.without_modules(flow, facts.left_out.keys()), facts)
+    share = premises.share_of(graph.without_modules(flow, facts.left_out.keys()))
+    return Kept(path, share, facts)
 
 
 def forget_kept(folder: Path | None, flow_id: str) -> bool:

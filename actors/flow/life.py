@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from actors.counted import counted
-from actors.definition.model import Flow
 from actors.definition.places import listed
+from actors.definition.share import Share
 from actors.flow.hosts import Hosts
 from actors.flow.jobs import FlowJobs
 from actors.flow.kept_file import remove_kept
@@ -47,7 +47,7 @@ class Life:
         record.failed_for = ()
         record.sources.clear()
         record.source_errors.clear()
-        record.commands, errors = yield from self._hosts.prepare(record.flow, record.plans)
+        record.commands, errors = yield from self._hosts.prepare(record.share, record.plans)
         if errors:
             record.move("ended")
             return errors
@@ -130,14 +130,14 @@ class Life:
         self._wiring.end_actors()
         return {key[1]: (message.state, message.numbers) for key, message in came.items()}
 
-    def rebuild(self, flow: Flow, left_out: dict[str, str], contexts: dict[str, dict[bytes, bytes]]) -> Steps:
+    def rebuild(self, share: Share, left_out: dict[str, str], contexts: dict[str, dict[bytes, bytes]]) -> Steps:
         """Give a flow that is not running another definition; `contexts` replace those of their modules."""
         states = yield from self.take_states()
-        for module in states.keys() - flow.modules.keys():
+        for module in states.keys() - share.modules.keys():
             self._letters.drop_queue(module, states[module][0])
         for module, context in contexts.items():
             states[module][0].context = context
-        self._record.flow, self._record.left_out = flow, left_out
+        self._record.share, self._record.left_out = share, left_out
         self._wiring.build(states)
 
     # the end -------------------------------------------------------------------------------------------------------

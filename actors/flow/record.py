@@ -13,6 +13,7 @@ from thespian.actors import ActorAddress
 from actors.definition.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.definition.model import Flow
 from actors.definition.origin import placed
+from actors.definition.share import Share
 from actors.error_text import ErrorLog
 from actors.flow.command import HostCommand
 from actors.state.activity import Gauge
@@ -90,16 +91,16 @@ class Version:
     """An earlier version of a flow, with every module's context when it was replaced."""
 
     number: int
-    flow: Flow
+    share: Share
     left_out: dict[str, str]
     contexts: dict[str, dict[bytes, bytes]]
 
 
 @dataclass(slots=True)
 class FlowRecord:
-    """One flow: its definition, its actors, its state, what is attached to it and what it could not handle."""
+    """One flow: what of it is here, its actors, its state, what is attached to it and what it could not handle."""
 
-    flow: Flow
+    share: Share
     left_out: dict[str, str]  # optional modules and why they are left out
     state: str = "stopped"
     failed_for: tuple[str, ...] = ()
@@ -128,6 +129,11 @@ class FlowRecord:
     receipt: dict[str, Any] | None = None
     kept: Path | None = None  # the file it goes on from, until it has started
 
+    @property
+    def flow(self) -> Flow:
+        """All of it, also what is elsewhere."""
+        return self.share.flow
+
     def move(self, event: str) -> None:
         """To the next state, by the table above."""
         try:
@@ -151,16 +157,16 @@ class FlowRecord:
 
     def feeds_itself(self, module: str) -> bool:
         """Whether it is a source that gets no messages: no wire leads to it."""
-        fed = (*(wire.to_module for wire in self.flow.wires), *(feed.module for feed in self.feeds))
-        return module in self.sources and module not in fed
+        fed = self.share.ends_of(module).inputs or any(feed.module == module for feed in self.feeds)
+        return module in self.sources and not fed
 
 
-def lay_out_record(record: FlowRecord, flow: Flow, moved: Collection[str] = (), kept: Collection[str] = ()) -> Layout:
-    """The numbers of `flow` with what is attached; in the hosts `kept`, modules that are not `moved` keep theirs."""
+def lay_out_record(record: FlowRecord, share: Share, moved: Collection[str] = (), kept: Collection[str] = ()) -> Layout:
+    """The numbers of `share` with what is attached; in the hosts `kept`, modules that are not `moved` keep theirs."""
     return lay_out(
-        flow,
-        inputs=[(feed.module, feed.port, feed.wire) for feed in record.feeds if feed.module in flow.modules],
-        outputs=[(sink.module, sink.port) for sink in record.sinks if sink.module in flow.modules],
+        share,
+        inputs=[(feed.module, feed.port, feed.wire) for feed in record.feeds if feed.module in share.modules],
+        outputs=[(sink.module, sink.port) for sink in record.sinks if sink.module in share.modules],
         before={key: record.plans[key] for key in kept},
         moved=moved,
     )
@@ -168,28 +174,32 @@ def lay_out_record(record: FlowRecord, flow: Flow, moved: Collection[str] = (), 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Which actor is at the other end of every wire: per module wire -> feeder, and port -> (target, wire) in order."""
+    """Which actor is at the other end of every wire: per module wire -> feeder, and port -> (target, wire) in order.
+
+    A wire whose other end is on another runner is not in them: who carries it is attached, as feeds and sinks are.
+    """
 
     feeders: dict[str, dict[str, ActorAddress]]
     targets: dict[str, dict[str, list[tuple[ActorAddress, str]]]]
 
-    def of(self, module: str) -> tuple[Any, Any]:
-        """A module's two tables."""
+    def ends_of(self, module: str) -> tuple[Any, Any]:
+        """A module's two tables, None if it is not here."""
         return self.feeders.get(module), self.targets.get(module)
 
 
-def tables(record: FlowRecord, flow: Flow, actors: dict[str, ActorAddress]) -> Tables:
-    """The tables of `flow` when its modules are `actors`, with what is attached to the record."""
-    feeders: dict[str, dict[str, ActorAddress]] = {module: {} for module in flow.modules}
-    targets: dict[str, dict[str, list[tuple[ActorAddress, str]]]] = {module: {} for module in flow.modules}
-    for wire in flow.wires:
-        feeders[wire.to_module][wire.id] = actors[wire.from_module]
-        targets[wire.from_module].setdefault(wire.from_port, []).append((actors[wire.to_module], wire.id))
+def tables(record: FlowRecord, share: Share, actors: dict[str, ActorAddress]) -> Tables:
+    """The tables of `share` when its modules are `actors`, with what is attached to the record."""
+    feeders: dict[str, dict[str, ActorAddress]] = {module: {} for module in share.modules}
+    targets: dict[str, dict[str, list[tuple[ActorAddress, str]]]] = {module: {} for module in share.modules}
+    for wire in share.wires:
+        if wire.from_module in share.modules and wire.to_module in share.modules:
+            feeders[wire.to_module][wire.id] = actors[wire.from_module]
+            targets[wire.from_module].setdefault(wire.from_port, []).append((actors[wire.to_module], wire.id))
     for feed in record.feeds:
-        if feed.module in flow.modules:
+        if feed.module in share.modules:
             feeders[feed.module][feed.wire] = feed.actor
     for sink in record.sinks:
-        if sink.module in flow.modules:
+        if sink.module in share.modules:
             targets[sink.module].setdefault(sink.port, []).append((sink.actor, sink.wire))
     return Tables(feeders, targets)
 

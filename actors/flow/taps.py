@@ -105,9 +105,9 @@ class Taps:
 
     def _leaves_the_host(self, sink: Attachment) -> bool:
         """Whether anybody else outside the module's host wants what leaves the port."""
-        flow, place = self._record.flow, (sink.module, sink.port)
-        fusable = graph.fusable_wires(flow, graph.feedback_wires(flow))
-        wires = [wire.id for wire in flow.wires if (wire.from_module, wire.from_port) == place]
+        share, place = self._record.share, (sink.module, sink.port)
+        fusable = graph.fusable_wires(share, graph.feedback_wires(share.flow))
+        wires = [wire.id for wire in share.ends_of(sink.module).outputs if wire.from_port == sink.port]
         sinks = [other for other in self._record.sinks if (other.module, other.port) == place]
         return bool(sinks or set(wires) - fusable) or sink.port == "error"
 

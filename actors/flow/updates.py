@@ -9,7 +9,7 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.counted import counted
-from actors.definition.model import Flow
+from actors.definition.share import Share
 from actors.flow.answers import FlowAnswers
 from actors.flow.kept import Kept
 from actors.flow.update.means import Means
@@ -32,9 +32,9 @@ class Updates:
 
     def receiveMsg_UpdateFlow(self, message: UpdateFlow, sender: ActorAddress) -> None:
         """Become another version."""
-        flow, left_out, plan_only = message.flow, message.left_out, message.request.plan
+        share, left_out, plan_only = message.share, message.left_out, message.request.plan
         self._add(
-            lambda: self.updating(flow, left_out, plan_only=plan_only), message.request, sender, left_out, plan_only
+            lambda: self.updating(share, left_out, plan_only=plan_only), message.request, sender, left_out, plan_only
         )  # fmt: skip
 
     def receiveMsg_RollbackFlow(self, message: api.RollbackFlow, sender: ActorAddress) -> None:
@@ -49,12 +49,12 @@ class Updates:
             return
         version = wanted[-1]
         contexts = version.contexts if message.context == "snapshot" else None
-        steps = lambda: self.updating(version.flow, version.left_out, contexts=contexts)  # noqa: E731
+        steps = lambda: self.updating(version.share, version.left_out, contexts=contexts)  # noqa: E731
         self._add(steps, message, sender, version.left_out)
 
     def take_up(self, message: AddFlow, sender: ActorAddress, kept: Kept, settle: Told, leave: Told) -> None:
         """Go on from what was kept; what has changed since is an update. Then `settle`."""
-        steps = lambda: self._taking_up(message.flow, message.left_out, kept, leave)  # noqa: E731
+        steps = lambda: self._taking_up(message.share, message.left_out, kept, leave)  # noqa: E731
         self._add(steps, message.request, sender, message.left_out, settle=settle)
 
     def _add(
@@ -76,25 +76,25 @@ class Updates:
         self._means.jobs.add(steps, done, lambda error: done(((error,), None)))
 
     def updating(
-        self, flow: Flow, left_out: dict[str, str], *, contexts: dict[str, Context] | None = None,
+        self, share: Share, left_out: dict[str, str], *, contexts: dict[str, Context] | None = None,
         plan_only: bool = False,
     ) -> Steps:  # fmt: skip
         """Returns (errors, receipt): with errors the version before goes on as if nothing had been."""
-        fed = {feed.module for feed in self._record.feeds} - flow.modules.keys()
+        fed = {feed.module for feed in self._record.feeds} - share.modules.keys()
         if fed:
-            return (f"{flow.id}: {', '.join(sorted(fed))} cannot be removed: it is fed from outside (-i)",), None
-        return (yield from Update(self._means, flow, left_out, contexts or {}).run(plan_only))
+            return (f"{share.flow.id}: {', '.join(sorted(fed))} cannot be removed: it is fed from outside (-i)",), None
+        return (yield from Update(self._means, share, left_out, contexts or {}).run(plan_only))
 
-    def _taking_up(self, flow: Flow, left_out: dict[str, str], kept: Kept, leave: Told) -> Steps:
+    def _taking_up(self, share: Share, left_out: dict[str, str], kept: Kept, leave: Told) -> Steps:
         messages = self._record.gauge.pending
         self._means.wiring.build(kept.facts.states)
         try:
-            errors, receipt = yield from self.updating(flow, left_out)
+            errors, receipt = yield from self.updating(share, left_out)
         except Exception as error:
             errors, receipt = (self._means.jobs.sentence(error),), None
         if errors:
             yield from self._means.life.take_states()
             leave()
             return (*errors, kept.still), receipt
-        log.info("%s: goes on from where it was stopped, with %s", flow.id, counted(messages, "message"))
+        log.info("%s: goes on from where it was stopped, with %s", share.flow.id, counted(messages, "message"))
         return (), receipt

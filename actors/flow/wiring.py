@@ -29,20 +29,20 @@ class Wiring:
         self._record, self._port, self._premises = record, port, premises
 
     def build(self, states: States) -> None:
-        """Make the actors of a flow; modules whose state is given go on from it."""
-        record, flow = self._record, self._record.flow
-        layout = lay_out_record(record, flow)
+        """Make the actors of what is here of a flow; modules whose state is given go on from it."""
+        record, share = self._record, self._record.share
+        layout = lay_out_record(record, share)
         record.plans, record.places = layout.plans, layout.places
-        record.modules = {module: self.new_module() for module in flow.modules}
+        record.modules = {module: self.new_module() for module in share.modules}
         record.bridges = {key: self.new_bridge() for key in record.plans}
-        ends = tables(record, flow, record.modules)
-        for name in flow.modules:
+        ends = tables(record, share, record.modules)
+        for name in share.modules:
             state, numbers = states.get(name, (None, {}))
             wires_in = layout.wires_in[name]
             if state is not None:
                 wires_in |= self.orphan_inputs(name, state, wires_in)
             self.configure(name, record.modules[name], state=state, numbers=numbers, wires_in=wires_in, ends=ends)
-        self.attach_again(flow.modules)
+        self.attach_again(share.modules)
 
     def new_module(self) -> ActorAddress:
         """The actor of a module; `configure` tells it which."""

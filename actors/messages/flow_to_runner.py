@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from actors.definition.model import Flow
+from actors.definition.share import Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFacts:
-    """What the runner needs to know of a flow: what it is, its state, and whether any of it is paused."""
+    """What the runner needs to know of a flow: what of it is here, its state, and whether any of it is paused."""
 
-    flow: Flow
+    share: Share
     state: str = "stopped"
     paused: bool = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from actors.definition.model import Flow
+from actors.definition.share import Share
 from actors.messages.client_to_runner import AddOrUpdateFlow
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class AddFlow:
     """
 
     request: AddOrUpdateFlow
-    flow: Flow
+    share: Share
     left_out: dict[str, str]
     premises: Premises
     kept: Kept | None = None
@@ -37,7 +37,7 @@ class UpdateFlow:
     """Become this flow; answer the sender, whose request that was."""
 
     request: AddOrUpdateFlow
-    flow: Flow
+    share: Share
     left_out: dict[str, str]
 
     @property

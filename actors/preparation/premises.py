@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thespian.actors import ActorAddress
@@ -12,6 +12,7 @@ from thespian.actors import ActorAddress
 from actors.definition import graph
 from actors.definition.limits import HostLimits, limits_of
 from actors.definition.model import Flow, FlowError, Module
+from actors.definition.share import Share
 from runtimes.environments import Recipe, Unit, about_of, build_recipe, environment_recipe
 from runtimes.manifest import Runtime, find_version
 
@@ -46,25 +47,31 @@ class Premises:
             raise UnknownRuntimeError(f"there is no runtime {runtime_id!r}; there are {known}")
         return self.runtimes[runtime_id]
 
-    def leave_out(self, flow: Flow) -> tuple[Flow, dict[str, str]]:
-        """The flow without optional modules that this machine cannot run, and why each; FlowError for others."""
+    def share_of(self, flow: Flow) -> Share:
+        """What of a flow this runner has: all of it."""
+        return Share.whole(flow)
+
+    def leave_out(self, share: Share) -> tuple[Share, dict[str, str]]:
+        """The share without optional modules that this machine cannot run, and why each; FlowError for others."""
         reasons: dict[tuple[str, bool], str | None] = {}
         missing: dict[str, str] = {}
-        for name, module in flow.modules.items():
+        for name, module in share.modules.items():
             kind = module.runtime, module.optional
             if kind not in reasons:
                 reasons[kind] = self._missing(*kind)
             if (reason := reasons[kind]) is not None:
                 missing[name] = reason
-        needed = [f"modules.{name}: {reason}" for name, reason in missing.items() if not flow.modules[name].optional]
+        needed = [f"modules.{name}: {reason}" for name, reason in missing.items() if not share.modules[name].optional]
         needed += [
             f"modules.{name}.dependencies: modules of {self.runtimes[module.runtime].name} cannot have any"
-            for name, module in flow.modules.items()
+            for name, module in share.modules.items()
             if module.dependencies and not self.runtimes[module.runtime].environment
         ]
         if needed:
             raise FlowError(needed)
-        return (graph.without_modules(flow, missing.keys()) if missing else flow), missing
+        if missing:
+            share = replace(share, flow=graph.without_modules(share.flow, missing.keys()))
+        return share, missing
 
     def _missing(self, runtime_id: str, optional: bool) -> str | None:
         runtime = self.runtimes[runtime_id]

@@ -8,7 +8,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.definition.model import Flow
+from actors.definition.share import Share
 from actors.messages import client_to_runner as api
 from actors.messages import runner_to_preparation as to_preparation
 from actors.messages.preparation_to_runner import Prepared
@@ -24,8 +24,8 @@ MAX_DEPENDENCIES = 1000
 class Dependencies:
     """Lists, installs and removes environments; knows from the flows which are used."""
 
-    def __init__(self, port: Port, answers: Answers, premises: Premises, flows: Callable[[], Iterable[Flow]]) -> None:
-        self._port, self._answers, self._premises, self._flows = port, answers, premises, flows
+    def __init__(self, port: Port, answers: Answers, premises: Premises, shares: Callable[[], Iterable[Share]]) -> None:
+        self._port, self._answers, self._premises, self._shares = port, answers, premises, shares
         self._installs: dict[str, list[tuple[Any, ActorAddress]]] = {}  # environment id -> requests that wait for it
 
     def receiveMsg_ListDependencies(self, message: api.ListDependencies, sender: ActorAddress) -> None:
@@ -123,14 +123,14 @@ class Dependencies:
     def _used(self, runtime: Runtime) -> dict[str, list[str]]:
         """Environment id -> the flows of this runner that need it, also those that do not run."""
         used: dict[str, list[str]] = {}
-        for flow in self._flows():
-            for module in flow.modules.values():
+        for share in self._shares():
+            for module in share.modules.values():
                 if module.runtime != runtime.id:
                     continue
                 version = find_version(runtime).version or ""
                 recipe = environment_recipe(self._premises.cache, runtime, version, module.dependencies)
-                if recipe is not None and flow.id not in used.setdefault(recipe.id, []):
-                    used[recipe.id].append(flow.id)
+                if recipe is not None and share.flow.id not in used.setdefault(recipe.id, []):
+                    used[recipe.id].append(share.flow.id)
         return used
 
     def _find_runtime(self, request: Any, sender: ActorAddress, runtime_id: str) -> Runtime | None:

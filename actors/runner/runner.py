@@ -12,8 +12,9 @@ from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
-from actors.definition.model import Flow, FlowError
+from actors.definition.model import FlowError
 from actors.definition.places import among
+from actors.definition.share import Share
 from actors.definition.unsupported import warnings
 from actors.definition.validation import check_flow
 from actors.flow.actor import FlowActor
@@ -78,13 +79,13 @@ class RunnerActor(BaseActor):
         self.send(self.premises.preparation, OpenCache(cache=message.cache))
         self.flows: dict[str, FlowEntry] = {}
         self.answers = Answers(self)
-        self.dependencies = Dependencies(self, self.answers, self.premises, self._definitions)
+        self.dependencies = Dependencies(self, self.answers, self.premises, self._shares)
         self.rounds: dict[int, Round] = {}  # of questions to all flows
         self.closings: list[Round] = []  # those of ShutDowns
         self.ending = False
 
-    def _definitions(self) -> Iterable[Flow]:
-        return [entry.facts.flow for entry in self.flows.values()]
+    def _shares(self) -> Iterable[Share]:
+        return [entry.facts.share for entry in self.flows.values()]
 
     def _find_handler(self, kind: type) -> Callable[..., None]:
         """That of a request is run with checked parameters only: it may have come as an actor message. What the runner
@@ -138,14 +139,15 @@ class RunnerActor(BaseActor):
             return
         found = [
             _listed(entry.facts) for entry in self.flows.values()
-            if any(module.runtime == runtime.id for module in entry.facts.flow.modules.values())
+            if any(module.runtime == runtime.id for module in entry.facts.share.modules.values())
         ]  # fmt: skip
         self.answers.reply(message, sender, found)
 
     def receiveMsg_AddOrUpdateFlow(self, message: api.AddOrUpdateFlow, sender: ActorAddress) -> None:
         """Check the flow; then add it, or let the running one be replaced."""
         try:
-            flow, left_out = self.premises.leave_out(check_flow(message.flow, runtimes=self.premises.runtimes))
+            flow = check_flow(message.flow, runtimes=self.premises.runtimes)
+            share, left_out = self.premises.leave_out(self.premises.share_of(flow))
             kept = None if flow.id in self.flows or message.plan else find_kept(self.premises, flow.id)
         except FlowError as error:
             self.answers.refuse(message, sender, str(error), error.problems)
@@ -156,15 +158,15 @@ class RunnerActor(BaseActor):
         for warning in warnings(message.flow):
             log.warning("%s: %s", flow.id, warning)
         if flow.id in self.flows:
-            update = UpdateFlow(request=message, flow=flow, left_out=left_out)
+            update = UpdateFlow(request=message, share=share, left_out=left_out)
             self.pass_on(update, sender, self.flows[flow.id].actor)
         elif message.plan:
-            receipt = first_receipt(flow)
+            receipt = first_receipt(share)
             self.answers.reply(message, sender, receipt, receipt=receipt, data={"leftOut": left_out})
         else:
             actor = self.createActor(FlowActor)
-            self.flows[flow.id] = FlowEntry(actor, FlowFacts(flow=kept.flow if kept else flow))
-            add = AddFlow(request=message, flow=flow, left_out=left_out, premises=self.premises, kept=kept)
+            self.flows[flow.id] = FlowEntry(actor, FlowFacts(share=kept.share if kept else share))
+            add = AddFlow(request=message, share=share, left_out=left_out, premises=self.premises, kept=kept)
             self.pass_on(add, sender, actor)
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
@@ -228,7 +230,7 @@ class RunnerActor(BaseActor):
 
     def receiveMsg_FlowChanged(self, message: FlowChanged, _sender: ActorAddress) -> None:
         """For what is asked of all flows."""
-        self.flows[message.facts.flow.id].facts = message.facts
+        self.flows[message.facts.share.flow.id].facts = message.facts
 
     def receiveMsg_FlowGone(self, message: FlowGone, sender: ActorAddress) -> None:
         """What comes for it from now on names no flow, or makes a new one."""
@@ -262,7 +264,7 @@ class RunnerActor(BaseActor):
         self.closings.append(closing)
         self.send(self.premises.preparation, ClosePreparation())
         self.send(self.premises.sweeper, CloseSweeper())
-        limit_s = 2 * max((flow.drain_timeout_s for flow in self._definitions()), default=0.0) + CLOSE_S
+        limit_s = 2 * max((share.flow.drain_timeout_s for share in self._shares()), default=0.0) + CLOSE_S
         self.wakeupAfter(limit_s, (closing, limit_s))
         self._ask_flows(CloseFlow, closing)
 
@@ -283,4 +285,5 @@ class RunnerActor(BaseActor):
 
 
 def _listed(facts: FlowFacts) -> dict[str, Any]:
-    return {**facts.flow.document, "id": facts.flow.id, "state": facts.state}
+    flow = facts.share.flow
+    return {**flow.document, "id": flow.id, "state": facts.state}

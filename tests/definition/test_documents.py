@@ -12,6 +12,7 @@ from actors.definition import graph, hosting
 from actors.definition.deployment import read_deployment
 from actors.definition.model import FlowError
 from actors.definition.reading import read_flow_file
+from actors.definition.share import Share
 from actors.definition.validation import check_flow
 from actors.definition.yaml_text import read_text
 
@@ -114,7 +115,7 @@ def test_a_document_is_taken_or_every_problem_names_its_place(folder, path, valu
     else:
         json.dumps(flow.document, allow_nan=False).encode()
         graph.runner_order(flow)
-        hosting.lay_out(flow)
+        hosting.lay_out(Share.whole(flow))
 
 
 DEPLOYMENT = {

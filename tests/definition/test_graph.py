@@ -18,6 +18,7 @@ from actors.definition.graph import (
     without_modules,
 )
 from actors.definition.model import Flow, FlowTest, Module, Retry, Wire
+from actors.definition.share import Share
 from actors.definition.validation import check_flow
 
 
@@ -160,7 +161,7 @@ def test_modules_share_a_host_if_they_may_share_a_process():
         module("numpy", dependencies=("numpy", "x")),
         module("numpy2", dependencies=("x", "numpy")),
     )
-    groups = host_groups(flow(modules=modules))
+    groups = host_groups(Share.whole(flow(modules=modules)))
     assert list(groups.values()) == [
         ("a", "b"),
         ("js",),
@@ -194,12 +195,12 @@ def test_modules_share_a_host_if_they_may_share_a_process():
 def test_which_wires_may_be_fused(source, target, wire, fusable):
     modules = {"a": module("a", **source), "b": module("b", **target)}
     graph = Flow(id="f", modules=modules, wires=(Wire(from_module="a", to_module="b", **wire),))
-    assert bool(fusable_wires(graph, feedback_wires(graph))) is fusable
+    assert bool(fusable_wires(Share.whole(graph), feedback_wires(graph))) is fusable
 
 
 def test_a_feedback_wire_is_not_fused():
     graph = flow("a b", "b a")
-    assert short(fusable_wires(graph, feedback_wires(graph))) == {"a b"}
+    assert short(fusable_wires(Share.whole(graph), feedback_wires(graph))) == {"a b"}
 
 
 def test_without_modules_drops_their_wires_and_tests():

@@ -38,7 +38,7 @@ def test_a_rollback_to_what_starts_no_more(runner: Harness, runtime: str, contex
     run = Run(runner, flow(runtime, 1))
     runner.ok(api.AddOrUpdateFlow, flow=flow(runtime, 2))
     run.more()
-    runner.record("f").versions[-1].flow.modules["plain"].config["refuse"] = "start"
+    runner.record("f").versions[-1].share.modules["plain"].config["refuse"] = "start"
     reply = runner.call(api.RollbackFlow, flow_id="f", context=context)
     assert "f/plain start failed" in reply.error
     check_versions(run, (1, "start"), (1, "stop"), (2, "start"), (2, "stop"), (2, "start"))
@@ -49,7 +49,7 @@ def test_a_rollback_to_what_cannot_migrate(runner: Harness, runtime: str) -> Non
     run = Run(runner, flow(runtime, 1))
     runner.ok(api.AddOrUpdateFlow, flow=flow(runtime, 2, state=2))
     run.more()
-    runner.record("f").versions[-1].flow.modules["hooked"].config["refuse"] = "starts"
+    runner.record("f").versions[-1].share.modules["hooked"].config["refuse"] = "starts"
     reply = runner.call(api.RollbackFlow, flow_id="f")
     assert "f/hooked migrate failed" in reply.error
     check_versions(run, (1, "start"), (1, "stop"), (2, "start"))

@@ -12,6 +12,7 @@ from actors.definition import graph
 from actors.definition.hosting import HostPlan
 from actors.definition.model import Flow
 from actors.definition.plan import Cover, Difference, cover, difference
+from actors.definition.share import Share
 from actors.flow.record import FlowRecord
 from actors.host.load import Context
 from runtimes.manifest import Runtime
@@ -23,14 +24,19 @@ MAX_LIVE_LOAD_MS = 20.0
 class Side:
     """One of the two versions: what the record holds of it, and the actors of the modules that the other replaces."""
 
-    flow: Flow
+    share: Share
     left_out: dict[str, str]
-    modules: dict[str, ActorAddress] = field(default_factory=dict)  # all of them
+    modules: dict[str, ActorAddress] = field(default_factory=dict)  # all that are here
     bridges: dict[str, ActorAddress] = field(default_factory=dict)
     plans: dict[str, HostPlan] = field(default_factory=dict)
     places: dict[str, tuple[str, int]] = field(default_factory=dict)
     own: frozenset[str] = frozenset()  # modules with an actor that is not the other side's
     contexts: dict[str, Context] = field(default_factory=dict)  # that replace the handed over ones
+
+    @property
+    def flow(self) -> Flow:
+        """All of it, also what is elsewhere."""
+        return self.share.flow
 
     def own_slots(self) -> dict[str, frozenset[int]]:
         """Host key -> the slots of the modules that only this side has."""
@@ -61,16 +67,22 @@ class Plan:
         """Modules whose code is to be loaded."""
         return self.difference.replaced | self.difference.added
 
+    @property
+    def quiet(self) -> tuple[str, ...]:
+        """The modules here that must be quiet, feeders before their targets."""
+        return tuple(module for module in self.cover.modules if module in self.old.share.modules)
+
     def dropped(self, module: str) -> frozenset[str]:
         """Removed wires whose messages are not to be handled any more."""
-        modules = self.new.flow.modules if module in self.new.flow.modules else self.old.flow.modules
-        if modules[module].on_queued != "dead_letter":
+        old, new = self.old.share, self.new.share
+        modules = new.modules if module in new.modules else old.modules
+        if modules[module].on_queued != "dead_letter" or module not in old.modules:
             return frozenset()
-        return frozenset(w.id for w in self.old.flow.wires if w.to_module == module and w.id in self.difference.gone)
+        return frozenset(wire.id for wire in old.ends_of(module).inputs if wire.id in self.difference.gone)
 
     def decide_hosts(self, load_ms: Mapping[str, float], runtimes: Mapping[str, Runtime], paused: bool) -> None:
         """Which hosts stay: those that run already, with the same needs, and can load the new code quickly."""
-        old, new, changed = self.old.flow, self.new.flow, self.difference
+        old, new, changed = self.old.share, self.new.share, self.difference
 
         def loads_live(members: Iterable[str]) -> bool:
             fresh = [module for module in members if module in load_ms]
@@ -90,20 +102,22 @@ class Plan:
         self.old.own = changed.replaced | changed.removed | self.carried
         self.cover = cover(old, self.old.own | changed.unsettled)
         at_once = {m for m in changed.removed if old.modules[m].on_queued == "dead_letter"}
-        self.mixed = frozenset(self.cover.modules) if paused else self.cover.cyclic
+        quiet = frozenset(self.quiet)
+        self.mixed = quiet if paused else quiet & self.cover.cyclic
         self.at_once = self.mixed | at_once
 
 
-def plan_of(record: FlowRecord, flow: Flow, left_out: dict[str, str], contexts: dict[str, Context]) -> Plan:
-    """What is to be done so that `flow` runs; `contexts` replace those of their modules."""
-    changed = difference(record.flow, flow)
+def plan_of(record: FlowRecord, share: Share, left_out: dict[str, str], contexts: dict[str, Context]) -> Plan:
+    """What is to be done so that `share` runs; `contexts` replace those of their modules."""
+    old, new = record.share.modules, share.modules
+    changed = difference(record.share, share)
     migrating = {
-        module: record.flow.modules[module].state_version for module in changed.replaced - contexts.keys()
-        if record.flow.modules[module].state_version != flow.modules[module].state_version
+        module: old[module].state_version for module in changed.replaced - contexts.keys()
+        if old[module].state_version != new[module].state_version
     }  # fmt: skip
     return Plan(
-        Side(record.flow, record.left_out, record.modules, record.bridges, record.plans, record.places),
-        Side(flow, left_out), changed, {m: context for m, context in contexts.items() if m in changed.replaced},
+        Side(record.share, record.left_out, record.modules, record.bridges, record.plans, record.places),
+        Side(share, left_out), changed, {m: context for m, context in contexts.items() if m in changed.replaced},
         migrating,
     )  # fmt: skip
 
@@ -121,7 +135,7 @@ class Account:
 
 def receipt_of(version: int, plan: Plan, account: Account) -> dict[str, Any]:
     """What an update has done to every module, or would do."""
-    old, new, quiet = plan.old.flow.modules, plan.new.flow.modules, set(plan.cover.modules)
+    old, new, quiet = plan.old.share.modules, plan.new.share.modules, set(plan.quiet)
     modules = {}
     for module in (*new, *(old.keys() - new.keys())):
         did = plan.difference.did(module, plan.carried)
@@ -138,6 +152,6 @@ def receipt_of(version: int, plan: Plan, account: Account) -> dict[str, Any]:
     return {"version": version, "modules": modules, "trialCpuMs": round(account.trial_cpu_ms, 1)}
 
 
-def first_receipt(flow: Flow) -> dict[str, Any]:
+def first_receipt(share: Share) -> dict[str, Any]:
     """Of a flow that is added."""
-    return {"version": 1, "modules": {module: {"did": "added"} for module in flow.modules}}
+    return {"version": 1, "modules": {module: {"did": "added"} for module in share.modules}}

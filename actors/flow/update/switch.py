@@ -55,7 +55,7 @@ class Switch:
         new.contexts = {**plan.contexts, **self._account.migrated}
         self._enter("handing")
         # the API may have added wires since they were loaded
-        new.plans = lay_out_record(record, new.flow, moved=old.own, kept=plan.kept).plans
+        new.plans = lay_out_record(record, new.share, moved=old.own, kept=plan.kept).plans
         yield from self._hand_over(old, new)
         self._enter("starting")
         errors = yield from self._serve(old, new, patient=False)
@@ -91,14 +91,14 @@ class Switch:
         for module in moving:
             port.send(giver.modules[module], to_module.HandOver())
         came = yield Expect((ModuleHandedOver, module) for module in moving)
-        record.flow, record.left_out, record.modules = taker.flow, taker.left_out, taker.modules
+        record.share, record.left_out, record.modules = taker.share, taker.left_out, taker.modules
         for module in giver.own | taker.own:
             record.forget_source(module)
         record.bridges, record.plans, record.places = taker.bridges, taker.plans, taker.places
-        wires_in = lay_out_record(record, taker.flow, kept=taker.plans).wires_in
-        before = tables(record, giver.flow, giver.modules)
-        after = tables(record, taker.flow, taker.modules)
-        for module in taker.flow.modules:
+        wires_in = lay_out_record(record, taker.share, kept=taker.plans).wires_in
+        before = tables(record, giver.share, giver.modules)
+        after = tables(record, taker.share, taker.modules)
+        for module in taker.share.modules:
             rewire = to_module.Rewire(
                 wires_in=wires_in[module], feeders=after.feeders[module], targets=after.targets[module],
                 drop=plan.dropped(module) if taker is plan.new else frozenset(),
@@ -113,7 +113,11 @@ class Switch:
                     state=handed.state, numbers=handed.numbers, context=taker.contexts.get(module), ends=rewire
                 )
                 port.send(taker.modules[module], take_over)
-            elif module in taker.own or module in plan.difference.rewired or before.of(module) != after.of(module):
+            elif (
+                module in taker.own
+                or module in plan.difference.rewired
+                or before.ends_of(module) != after.ends_of(module)
+            ):
                 port.send(taker.modules[module], rewire)
         wiring.attach_again(taker.own)
 

@@ -34,7 +34,7 @@ class Trials:
     def run(self) -> Steps:
         """Prepare and load what is new; returns errors."""
         plan, port = self._plan, self._means.port
-        new = plan.new.flow
+        new = plan.new.share
         keys = {graph.host_key(new.modules[module]) for module in plan.fresh}
         self.commands, errors = yield from self._means.hosts.prepare(new, keys)
         if errors:
@@ -53,7 +53,7 @@ class Trials:
 
     def _of_module(self, module: str, contexts: dict[str, Context]) -> to_trial.TrialModule:
         plan, old, new = self._plan, self._plan.old.flow, self._plan.new.flow
-        before, after = old.modules.get(module), new.modules[module]
+        before, after = plan.old.share.modules.get(module), plan.new.share.modules[module]
         unit = self._means.premises.unit_id(after)  # of a build, which does not have the running version
         same_host = before is not None and graph.host_key(before) == graph.host_key(after)
         return to_trial.TrialModule(
@@ -78,7 +78,7 @@ class Trials:
         """Migrate contexts in the trial hosts, all or none; returns errors."""
         wanted: dict[str, dict[str, tuple[int, Context]]] = {}
         for module, context in contexts.items():
-            key = graph.host_key(self._plan.new.flow.modules[module])
+            key = graph.host_key(self._plan.new.share.modules[module])
             wanted.setdefault(key, {})[module] = (self._plan.migrating[module], context)
         for key, some in wanted.items():
             self._means.port.send(self._actors[key], to_trial.MigrateContexts(contexts=some))

@@ -13,8 +13,8 @@ from typing import Any
 
 from thespian.actors import ActorExitRequest
 
-from actors.definition.model import Flow
 from actors.definition.places import listed
+from actors.definition.share import Share
 from actors.flow.command import release
 from actors.flow.life import errors_of
 from actors.flow.record import Version, lay_out_record
@@ -37,9 +37,9 @@ log = logging.getLogger("runner.update")
 class Update:
     """From the old side to the new one."""
 
-    def __init__(self, means: Means, flow: Flow, left_out: dict[str, str], contexts: dict[str, Context]) -> None:
+    def __init__(self, means: Means, share: Share, left_out: dict[str, str], contexts: dict[str, Context]) -> None:
         self._means, self.record = means, means.record
-        self.plan = plan_of(means.record, flow, left_out, contexts)
+        self.plan = plan_of(means.record, share, left_out, contexts)
         self._account = Account()
         self._trials = Trials(means, self.plan, self._account)
         self._switch = Switch(means, self.plan, self._account, self._trials, self.enter)
@@ -76,7 +76,7 @@ class Update:
             release(kept)
         if not errors:
             old = self.plan.old
-            record.versions.append(Version(record.version, old.flow, old.left_out, old.contexts))
+            record.versions.append(Version(record.version, old.share, old.left_out, old.contexts))
             record.version += 1
             record.receipt = receipt_of(record.version, self.plan, self._account)
             log.info("%s: version %d, paused for %.1f ms", record.flow.id, record.version, self._account.pause_ms)
@@ -86,7 +86,7 @@ class Update:
         record, new = self.record, self.plan.new
         would = receipt_of(record.version, self.plan, self._account)
         if not plan_only:
-            record.flow, record.left_out, record.receipt = new.flow, new.left_out, would
+            record.share, record.left_out, record.receipt = new.share, new.left_out, would
         return would
 
     def _untouched(self, steps: Steps) -> Steps:
@@ -118,7 +118,7 @@ class Update:
         errors = yield from self._trials.migrate({m: plan.old.contexts[m] for m in plan.migrating})
         if not errors:
             contexts = {**plan.contexts, **self._account.migrated}
-            yield from life.rebuild(plan.new.flow, plan.new.left_out, contexts)
+            yield from life.rebuild(plan.new.share, plan.new.left_out, contexts)
         return errors
 
     def _replace(self) -> Steps:
@@ -153,9 +153,9 @@ class Update:
         self.enter("loading")
         record, plan, wiring, port = self.record, self.plan, self._means.wiring, self._means.port
         old, new = plan.old, plan.new
-        layout = lay_out_record(record, new.flow, moved=old.own, kept=plan.kept)
+        layout = lay_out_record(record, new.share, moved=old.own, kept=plan.kept)
         new.plans, new.places = layout.plans, layout.places
-        new.modules = {m: wiring.new_module() if m in new.own else old.modules[m] for m in new.flow.modules}
+        new.modules = {m: wiring.new_module() if m in new.own else old.modules[m] for m in new.share.modules}
         new.bridges = {key: old.bridges[key] if key in plan.kept else wiring.new_bridge() for key in new.plans}
         for module in new.own:
             key, slot = new.places[module]
@@ -197,7 +197,7 @@ class Update:
         self._holding = True
         self._begun = time.monotonic()
         inside = plan.cover.inside(plan.old.flow)
-        for module in plan.cover.modules:
+        for module in plan.quiet:
             if module in plan.at_once:
                 port.send(record.modules[module], to_module.StopModule(reason="update"))
             else:
@@ -208,7 +208,7 @@ class Update:
         _, late = yield from self._patience.until((ModuleStopped, module) for module in plan.at_once)
         if late:
             return (yield from self._stuck([module for _, module in late]))
-        for module in plan.cover.modules:  # feeders come first, so a module that is dry stays dry
+        for module in plan.quiet:  # feeders come first, so a module that is dry stays dry
             if module not in plan.at_once:
                 port.send(record.modules[module], to_module.AskDry())
                 _, late = yield from self._patience.until([(ModuleDry, module)])
@@ -229,7 +229,7 @@ class Update:
             return (f"{problem}; the version before goes on (on_stuck: kill would end its host)",)
         if busy:
             log.warning("%s: %s; its host is killed", flow.id, problem)
-        rest = {module for module in plan.cover.modules if module not in plan.at_once}
+        rest = {module for module in plan.quiet if module not in plan.at_once}
         plan.at_once |= rest
         plan.mixed |= rest
         for module in rest:
@@ -253,7 +253,7 @@ class Update:
     def _go_on(self) -> None:
         """Everything works again; the record says what."""
         record, plan, port = self.record, self.plan, self._means.port
-        actors = [record.modules[module] for module in plan.cover.modules if module in record.modules]
+        actors = [record.modules[module] for module in plan.quiet if module in record.modules]
         own = [record.modules[module] for module in plan.new.own if module in record.modules]
         for actor in (*actors, *own):
             port.send(actor, to_module.GoOn(reason="update"))
