@@ -22,12 +22,12 @@ MAX_BATCH = 4_000
 
 
 class Feeder(BaseActor):
-    """Sends `body(number)` until it has sent `last` of them."""
+    """Sends `body(number)` until it has sent `last` of them, those before `until` for now."""
 
     def receiveMsg_AttachFeed(self, message: AttachFeed, _sender: ActorAddress) -> None:
         self.module: ActorAddress | None = None
         self.wire = message.wire
-        self.number, self.last = 0, 0
+        self.number = self.last = self.until = 0
         self.held = False
         self.holds = 0
         self.per_s, self.begun = 1, 0.0
@@ -51,7 +51,7 @@ class Feeder(BaseActor):
         now = time.monotonic()
         self.begun = self.begun or now
         due = int((now - self.begun) * self.per_s) + 1 - self.number  # what a hold or a slow turn has kept back follows
-        count = 0 if self.held else min(due, MAX_BATCH, self.last - self.number)
+        count = 0 if self.held else min(due, MAX_BATCH, self.last - self.number, self.until - self.number)
         if count > 0:
             numbers = range(self.number, self.number + count)
             self.number += count
@@ -81,7 +81,8 @@ def feed(
     wire = f"feed {address}->{module}.in"
     runner.system.tell(address, AttachFeed(flow=flow_id, module=module, port="in", wire=wire))
     runner.wait(lambda: getattr(actor, "module", None), "the feeder")
-    actor.last, actor.per_s = last, per_s
+    actor.last = actor.until = last
+    actor.per_s = per_s
     runner.base.wakeupAfter(address, 0, None)
     return actor
 
