@@ -137,13 +137,13 @@ class Harness:
         """Start a flow."""
         self.ok(api.StartFlow, flow_id=flow_id)
 
-    def collect(self, flow_id: str, place: str, kind: type[Collector] = Collector) -> Collector:
-        """Collect what leaves `module.port`."""
+    def collect(self, flow_id: str, place: str, kind: type[Collector] = Collector, name: str = "test") -> Collector:
+        """Collect what leaves `module.port`; of several there each has a name of its own."""
         module, _, port = place.partition(".")
         address = self.system.createActor(kind)
         actor: Collector = self.base.actorRegistry[address.actorAddressString].instance
         actor.runner, actor.flow = self.runner, flow_id
-        wire = f"{place}->test"
+        wire = f"{place}->{name}"
         self.system.tell(address, AttachSink(flow=flow_id, module=module, port=port or "out", wire=wire))
         self.wait(lambda: getattr(actor, "module", None), "the sink")
         return actor

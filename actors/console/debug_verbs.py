@@ -46,7 +46,9 @@ def resume(options: argparse.Namespace) -> int:
     """`runner resume FLOW`."""
     with connected(options, options.flow) as client:
         outcome = client.resume_flow(options.flow)
-    return done(options, outcome, f"{options.flow}: goes on", flow=options.flow)
+        state = client.flow_state(options.flow)["state"] if outcome else ""
+    goes_on = "goes on" if state == "running" else f"not paused any more, but {state}"
+    return done(options, outcome, f"{options.flow}: {goes_on}", flow=options.flow)
 
 
 def step(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress
 
+from actors.definition.places import listed
 from actors.definition.ports import out_ports
 from actors.flow.answers import FlowAnswers
 from actors.flow.jobs import FlowJobs
@@ -176,7 +177,14 @@ class Debugger:
         """A flow that is paused stays paused."""
         module = self._answers.find_module(message, sender)
         if module is not None:
-            self._add(lambda: self._setting(module, None), message, sender)
+            self._add(lambda: self._removing(module), message, sender)
+
+    def _removing(self, module: str) -> Steps:
+        breakpoints = self._record.debug.breakpoints
+        if module not in breakpoints:
+            there = f"; there is one at {listed(breakpoints)}" if breakpoints else ""
+            return f"{self._record.flow.id}/{module} has no breakpoint{there}"
+        return (yield from self._setting(module, None))
 
     def _setting(self, module: str, breakpoint: Breakpoint | None) -> Steps:
         if module not in self._record.modules:
@@ -226,7 +234,9 @@ class Debugger:
 
     def _stepping(self) -> Steps:
         record, debug = self._record, self._record.debug
-        if debug.paused_by is None or record.state != "running":
+        if record.state != "running":
+            return f"{record.flow.id} is {record.state}: startFlow comes first"
+        if debug.paused_by is None:
             return f"{record.flow.id} is not paused: pauseFlow or a breakpoint comes first"
         if debug.paused_modules != record.modules.keys():
             yield from self._pausing(record.modules, debug.paused_by, debug.timeout_s)

@@ -62,12 +62,18 @@ class Taps:
             read = ReadNext(request_id=message.request_id, client=sender)
             self._port.send(self._taps[message.tap_id].actor, read)
         else:
-            self._answers.refuse(message, sender, f"there is no tap {message.tap_id!r}, or it has ended")
+            self._no_tap(message, sender)
 
     def receiveMsg_EndTap(self, message: api.EndTap, sender: ActorAddress) -> None:
-        """Ending what has ended is fine."""
-        self._end(message.tap_id)
-        self._answers.reply(message, sender)
+        """It is gone when the jobs before it are over."""
+        if message.tap_id in self._taps:
+            self._end(message.tap_id)
+            self._answers.reply(message, sender)
+        else:
+            self._no_tap(message, sender)
+
+    def _no_tap(self, message: api.ReadTap | api.EndTap, sender: ActorAddress) -> None:
+        self._answers.refuse(message, sender, f"there is no tap {message.tap_id!r}, or it has ended")
 
     # the jobs ------------------------------------------------------------------------------------------------------
 
@@ -86,9 +92,8 @@ class Taps:
 
     def _end(self, tap_id: str) -> None:
         """Take a tap away, between two jobs of its flow."""
-        sink = self._taps.pop(tap_id, None)
-        if sink is not None:
-            self._jobs.add(lambda: self._untapping(sink))
+        sink = self._taps.pop(tap_id)
+        self._jobs.add(lambda: self._untapping(sink))
 
     def _untapping(self, sink: Attachment) -> Steps:
         record = self._record

@@ -210,7 +210,9 @@ class ModuleDebug(ModuleHost):
             return f"{self.flow}/{self.module.id} is not paused: nothing is held there"
         if message.release:
             waiting = self.state.waiting()
-            if not waiting or (waiting[0].wire, waiting[0].first) != (message.wire, message.number):
+            if not any(segment.has(message.wire, message.number) for segment in waiting):
+                return f"there is no held message {name}"
+            if (waiting[0].wire, waiting[0].first) != (message.wire, message.number):
                 return f"{name} is not the oldest message of its module: order first"
             return None if self.state.release() else f"{name}: the module still handles another message"
         queued = self.state.queued

@@ -63,7 +63,11 @@ class Dependencies:
     def receiveMsg_CancelDependencies(self, message: api.CancelDependencies, sender: ActorAddress) -> None:
         """Whoever waits is refused."""
         recipe = self._wanted(message, sender)
-        if recipe is not None:
+        if recipe is None:
+            return
+        if not self._installs.get(recipe.id):
+            self._answers.refuse(message, sender, f"{recipe.id} is not being installed")
+        else:
             self._port.send(self._premises.preparation, to_preparation.CancelPreparation(flow="", key=recipe.id))
             self._answers.reply(message, sender)
 

@@ -187,19 +187,14 @@ class RunnerActor(BaseActor):
             message = replace(message, flow_id=paused[0])
         self._pass_on(message, sender)
 
-    def receiveMsg_ReadTap(self, message: api.ReadTap, sender: ActorAddress) -> None:
+    def receiveMsg_ReadTap(self, message: api.ReadTap | api.EndTap, sender: ActorAddress) -> None:
         """Of a flow that is gone: it has ended."""
         if flow_of(message) in self.flows:
             self._pass_on(message, sender)
         else:
             self.answers.refuse(message, sender, f"there is no tap {message.tap_id!r}, or it has ended")
 
-    def receiveMsg_EndTap(self, message: api.EndTap, sender: ActorAddress) -> None:
-        """Ending what has ended is fine."""
-        if flow_of(message) in self.flows:
-            self._pass_on(message, sender)
-        else:
-            self.answers.reply(message, sender)
+    receiveMsg_EndTap = receiveMsg_ReadTap
 
     def receiveMsg_Audit(self, message: api.Audit, sender: ActorAddress) -> None:
         """The accounts of every module."""

@@ -91,7 +91,7 @@ class Gate(Blame):
         """Give a waiting message another encoded body, or drop it (None). False if there is none such."""
         for queue in (self.ready, self.held):
             for at, segment in enumerate(queue):
-                if segment.wire == wire and segment.first <= number < segment.first + segment.count:
+                if segment.has(wire, number):
                     singles = segment.singles()
                     self._alter(singles, number - segment.first, body)
                     rest = list(queue)

@@ -14,6 +14,10 @@ class Segment:
         self.wire, self.body, self.flags = wire, body, flags
         self.skip, self.count, self.first, self.arrived = skip, count, first, arrived
 
+    def has(self, wire: str, number: int) -> bool:
+        """Whether the message of this number of the wire is meant here."""
+        return self.wire == wire and self.first <= number < self.first + self.count
+
     def message(self, index: int) -> tuple[bytes, bytes | None]:
         """The encoded message `index` (of those meant) and its encoded headers."""
         messages, headers = split(self.body, self.flags)

@@ -97,6 +97,12 @@ def test_a_breakpoint_that_only_logs(debugged: Plant) -> None:
     assert "breakpoint at a, pauses the module\n" in ok(debugged, "state", "d")
 
 
+def test_resuming_a_stopped_flow_does_not_say_that_it_goes_on(debugged: Plant) -> None:
+    ok(debugged, "stop", "d")
+    ok(debugged, "pause", "d")
+    assert ok(debugged, "resume", "d") == "d: not paused any more, but stopped\n"
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
@@ -105,6 +111,7 @@ def test_a_breakpoint_that_only_logs(debugged: Plant) -> None:
         (["break", "d/a", "--when", "1 +"], 1, "`when` is not a CEL expression"),
         (["break", "d/a", "--scope", "all"], 2, "invalid choice"),
         (["unbreak", "nope/a"], 1, "there is no flow 'nope'"),
+        (["unbreak", "d/a"], 1, "d/a has no breakpoint"),
         (["pause", "nope"], 1, "there is no flow 'nope'"),
         (["resume", "nope"], 1, "there is no flow 'nope'"),
         (["step", "nope"], 1, "there is no flow 'nope'"),

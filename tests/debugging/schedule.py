@@ -86,7 +86,7 @@ class Schedule:
             reply = self.runner.reply(request)
             self.happened[op[0]] += reply.ok
             if not reply.ok:
-                assert op[0] in ("step", "release", "update"), (op, reply.error)
+                assert op[0] in ("step", "release", "update", "unbreak"), (op, reply.error)
                 self.refused.append((op, reply.error))
         self.asked.clear()
         self.happened["hit"] += bool(self.runner.record(self.id).debug.hits)
@@ -142,7 +142,7 @@ class Schedule:
     def finish(self) -> None:
         """Nobody debugs any more: everything has to run to its end."""
         self.collect()
-        for module in self.talk.modules:
+        for module in self.runner.state(self.id)["debug"]["breakpoints"]:
             self.runner.ok(api.RemoveBreakPointAtModule, flow_module_id=f"{self.id}/{module}")
         self.runner.ok(api.ResumeFlow, flow_id=self.id)
         ended = self.runner.wait_idle(self.id)
