@@ -288,10 +288,19 @@ LISP_STYLES = {
                      (values (act (vector (format nil "~d" number) :null) context) t))))))
 """,
 }
+CONSUMERS = {  # of messages that nothing is done with, in those languages that need not be compiled for it
+    "python3": "def run(message, context): pass",
+    "node": "module.exports = () => undefined",
+    "ruby": "def run(message, context) = nil",
+    "php": "function run($message, $context) {}",
+    "sbcl": "(lambda (message context) (declare (ignore message context)) nil)",
+}
 LANGUAGES = {
     language.runtime: language
     for language in (
-        Language("python3", "hostile.py", tuple(PYTHON_ODD.split()), PYTHON_STYLES, ("tuple", "yields")),
+        Language(
+            "python3", "hostile.py", tuple(PYTHON_ODD.split()), PYTHON_STYLES, ("tuple", "yields")
+        ),
         Language("node", "hostile.js", tuple(NODE_ODD.split()), NODE_STYLES, ("yields",)),
         Language("go", "hostile.go", tuple(GO_ODD.split()), GO_STYLES),
         Language("ruby", "hostile.rb", tuple(RUBY_ODD.split()), RUBY_STYLES, ("yields",)),

@@ -20,8 +20,10 @@ from actors.system.base import BaseActor
 from runtimes.frames import HEADERS, join, split
 from tests.harness import Collector, Harness
 from tests.values.cases import Tree
+from tests.values.middle import Middle
 
-VARIANTS = ("isolated", "tapped", "stepped", "killed")  # each of them is compared with "fused"
+VARIANTS = ("isolated", "tapped", "stepped", "killed", "joined", "halted")  # each of them is compared with "fused"
+IN_THE_MIDDLE = {"joined", "halted"}  # a consumer is added, a breakpoint set while messages are under way
 WAVES = 12  # of single steps, then the flow goes on by itself
 FIGURES = ("accepted", "completed", "queued", "dropped", "deadLettered", "errors")
 IDS = count()
@@ -45,7 +47,8 @@ def _users(headers: bytes) -> Any:
 def play(runner: Harness, tree: Tree, variant: str, happened: Counter[str]) -> Seen:
     """Run a tree to its end."""
     flow_id = f"f{next(IDS)}"
-    runner.ok(api.AddOrUpdateFlow, flow=_flow(tree, flow_id, variant))
+    flow = _flow(tree, flow_id, variant)
+    runner.ok(api.AddOrUpdateFlow, flow=flow)
     outs = {f"{module}.{port}": runner.collect(flow_id, f"{module}.{port}", Texts) for module, port in tree.outs}
     if variant == "stepped":
         runner.ok(api.PauseFlow, flow_id=flow_id)
@@ -54,8 +57,9 @@ def play(runner: Harness, tree: Tree, variant: str, happened: Counter[str]) -> S
         for module in tree.styles:
             for port in ("out", "side"):
                 runner.ok(api.TapPort, flow_module_id=f"{flow_id}/{module}", port=port)
-    if not tree.has_source:
-        _feed(runner, flow_id, tree)
+    feed = None if tree.has_source else _feed(runner, flow_id, tree, variant in IN_THE_MIDDLE)
+    if variant in IN_THE_MIDDLE:
+        Middle(runner, tree, flow_id, feed, happened).run(variant, flow)
     if variant == "stepped":
         for _ in range(WAVES):
             happened["waves"] += bool(runner.ok(api.SingleStepFlow, flow_id=flow_id))
@@ -67,7 +71,7 @@ def play(runner: Harness, tree: Tree, variant: str, happened: Counter[str]) -> S
     happened[f"{variant}: hosts with fused wires"] += sum(bool(bridge.fusing.fused) for bridge in bridges)
     happened[f"{variant}: deaths"] += sum(bridge.starts - 1 for bridge in bridges)
     seen = {**_contexts(runner, flow_id, tree), **{f"out {place}": out.got for place, out in outs.items()}}
-    seen |= _dead_letters(runner, flow_id) | _figures(runner, flow_id)
+    seen |= _dead_letters(runner, flow_id) | _figures(runner, flow_id, tree)
     if tree.has_source:  # one that has failed fails again after a death of its host
         del seen["figure a.errors"]
     seen["errors"] = [*dict.fromkeys(error.removeprefix(flow_id) for error in ended.errors)]
@@ -94,7 +98,7 @@ def _flow(tree: Tree, flow_id: str, variant: str) -> dict[str, Any]:
 
 
 class Batch(BaseActor):
-    """A feed that sends everything in two frames."""
+    """A feed that sends everything in two frames, or in three."""
 
     def receiveMsg_AttachFeed(self, message: AttachFeed, _sender: ActorAddress) -> None:
         self.module: ActorAddress | None = None
@@ -111,24 +115,32 @@ class Batch(BaseActor):
     def receiveMsg_ReleaseWire(self, _message: ReleaseWire, _sender: ActorAddress) -> None:
         """There is no more."""
 
-    def deliver(self, tree: Tree) -> None:
-        """All messages of a tree: the first alone, then the rest."""
+    def take(self, tree: Tree) -> None:
+        """What it has to send: the first message alone, then the rest."""
         messages = [json.dumps(message, separators=(",", ":")).encode() for message in tree.messages()]
         headers = [b'{"x-h":"%d"}' % n if n % 3 else b"null" for n in range(len(messages))] if tree.headers else None
-        body, flags = join(messages, headers), HEADERS if headers else 0
+        self.body, self.flags = join(messages, headers), HEADERS if headers else 0
         self.gauge.pending += len(messages)
-        self.send(self.module, Deliver(self.wire, body, flags, 0, 1, 0))
-        if len(messages) > 1:
-            self.send(self.module, Deliver(self.wire, body, flags, 1, len(messages) - 1, 1))
+        self.sent, self.count = 0, len(messages)
+        self.deliver(1)
+
+    def deliver(self, end: int) -> None:
+        """The messages before this one that have not been sent."""
+        if end > self.sent:
+            self.send(self.module, Deliver(self.wire, self.body, self.flags, self.sent, end - self.sent, self.sent))
+            self.sent = end
 
 
-def _feed(runner: Harness, flow_id: str, tree: Tree) -> None:
+def _feed(runner: Harness, flow_id: str, tree: Tree, in_parts: bool) -> Batch:
     address = runner.system.createActor(Batch)
-    feed = runner.actor(address)
+    feed: Batch = runner.actor(address)
     feed.runner = runner.runner
     runner.system.tell(address, AttachFeed(flow=flow_id, module="a", port="in", wire="test->a.in"))
     runner.wait(lambda: getattr(feed, "module", None), "the feed")
-    feed.deliver(tree)
+    feed.take(tree)
+    if not in_parts:
+        feed.deliver(feed.count)
+    return feed
 
 
 def _kill(runner: Harness, flow_id: str) -> None:
@@ -158,10 +170,11 @@ def _dead_letters(runner: Harness, flow_id: str) -> Seen:
     return dead
 
 
-def _figures(runner: Harness, flow_id: str) -> Seen:
-    """The accounts. What is sent from a port without a wire is counted as `sent` while it is tapped."""
+def _figures(runner: Harness, flow_id: str, tree: Tree) -> Seen:
+    """The accounts, not of a consumer that was added. While a port without a wire is tapped its messages are `sent`."""
     seen: Seen = {}
-    for name, figures in runner.state(flow_id)["modules"].items():
+    rows = runner.state(flow_id)["modules"]
+    for name, figures in ((name, rows[name]) for name in tree.styles):
         seen |= {f"figure {name}.{figure}": figures[figure] for figure in FIGURES}
         seen[f"figure {name}.sent"] = figures["sent"] + figures["unwired"]
     return seen

@@ -107,3 +107,4 @@ def test_random_trees(runner: Harness, language: Language) -> None:
     print(dict(happened))
     assert happened["fused: hosts with fused wires"] and not happened["isolated: hosts with fused wires"]
     assert all(happened[what] for what in ("tapped: hosts with fused wires", "waves", "killed: deaths", "dead letters"))
+    assert all(happened[what] for what in ("joined: modules", "halted: hits"))
