@@ -66,7 +66,7 @@ class Conversation:
                 others.append(frame)
                 size += len(frame[2])
             else:
-                transaction.grow(size)
+                transaction.bytes += size
                 size = 0
                 take(frame)
                 left -= 1

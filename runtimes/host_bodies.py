@@ -197,7 +197,7 @@ def check_value(value: bytes) -> None:
 def check_json(value: bytes, name: str) -> None:
     """That it is JSON which every host can read as a part of another."""
     try:
-        if len(value) <= SMALL_BYTES or b"\\u" in value or not value.isascii():
+        if len(value) <= SMALL_BYTES or value.find(b"\\u") >= 0 or not value.isascii():
             orjson.loads(value)
         else:
             _any(value)

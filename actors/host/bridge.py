@@ -128,7 +128,7 @@ class BridgeActor(HostOwner):
             self.orders.give(slot, frames)
 
     def _take(self, frame: Frame) -> None:
-        kind = frame.kind
+        kind = frame[0]
         if kind == _COMMIT:
             self._commit(frame)
             return

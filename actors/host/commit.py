@@ -37,14 +37,14 @@ class Commits:
         """A COMMIT: all of it or, with ProtocolError, nothing."""
         parts = self._transaction.commit(frame)
         self.number += 1
-        port, follower = self._port, self._follower
+        send, members, follower = self._port.send, self._members, self._follower
         if follower is not None:
             begun = to_follower.CommitHandedOut(
                 key=self._key, start=self._start, number=self.number, parts=tuple(parts)
             )  # fmt: skip
-            port.send(follower, begun)
+            send(follower, begun)
         for slot, part in parts:
-            port.send(self._members[slot], part)
+            send(members[slot], part)
         if follower is not None:
-            port.send(follower, to_follower.CommitApplied(key=self._key, start=self._start, number=self.number))
+            send(follower, to_follower.CommitApplied(key=self._key, start=self._start, number=self.number))
         return parts

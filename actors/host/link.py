@@ -45,7 +45,7 @@ class Link:
         """`title`: of the host, for people; `hear`: takes frames, False if it is to get the rest later; `closed`: is
         told how the process has ended, when all that it said has been heard.
         """
-        self._port = port
+        self._port, self._queue = port, port.queue
         self._title = title
         self._printed = printed
         self._hear = hear
@@ -71,8 +71,8 @@ class Link:
         process = self.process
         if process is None:
             return
-        outbox, queue = self.outbox, self._port.queue
-        if len(frames) == 1 and not queue and not outbox:
+        outbox, queue = self.outbox, self._queue
+        if not queue and not outbox and len(frames) == 1:
             kind, slot, body, flags, skip, count, first = frames[0]
             if len(body) < SMALL_BYTES:  # the short way: a message that goes at once
                 data = HEADER.pack(len(body), kind, flags, slot, skip, count, first) + body

@@ -43,12 +43,13 @@ class Orders:
         frame = frames[-1]
         if frame[0] == _DATA:
             self._last_given = self._commits.number
-        if len(frames) == 1 and frame[0] == _DATA and frame[3] < TURN_FLAG:
-            given.messages += frame[5]
-        else:
-            given.take(frames)
-            if given.pausing:  # then PAUSE was the last one
-                self.expect(("pause", slot), "pause", slot)
+            if len(frames) == 1 and frame[3] < TURN_FLAG:  # the short way
+                given.messages += frame[5]
+                self._write(frames)
+                return
+        given.take(frames)
+        if given.pausing:  # then PAUSE was the last one
+            self.expect(("pause", slot), "pause", slot)
         self._write(frames)
 
     @property

@@ -24,7 +24,7 @@ class HostOwner(BaseActor):
     def receiveMsg_Ready(self, message: Ready, _sender: ActorAddress) -> None:
         """The link, the log or the process has something."""
         if self.host is not None:
-            self.host.link.ready(message.fd)
+            self.host.link.ready(message[0])
 
     def receiveMsg_Flush(self, _message: Flush, _sender: ActorAddress) -> None:
         """Nobody else has anything to write now."""

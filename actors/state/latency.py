@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-_BUCKETS = 27 * 8  # to 2**27 microseconds, about two minutes
+from collections import defaultdict
+
+_SHIFTS = 27  # to 2**30 microseconds, about 18 minutes
+_LAST = _SHIFTS << 3
 
 
 class Latency:
@@ -11,14 +14,14 @@ class Latency:
     __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._counts: defaultdict[int, int] = defaultdict(int)
 
     def add(self, seconds: float) -> None:
         """Count one duration."""
         us = int(seconds * 1e6) | 8
         shift = us.bit_length() - 4
-        bucket = min(shift << 3 | (us >> shift) & 7, _BUCKETS)
-        self._counts[bucket] = self._counts.get(bucket, 0) + 1
+        bucket = shift << 3 | (us >> shift) & 7 if shift < _SHIFTS else _LAST
+        self._counts[bucket] += 1
 
     def percentile_ms(self, fraction: float) -> float | None:
         """The duration that `fraction` of all are not longer than; None without any."""

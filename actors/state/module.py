@@ -115,18 +115,19 @@ class ModuleState(Gate):
         self.source_turns += pulled
         self.accepted += fused
         self.completed += fused
-        for key, value in context.items():
+        for key, value in context.items() if context else ():
             if value is None:
                 self.context.pop(key, None)
             else:
                 self.context[key] = value
-        held = bool(errors) and [self._take_error(error) for error in errors].count(True) > 0
+        held = errors and any([self._take_error(error) for error in errors])
         if consumed:
             self.consume(consumed)
             self.completed += consumed
             self.attempts = 0
             self.deaths = None
-            self.suspects = max(0, self.suspects - consumed)
+            if self.suspects:
+                self.suspects = max(0, self.suspects - consumed)
             if self.probing:
                 self._probed()
             if self.over_high:

@@ -95,8 +95,10 @@ def _send(port: int, data: bytes) -> None:
             client.shutdown(socket.SHUT_WR)
             while client.recv(4096):
                 pass
-        except ConnectionError:
-            pass  # closed on us: fine
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise
+            # else closed on us, perhaps before we had said all: fine
 
 
 def _framed(body: bytes) -> bytes:
