@@ -174,8 +174,8 @@ class Harness:
         return self.base.actorRegistry[address.actorAddressString].instance
 
     def module(self, flow_id: str, module: str) -> Any:
-        """A module's actor, to look into."""
-        return self.actor(self.record(flow_id).modules[module])
+        """A module's record, to look into."""
+        return self.actor(self.record(flow_id).modules[module]).record
 
     def bridge(self, flow_id: str, key: str) -> Any:
         """A bridge actor, to look into."""

@@ -1,4 +1,4 @@
-"""What a host is told of a module at LOAD (PROTOCOL.md section 4), and what it says when that fails. Pure."""
+"""What a host is told of a module at LOAD (PROTOCOL.md section 4) and `start`; what it says when that fails. Pure."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def load_body(flow: str, module: Module, max_turn_bytes: int, context: Context, 
     if unit is not None:
         fixed["unit"] = unit
     return orjson.dumps(fixed)[:-1] + b',"context":' + encode_context(context) + b"}"
+
+
+def start_body(source_turns: int, context: Context | None) -> bytes:
+    """The body of CALL for `start`; the context, if the host has not got it yet."""
+    encoded = orjson.dumps({"hook": "start", "turns": source_turns})
+    return encoded if context is None else encoded[:-1] + b',"context":' + encode_context(context) + b"}"
 
 
 def encode_context(context: Context) -> bytes:

@@ -15,6 +15,7 @@ class Blame(Draining):
     retry_times: int | None
     backoff_s: float
     announce: bool
+    pulls: bool
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,9 +64,10 @@ class Blame(Draining):
 
     # probation -----------------------------------------------------------------------------------------------------
 
-    def host_open(self, probation: bool) -> None:
-        """Loaded, wired and started."""
+    def host_open(self, probation: bool, *, pulls: bool = True) -> None:
+        """Loaded, wired and started; `pulls`: a source may be given credit."""
         self._move("host_open")
+        self.pulls = pulls
         self.probation = probation
         self._choose_pace()
         if self.draining is not None and not probation:

@@ -28,8 +28,9 @@ _new = tuple.__new__  # half the time of Frame(...)
 class ModuleState(Gate):
     """One module's mailbox, window, context and accounts: what goes to the host, and what it has done."""
 
-    def __init__(self) -> None:
+    def __init__(self, link: Link = Link.ABSENT) -> None:
         super().__init__()
+        self.link = link
         self.configure(slot=0, wires={})
         self.pulls = True
         self.context: dict[bytes, bytes] = {}
@@ -137,6 +138,11 @@ class ModuleState(Gate):
         if held:
             self.attempts += 1
             self.stop("retry")
+
+    def not_wired(self, count: int) -> None:
+        """Messages that were counted as sent have gone nowhere."""
+        self.sent -= count
+        self.unwired += count
 
     def _take_error(self, frame: Frame) -> bool:
         """Whether the message is HELD: it stays at the head, and paused() decides."""

@@ -6,7 +6,7 @@ An actor may have parts: plain objects with handlers of their own, which a messa
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -35,8 +35,11 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
     def receiveMessage(self, msg: Any, sender: ActorAddress) -> None:
         """Run the handler of the message's class. Unknown messages and failures are answered, never silent."""
         try:
-            handler = self.handlers.get(type(msg)) or self._find_handler(type(msg))
-            handler(self, msg, sender)
+            diverted = self.handlers.get(type(msg))
+            if diverted is not None:
+                diverted(self, msg, sender)
+            else:
+                self.handle(msg, sender)
         except Exception as error:
             self.failed(error, msg, sender)
 
@@ -62,9 +65,30 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
         found += [_of_part(part, name) for part in self.parts if hasattr(getattr(self, part, None), name)]
         if len(found) > 1:
             raise TypeError(f"{type(self).__name__} has more than one handler of {kind.__name__}")
-        handler = found[0] if found else inherited or type(self)._unknown
-        self.handlers[kind] = handler
+        handler: Callable[..., None] | None = found[0] if found else inherited
+        if handler is None:
+            return type(self)._unknown  # not for good: this actor may have no parts yet
+        type(self).handlers[kind] = handler
         return handler
+
+    # some messages may be seen to by others for a while -------------------------------------------------------------
+
+    def divert(self, methods: Mapping[type, Callable[[Any, ActorAddress], None]]) -> None:
+        """Messages of these classes go to these methods, and of no others."""
+        self.handlers = {kind: _of_nobody(method) for kind, method in methods.items()}
+
+    def restore(self) -> None:
+        """They go to their handlers again."""
+        if "handlers" in vars(self):
+            del self.handlers
+
+    def handle(self, message: Any, sender: ActorAddress) -> None:
+        """Run the handler of a message, diverted or not."""
+        kind = type(message)
+        handler = type(self).handlers.get(kind) or self._find_handler(kind)
+        handler(self, message, sender)
+
+    # answers -------------------------------------------------------------------------------------------------------
 
     def _unknown(self, msg: Any, sender: ActorAddress) -> None:
         if isinstance(msg, (ActorExitRequest, ChildActorExited)):
@@ -101,3 +125,7 @@ class BaseActor(ShortWay, ActorTypeDispatcher):
 def _of_part(part: str, name: str) -> Callable[..., None]:
     find = attrgetter(f"{part}.{name}")
     return lambda actor, message, sender: find(actor)(message, sender)
+
+
+def _of_nobody(method: Callable[[Any, ActorAddress], None]) -> Callable[..., None]:
+    return lambda _actor, message, sender: method(message, sender)

@@ -12,14 +12,14 @@ import pytest
 
 from actors.flow import debugger as flow_debug
 from actors.messages import client_to_runner as api
-from actors.module import debug as module_debug
+from actors.module import held, step, steps
 from actors.module.actor import ModuleActor
 from actors.state import condition
 from actors.state.module import ModuleState
 from tests.harness import Harness, need
 from tests.updates.feeder import feed
 
-DEBUGGER = {str(Path(str(module.__file__))) for module in (condition, flow_debug, module_debug)}
+DEBUGGER = {str(Path(str(module.__file__))) for module in (condition, flow_debug, held, step, steps)}
 OF_THE_STATE = {  # the debugger's part of the module's state
     method.__code__
     for method in (

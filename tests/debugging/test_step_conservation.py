@@ -28,7 +28,7 @@ def waiting(runner: Harness, flow_id: str, talk: Talk) -> Waiting:
     """Everything that waits anywhere."""
     found: Waiting = {name: defaultdict(list) for name in talk.modules}
     for name, address in runner.record(flow_id).modules.items():
-        state = runner.actor(address).state
+        state = runner.actor(address).record.state
         assert not state.window, f"{name}: something is at its host between two steps"
         for segment in state.waiting():
             messages = [orjson.loads(segment.message(index)[0]) for index in range(segment.count)]

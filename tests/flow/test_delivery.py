@@ -168,13 +168,13 @@ def test_back_pressure_reaches_the_source(runner: Harness) -> None:
     out = runner.collect("f", "p")
     out.hold(True)
     runner.start("f")
-    source_actor = runner.module("f", "s")
-    runner.wait(lambda: "target" in source_actor.state.stops and not source_actor.state.credit)
+    source = runner.module("f", "s")
+    runner.wait(lambda: "target" in source.state.stops and not source.state.credit)
     figures = runner.state("f")["modules"]
     queued = sum(module["queued"] for module in figures.values())
     assert not out.got
     assert queued < 3 * (mailbox.MAILBOX_HIGH_MESSAGES + 30_000)
-    assert source_actor.state.sent < 200_000
+    assert source.state.sent < 200_000
     out.hold(False)
     runner.wait_idle("f")
     assert out.got == list(range(200_000))
@@ -311,7 +311,8 @@ def test_a_wire_with_queued_messages_is_not_fused_at_a_restart(runner: Harness) 
     bridge.host.kill()
     runner.wait(lambda: bridge.starts > starts and bridge.life.name == "OPEN")
     runner.send("f/a", *range(5, 10))
-    target.receiveMsg_GoOn(GoOn(reason="test"), target.address)
+    actor = runner.actor(runner.record("f").modules["b"])
+    actor.receiveMsg_GoOn(GoOn(reason="test"), actor.address)
     runner.wait(lambda: len(out.got) == 10)
     assert out.got == list(range(10))
     runner.wait(lambda: bridge.fusing.fused == bridge.fusing.fusable_wires)

@@ -25,6 +25,13 @@ from actors.host.trial import TrialActor
 from actors.messages import client_to_runner as api
 from actors.messages.owner_to_runner import ShutDown
 from actors.module.actor import ModuleActor
+from actors.module.figures import Figures
+from actors.module.held import Held
+from actors.module.host_side import HostSide
+from actors.module.source import Source
+from actors.module.steps import Steps
+from actors.module.succession import Succession
+from actors.module.wires import Wires
 from actors.system.base import BaseActor
 from tests.harness import Harness
 
@@ -160,9 +167,11 @@ def handlers(*kinds: type) -> list[Any]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), handlers(ModuleActor, BridgeActor, Service, Probation, Fusing, TrialActor, TapActor)
-)
+OF_MODULES = (ModuleActor, Wires, Source, HostSide, Steps, Held, Succession, Figures)
+OF_HOSTS = (BridgeActor, Service, Probation, Fusing, TrialActor)
+
+
+@pytest.mark.parametrize(("kind", "name"), handlers(*OF_MODULES, *OF_HOSTS, TapActor))
 def test_an_actor_raises(runner: Harness, monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> None:
     raising_once(monkeypatch, kind, f"receiveMsg_{name}")
     story(runner)

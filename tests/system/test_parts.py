@@ -67,6 +67,24 @@ class Whole(BaseActor):
         self.pass_on(float(text), sender, self.asker)
 
 
+class Diverting(Whole):
+    """Part of what comes for its left part is seen by somebody else before, while that is wanted."""
+
+    def receiveMsg_bool(self, wanted: bool, _sender: ActorAddress) -> None:
+        if wanted:
+            self.divert({Left: self.see_left})
+        else:
+            self.restore()
+
+    def see_left(self, message: Left, sender: ActorAddress) -> None:
+        self.left.seen.append("seen")
+        self.handle(message, sender)
+
+
+class Late(Whole):
+    """Nobody has found handlers of it before."""
+
+
 class Asker(BaseActor):
     answers: ClassVar[list[tuple[Any, ActorAddress]]] = []
 
@@ -117,6 +135,33 @@ def test_two_parts_with_one_message_class_are_an_error(system: ActorSystem) -> N
     assert "Whole has more than one handler of Both" in error
     assert sender == whole
     assert not seen
+
+
+def test_what_is_diverted(system: ActorSystem) -> None:
+    """Only of one actor, and only while it is; whatever comes otherwise meanwhile, also for the first time."""
+    seen: list[str] = []
+    one, other = system.createActor(Diverting), system.createActor(Diverting)
+    for actor in (one, other):
+        system.tell(actor, seen)
+    for message in (True, Left(), Right(), Left(), False, Left()):
+        system.tell(one, message)
+    system.tell(other, Left())
+    run(system)
+    left = "left of 0"
+    assert seen == ["seen", left, "right", "seen", left, left, left]
+
+
+def test_what_comes_before_the_parts_are_there_is_answered_and_not_for_good(system: ActorSystem) -> None:
+    seen: list[str] = []
+    early, asker, late = system.createActor(Late), system.createActor(Asker), system.createActor(Late)
+    system.tell(asker, (Left(), early))
+    run(system)
+    ((error, _),) = Asker.answers
+    assert "Late does not know Left" in error
+    system.tell(late, seen)
+    system.tell(late, Left())
+    run(system)
+    assert seen == ["left of 0"]
 
 
 def test_what_is_passed_on_keeps_its_sender(system: ActorSystem) -> None:

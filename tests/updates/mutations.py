@@ -18,7 +18,7 @@ from typing import Any
 
 from actors.flow.life import Life
 from actors.host.fusing import Fusing
-from actors.module import update as module_update
+from actors.module import succession
 from actors.state.module import ModuleState
 from actors.system.job import Steps
 
@@ -31,7 +31,7 @@ def enter_freely() -> None:
     drain = ModuleState.drain
 
     def drain_all(self: ModuleState, wires: Any, reason: str = "fuse") -> None:
-        drain(self, module_update.EVERY_WIRE if reason == "update" else wires, reason)
+        drain(self, succession.EVERY_WIRE if reason == "update" else wires, reason)
 
     ModuleState.drain = drain_all  # type: ignore[method-assign]
 
@@ -77,7 +77,7 @@ def fuse_at_once() -> None:
 
 def fence_nobody() -> None:
     """A replaced version still has a say."""
-    module_update._REPLACED.clear()
+    succession.FENCED = ()
 
 
 @dataclass(frozen=True)

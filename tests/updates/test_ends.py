@@ -64,7 +64,7 @@ def test_a_sink_outlives_a_module_that_it_holds(runner: Harness, caplog: pytest.
     assert sorted(sink.modules) == sorted(places)
     runner.send("f/b", *range(30))
     runner.wait(lambda: sink.holding)
-    assert runner.module("f", "a").blocked == {"a.out->-o"}
+    assert runner.actor(runner.record("f").modules["a"]).wires.blocked == {"a.out->-o"}
     runner.send("f/a", "last")
     assert drain(reading, lambda: runner.state("f")["modules"]["a"]["completed"] == 1 and not sink.waiting)
     runner.system.tell(owner, FlushSink(timeout_s=5))

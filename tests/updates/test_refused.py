@@ -14,7 +14,7 @@ import pytest
 
 from actors.host.bridge import BridgeActor
 from actors.messages import client_to_runner as api
-from actors.module import host as module_host
+from actors.module import host_side
 from tests.harness import Collector, Harness, need, on_phase
 
 FOLDER = Path(__file__).parent / "refused"
@@ -175,7 +175,7 @@ def test_a_load_that_fails_only_where_it_is_to_work(
     runner: Harness, monkeypatch: pytest.MonkeyPatch, runtime: str
 ) -> None:
     run = Run(runner, flow(runtime, 1))
-    load_body = module_host.load_body
+    load_body = host_side.load_body
 
     def broken(flow: str, module: Any, *rest: Any) -> bytes:
         body = orjson.loads(load_body(flow, module, *rest))
@@ -183,7 +183,7 @@ def test_a_load_that_fails_only_where_it_is_to_work(
             body |= {"code": "(", "unit": "u_none"}
         return orjson.dumps(body)
 
-    monkeypatch.setattr(module_host, "load_body", broken)
+    monkeypatch.setattr(host_side, "load_body", broken)
     run.refuse(flow(runtime, 2), "f/hooked")
     run.check("start")
 

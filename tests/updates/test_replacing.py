@@ -137,14 +137,14 @@ def test_a_slow_load_takes_a_new_host(runner: Harness) -> None:
 def test_layout_touches_nothing(runner: Harness) -> None:
     runner.add("f", {"a": ECHO}, [])
     runner.start("f")
-    actor = runner.module("f", "a")
+    record = runner.module("f", "a")
     reply = runner.call(
         api.AddOrUpdateFlow, flow={"id": "f", "modules": {"a": ECHO}, "wires": [], "layout": {"a": [1, 2]}}
     )
     assert reply.ok
     assert reply.receipt["version"] == 1
     assert reply.receipt["modules"]["a"]["did"] == "untouched"
-    assert runner.module("f", "a") is actor
+    assert runner.module("f", "a") is record
     assert runner.ok(api.ListFlows)[0]["layout"] == {"a": [1, 2]}
 
 

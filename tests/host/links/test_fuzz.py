@@ -15,6 +15,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 
 from actors.host.bridge import BridgeActor
 from actors.messages import client_to_runner as api
+from actors.module.source import Source
 from runtimes.conversation import Conversation
 from runtimes.frames import TURN_FLAG, Decoder, Frame, Kind, ProtocolError, encode, split
 from runtimes.given import Given
@@ -46,6 +48,7 @@ MADE_BY = {  # what makes an honest host say it; else messages do
 }
 SAID = (*MADE_BY, Kind.COMMIT, Kind.DATA, Kind.ERROR, Kind.TURN)
 PLACES = ("a", "b", "s")
+RESTARTS = (BridgeActor._restart, Source._due)  # what timers are set for
 
 
 @pytest.fixture(autouse=True)
@@ -254,7 +257,7 @@ class Case:
             moved = [puppet.pump() for puppet in Puppet.started if not puppet.is_dead]
             soon = time.monotonic() + SOON_S
             busy = base.busy or any(
-                at < soon and isinstance(payload, tuple) and payload[0] == "restart"
+                at < soon and isinstance(payload, partial) and payload.func.__func__ in RESTARTS
                 for at, _, _, payload in base._timers
             )
             base.turn()
@@ -280,7 +283,7 @@ class Case:
         lines = [f"SEED={SEED} case {self.number}: {what}; {self.said[:1000]}"]
         lines += [f"f: {record.state}, {record.gauge.pending} pending, {record.failed_for}"]
         for name, address in record.modules.items():
-            state = self.stage.actor(address).state
+            state = self.stage.actor(address).record.state
             lines.append(f"{name}: {state.queued} queued, {state.link.name}")
         for key, address in record.bridges.items():
             bridge = self.stage.actor(address)
