@@ -20,7 +20,7 @@ from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Reply
-from actors.messages.session_to_flow import AttachSink, WatchFlow
+from actors.messages.session_to_flow import AttachEnd, WatchFlow
 from actors.preparation.state_folder import RunFolder
 from actors.runner.runner import RunnerActor
 from actors.system.base import BaseActor
@@ -42,7 +42,7 @@ def need(runtime: str) -> None:
 class Collector(BaseActor):
     """A sink that keeps what it gets, and can be told to hold its feeder."""
 
-    def receiveMsg_AttachSink(self, message: AttachSink, _sender: ActorAddress) -> None:
+    def receiveMsg_AttachEnd(self, message: AttachEnd, _sender: ActorAddress) -> None:
         self.got: list[Any] = []
         self.wire = message.wire
         self.numbers: list[int] = []
@@ -144,7 +144,7 @@ class Harness:
         actor: Collector = self.base.actorRegistry[address.actorAddressString].instance
         actor.runner, actor.flow = self.runner, flow_id
         wire = f"{place}->{name}"
-        self.system.tell(address, AttachSink(flow=flow_id, module=module, port=port or "out", wire=wire))
+        self.system.tell(address, AttachEnd(side="out", flow=flow_id, module=module, port=port or "out", wire=wire))
         self.wait(lambda: getattr(actor, "module", None), "the sink")
         return actor
 

@@ -14,9 +14,10 @@ from actors.console.errors import UserError
 from actors.console.run import catch_signals, dead_letter_lines, run_embedded
 from actors.counted import counted
 from actors.definition.model import Flow, FlowError, FlowTest
+from actors.definition.ports import Side
 from actors.definition.reading import read_flow_file
 from actors.definition.validation import check_flow
-from actors.definition.wire_names import feed_wire, sink_wire
+from actors.definition.wire_names import end_wire
 from actors.messages.run_to_session import Endpoint
 from runtimes.conformance.values import equal
 
@@ -68,8 +69,8 @@ def _run_test(
     state: str | None, document: dict[str, Any], test: FlowTest, signal_fd: int
 ) -> tuple[str, list[str]]:  # fmt: skip
     """The result and what to say of it: a test of an optional module that this machine cannot run is left out."""
-    inputs = [_memory_file(feed_wire(place), place, messages) for place, messages in test.send.items()]
-    outputs = [_memory_file(sink_wire(place), place, []) for place in test.expect]
+    inputs = [_memory_file("in", place, messages) for place, messages in test.send.items()]
+    outputs = [_memory_file("out", place, []) for place in test.expect]
     try:
         outcome = run_embedded(
             state, flow=document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=TIMEOUT_S,
@@ -100,10 +101,10 @@ def _compare(place: str, expected: list[Any], fd: int) -> list[str]:
     return []
 
 
-def _memory_file(wire: str, place: str, messages: list[Any]) -> Endpoint:
+def _memory_file(side: Side, place: str, messages: list[Any]) -> Endpoint:
     fd = os.memfd_create(place)
     for message in messages:
         os.write(fd, json.dumps(message).encode() + b"\n")
     os.lseek(fd, 0, os.SEEK_SET)
     module, _, port = place.partition(".")
-    return Endpoint(places={wire: (module, port)}, fd=fd, name=place)
+    return Endpoint(places={end_wire(side, place): (module, port)}, fd=fd, name=place)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from actors.definition.places import closest, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from actors.definition.model import Module
 
 Side = Literal["in", "out"]
@@ -20,6 +22,13 @@ ALWAYS = {"in": ("in", "error"), "out": ("out", "error")}
 MAX_SEARCHED, MAX_NAMES = 256 << 10, 200  # characters of a module in which names are looked for, names of it
 _QUOTED = re.compile(r"""(['"`])([A-Za-z_][A-Za-z0-9_-]{0,63})\1""")
 _SYMBOL = re.compile(r"(?<![\w:'\")\]]):([A-Za-z_]\w{0,63})(?![\w:?!-])")  # no `a?b:c`, `x[1:c]`, `A::c`, `"key":c`
+
+
+def place_problem(modules: Mapping[str, Module], side: Side, module: str, port: str) -> str | None:
+    """Why there is no such module, or it has no such port, as `port_problem` says it."""
+    if module not in modules:
+        return f"there is no module {module!r}; {nearest(module, modules)}"
+    return port_problem(modules[module], side, port)
 
 
 def port_problem(module: Module, side: Side, port: str) -> str | None:

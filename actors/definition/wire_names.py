@@ -5,6 +5,11 @@ A wire of a flow file is `MODULE.PORT->MODULE.PORT`; a `place` is MODULE.PORT.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actors.definition.ports import Side
+
 _TAP = "->tap#"
 
 
@@ -18,14 +23,10 @@ def is_tap(wire: str) -> bool:
     return _TAP in wire
 
 
-def feed_wire(place: str, time: int = 1) -> str:
-    """From an `-i`; `time`: the how-manieth to this place."""
-    return f"-i{'' if time == 1 else time}->{place}"
-
-
-def sink_wire(place: str, time: int = 1) -> str:
-    """To an `-o`; `time`: the how-manieth from this place."""
-    return f"{place}->-o{'' if time == 1 else time}"
+def end_wire(side: Side, place: str, time: int = 1) -> str:
+    """From an `-i` ("in"), or to an `-o` ("out"); `time`: the how-manieth at this place."""
+    number = "" if time == 1 else str(time)
+    return f"-i{number}->{place}" if side == "in" else f"{place}->-o{number}"
 
 
 def outside_wire(origin: str, place: str) -> str:

@@ -11,13 +11,11 @@ import select
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.ends.input_lines import MAX_NAMED, InputLines
+from actors.ends.neighbours import Neighbours
 from actors.ends.outlet import own
-from actors.messages.end_to_session import BadLines, FeedBroken, FeedReady
-from actors.messages.flow_to_session import Attached
-from actors.messages.module_to_flow import FlowIdle
+from actors.messages.end_to_session import BadLines, FeedBroken
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.session_to_end import EndFeed, StartFeed
-from actors.messages.session_to_flow import AttachFeed
+from actors.messages.session_to_end import EndFeed, StartEnd
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 from runtimes.frames import join
@@ -28,43 +26,27 @@ READ_BYTES = 64 << 10
 class FeedActor(BaseActor):
     """Reads when its modules have room. Lines become bodies undecoded; they are only checked to be JSON."""
 
-    def receiveMsg_StartFeed(self, message: StartFeed, sender: ActorAddress) -> None:
-        """Attach to the modules."""
-        self.owner, self.name = sender, message.name
-        self.fd = own(message.fd, os.O_RDONLY)
-        self.given = message.fd  # watched: a named pipe that is opened anew tells nothing of a writer that has gone
-        self.runner, self.flow = message.runner, message.flow
-        self.modules: dict[str, ActorAddress] = {}  # by wire
-        self.errors: list[str] = []
+    parts = ("neighbours",)
+    neighbours: Neighbours
+
+    def receiveMsg_StartEnd(self, message: StartEnd, sender: ActorAddress) -> None:
+        """Attach to the modules, then read."""
+        self.owner, self.name, self.flow = sender, message.end.name, message.flow
+        self.fd = own(message.end.fd, os.O_RDONLY)
+        self.given = message.end.fd  # watched: a named pipe that is opened anew tells nothing of a writer that has gone
         self.held: set[str] = set()
         self.lines, self.number = InputLines(message.raw), 0
         self.told, self.next_told = 0, 10 * MAX_NAMED  # bad lines
         self.watching = self.ended = self.reading = False
-        self.left = len(message.places)
-        for wire, (module, port) in message.places.items():
-            self.send(message.runner, AttachFeed(flow=message.flow, module=module, port=port, wire=wire))
+        self.neighbours = Neighbours(self, "in", message, sender, self._begin)
 
-    def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
-        """A module is there (or its successor is)."""
-        first = message.wire not in self.modules
-        if message.module is None:
-            self.errors.append(message.error or "")
+    def _begin(self, attached: bool) -> None:
+        if attached:
+            self.neighbours.gauge.sources += 1
+            self._read_on()
         else:
-            assert message.gauge is not None
-            self.modules[message.wire], self.gauge = message.module, message.gauge
-        if first:
-            self.left -= 1
-            if not self.left:
-                self._begin()
-
-    def _begin(self) -> None:
-        self.send(self.owner, FeedReady(name=self.name, errors=tuple(self.errors)))
-        if self.errors:
             self.ended = True
             os.close(self.fd)
-        else:
-            self.gauge.sources += 1
-            self._read_on()
 
     def receiveMsg_HoldWire(self, message: HoldWire, _sender: ActorAddress) -> None:
         """A module is full: the others wait with it."""
@@ -119,21 +101,20 @@ class FeedActor(BaseActor):
         self._deliver(self.lines.feed(data) if data else self.lines.end())
         if not data:
             self._end()
-            if self.gauge.idle:
-                self.send(self.runner, FlowIdle(flow=self.flow))
+            self.neighbours.say_if_idle()
 
     def _end(self) -> None:
         self._unwatch()
         os.close(self.fd)
         self.ended = True
-        self.gauge.sources -= 1
+        self.neighbours.gauge.sources -= 1
         self._tell_bad_lines()
 
     def _deliver(self, lines: list[bytes]) -> None:
         if lines:
-            body, count = join(lines), len(lines)
-            self.gauge.pending += count * len(self.modules)
-            for wire, module in self.modules.items():
+            body, count, modules = join(lines), len(lines), self.neighbours.modules
+            self.neighbours.gauge.pending += count * len(modules)
+            for wire, module in modules.items():
                 self.send(module, Deliver(wire, body, 0, 0, count, self.number))
             self.number += count
         if self.lines.named or self.lines.bad_count >= self.next_told:

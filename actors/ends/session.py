@@ -16,12 +16,12 @@ from actors.ends.watcher import WatcherActor
 from actors.host.load import source_failure
 from actors.messages import client_to_runner as api
 from actors.messages.actor_to_sender import ActorFailed
-from actors.messages.end_to_session import BadLines, FeedBroken, FeedReady, SinkBroken, SinkFlushed, SinkReady
+from actors.messages.end_to_session import BadLines, EndReady, FeedBroken, SinkBroken, SinkFlushed
 from actors.messages.flow_to_session import FlowEnded
 from actors.messages.owner_to_runner import ShutDown
 from actors.messages.run_to_session import Endpoint, RunFlow
 from actors.messages.runner_to_client import Reply
-from actors.messages.session_to_end import EndFeed, FlushSink, StartFeed, StartSink
+from actors.messages.session_to_end import EndFeed, FlushSink, StartEnd
 from actors.messages.session_to_flow import MuteSources, WatchFlow
 from actors.messages.session_to_watcher import StartWatcher, StopWatcher
 from actors.messages.system_to_actor import Ready
@@ -78,11 +78,11 @@ class SessionActor(BaseActor):
             log.warning("left out %s: %s", module, reason)
         if job.mute_sources:
             self.send(job.runner, MuteSources(flow=str(flow_id)))
-        sinks = [self._start(SinkActor, StartSink, end, flow_id) for end in job.outputs]
-        ready = yield Expect([("sink", end.name) for end in job.outputs])
-        feeds = [self._start(FeedActor, StartFeed, end, flow_id, raw=job.raw) for end in job.inputs]
-        ready |= yield Expect([("feed", end.name) for end in job.inputs])
-        outcome.errors += [f"{key[1]}: {error}" for key, message in ready.items() for error in message.errors]
+        sinks = [self._start(SinkActor, end, flow_id) for end in job.outputs]
+        ready = yield Expect([("out", end.name) for end in job.outputs])
+        feeds = [self._start(FeedActor, end, flow_id) for end in job.inputs]
+        ready |= yield Expect([("in", end.name) for end in job.inputs])
+        outcome.errors += [f"{message.name}: {error}" for message in ready.values() for error in message.errors]
         if not outcome.errors:
             self.starting = True
             reply = _only((yield self._call(api.StartFlow, flow_id=flow_id)))
@@ -128,12 +128,9 @@ class SessionActor(BaseActor):
         """Each is said once."""
         self.outcome.errors += [error for error in errors if error not in self.outcome.errors]
 
-    def _start(
-        self, kind: type[BaseActor], message: Any, end: Endpoint, flow_id: Any, **more: Any
-    ) -> ActorAddress:  # fmt: skip
+    def _start(self, kind: type[BaseActor], end: Endpoint, flow_id: Any) -> ActorAddress:
         actor = self.createActor(kind)
-        start = message(flow=flow_id, places=end.places, fd=end.fd, name=end.name, runner=self.job.runner, **more)
-        self.send(actor, start)
+        self.send(actor, StartEnd(flow=flow_id, end=end, runner=self.job.runner, raw=self.job.raw))
         return actor
 
     def _start_watcher(self) -> ActorAddress | None:
@@ -212,13 +209,9 @@ class SessionActor(BaseActor):
             operation, step = message.payload
             operation.time_up(step)
 
-    def receiveMsg_FeedReady(self, message: FeedReady, _sender: ActorAddress) -> None:
-        """A feed is attached, or cannot be."""
-        self.operation.resolve(("feed", message.name), message)
-
-    def receiveMsg_SinkReady(self, message: SinkReady, _sender: ActorAddress) -> None:
-        """A sink is attached, or cannot be."""
-        self.operation.resolve(("sink", message.name), message)
+    def receiveMsg_EndReady(self, message: EndReady, _sender: ActorAddress) -> None:
+        """A feed or a sink is attached, or cannot be."""
+        self.operation.resolve((message.side, message.name), message)
 
     def receiveMsg_SinkFlushed(self, message: SinkFlushed, _sender: ActorAddress) -> None:
         """Everything is written."""

@@ -5,24 +5,20 @@ To its modules it is a target like any other.
 
 from __future__ import annotations
 
-import logging
 import select
 from collections import deque
 
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.ends.neighbours import Neighbours
 from actors.ends.outlet import Outlet
-from actors.messages.end_to_session import SinkBroken, SinkFlushed, SinkReady
-from actors.messages.flow_to_session import Attached
-from actors.messages.module_to_flow import FlowIdle
-from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.session_to_end import FlushSink, StartSink
-from actors.messages.session_to_flow import AttachSink
+from actors.messages.end_to_session import SinkBroken, SinkFlushed
+from actors.messages.module_to_module import Deliver
+from actors.messages.session_to_end import FlushSink, StartEnd
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 from runtimes.frames import split
 
-log = logging.getLogger("runner")
 HIGH_BYTES = 1 << 20
 SLICE_BYTES = 256 << 10  # written in a row, then others have their turn
 
@@ -30,38 +26,19 @@ SLICE_BYTES = 256 << 10  # written in a row, then others have their turn
 class SinkActor(BaseActor):
     """Never blocks: what the descriptor does not take waits here, and the modules are held above high-water."""
 
-    def receiveMsg_StartSink(self, message: StartSink, sender: ActorAddress) -> None:
+    parts = ("neighbours",)
+    neighbours: Neighbours
+
+    def receiveMsg_StartEnd(self, message: StartEnd, sender: ActorAddress) -> None:
         """Attach to the modules."""
-        self.owner, self.name = sender, message.name
-        self.runner, self.flow = message.runner, message.flow
-        self.modules: dict[str, ActorAddress] = {}  # by wire
-        self.errors: list[str] = []
-        self.outlet = Outlet(message.fd)
+        self.owner, self.name, self.flow = sender, message.end.name, message.flow
+        self.outlet = Outlet(message.end.fd)
         self.waiting: deque[tuple[bytes, int]] = deque()  # lines, and how many messages are done with them
         self.written = 0  # bytes of the first of them
         self.waiting_bytes = 0
         self.lost, self.broken = 0, ""
-        self.holding = self.watching = self.flushing = False
-        self.left = len(message.places)
-        for wire, (module, port) in message.places.items():
-            self.send(message.runner, AttachSink(flow=message.flow, module=module, port=port, wire=wire))
-
-    def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
-        """A module is there (or its successor is), or has gone."""
-        if message.error is not None:
-            self.errors.append(message.error)
-        elif message.module is None:
-            if self.modules.pop(message.wire, None) is not None:
-                log.warning("%s: its module has been removed: nothing more comes on %s", self.name, message.wire)
-        else:
-            assert message.gauge is not None
-            self.modules[message.wire], self.gauge = message.module, message.gauge
-            if self.holding:
-                self.send(message.module, HoldWire(wire=message.wire))
-        if self.left:
-            self.left -= 1
-            if not self.left:
-                self.send(self.owner, SinkReady(name=self.name, errors=tuple(self.errors)))
+        self.watching = self.flushing = False
+        self.neighbours = Neighbours(self, "out", message, sender, lambda _attached: None)
 
     def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
         """Messages to write, in order."""
@@ -149,9 +126,8 @@ class SinkActor(BaseActor):
         self.send(self.owner, SinkFlushed(name=self.name, lost=self.lost, reason=self.broken))
 
     def _done(self, count: int) -> None:
-        self.gauge.pending -= count
-        if self.gauge.idle:
-            self.send(self.runner, FlowIdle(flow=self.flow))
+        self.neighbours.gauge.pending -= count
+        self.neighbours.say_if_idle()
 
     def _watch(self, wanted: bool) -> None:
         if wanted != self.watching:
@@ -162,8 +138,4 @@ class SinkActor(BaseActor):
                 self.system.unwatch(self.outlet.fd)
 
     def _hold(self) -> None:
-        full = self.waiting_bytes > (HIGH_BYTES // 2 if self.holding else HIGH_BYTES)
-        if full != self.holding:
-            self.holding = full
-            for wire, module in self.modules.items():
-                self.send(module, HoldWire(wire=wire) if full else ReleaseWire(wire=wire))
+        self.neighbours.hold(self.waiting_bytes > (HIGH_BYTES // 2 if self.neighbours.holding else HIGH_BYTES))

@@ -39,7 +39,7 @@ HURRY_S = 10.0  # beyond drain_timeout_s; then a job that is under way when the 
 _WAITING = (api.Request, UpdateFlow)  # while a flow is being removed or taken up again; those of taps do not
 _OF_TAPS = (api.ReadTap, api.EndTap)
 _PASSED_ON = (  # by the runner, to which it goes back when the flow is gone
-    *_WAITING, from_session.AttachFeed, from_session.AttachSink, from_session.MuteSources, from_session.WatchFlow
+    *_WAITING, from_session.AttachEnd, from_session.MuteSources, from_session.WatchFlow
 )  # fmt: skip
 log = logging.getLogger("runner.flow")
 
@@ -144,7 +144,7 @@ class FlowActor(BaseActor):
             if errors:
                 self.answers.refuse(message, sender, "\n".join(errors), list(errors))
             else:  # `ends`: it will be idle for good one day
-                ends = bool(self.record.gauge.sources or self.record.feeds)
+                ends = bool(self.record.gauge.sources or self.record.ends("in"))
                 self.answers.reply(message, sender, data={"ends": ends})
 
         self.jobs.add(self.life.starting, done, self.answers.refusing(message, sender))

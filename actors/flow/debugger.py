@@ -120,7 +120,7 @@ class Debugger:
         if not debug.stepping and not debug.shown:
             return
         wired = {(wire.from_module, wire.from_port) for wire in self._record.share.wires}
-        wired |= {(sink.module, sink.port) for sink in self._record.sinks}
+        wired |= {(sink.module, sink.port) for sink in self._record.ends("out")}
         before, debug.shown = debug.shown, set()
         if debug.stepping:
             debug.shown = {

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from thespian.actors import ActorAddress
 
-from actors.definition.places import nearest
-from actors.definition.ports import Side, port_problem
+from actors.definition.ports import place_problem
 from actors.flow.record import Attachment, FlowRecord
 from actors.flow.wiring import Wiring
 from actors.host.load import source_failure
@@ -26,34 +25,16 @@ class Ends:
     def __init__(self, record: FlowRecord, port: Port, wiring: Wiring, fail: Callable[[str], None]) -> None:
         self._record, self._port, self._wiring, self._fail = record, port, wiring, fail
 
-    def _attachment(
-        self, message: from_session.AttachFeed | from_session.AttachSink, sender: ActorAddress, side: Side
-    ) -> Attachment | None:
-        """What is to be attached; None if that has been refused."""
-        record = self._record
-        if message.module in record.modules:
-            error = port_problem(record.flow.modules[message.module], side, message.port)
-        else:
-            known = nearest(message.module, record.modules)
-            error = record.left_out.get(message.module, f"there is no module {message.module!r}; {known}")
+    def receiveMsg_AttachEnd(self, message: from_session.AttachEnd, sender: ActorAddress) -> None:
+        """Somebody outside sends into the flow, or receives from it."""
+        record, side, module, port = self._record, message.side, message.module, message.port
+        error = record.left_out.get(module) or place_problem(record.share.modules, side, module, port)
         if error is not None:
             self._port.send(sender, Attached(wire=message.wire, error=error))
-            return None
-        return Attachment(message.module, message.port, message.wire, sender)
-
-    def receiveMsg_AttachFeed(self, message: from_session.AttachFeed, sender: ActorAddress) -> None:
-        """Somebody outside sends into the flow."""
-        feed = self._attachment(message, sender, "in")
-        if feed is not None:
-            self._record.feeds.append(feed)
-            self._wiring.connect_feed(feed)
-
-    def receiveMsg_AttachSink(self, message: from_session.AttachSink, sender: ActorAddress) -> None:
-        """Somebody outside receives from the flow."""
-        sink = self._attachment(message, sender, "out")
-        if sink is not None:
-            self._record.sinks.append(sink)
-            self._wiring.connect_sink(sink)
+            return
+        end = Attachment(side, module, port, message.wire, sender)
+        record.attached.append(end)
+        self._wiring.attach(end)
 
     def receiveMsg_MuteSources(self, _message: from_session.MuteSources, _sender: ActorAddress) -> None:
         """For flow tests."""

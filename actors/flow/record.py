@@ -13,6 +13,7 @@ from thespian.actors import ActorAddress
 from actors.definition.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.definition.model import Flow
 from actors.definition.origin import placed
+from actors.definition.ports import Side
 from actors.definition.share import Share
 from actors.error_text import ErrorLog
 from actors.flow.command import HostCommand
@@ -56,8 +57,9 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class Attachment:
-    """A feed or a sink: it stays attached when the flow's actors are replaced."""
+    """A feed (side "in"), a sink or a tap ("out"): it stays attached when the flow's actors are replaced."""
 
+    side: Side
     module: str
     port: str
     wire: str
@@ -110,8 +112,7 @@ class FlowRecord:
     commands: dict[str, HostCommand] = field(default_factory=dict)  # of the hosts that run
     places: dict[str, tuple[str, int]] = field(default_factory=dict)  # module -> host key, slot
     gauge: Gauge = field(default_factory=Gauge)
-    feeds: list[Attachment] = field(default_factory=list)
-    sinks: list[Attachment] = field(default_factory=list)
+    attached: list[Attachment] = field(default_factory=list)
     input_numbers: dict[str, int] = field(default_factory=dict)
     dead_letters: deque[DeadLetter] = field(default_factory=deque)
     dead_letter_bytes: int = 0
@@ -133,6 +134,10 @@ class FlowRecord:
     def flow(self) -> Flow:
         """All of it, also what is elsewhere."""
         return self.share.flow
+
+    def ends(self, side: Side) -> list[Attachment]:
+        """What is attached to in-ports, or to out-ports."""
+        return [end for end in self.attached if end.side == side]
 
     def move(self, event: str) -> None:
         """To the next state, by the table above."""
@@ -157,7 +162,7 @@ class FlowRecord:
 
     def feeds_itself(self, module: str) -> bool:
         """Whether it is a source that gets no messages: no wire leads to it."""
-        fed = self.share.ends_of(module).inputs or any(feed.module == module for feed in self.feeds)
+        fed = self.share.ends_of(module).inputs or any(feed.module == module for feed in self.ends("in"))
         return module in self.sources and not fed
 
 
@@ -165,8 +170,8 @@ def lay_out_record(record: FlowRecord, share: Share, moved: Collection[str] = ()
     """The numbers of `share` with what is attached; in the hosts `kept`, modules that are not `moved` keep theirs."""
     return lay_out(
         share,
-        inputs=[(feed.module, feed.port, feed.wire) for feed in record.feeds if feed.module in share.modules],
-        outputs=[(sink.module, sink.port) for sink in record.sinks if sink.module in share.modules],
+        inputs=[(feed.module, feed.port, feed.wire) for feed in record.ends("in") if feed.module in share.modules],
+        outputs=[(sink.module, sink.port) for sink in record.ends("out") if sink.module in share.modules],
         before={key: record.plans[key] for key in kept},
         moved=moved,
     )
@@ -195,12 +200,11 @@ def tables(record: FlowRecord, share: Share, actors: dict[str, ActorAddress]) ->
         if wire.from_module in share.modules and wire.to_module in share.modules:
             feeders[wire.to_module][wire.id] = actors[wire.from_module]
             targets[wire.from_module].setdefault(wire.from_port, []).append((actors[wire.to_module], wire.id))
-    for feed in record.feeds:
-        if feed.module in share.modules:
-            feeders[feed.module][feed.wire] = feed.actor
-    for sink in record.sinks:
-        if sink.module in share.modules:
-            targets[sink.module].setdefault(sink.port, []).append((sink.actor, sink.wire))
+    for end in record.attached:
+        if end.module in share.modules and end.side == "in":
+            feeders[end.module][end.wire] = end.actor
+        elif end.module in share.modules:
+            targets[end.module].setdefault(end.port, []).append((end.actor, end.wire))
     return Tables(feeders, targets)
 
 

@@ -83,9 +83,9 @@ class Taps:
             return None
         tap = self._port.createActor(TapActor)
         self._port.send(tap, StartTap(flow=self._record.flow.id))
-        sink = Attachment(module, port, tap_wire(f"{module}.{port}", next(self._numbers)), tap)
-        self._record.sinks.append(sink)
-        self._wiring.connect_sink(sink)
+        sink = Attachment("out", module, port, tap_wire(f"{module}.{port}", next(self._numbers)), tap)
+        self._record.attached.append(sink)
+        self._wiring.attach(sink)
         tap_id = f"{self._record.flow.id}/{sink.wire}"
         self._taps[tap_id] = sink
         return tap_id
@@ -97,7 +97,7 @@ class Taps:
 
     def _untapping(self, sink: Attachment) -> Steps:
         record = self._record
-        record.sinks.remove(sink)
+        record.attached.remove(sink)
         if sink.module in record.modules:
             remove = to_module.AddTarget(port=sink.port, target=None, wire=sink.wire)
             self._port.send(record.modules[sink.module], remove)
@@ -113,7 +113,7 @@ class Taps:
         share, place = self._record.share, (sink.module, sink.port)
         fusable = graph.fusable_wires(share, graph.feedback_wires(share.flow))
         wires = [wire.id for wire in share.ends_of(sink.module).outputs if wire.from_port == sink.port]
-        sinks = [other for other in self._record.sinks if (other.module, other.port) == place]
+        sinks = [other for other in self._record.ends("out") if (other.module, other.port) == place]
         return bool(sinks or set(wires) - fusable) or sink.port == "error"
 
     def after_update(self) -> None:

@@ -80,7 +80,7 @@ class Updates:
         plan_only: bool = False,
     ) -> Steps:  # fmt: skip
         """Returns (errors, receipt): with errors the version before goes on as if nothing had been."""
-        fed = {feed.module for feed in self._record.feeds} - share.modules.keys()
+        fed = {feed.module for feed in self._record.ends("in")} - share.modules.keys()
         if fed:
             return (f"{share.flow.id}: {', '.join(sorted(fed))} cannot be removed: it is fed from outside (-i)",), None
         return (yield from Update(self._means, share, left_out, contexts or {}).run(plan_only))

@@ -99,7 +99,7 @@ class Wiring:
     def attach_again(self, modules: Collection[str]) -> None:
         """Tell feeds and sinks of these modules who their module is now, and those of others that it has gone."""
         record = self._record
-        for attachment in (*record.feeds, *record.sinks):
+        for attachment in record.attached:
             if attachment.module in modules:
                 self._attached(attachment)
             elif attachment.module not in record.modules and not is_tap(attachment.wire):
@@ -117,25 +117,25 @@ class Wiring:
         add = to_module.AddFeeder(wire=wire, info=WireIn(channel, port), feeder=feeder)
         self._port.send(record.modules[module], add)
 
-    def connect_feed(self, feed: Attachment) -> None:
-        """Attach what sends into the flow from outside."""
-        if feed.module in self._record.modules:
-            self.input_wire(feed.module, feed.port, feed.wire, feed.actor)
-            self._attached(feed)
+    def attach(self, end: Attachment) -> None:
+        """Attach what sends into the flow from outside, or receives from it."""
+        if end.module not in self._record.modules:
+            return
+        if end.side == "in":
+            self.input_wire(end.module, end.port, end.wire, end.actor)
+        else:
+            self._output_wire(end)
+        self._attached(end)
 
     def _attached(self, attachment: Attachment) -> None:
         module = self._record.modules[attachment.module]
         self._port.send(attachment.actor, Attached(wire=attachment.wire, module=module, gauge=self._record.gauge))
 
-    def connect_sink(self, sink: Attachment) -> None:
-        """Attach what receives from an out-port."""
+    def _output_wire(self, sink: Attachment) -> None:
         record = self._record
-        if sink.module not in record.modules:
-            return
         key, slot = record.places[sink.module]
         if sink.port != "error":
             record.plans[key] = record.plans[key].with_output(slot, sink.port)
             self._port.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key]))
         add = to_module.AddTarget(port=sink.port, target=sink.actor, wire=sink.wire)
         self._port.send(record.modules[sink.module], add)
-        self._attached(sink)

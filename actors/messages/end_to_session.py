@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.definition.ports import Side
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedReady:
-    """Attached to all places; or `errors`."""
+class EndReady:
+    """Attached to all places; or `errors`. `side`: "in" for a feed, "out" for a sink."""
 
+    side: Side
     name: str
     errors: tuple[str, ...]
 
@@ -28,14 +31,6 @@ class FeedBroken:
 
     name: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkReady:
-    """Attached to all places; or `errors`."""
-
-    name: str
-    errors: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

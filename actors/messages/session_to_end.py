@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from thespian.actors import ActorAddress
 
+from actors.messages.run_to_session import Endpoint
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartFeed:
-    """Feed ports of `flow` from the descriptor `fd`, each with every line. `places`: wire -> module and port.
+class StartEnd:
+    """Attach to ports of `flow`: feed each with every line of the descriptor, or write what leaves them to it.
 
-    `name` is for errors; `raw`: a line is text, not JSON. Told to the sender: FeedReady, BadLines, FeedBroken.
+    `raw`: a line is text, not JSON. Told to the sender: EndReady; then BadLines, FeedBroken, SinkBroken.
     """
 
     flow: str
-    places: Mapping[str, tuple[str, str]]
-    fd: int
-    name: str
-    raw: bool
+    end: Endpoint
     runner: ActorAddress
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndFeed:
     """Read no more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartSink:
-    """Write what leaves ports of `flow` to the descriptor `fd`. `places`: wire -> module and port."""
-
-    flow: str
-    places: Mapping[str, tuple[str, str]]
-    fd: int
-    name: str
-    runner: ActorAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

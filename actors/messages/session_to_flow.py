@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttachFeed:
-    """The sender will deliver to `module.port` on the wire `wire`; answered with Attached. It counts as a source."""
-
-    flow: str
-    module: str
-    port: str
-    wire: str
+from actors.definition.ports import Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttachSink:
-    """Deliver what leaves `module.port` to the sender too, on the wire `wire`; answered with Attached."""
+class AttachEnd:
+    """The sender is the outer end of `wire`; answered with Attached. Side "in": it will deliver to the in-port
+    `module.port`, and counts as a source; "out": it gets what leaves the out-port, too.
+    """
 
     flow: str
+    side: Side
     module: str
     port: str
     wire: str

@@ -44,7 +44,7 @@ from actors.system.base import BaseActor
 from runtimes.manifest import listed, load_runtimes, runtime_folders
 
 CLOSE_S = 30.0  # beyond twice drain_timeout_s; then the runner ends without those that have not stopped
-OfASession = from_session.AttachFeed | from_session.AttachSink | from_session.MuteSources | from_session.WatchFlow
+OfASession = from_session.AttachEnd | from_session.MuteSources | from_session.WatchFlow
 log = logging.getLogger("runner.flow")
 _PREPARING, _SWEEPING = "what is being prepared", "what hosts have left"
 
@@ -210,11 +210,11 @@ class RunnerActor(BaseActor):
 
     # the session, feeds and sinks ----------------------------------------------------------------------------------
 
-    def receiveMsg_AttachFeed(self, message: OfASession, sender: ActorAddress) -> None:
+    def receiveMsg_AttachEnd(self, message: OfASession, sender: ActorAddress) -> None:
         """It is the flow's affair."""
         self.pass_on(message, sender, self.flows[message.flow].actor)
 
-    receiveMsg_AttachSink = receiveMsg_MuteSources = receiveMsg_WatchFlow = receiveMsg_AttachFeed
+    receiveMsg_MuteSources = receiveMsg_WatchFlow = receiveMsg_AttachEnd
 
     def receiveMsg_FlowIdle(self, message: FlowIdle, sender: ActorAddress) -> None:
         """A feed or a sink found the gauge at zero."""

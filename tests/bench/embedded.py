@@ -15,7 +15,7 @@ from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Reply
-from actors.messages.session_to_flow import AttachFeed, AttachSink
+from actors.messages.session_to_flow import AttachEnd
 from actors.runner.runner import RunnerActor
 from actors.system.base import BaseActor
 from actors.system.in_process import ActorSystem
@@ -34,11 +34,9 @@ class ProbeActor(BaseActor):
         self.wire = "bench->"
         self.taken: Callable[[bytes], None] = lambda _: None
 
-    def receiveMsg_AttachFeed(self, message: AttachFeed, _sender: ActorAddress) -> None:
-        self.wire = message.wire
-        self.send(self.runner, message)
-
-    def receiveMsg_AttachSink(self, message: AttachSink, _sender: ActorAddress) -> None:
+    def receiveMsg_AttachEnd(self, message: AttachEnd, _sender: ActorAddress) -> None:
+        if message.side == "in":
+            self.wire = message.wire
         self.send(self.runner, message)
 
     def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
@@ -102,7 +100,7 @@ class Embedded:
         """Start it."""
         self.call(api.StartFlow(request_id="start", flow_id="bench"))
 
-    def attach(self, request: AttachFeed | AttachSink) -> None:
+    def attach(self, request: AttachEnd) -> None:
         """Make the probe a feed or sink of the flow."""
         self.system.tell(self._probe_address, request)
         while self.system.base.busy:
@@ -118,7 +116,7 @@ class Embedded:
     def result(self, module: str) -> bytes:
         """Start the flow and wait for the first delivery of `module.out`."""
         came: list[bytes] = []
-        self.attach(AttachSink(flow="bench", module=module, port="out", wire=f"{module}->bench"))
+        self.attach(AttachEnd(side="out", flow="bench", module=module, port="out", wire=f"{module}->bench"))
         self.probe.taken = came.append
         self.start()
         self.run_until(lambda: bool(came))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from actors.messages.session_to_flow import AttachFeed, AttachSink
+from actors.messages.session_to_flow import AttachEnd
 from runtimes.frames import join
 from tests.bench import bare_process as bare
 from tests.bench.embedded import Embedded, module
@@ -57,8 +57,8 @@ def round_trips_us(trips: int, warm: int, message: bytes) -> list[float]:
     body = join([message])
     with Embedded() as runner:
         runner.add({"echo": module("python3", "stage")}, [])
-        runner.attach(AttachFeed(flow="bench", module="echo", port="in", wire="bench->echo"))
-        runner.attach(AttachSink(flow="bench", module="echo", port="out", wire="echo->bench"))
+        runner.attach(AttachEnd(side="in", flow="bench", module="echo", port="in", wire="bench->echo"))
+        runner.attach(AttachEnd(side="out", flow="bench", module="echo", port="out", wire="echo->bench"))
         runner.start()
         probe = runner.probe
         begun = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.messages import client_to_runner as api
-from actors.messages.session_to_flow import AttachFeed, AttachSink
+from actors.messages.session_to_flow import AttachEnd
 from runtimes.frames import join
 from tests.bench.codec import codecs
 from tests.bench.embedded import Embedded
@@ -66,8 +66,8 @@ def _measured(one: str, other: str, frames: int, trips: int) -> dict[str, float]
             "b": suite_module(other, "identity", isolated=True),
         }
         runner.add(modules, ["a -> b"])
-        runner.attach(AttachFeed(flow="bench", module="a", port="in", wire="bench->a"))
-        runner.attach(AttachSink(flow="bench", module="b", port="out", wire="b->bench"))
+        runner.attach(AttachEnd(side="in", flow="bench", module="a", port="in", wire="bench->a"))
+        runner.attach(AttachEnd(side="out", flow="bench", module="b", port="out", wire="b->bench"))
         runner.start()
         warm = frames // 10
         frames = max(warm, min(frames, int(warm * STREAM_S / _stream(runner, warm))))

@@ -10,7 +10,7 @@ from thespian.actors import ActorAddress
 from actors.messages import client_to_runner as api
 from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.session_to_flow import AttachFeed
+from actors.messages.session_to_flow import AttachEnd
 from actors.system.base import BaseActor
 from runtimes.conformance.corpus import corpus
 from runtimes.conformance.values import equal, parse, short
@@ -32,7 +32,7 @@ class Numbered(Collector):
 class CorpusFeed(BaseActor):
     """Sends every text of the corpus in a frame of its own, numbered in a header."""
 
-    def receiveMsg_AttachFeed(self, message: AttachFeed, _sender: ActorAddress) -> None:
+    def receiveMsg_AttachEnd(self, message: AttachEnd, _sender: ActorAddress) -> None:
         self.wire = message.wire
         self.send(self.runner, message)
 
@@ -55,7 +55,7 @@ def feed_corpus(runner: Harness, flow: str, module: str) -> None:
     address = runner.system.createActor(CorpusFeed)
     actor = runner.actor(address)
     actor.runner = runner.runner
-    runner.system.tell(address, AttachFeed(flow=flow, module=module, port="in", wire=f"corpus->{module}"))
+    runner.system.tell(address, AttachEnd(side="in", flow=flow, module=module, port="in", wire=f"corpus->{module}"))
     runner.wait(lambda: getattr(actor, "has_fed", False), "the feed")
 
 

@@ -12,7 +12,7 @@ from thespian.actors import ActorAddress, WakeupMessage
 from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.session_to_flow import AttachFeed
+from actors.messages.session_to_flow import AttachEnd
 from actors.system.base import BaseActor
 from runtimes.frames import join, split
 from tests.harness import Collector, Harness
@@ -24,7 +24,7 @@ MAX_BATCH = 4_000
 class Feeder(BaseActor):
     """Sends `body(number)` until it has sent `last` of them, those before `until` for now."""
 
-    def receiveMsg_AttachFeed(self, message: AttachFeed, _sender: ActorAddress) -> None:
+    def receiveMsg_AttachEnd(self, message: AttachEnd, _sender: ActorAddress) -> None:
         self.module: ActorAddress | None = None
         self.wire = message.wire
         self.number = self.last = self.until = 0
@@ -79,7 +79,7 @@ def feed(
     actor = runner.actor(address)
     actor.runner, actor.flow, actor.body = runner.runner, flow_id, bodies
     wire = f"feed {address}->{module}.in"
-    runner.system.tell(address, AttachFeed(flow=flow_id, module=module, port="in", wire=wire))
+    runner.system.tell(address, AttachEnd(side="in", flow=flow_id, module=module, port="in", wire=wire))
     runner.wait(lambda: getattr(actor, "module", None), "the feeder")
     actor.last = actor.until = last
     actor.per_s = per_s

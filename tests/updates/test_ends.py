@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from actors.ends.sink import SinkActor
-from actors.messages.end_to_session import SinkFlushed, SinkReady
-from actors.messages.session_to_end import FlushSink, StartSink
+from actors.messages.end_to_session import EndReady, SinkFlushed
+from actors.messages.run_to_session import Endpoint
+from actors.messages.session_to_end import FlushSink, StartEnd
 from actors.system.base import BaseActor
 from tests.harness import Harness
 
@@ -22,7 +23,7 @@ SMALL = "def run(m, c):\n    return m\n"
 class Owner(BaseActor):
     """What the sink says to its session."""
 
-    def receiveMsg_StartSink(self, message: StartSink, _sender: Any) -> None:
+    def receiveMsg_StartEnd(self, message: StartEnd, _sender: Any) -> None:
         self.came: list[Any] = []
         self.sink = self.createActor(SinkActor)
         self.send(self.sink, message)
@@ -30,7 +31,7 @@ class Owner(BaseActor):
     def receiveMsg_FlushSink(self, message: FlushSink, _sender: Any) -> None:
         self.send(self.sink, message)
 
-    def receiveMsg_SinkReady(self, message: SinkReady, _sender: Any) -> None:
+    def receiveMsg_EndReady(self, message: EndReady, _sender: Any) -> None:
         self.came.append(message)
 
     def receiveMsg_SinkFlushed(self, message: SinkFlushed, _sender: Any) -> None:
@@ -49,21 +50,22 @@ def test_a_sink_outlives_a_module_that_it_holds(runner: Harness, caplog: pytest.
     runner.start("f")
     owner = runner.system.createActor(Owner)
     places = {"a.out->-o": ("a", "out"), "b.out->-o": ("b", "out")}
-    start = StartSink(flow="f", places=places, fd=writing, name="-o", runner=runner.runner)
+    end = Endpoint(places=places, fd=writing, name="-o")
+    start = StartEnd(flow="f", end=end, runner=runner.runner)
     runner.system.tell(owner, start)
     came = runner.wait(lambda: getattr(runner.actor(owner), "came", None))
-    assert came == [SinkReady(name="-o", errors=())]
+    assert came == [EndReady(side="out", name="-o", errors=())]
     sink = runner.actor(runner.actor(owner).sink)
     runner.send("f/b", *range(30))
-    runner.wait(lambda: sink.holding)
+    runner.wait(lambda: sink.neighbours.holding)
     runner.add("f", {"b": module(BIG)})
-    assert list(sink.modules) == ["b.out->-o"]
+    assert list(sink.neighbours.modules) == ["b.out->-o"]
     assert "-o: its module has been removed: nothing more comes on a.out->-o" in caplog.text
     drain(reading, lambda: runner.state("f")["modules"]["b"]["completed"] == 30 and not sink.waiting)
     runner.add("f", both)
-    assert sorted(sink.modules) == sorted(places)
+    assert sorted(sink.neighbours.modules) == sorted(places)
     runner.send("f/b", *range(30))
-    runner.wait(lambda: sink.holding)
+    runner.wait(lambda: sink.neighbours.holding)
     assert runner.actor(runner.record("f").modules["a"]).wires.blocked == {"a.out->-o"}
     runner.send("f/a", "last")
     assert drain(reading, lambda: runner.state("f")["modules"]["a"]["completed"] == 1 and not sink.waiting)

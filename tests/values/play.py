@@ -15,7 +15,7 @@ from thespian.actors import ActorAddress
 from actors.messages import client_to_runner as api
 from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.session_to_flow import AttachFeed
+from actors.messages.session_to_flow import AttachEnd
 from actors.system.base import BaseActor
 from runtimes.frames import HEADERS, join, split
 from tests.harness import Collector, Harness
@@ -100,7 +100,7 @@ def _flow(tree: Tree, flow_id: str, variant: str) -> dict[str, Any]:
 class Batch(BaseActor):
     """A feed that sends everything in two frames, or in three."""
 
-    def receiveMsg_AttachFeed(self, message: AttachFeed, _sender: ActorAddress) -> None:
+    def receiveMsg_AttachEnd(self, message: AttachEnd, _sender: ActorAddress) -> None:
         self.module: ActorAddress | None = None
         self.wire = message.wire
         self.send(self.runner, message)
@@ -135,7 +135,7 @@ def _feed(runner: Harness, flow_id: str, tree: Tree, in_parts: bool) -> Batch:
     address = runner.system.createActor(Batch)
     feed: Batch = runner.actor(address)
     feed.runner = runner.runner
-    runner.system.tell(address, AttachFeed(flow=flow_id, module="a", port="in", wire="test->a.in"))
+    runner.system.tell(address, AttachEnd(side="in", flow=flow_id, module="a", port="in", wire="test->a.in"))
     runner.wait(lambda: getattr(feed, "module", None), "the feed")
     feed.take(tree)
     if not in_parts:
