@@ -162,7 +162,7 @@ final class Host {
         [$context->input, $context->number, $context->carried] = [['', "{$context->load->module}.$body->hook", 0], 0, []];
         $handler = static function ($argument, $context) use ($body) {
             $value = $context->hooks[$body->hook]($context, $argument);
-            if ($value instanceof \Generator) throw new \Exception('PHP modules cannot be sources');
+            if ($value instanceof \Traversable) throw new \Exception('PHP modules cannot be sources');
         };
         $error = $this->run($context, $handler, HOOK, $body->from_version ?? null, null);
         if ($error) $this->done = []; // a hook that fails leaves nothing, also no ERROR

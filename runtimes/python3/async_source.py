@@ -29,6 +29,7 @@ class AsyncSource:
     ) -> None:
         self._slot = slot
         self._event_loop, self._context, self._generator, self._number = event_loop, context, generator, number
+        context._token = event_loop.running
         self._credit = asyncio.Event()
         self._task = event_loop.loop.create_task(self._run())
 
@@ -59,7 +60,8 @@ class AsyncSource:
             pass  # stopped
         finally:
             try:
-                await self._generator.aclose()
+                if hasattr(self._generator, "aclose"):
+                    await self._generator.aclose()
             except BaseException as error:
                 self._event_loop.engine.link.log(self._slot.number, "error", f"closing the source: {error!r}")
 

@@ -19,7 +19,8 @@ ADVICE = {
     **dict.fromkeys(("set", "frozenset"), "sorted(it)"),
     **dict.fromkeys(("deque", "range", "generator", "map", "filter", "zip", "dict_keys", "dict_values"), "list(it)"),
     **dict.fromkeys(("mappingproxy", "ChainMap", "UserDict"), "dict(it)"),
-    "timedelta": "it.total_seconds()", "coroutine": "await it",
+    "timedelta": "it.total_seconds()", "coroutine": "await it, and make the handler `async def`",
+    "async_generator": "its values: make the handler `async def` with `yield`",
 }  # fmt: skip
 
 

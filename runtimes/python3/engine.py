@@ -86,6 +86,8 @@ class Engine:
         while self.loop is None:
             if ready:
                 self.work()
+                if self.loop is not None:  # `start` has returned an async generator
+                    break
             # After a read that emptied the pipe there is nothing to ask: what is done is committed at once.
             ask = ready or inbox.items or (transaction.touched and not self.link.drained)
             events = poll(0) if ask else ()

@@ -48,6 +48,7 @@ class HookCall:
         engine.enter(context, call)
         try:
             value = hook(context, *self.arguments)
+            self.check(value)
             stack: list[Call] = []
             turn.succeed(call, context.take(), 0, stack, 0)
         except BaseException as error:
@@ -87,13 +88,22 @@ class HookCall:
         context._live = False
         self._answer({"ok": False, "error": describe(error)})
 
+    def check(self, value: Any) -> None:
+        """Refuse what it has returned if nothing of that would run. Raises TypeError."""
+        kind = type(value)
+        if hasattr(kind, "__await__"):
+            getattr(value, "close", bool)()
+            raise TypeError(f"{self.name} has returned a {kind.__name__} that nobody awaits: make it `async def`")
+        if self.name != "start" and kind in (GeneratorType, AsyncGeneratorType):
+            raise TypeError(f"{self.name} is a generator: nothing of it would run")
+
     def end(self, turn: Turn, value: Any, context: Context) -> None:
         """Commit, answer, and begin the source that `start` returned."""
         turn.commit(self._engine.transaction, False)
         self._engine.commit()
         result: dict[str, Any] = {"ok": True}
         if self.name == "start":
-            result["source"] = isinstance(value, (GeneratorType, AsyncGeneratorType))
+            result["source"] = hasattr(type(value), "__next__") or hasattr(type(value), "__anext__")
         self._answer(result)
         if result.get("source"):
             self._slot.source = self._begin(self._slot, context, value, self._turns)

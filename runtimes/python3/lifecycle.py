@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from types import GeneratorType
 
 from . import children
 from . import link as wire
@@ -78,11 +77,8 @@ class Lifecycle:
         engine.current = wire.ALL_SLOTS
         engine.slots[number] = slot
         children.loaded()
-        if slot.is_async and self._event_loop is None:
-            from .event_loop import EventLoop
-            from .groups import regroup
-
-            self._event_loop = EventLoop(engine, regroup)
+        if slot.is_async:
+            self._need_event_loop()
         self._rewired()
         answer(self._link, number, request, {"ok": True, "hooks": list(slot.hooks)})
 
@@ -122,15 +118,22 @@ class Lifecycle:
 
     def _begin_source(self, slot: Slot, context: Context, generator: Any, number: int) -> Any:
         """The source that `start` has returned, whose next turn is this one."""
-        if isinstance(generator, GeneratorType):
+        if hasattr(type(generator), "__next__"):
             from .thread_source import ThreadSource
 
             return ThreadSource(self._engine, slot, context, generator, number)
-        if self._event_loop is None:
-            return None
         from .async_source import AsyncSource
 
-        return AsyncSource(self._event_loop, slot, context, generator, number)
+        return AsyncSource(self._need_event_loop(), slot, context, generator, number)
+
+    def _need_event_loop(self) -> EventLoop:
+        """It takes over when what is under way is over."""
+        if self._event_loop is None:
+            from .event_loop import EventLoop
+            from .groups import regroup
+
+            self._event_loop = EventLoop(self._engine, regroup)
+        return self._event_loop
 
     # -- credit, recall, stop
 

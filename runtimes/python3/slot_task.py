@@ -206,7 +206,7 @@ class SlotTask:
         try:
             value = call.slot.handler(call.argument(), context)
             if value is not None:
-                await _send_result(value, context)
+                await _send_result(value, context, call.slot.is_async)
             turn.succeed(call, context.take(), clock() - start, stack)
         except BaseException as error:
             if self._closed:
@@ -227,8 +227,9 @@ class SlotTask:
         self._event_loop.running.set(call)
         try:
             value: Any = hook(context, *item.arguments)
-            if hasattr(type(value), "__await__"):
+            if self._slot.is_async and hasattr(type(value), "__await__"):
                 value = await value
+            item.check(value)
             turn.succeed(call, context.take(), 0, stack, 0)
         except BaseException as error:
             if self._closed:
@@ -240,15 +241,17 @@ class SlotTask:
         item.end(turn, value, context)
 
 
-async def _send_result(value: Any, context: Context) -> None:
-    """Send what a handler returned, whatever its kind."""
+async def _send_result(value: Any, context: Context, is_async: bool) -> None:
+    """Send what a handler returned, whatever its kind; one that is not async awaits nothing, whoever is beside it."""
     kind = type(value)
-    if kind is AsyncGeneratorType:
+    if kind is GeneratorType:
+        drain_generator(value, context)
+    elif not is_async:
+        context._output("out", value)
+    elif kind is AsyncGeneratorType:
         async for item in value:
             if item is not None:
                 context._output("out", item)
-    elif kind is GeneratorType:
-        drain_generator(value, context)
     elif hasattr(kind, "__await__"):
         value = await value
         if value is not None:

@@ -181,7 +181,8 @@ class ThreadSource:
 
     def _close(self) -> None:
         try:
-            self._generator.close()
+            if hasattr(self._generator, "close"):  # an iterator of another kind need not have it
+                self._generator.close()
         except BaseException as error:
             self._engine.link.log(self.slot.number, "error", f"closing the source: {error!r}")
         del self._generator  # one that has ignored that is closed once more, here, where what it changes is dropped

@@ -149,16 +149,16 @@ export class Lifecycle {
       prints.slot = null
       context._over = true
     }
-    const isSource = isGenerator(result)
-    if (isSource && hook !== 'start') throw new TypeError(`${hook} is a generator: nothing of it would run`)
+    if (hook !== 'start' && isGenerator(result)) throw new TypeError(`${hook} is a generator: nothing of it would run`)
+    const values = hook === 'start' ? valuesOf(result) : null
     const turn = new Turn(slot)
     engine.nameTurn(turn, context._id)
     turn.isQuiet = true
     context._moveTo(turn.context)
     turn.take(turn.context)
     await this._finishHook(turn)
-    if (isSource) slot.generator = new Source(engine, slot, result, context)
-    return isSource
+    if (values !== null) slot.generator = new Source(engine, slot, values, context)
+    return values !== null
   }
 
   /** Runs what is fused behind the hook's sends, alone in its group, and merges it all. */
@@ -180,4 +180,12 @@ function isAsync(handler) {
 
 function isGenerator(result) {
   return typeof result === 'object' && result !== null && isIterator(result)
+}
+
+/** What a source that `start` gave is advanced by: a generator, another iterator, a stream; null if it is none of these. */
+function valuesOf(result) {
+  if (typeof result !== 'object' || result === null) return null
+  if (isIterator(result)) return result
+  if (typeof result[Symbol.asyncIterator] === 'function') return result[Symbol.asyncIterator]()
+  return typeof result.next === 'function' && typeof result[Symbol.iterator] === 'function' ? result : null
 }
