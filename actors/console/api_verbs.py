@@ -10,6 +10,7 @@ from typing import Any
 from actors.console.calls import connected, done, show, value_of
 from actors.console.debug_text import debug_lines
 from actors.console.errors import UserError
+from actors.console.figures import COLUMNS, rows
 from actors.console.live_runners import live_runners
 from actors.console.text import columns
 from actors.error_text import by_kind, error_text, more
@@ -54,15 +55,9 @@ def state(options: argparse.Namespace) -> int:
 
 
 def _state_text(found: dict[str, Any]) -> str:
-    head = ("MODULE", "RUNTIME", "IN/S", "OUT/S", "DONE", "QUEUED", "ERRORS", "DEAD", "UNWIRED", "P50", "P99 MS")
-    rows = [
-        (
-            name, m["runtime"], round(m["inPerS"]), round(m["outPerS"]), m["completed"], m["queued"], m["errors"],
-            m["deadLettered"], m["unwired"], m["latencyMs"]["p50"], m["latencyMs"]["p99"],
-        )
-        for name, m in found["modules"].items()
-    ]  # fmt: skip
-    lines = [f"{found['id']}: {found['state']}", *debug_lines(found["debug"], len(rows)), columns(head, rows)]
+    figures = rows(found).values()
+    lines = [f"{found['id']}: {found['state']}", *debug_lines(found["debug"], len(figures))]
+    lines.append(columns([name.upper() for name in COLUMNS], figures))
     hosts = [(h["host"], str(h["pid"] or ""), h["starts"], h["memoryMb"], h["cpuS"]) for h in found["hosts"].values()]
     if hosts:
         lines.append(columns(("HOST", "PID", "STARTS", "MIB", "CPU S"), hosts))

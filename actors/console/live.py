@@ -10,6 +10,9 @@ from rich.live import Live
 from rich.logging import RichHandler
 from rich.table import Table
 
+from actors.console.figures import COLUMNS, rows
+from actors.console.text import cell_text
+
 
 class LiveTable:
     """A table that is redrawn in place; log lines scroll above it."""
@@ -37,33 +40,10 @@ class LiveTable:
 def flow_table(state: dict[str, Any]) -> Table:
     """One row a module: what came in and went out per second, what waits, what failed."""
     table = Table(title=f"{state['id']}: {state['state']}", title_justify="left")
-    for name in (
-        "module",
-        "runtime",
-        "in/s",
-        "out/s",
-        "done",
-        "mailbox",
-        "errors",
-        "dead",
-        "unwired",
-        "p50 ms",
-        "p99 ms",
-    ):
+    for name in COLUMNS:
         table.add_column(name, justify="left" if name in ("module", "runtime") else "right")
-    for name, figures in state["modules"].items():
-        latency = figures["latencyMs"]
-        bad = "red" if figures["errors"] else ""
-        table.add_row(
-            name, figures["runtime"], f"{figures['inPerS']:,.0f}", f"{figures['outPerS']:,.0f}",
-            f"{figures['completed']:,}", f"{figures['queued']:,}", f"{figures['errors']:,}",
-            f"{figures['deadLettered']:,}", f"{figures['unwired']:,}", _ms(latency["p50"]),
-            _ms(latency["p99"]), style=bad,
-        )  # fmt: skip
+    for name, cells in rows(state).items():
+        table.add_row(*map(cell_text, cells), style="red" if state["modules"][name]["errors"] else "")
     for name, reason in state["leftOut"].items():
         table.add_row(name, f"left out: {reason}", style="dim")
     return table
-
-
-def _ms(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"

@@ -16,7 +16,7 @@ def plain(text: str) -> str:
 def columns(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A line a row; numbers to the right, the rest to the left."""
     body = [["" if cell is None else cell for cell in row] for row in rows]
-    texts = [list(head), *([plain(_text(cell)) for cell in row] for row in body)]
+    texts = [list(head), *([cell_text(cell) for cell in row] for row in body)]
     widths = [max(len(row[index]) for row in texts) for index in range(len(head))]
     right = [
         bool(body) and all(isinstance(row[i], (int, float)) or row[i] == "" for row in body) for i in range(len(head))
@@ -31,9 +31,12 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
-def _text(cell: Any) -> str:
+def cell_text(cell: Any) -> str:
+    """What a table shows of a value: nothing of None, numbers below 100 with two decimals."""
+    if cell is None:
+        return ""
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, float):
         return f"{cell:,.2f}" if abs(cell) < 100 else f"{cell:,.0f}"
-    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+    return f"{cell:,}" if isinstance(cell, int) else plain(str(cell))
