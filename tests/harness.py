@@ -51,7 +51,7 @@ class Collector(BaseActor):
 
     def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
         assert message.error is None, message.error
-        self.module, self.gauge = message.module, message.gauge
+        self.module, self.activity = message.module, message.activity
 
     def take(self, message: Deliver) -> None:
         messages, _ = split(message.body, message.flags)
@@ -60,8 +60,8 @@ class Collector(BaseActor):
 
     def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
         self.take(message)
-        self.gauge.pending -= message.count
-        if self.gauge.idle:
+        self.activity.pending -= message.count
+        if self.activity.idle:
             self.send(self.runner, FlowIdle(flow=self.flow))
 
     def hold(self, on: bool) -> None:

@@ -42,7 +42,7 @@ class FeedActor(BaseActor):
 
     def _begin(self, attached: bool) -> None:
         if attached:
-            self.neighbours.gauge.sources += 1
+            self.neighbours.activity.sources += 1
             self._read_on()
         else:
             self.ended = True
@@ -107,13 +107,13 @@ class FeedActor(BaseActor):
         self._unwatch()
         os.close(self.fd)
         self.ended = True
-        self.neighbours.gauge.sources -= 1
+        self.neighbours.activity.sources -= 1
         self._tell_bad_lines()
 
     def _deliver(self, lines: list[bytes]) -> None:
         if lines:
             body, count, modules = join(lines), len(lines), self.neighbours.modules
-            self.neighbours.gauge.pending += count * len(modules)
+            self.neighbours.activity.pending += count * len(modules)
             for wire, module in modules.items():
                 self.send(module, Deliver(wire, body, 0, 0, count, self.number))
             self.number += count

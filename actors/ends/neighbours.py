@@ -14,7 +14,7 @@ from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import HoldWire, ReleaseWire
 from actors.messages.session_to_end import StartEnd
 from actors.messages.session_to_flow import AttachEnd
-from actors.state.activity import Gauge
+from actors.state.activity import Activity
 from actors.system.port import Port
 
 log = logging.getLogger("runner")
@@ -23,10 +23,10 @@ log = logging.getLogger("runner")
 class Neighbours:
     """`side`: of the modules, where they are attached to. `ready`: is told, after the session, whether all are there.
 
-    `gauge`, the flow's, is known from then on.
+    `activity`, the flow's, is known from then on.
     """
 
-    gauge: Gauge
+    activity: Activity
 
     def __init__(
         self, port: Port, side: Side, start: StartEnd, owner: ActorAddress, ready: Callable[[bool], None]
@@ -47,8 +47,8 @@ class Neighbours:
                 name = self._start.end.name
                 log.warning("%s: its module has been removed: nothing more comes on %s", name, message.wire)
         else:
-            assert message.gauge is not None
-            self.modules[message.wire], self.gauge = message.module, message.gauge
+            assert message.activity is not None
+            self.modules[message.wire], self.activity = message.module, message.activity
             if self.holding:
                 self._port.send(message.module, HoldWire(wire=message.wire))
         if message.wire in self._waiting:
@@ -67,5 +67,5 @@ class Neighbours:
 
     def say_if_idle(self) -> None:
         """The flow may have nothing left to do now."""
-        if self.gauge.idle:
+        if self.activity.idle:
             self._port.send(self._start.runner, FlowIdle(flow=self._start.flow))

@@ -126,7 +126,7 @@ class SinkActor(BaseActor):
         self.send(self.owner, SinkFlushed(name=self.name, lost=self.lost, reason=self.broken))
 
     def _done(self, count: int) -> None:
-        self.neighbours.gauge.pending -= count
+        self.neighbours.activity.pending -= count
         self.neighbours.say_if_idle()
 
     def _watch(self, wanted: bool) -> None:

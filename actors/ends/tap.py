@@ -40,13 +40,13 @@ class TapActor(BaseActor):
 
     def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
         """The module is there (or its successor is)."""
-        assert message.gauge is not None
-        self.gauge = message.gauge
+        assert message.activity is not None
+        self.activity = message.activity
 
     def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
         """Keep it, or count it as dropped."""
-        self.gauge.pending -= message.count
-        if self.gauge.idle:
+        self.activity.pending -= message.count
+        if self.activity.idle:
             self.send(self.owner, FlowIdle(flow=self.flow))
         count = min(message.count, MAX_MESSAGES - self.messages)
         if self.dropped or self.bytes + len(message.body) > MAX_BYTES:  # what is kept has no gap in it

@@ -144,7 +144,7 @@ class FlowActor(BaseActor):
             if errors:
                 self.answers.refuse(message, sender, "\n".join(errors), list(errors))
             else:  # `ends`: it will be idle for good one day
-                ends = bool(self.record.gauge.sources or self.record.ends("in"))
+                ends = bool(self.record.activity.sources or self.record.ends("in"))
                 self.answers.reply(message, sender, data={"ends": ends})
 
         self.jobs.add(self.life.starting, done, self.answers.refusing(message, sender))

@@ -46,7 +46,7 @@ class Ends:
         record.watcher = sender
         if record.state == "failed":
             self._port.send(sender, FlowEnded(flow=message.flow, errors=record.failed_for))
-        record.gauge.watched = message.idle
+        record.activity.watched = message.idle
         self._end_if_idle()
 
     def receiveMsg_SourceBegun(self, message: from_module.SourceBegun, _sender: ActorAddress) -> None:
@@ -72,13 +72,13 @@ class Ends:
         )
 
     def receiveMsg_FlowIdle(self, _message: from_module.FlowIdle, _sender: ActorAddress) -> None:
-        """A module found the gauge at zero."""
+        """A module found that nothing is under way any more."""
         self._end_if_idle()
 
     def _end_if_idle(self) -> None:
         record = self._record
-        if record.gauge.idle:
-            record.gauge.watched = False
+        if record.activity.idle:
+            record.activity.watched = False
             if record.watcher is not None:
                 errors = tuple(record.source_errors.values())
                 self._port.send(record.watcher, FlowEnded(flow=record.flow.id, errors=errors))

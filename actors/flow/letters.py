@@ -100,7 +100,7 @@ class Letters:
             for index in range(segment.count):
                 message, headers = segment.message(index)
                 self.add(module, state.wires[segment.wire].port, message, headers, error)
-        self._record.gauge.pending -= state.queued
+        self._record.activity.pending -= state.queued
 
     def receiveMsg_DeadLetters(self, message: api.DeadLetters, sender: ActorAddress) -> None:
         """The dead letters of a flow, oldest first."""

@@ -17,7 +17,7 @@ from actors.definition.ports import Side
 from actors.definition.share import Share
 from actors.error_text import ErrorLog
 from actors.flow.command import HostCommand
-from actors.state.activity import Gauge
+from actors.state.activity import Activity
 from actors.state.condition import Breakpoint
 from actors.state.module import ModuleState
 
@@ -111,7 +111,7 @@ class FlowRecord:
     plans: dict[str, HostPlan] = field(default_factory=dict)
     commands: dict[str, HostCommand] = field(default_factory=dict)  # of the hosts that run
     places: dict[str, tuple[str, int]] = field(default_factory=dict)  # module -> host key, slot
-    gauge: Gauge = field(default_factory=Gauge)
+    activity: Activity = field(default_factory=Activity)
     attached: list[Attachment] = field(default_factory=list)
     input_numbers: dict[str, int] = field(default_factory=dict)
     dead_letters: deque[DeadLetter] = field(default_factory=deque)

@@ -86,7 +86,7 @@ class Updates:
         return (yield from Update(self._means, share, left_out, contexts or {}).run(plan_only))
 
     def _taking_up(self, share: Share, left_out: dict[str, str], kept: Kept, leave: Told) -> Steps:
-        messages = self._record.gauge.pending
+        messages = self._record.activity.pending
         self._means.wiring.build(kept.facts.states)
         try:
             errors, receipt = yield from self.updating(share, left_out)

@@ -89,7 +89,7 @@ class Wiring:
                 flow=flow.id, module=flow.modules[name], max_turn_bytes=flow.max_turn_bytes,
                 slot=place if slot is None else slot, wires_in=wires_in or {},
                 feeders=ends.feeders[name] if ends else {}, targets=ends.targets[name] if ends else {},
-                bridge=bridge or record.bridges[key], gauge=record.gauge, state=state, numbers=numbers or {},
+                bridge=bridge or record.bridges[key], activity=record.activity, state=state, numbers=numbers or {},
                 placed=record.placed, unit=self._premises.unit_id(flow.modules[name]),
             ),
         )  # fmt: skip
@@ -103,7 +103,7 @@ class Wiring:
             if attachment.module in modules:
                 self._attached(attachment)
             elif attachment.module not in record.modules and not is_tap(attachment.wire):
-                self._port.send(attachment.actor, Attached(wire=attachment.wire, gauge=record.gauge))
+                self._port.send(attachment.actor, Attached(wire=attachment.wire, activity=record.activity))
 
     def input_wire(self, module: str, port: str, wire: str, feeder: Any) -> None:
         """Make sure that `wire` leads from outside the flow to an in-port."""
@@ -129,7 +129,7 @@ class Wiring:
 
     def _attached(self, attachment: Attachment) -> None:
         module = self._record.modules[attachment.module]
-        self._port.send(attachment.actor, Attached(wire=attachment.wire, module=module, gauge=self._record.gauge))
+        self._port.send(attachment.actor, Attached(wire=attachment.wire, module=module, activity=self._record.activity))
 
     def _output_wire(self, sink: Attachment) -> None:
         record = self._record

@@ -12,7 +12,7 @@ from actors.definition.origin import Placed
 
 if TYPE_CHECKING:
     from actors.definition.hosting import WireIn
-    from actors.state.activity import Gauge
+    from actors.state.activity import Activity
     from actors.state.condition import Breakpoint
     from actors.state.module import ModuleState
 
@@ -33,7 +33,7 @@ class ConfigureModule:
     feeders: dict[str, ActorAddress]
     targets: dict[str, list[tuple[ActorAddress, str]]]
     bridge: ActorAddress
-    gauge: Gauge
+    activity: Activity
     state: ModuleState | None
     numbers: dict[str, int]
     placed: Placed

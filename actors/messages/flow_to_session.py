@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from thespian.actors import ActorAddress
 
 if TYPE_CHECKING:
-    from actors.state.activity import Gauge
+    from actors.state.activity import Activity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Attached:
 
     wire: str
     module: ActorAddress | None = None
-    gauge: Gauge | None = None
+    activity: Activity | None = None
     error: str | None = None
 
 

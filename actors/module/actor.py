@@ -84,7 +84,7 @@ class ModuleActor(BaseActor):
         record = self.record
         dropped = record.state.deliver(wire, body, flags, skip, count, first, time.monotonic())
         if dropped:
-            record.gauge.pending -= dropped
+            record.activity.pending -= dropped
         self.act()
 
     def receiveMsg_TurnsCommitted(self, message: from_bridge.TurnsCommitted, _sender: ActorAddress) -> None:
@@ -106,8 +106,8 @@ class ModuleActor(BaseActor):
         if pulled:
             self.source.life.has_sent()
         if state.effects:
-            self.perform()  # before the gauge sinks: an error port counts first
-        record.gauge.pending -= consumed
+            self.perform()  # before the message is done with: an error port counts first
+        record.activity.pending -= consumed
         self.act()
 
     def act(self) -> None:
@@ -119,7 +119,7 @@ class ModuleActor(BaseActor):
             self.send(record.bridge, _new(SendFrames, (record.slot, frames)))
         if state.effects:
             self.perform()
-        if record.gauge.watched and record.gauge.idle:
+        if record.activity.watched and record.activity.idle:
             self.send(record.owner, to_flow.FlowIdle(flow=record.flow))
 
     # effects -------------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class ModuleActor(BaseActor):
             error = f"the mailbox of {record.name} is full: {record.state.queued} messages; try again later"
             self.send(message.client, Reply(request_id=message.request_id, ok=False, value=False, error=error))
             return
-        record.gauge.pending += 1
+        record.activity.pending += 1
         record.state.deliver(message.wire, message.body, message.flags, 0, 1, message.number, time.monotonic())
         self.send(message.client, Reply(request_id=message.request_id, ok=True, value=True))
         self.act()

@@ -89,5 +89,5 @@ class Held:
         queued = state.queued
         if not state.replace_waiting(message.wire, message.number, message.body):
             return f"there is no held message {name}"
-        record.gauge.pending -= queued - state.queued
+        record.activity.pending -= queued - state.queued
         return None

@@ -101,7 +101,7 @@ class HostSide:
         """What the mailbox has fewer than `before` is done; an error port counts first."""
         if self._record.state.effects:
             self._port.perform()
-        self._record.gauge.pending -= before - self._record.state.queued
+        self._record.activity.pending -= before - self._record.state.queued
 
     # turns ---------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ class ModuleRecord:
     def __init__(self, message: ConfigureModule, owner: ActorAddress) -> None:
         self.owner = owner  # the flow's actor
         self.bridge = message.bridge
-        self.gauge = message.gauge  # of the flow
+        self.activity = message.activity  # of the flow
         self.flow = message.flow
         self.module = message.module
         self.name = f"{message.flow}/{message.module.id}"  # for people

@@ -37,7 +37,7 @@ class Source:
         """A `start` has returned one, or none."""
         record = self._record
         self.life.begun(is_source)
-        record.gauge.sources += live - self.live
+        record.activity.sources += live - self.live
         self.live = live
         if is_source:
             self._port.send(record.owner, to_flow.SourceBegun(flow=record.flow, module=record.module.id))
@@ -59,7 +59,7 @@ class Source:
         self.life.begun(False)
 
     def _ended(self) -> None:
-        self._record.gauge.sources -= self.live
+        self._record.activity.sources -= self.live
         self.live = False
 
     def _failed(self) -> None:

@@ -112,7 +112,7 @@ class Succession:
         error = {"type": "WireRemoved", "message": "the wire was removed while this message was queued"}
         for port, body, headers in letters:
             self._failures.dead_letter(port, body, headers, error)
-        self._record.gauge.pending -= len(letters)
+        self._record.activity.pending -= len(letters)
 
     # until the update stands, what a new version has done is not seen: a refusal leaves nothing of it -----------------
 

@@ -18,7 +18,7 @@ class Wires:
 
     def __init__(self, record: ModuleRecord, port: ModulePort, message: from_flow.ConfigureModule) -> None:
         self._record, self._port = record, port
-        self._gauge, self._send = record.gauge, port.send
+        self._activity, self._send = record.activity, port.send
         self.feeders = message.feeders
         self.targets = message.targets
         self.numbers = message.numbers
@@ -37,7 +37,7 @@ class Wires:
             self._record.state.not_wired(count)
         for target, wire in targets:
             if wire not in self.fused:
-                self._gauge.pending += count
+                self._activity.pending += count
                 self._send(target, _new(Deliver, (wire, body, flags, 0, count, first)))
 
     @property

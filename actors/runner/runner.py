@@ -217,7 +217,7 @@ class RunnerActor(BaseActor):
     receiveMsg_MuteSources = receiveMsg_WatchFlow = receiveMsg_AttachEnd
 
     def receiveMsg_FlowIdle(self, message: FlowIdle, sender: ActorAddress) -> None:
-        """A feed or a sink found the gauge at zero."""
+        """A feed or a sink found that nothing is under way any more."""
         if message.flow in self.flows:
             self.pass_on(message, sender, self.flows[message.flow].actor)
 

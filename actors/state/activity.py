@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Gauge:
+class Activity:
     """`pending`: messages accepted somewhere and not yet done; `sources`: sources and feeds that may still send.
 
     A feeder adds before it sends, the target subtracts when done, so `pending` is never 0 while a message is under way.

@@ -47,7 +47,7 @@ WORK_NS = 10_000_000
 
 
 def run_fast(engine: Engine, slot: Slot, batch: Batch) -> None:
-    """Turns of a plain function with nothing fused behind it: no object is made for each message."""
+    """Turns of a fast slot: no object is made for each message."""
     messages: Any = batch.messages
     context, handler, transaction = slot.context, slot.handler, engine.transaction
     out = slot.out.get("out")
@@ -133,7 +133,7 @@ def run_fast(engine: Engine, slot: Slot, batch: Batch) -> None:
 
 
 def run_one(engine: Engine, slot: Slot, port: str, name: str, skip: int, first: int, body: bytes) -> bool:
-    """A frame of one small message for a plain function, without any queue: this is the round trip that counts.
+    """A frame of one small message for a fast slot, without any queue: this is the round trip that counts.
 
     False: not done, it has to take the long way.
     """

@@ -41,13 +41,13 @@ class ProbeActor(BaseActor):
 
     def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
         assert message.error is None, message.error
-        if message.gauge is not None:
-            self.gauge = message.gauge
+        if message.activity is not None:
+            self.activity = message.activity
         if message.wire == self.wire:
             self.module = message.module
 
     def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
-        self.gauge.pending -= message.count
+        self.activity.pending -= message.count
         self.taken(message.body)
 
     def receiveMsg_HoldWire(self, message: HoldWire, _sender: ActorAddress) -> None:
@@ -61,7 +61,7 @@ class ProbeActor(BaseActor):
 
     def insert(self, body: bytes, count: int) -> None:
         """Put messages into the module's mailbox."""
-        self.gauge.pending += count
+        self.activity.pending += count
         self.send(self.module, Deliver(self.wire, body, 0, 0, count, self.number))
         self.number += count
 

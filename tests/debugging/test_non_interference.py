@@ -43,7 +43,7 @@ def example(runner: Harness, data: st.DataObject, happened: Counter[str]) -> Non
         undebugged = model.undebugged(talk, run.sent)
         assert {name: model.without_versions(context) for name, context in contexts.items()} == undebugged
     runner.audit()
-    assert runner.record(run.id).gauge.pending == 0
+    assert runner.record(run.id).activity.pending == 0
     runner.ok(api.RemoveFlow, flow_id=run.id)
 
 

@@ -15,7 +15,7 @@ from actors.messages.module_to_module import HoldWire, ReleaseWire
 from actors.messages.run_to_session import Endpoint
 from actors.messages.session_to_end import StartEnd
 from actors.messages.session_to_flow import AttachEnd
-from actors.state.activity import Gauge
+from actors.state.activity import Activity
 
 PLACES = {"x": ("a", "out"), "y": ("b", "error")}
 
@@ -36,13 +36,13 @@ class Port:
 
 class Bench:
     def __init__(self, side: Side = "out") -> None:
-        self.port, self.gauge, self.ready = Port(), Gauge(), list[bool]()
+        self.port, self.activity, self.ready = Port(), Activity(), list[bool]()
         start = StartEnd(flow="f", end=Endpoint(places=PLACES, fd=1, name="-o"), runner="runner")
         self.all = Neighbours(self.port, side, start, "session", self.ready.append)
 
     def attached(self, wire: str, module: str | None = None, error: str | None = None) -> list[tuple[Any, Any]]:
         """What an answer leads to."""
-        self.all.receiveMsg_Attached(Attached(wire=wire, module=module, gauge=self.gauge, error=error), None)
+        self.all.receiveMsg_Attached(Attached(wire=wire, module=module, activity=self.activity, error=error), None)
         return self.port.take()
 
 
@@ -95,9 +95,9 @@ def test_the_flow_is_told_when_it_is_idle() -> None:
     bench.attached("y", "B")
     bench.all.say_if_idle()
     assert bench.port.take() == [], "nobody wants to know"
-    bench.gauge.watched, bench.gauge.pending = True, 1
+    bench.activity.watched, bench.activity.pending = True, 1
     bench.all.say_if_idle()
     assert bench.port.take() == []
-    bench.gauge.pending = 0
+    bench.activity.pending = 0
     bench.all.say_if_idle()
     assert bench.port.take() == [("runner", FlowIdle(flow="f"))]

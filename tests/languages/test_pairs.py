@@ -40,7 +40,7 @@ class CorpusFeed(BaseActor):
         assert message.error is None, message.error
         for number, entry in enumerate(corpus()):
             body = join([entry.text], [b'{"x-n":"%d"}' % number])
-            message.gauge.pending += 1
+            message.activity.pending += 1
             self.send(message.module, Deliver(self.wire, body, HEADERS, 0, 1, number))
         self.has_fed = True
 

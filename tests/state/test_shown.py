@@ -97,7 +97,7 @@ def deliver(runner: Harness, bodies: list[bytes]) -> None:
     """Into the mailbox, as a host that keeps to nothing would."""
     record = runner.record("f")
     runner.send("f/a", "first")  # makes the wire
-    record.gauge.pending += len(bodies)
+    record.activity.pending += len(bodies)
     runner.system.tell(record.modules["a"], Deliver("api->a.in", join(bodies), 0, 0, len(bodies), 1))
 
 

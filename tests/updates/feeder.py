@@ -37,8 +37,8 @@ class Feeder(BaseActor):
         assert message.error is None, message.error
         first, self.module = self.module is None, message.module
         if first:
-            self.gauge = message.gauge
-            self.gauge.sources += 1
+            self.activity = message.activity
+            self.activity.sources += 1
 
     def receiveMsg_HoldWire(self, _message: HoldWire, _sender: ActorAddress) -> None:
         self.held = True
@@ -55,14 +55,14 @@ class Feeder(BaseActor):
         if count > 0:
             numbers = range(self.number, self.number + count)
             self.number += count
-            self.gauge.pending += count
+            self.activity.pending += count
             bodies = [self.body(n) for n in numbers]
             self.send(self.module, Deliver(self.wire, join(bodies), 0, 0, count, numbers[0]))
         if self.number < self.last:
             self.wakeupAfter(TICK_S if self.per_s <= 100_000 else 0, None)
         else:
-            self.gauge.sources -= 1
-            if self.gauge.idle:
+            self.activity.sources -= 1
+            if self.activity.idle:
                 self.send(self.runner, FlowIdle(flow=self.flow))
 
 

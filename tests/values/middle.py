@@ -93,4 +93,4 @@ class Middle:
 
     def _over(self) -> bool:
         """Nothing is under way, and nothing will come."""
-        return not (self._record.gauge.pending or self._record.gauge.sources)
+        return not (self._record.activity.pending or self._record.activity.sources)

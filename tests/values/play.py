@@ -107,7 +107,7 @@ class Batch(BaseActor):
 
     def receiveMsg_Attached(self, message: Attached, _sender: ActorAddress) -> None:
         assert message.error is None, message.error
-        self.module, self.gauge = message.module, message.gauge
+        self.module, self.activity = message.module, message.activity
 
     def receiveMsg_HoldWire(self, _message: HoldWire, _sender: ActorAddress) -> None:
         """There is no more."""
@@ -120,7 +120,7 @@ class Batch(BaseActor):
         messages = [json.dumps(message, separators=(",", ":")).encode() for message in tree.messages()]
         headers = [b'{"x-h":"%d"}' % n if n % 3 else b"null" for n in range(len(messages))] if tree.headers else None
         self.body, self.flags = join(messages, headers), HEADERS if headers else 0
-        self.gauge.pending += len(messages)
+        self.activity.pending += len(messages)
         self.sent, self.count = 0, len(messages)
         self.deliver(1)
 

@@ -136,7 +136,7 @@ class Update:
             for bridge in (*self.plan.old.bridges.values(), *self.plan.new.bridges.values()):
                 if bridge not in works:
                     self._means.port.send(bridge, ActorExitRequest())
-            self.record.gauge.sources -= self._holding
+            self.record.activity.sources -= self._holding
             raise
         return errors
 
@@ -193,7 +193,7 @@ class Update:
         for bridge in record.bridges.values():
             port.send(bridge, to_bridge.HoldFusing(on=True))
         yield Expect((FusingHeld, key) for key in record.bridges)
-        record.gauge.sources += 1  # the flow is not over while a source is between two incarnations
+        record.activity.sources += 1  # the flow is not over while a source is between two incarnations
         self._holding = True
         self._begun = time.monotonic()
         inside = plan.cover.inside(plan.old.flow)
@@ -261,7 +261,7 @@ class Update:
         for bridge in record.bridges.values():
             port.send(bridge, to_bridge.HoldFusing(on=False))
         self._account.pause_ms = (time.monotonic() - self._begun) * 1000
-        record.gauge.sources -= 1
+        record.activity.sources -= 1
         self._holding = False
-        if record.gauge.idle:
+        if record.activity.idle:
             port.send(port.address, FlowIdle(flow=record.flow.id))

@@ -3,7 +3,7 @@
 
 import { DataError } from './errors.mjs'
 import { platform } from './platform.mjs'
-import { BYTES_KEY, plainText, wellFormed } from './sheet.mjs'
+import { BYTES_KEY, plainText, wellFormed } from './fast_json.mjs'
 import { MAX_DEPTH, PLAIN, take, taken } from './values.mjs'
 
 const { base64, fromBase64 } = platform.bytes

@@ -5,7 +5,7 @@ import { decode, encode, encodeAny } from './codec.mjs'
 import { ContextError, DataError, HeaderError, PortError, TooLarge, TurnTooLarge } from './errors.mjs'
 import { platform } from './platform.mjs'
 import { prints } from './prints.mjs'
-import { wellFormed, writePlain } from './sheet.mjs'
+import { wellFormed, writePlain } from './fast_json.mjs'
 import { entry } from './slot.mjs'
 import * as values from './values.mjs'
 
@@ -64,7 +64,7 @@ export class Context {
     this._over = false
     this._isHook = false
     this._outputs = null
-    this._json = null // the only output, to the channel of "out", or its bytes on the sheet: the common case makes no Output
+    this._json = null // the only output, to the channel of "out", or its bytes in the buffer: the common case makes no Output
     this._count = 0
     this._sent = 0
     this._unwired = 0
@@ -253,7 +253,7 @@ export class Context {
   }
 }
 
-/** Bytes of an output: as JSON text, or on the sheet. */
+/** Bytes of an output: as JSON text, or in the buffer of fast_json.mjs. */
 export function sizeOf(json) { return typeof json === 'number' ? json : byteLength(json) }
 
 /** A copy of a module's own headers, null for none. */

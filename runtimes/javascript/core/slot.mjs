@@ -18,7 +18,7 @@ export class OutPort {
     this.ids = ids
     this.targets = targets // [{slot, port}]
     this.text = ''
-    this.start = this.end = 0 // what follows the text on the sheet; 0 is nothing
+    this.start = this.end = 0 // what follows the text in the buffer of fast_json.mjs; 0 is nothing
     this.headers = ''
     this.count = 0
   }

@@ -2,7 +2,7 @@
 
 import { FLAG, KIND, NO_INDEX } from './link.mjs'
 import { platform } from './platform.mjs'
-import * as sheet from './sheet.mjs'
+import * as fastJson from './fast_json.mjs'
 
 const { byteLength } = platform.bytes
 const COMMIT_CHARS = 64 << 10
@@ -64,7 +64,7 @@ export class Transaction {
     if (port.count === 0) this._ports.push(port)
     if (typeof json === 'number') {
       this._chars += json
-      this._appendKept(port, sheet.keep(json), json)
+      this._appendKept(port, fastJson.keep(json), json)
     } else {
       this._chars += json.length
       if (port.end > 0) this._copyKept(port)
@@ -82,7 +82,7 @@ export class Transaction {
     port.count++
   }
 
-  /** What follows the last on the sheet, as all do while one port is busy, needs no copy. */
+  /** What follows the last in the buffer, as all do while one port is busy, needs no copy. */
   _appendKept(port, start, size) {
     if (port.end === 0 || port.end + 2 !== start) {
       if (port.end > 0) this._copyKept(port)
@@ -92,14 +92,14 @@ export class Transaction {
   }
 
   _copyKept(port) {
-    const text = sheet.keptText(port.start, port.end)
+    const text = fastJson.keptText(port.start, port.end)
     port.text = port.text === '' ? text : `${port.text},\n${text}`
     port.start = port.end = 0
   }
 
   _writeData(port) {
     if (port.text === '' && port.headers === '') {
-      this._writer.array(KIND.DATA, port.channel, port.count, sheet.kept(port.start, port.end))
+      this._writer.array(KIND.DATA, port.channel, port.count, fastJson.kept(port.start, port.end))
       port.start = port.end = port.count = 0
       return
     }
@@ -116,7 +116,7 @@ export class Transaction {
     if (this._slots.length === 0) return
     const writer = this._writer
     for (const port of this._ports) if (port.count > 0) this._writeData(port)
-    sheet.clear()
+    fastJson.clear()
     let counts = ''
     for (const slot of this._slots) {
       if (slot.dirty !== null) this._writeContext(slot)

@@ -8,7 +8,7 @@ import { platform } from './platform.mjs'
 export class Turn {
   constructor(slot) {
     this.calls = [] // six values a call: slot, handled, failed, sent, unwired, fused; arrays are reused, hence the counts
-    this.outputs = [] // three values an output: port, json (or its bytes on the sheet), headers
+    this.outputs = [] // three values an output: port, json (or its bytes in the buffer), headers
     this.reset(slot)
   }
 

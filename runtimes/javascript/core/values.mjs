@@ -4,9 +4,9 @@ import { DataError, TooLarge } from './errors.mjs'
 import { isAnyBuffer, isBoxed, isDate as isRealDate, isSet, isUint8Array } from './kinds.mjs'
 import { platform } from './platform.mjs'
 import { Shapes } from './shapes.mjs'
-import * as sheet from './sheet.mjs'
+import * as fastJson from './fast_json.mjs'
 
-const { BYTES_KEY, wellFormed } = sheet // constants of this file: the compiler takes no import or export for one
+const { BYTES_KEY, wellFormed } = fastJson // constants of this file: the compiler takes no import or export for one
 
 export const MAX_DEPTH = 120
 const TOO_DEEP = `a value nested deeper than ${MAX_DEPTH}`

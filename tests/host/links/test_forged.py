@@ -144,7 +144,7 @@ def test_once(stage: Stage, name: str) -> None:
     assert out.got == [1, 2, 3]
     assert done[0].is_dead
     assert stage.record("f").state == "running"
-    assert stage.record("f").gauge.pending == 0
+    assert stage.record("f").activity.pending == 0
     assert stage.ok(api.DeadLetters, flow_id="f") == []
     assert {key: value["dropped"] for key, value in stage.ok(api.Audit).items()} == {"f/a": 0, "f/b": 0}
     stage.ok(api.RemoveFlow, flow_id="f")
@@ -171,5 +171,5 @@ def test_whoever_forges_it_each_time_becomes_a_dead_letter(stage: Stage, name: s
     (letter,) = stage.wait(lambda: stage.ok(api.DeadLetters, flow_id="f"))
     assert letter["message"] == "kill"
     assert "it broke the link protocol: " in letter["error"]["message"]
-    assert stage.record("f").gauge.pending == 0
+    assert stage.record("f").activity.pending == 0
     stage.ok(api.RemoveFlow, flow_id="f")

@@ -223,7 +223,7 @@ class Case:
             assert "internal error" not in str(stage.state("f")["errors"]), self.told(str(stage.state("f")["errors"]))
         stage.ok(api.StartFlow, flow_id="f")
         stage.ok(api.ResumeFlow, flow_id="f")
-        stage.wait(lambda: stage.at_rest("f") and stage.record("f").gauge.pending == 0, self.told("no rest"))
+        stage.wait(lambda: stage.at_rest("f") and stage.record("f").activity.pending == 0, self.told("no rest"))
         self.look()
         if self.liar is not None and self.liar.is_dead and self.liar.believed <= self.honest_commits:
             self.happened["not believed"] += 1
@@ -267,7 +267,7 @@ class Case:
     def is_over(self, posts: list[str], late: list[str]) -> bool:
         """Whether every request has been answered and nothing is under way."""
         answered = {getattr(message, "request_id", "") for message in self.stage.inbox}
-        return answered >= {*posts, *late} and self.stage.at_rest("f") and self.stage.record("f").gauge.pending == 0
+        return answered >= {*posts, *late} and self.stage.at_rest("f") and self.stage.record("f").activity.pending == 0
 
     def look(self) -> None:
         """Whatever can be asked is answered, as JSON, and the accounts are true."""
@@ -281,7 +281,7 @@ class Case:
     def told(self, what: str) -> str:
         record = self.stage.record("f")
         lines = [f"SEED={SEED} case {self.number}: {what}; {self.said[:1000]}"]
-        lines += [f"f: {record.state}, {record.gauge.pending} pending, {record.failed_for}"]
+        lines += [f"f: {record.state}, {record.activity.pending} pending, {record.failed_for}"]
         for name, address in record.modules.items():
             state = self.stage.actor(address).record.state
             lines.append(f"{name}: {state.queued} queued, {state.link.name}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "fixtures" / "hosts" / "node_sheet.mjs"
+SCRIPT = Path(__file__).parents[2] / "fixtures" / "hosts" / "node_fast_json.mjs"
 SEED = 20260
 VALUES = 4000
 

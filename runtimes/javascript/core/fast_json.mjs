@@ -5,7 +5,7 @@ import { platform } from './platform.mjs'
 
 const { alloc, write: encode, writeAscii, text: decode } = platform.bytes
 const MAX_DEPTH = 120
-const SHEET_BYTES = 256 << 10
+const BUFFER_BYTES = 256 << 10
 const ROOM_BYTES = 256 // for a number or literal, the ends of all that it is in, and a separator
 const LOOPED_CHARS = 40 // longer text is copied as a whole
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
@@ -22,7 +22,7 @@ export const wellFormed = String.prototype.isWellFormed
   : (text) => !SURROGATE.test(text) || !LONE.test(text)
 
 const NOTHING = {}
-const bytes = alloc(SHEET_BYTES) // not exported: the compiler takes no export for a constant, and a message is a tenth slower
+const bytes = alloc(BUFFER_BYTES) // not exported: the compiler takes no export for a constant, and a message is a tenth slower
 let used = 0 // bytes kept until clear()
 let isWriting = false
 let passing = 0
@@ -77,7 +77,7 @@ export function clear() { used = 0 }
 // ---------------------------------------------------------------- a value at a place: returns the place behind it, or NOT_PLAIN
 
 function put(value, at, depth) {
-  if (at + ROOM_BYTES > SHEET_BYTES) return NOT_PLAIN
+  if (at + ROOM_BYTES > BUFFER_BYTES) return NOT_PLAIN
   switch (typeof value) {
     case 'string': return putText(value, at)
     case 'number': return putNumber(value, at)
@@ -156,7 +156,7 @@ function putAscii(text, at) {
 
 function putText(text, at) {
   const { length } = text
-  if (at + length * 3 + ROOM_BYTES > SHEET_BYTES) return NOT_PLAIN
+  if (at + length * 3 + ROOM_BYTES > BUFFER_BYTES) return NOT_PLAIN
   if (length > LOOPED_CHARS) return putLongText(text, at)
   const start = at
   bytes[at++] = 34 // "
@@ -195,6 +195,6 @@ function putLongText(text, at) {
 function putUnusualText(text, at) {
   if (!wellFormed(text)) return NOT_PLAIN
   const json = JSON.stringify(text)
-  if (at + json.length * 3 + ROOM_BYTES > SHEET_BYTES) return NOT_PLAIN
+  if (at + json.length * 3 + ROOM_BYTES > BUFFER_BYTES) return NOT_PLAIN
   return at + encode(bytes, json, at)
 }
