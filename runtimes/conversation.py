@@ -77,7 +77,7 @@ class Conversation:
         return True
 
     def hello(self, frame: Frame) -> None:
-        """The first frame."""
+        """The first frame must be HELLO, of this protocol; raises ProtocolError."""
         if frame.kind != Kind.HELLO:
             raise ProtocolError(f"{Kind(frame.kind).name} before HELLO")
         protocol = bodies.read(bodies.Hello, frame.body, "HELLO").protocol

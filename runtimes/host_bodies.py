@@ -70,13 +70,13 @@ class Result(msgspec.Struct):
 
 
 class Finished(msgspec.Struct):
-    """FINISHED."""
+    """The body of FINISHED: whether the source has ended well."""
 
     ok: bool
 
 
 class Entry(msgspec.Struct):
-    """LOG."""
+    """The body of LOG: a level, and a line or more."""
 
     level: str
     text: str
@@ -132,7 +132,7 @@ def result(body: bytes, what: str) -> Result:
 
 
 def entry(body: bytes) -> Entry:
-    """What LOG says."""
+    """What LOG says, at a readable length. Raises ProtocolError."""
     found = read(Entry, body, "LOG")
     found.text = _shortened(found.text)
     return found

@@ -124,5 +124,24 @@ def test_what_actors_tell_each_other_stands_in_messages() -> None:
     assert sorted(one for one in handlers if one[0] not in known) == []
 
 
+def short_docstrings(node: ast.AST, where: str) -> Iterator[str]:
+    """Of what is public in a file, those of three words or fewer."""
+    text = ast.get_docstring(node) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) else None
+    if text is not None and len(text.split()) <= 3:
+        yield f"{where}: {text}"
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.ClassDef, ast.FunctionDef)) and not child.name.startswith("_"):
+            yield from short_docstrings(child, f"{where}.{child.name}")
+
+
+def test_docstrings_say_something() -> None:
+    """A word or three repeat a name; what is worth saying is a shape, a unit, an error, or when and why."""
+    files = [
+        file for top in ("actors", "runtimes") for file in (ROOT / top).rglob("*.py") if "starter" not in file.parts
+    ]
+    assert len(files) > 200
+    assert [one for file in files for one in short_docstrings(ast.parse(file.read_text()), str(file))] == []
+
+
 def test_few_files_stand_alone() -> None:
     assert len(list((ROOT / "actors").glob("*.py"))) <= 8

@@ -48,7 +48,7 @@ def flows(options: argparse.Namespace) -> int:
 
 
 def state(options: argparse.Namespace) -> int:
-    """`runner state FLOW`."""
+    """`runner state FLOW`: figures of each module and host, rates since the last call."""
     with connected(options, options.flow) as client:
         found = client.flow_state(options.flow)
     return show(options, found, _state_text)
@@ -83,7 +83,7 @@ _SOURCE_WORDS = {
 
 
 def audit(options: argparse.Namespace) -> int:
-    """`runner audit`."""
+    """`runner audit`: a row a module, of all flows."""
     with connected(options) as client:
         found = client.audit()
     head = ("MODULE", "ACCEPTED", "COMPLETED", "QUEUED", "DROPPED", "DEAD", "BALANCED")

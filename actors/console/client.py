@@ -73,7 +73,7 @@ class RemoteCall:
 
 
 class ModuleHandle:
-    """`client.flow("f").module("m")`: `send(message, port="in")`."""
+    """`client.flow("f").module("m")`: `send(message, port="in")` waits, `send.remote(...)` returns a future."""
 
     def __init__(self, client: RunnerClient, flow_id: str, module_id: str) -> None:
         self.id = f"{flow_id}/{module_id}"
@@ -221,7 +221,7 @@ class RunnerClient:
 
 
 def snake(method: str) -> str:
-    """`addOrUpdateFlow` -> `add_or_update_flow`."""
+    """`addOrUpdateFlow` -> `add_or_update_flow`, as the client's methods are called."""
     return re.sub("([A-Z])", r"_\1", method).lower()
 
 

@@ -29,21 +29,21 @@ def set_break(options: argparse.Namespace) -> int:
 
 
 def unbreak(options: argparse.Namespace) -> int:
-    """`runner unbreak FLOW/MODULE`."""
+    """`runner unbreak FLOW/MODULE`: a flow that is paused stays paused."""
     with connected(options, _module(options.module)) as client:
         outcome = client.remove_break_point_at_module(options.module)
     return done(options, outcome, f"{options.module}: breakpoint removed", module=options.module)
 
 
 def pause(options: argparse.Namespace) -> int:
-    """`runner pause FLOW`."""
+    """`runner pause FLOW`: returns when nothing moves any more."""
     with connected(options, options.flow) as client:
         outcome = client.pause_flow(options.flow, timeout_s=options.timeout)
     return done(options, outcome, f"{options.flow}: paused", flow=options.flow)
 
 
 def resume(options: argparse.Namespace) -> int:
-    """`runner resume FLOW`."""
+    """`runner resume FLOW`: what is held at breakpoints goes on, too."""
     with connected(options, options.flow) as client:
         outcome = client.resume_flow(options.flow)
         state = client.flow_state(options.flow)["state"] if outcome else ""
@@ -52,7 +52,7 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def step(options: argparse.Namespace) -> int:
-    """`runner step [FLOW]`."""
+    """`runner step [FLOW]`: one wave, and what each module did in it."""
     with connected(options, options.flow) as client:
         wave = client.single_step_flow(options.flow)
     return show(options, wave, step_text)

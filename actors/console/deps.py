@@ -126,7 +126,7 @@ def collect(options: argparse.Namespace) -> int:
 
 
 def size_text(size: float) -> str:
-    """`12.3 MiB`."""
+    """A number of bytes for people: `12.3 MiB`."""
     for unit in UNITS:
         if size < 1024 or unit == UNITS[-1]:
             break

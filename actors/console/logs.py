@@ -13,7 +13,7 @@ class JsonFormatter(logging.Formatter):
     """time (UTC), level, logger, message, and the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """One line of JSON; line feeds in texts are escaped."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {
             "time": f"{stamp}.{int(record.msecs):03}Z", "level": record.levelname.lower(), "logger": record.name,

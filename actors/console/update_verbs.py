@@ -128,7 +128,7 @@ def _receipt_text(head: str, outcome: Outcome) -> str:
 
 
 def rollback(options: argparse.Namespace) -> int:
-    """`runner rollback FLOW`."""
+    """`runner rollback FLOW`: to the version before, or `--version N`; prints the receipt."""
     with connected(options, options.flow) as client:
         outcome = client.call("rollbackFlow", options.flow, options.context, options.to_version, timeout=None)
     text = _receipt_text(f"{options.flow}: rolled back{_version(outcome)}", outcome)

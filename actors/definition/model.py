@@ -53,7 +53,7 @@ class Module:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """`from_module.from_port -> to_module.to_port`."""
+    """`from_module.from_port -> to_module.to_port`: ordered, with a delivery class."""
 
     from_module: str
     from_port: str = "out"

@@ -31,7 +31,7 @@ class Places:
         return self.marks.get(path, (1, 1))
 
     def at(self, path: FieldPath) -> str:
-        """`file:line:column`."""
+        """The place of a field as `file:line:column`, both from 1."""
         line, column = self.position(path)
         return f"{self.file}:{line}:{column}"
 

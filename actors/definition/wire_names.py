@@ -14,7 +14,7 @@ _TAP = "->tap#"
 
 
 def tap_wire(place: str, number: int) -> str:
-    """To a tap."""
+    """To a tap at an out-port; no two of a runner have the same number."""
     return f"{place}{_TAP}{number}"
 
 

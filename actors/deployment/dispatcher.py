@@ -133,7 +133,7 @@ class DispatcherActor(OuterActor):
     # the end -------------------------------------------------------------------------------------------------------
 
     def receiveMsg_StopDeployment(self, _message: StopDeployment, _sender: ActorAddress) -> None:
-        """Stop in order."""
+        """Stop the runner in order; the sender is told what could not be kept."""
         self._end(DeploymentDown())
 
     def _end(self, answer: DeploymentDown | DeploymentFailed) -> None:

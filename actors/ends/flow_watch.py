@@ -52,7 +52,7 @@ class FlowWatch:
         self.due: float | None = time.monotonic()
 
     def close(self) -> None:
-        """The end."""
+        """Watch nothing any more; `fd` is closed."""
         self._inotify.close()
 
     def take_in(self) -> None:

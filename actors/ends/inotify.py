@@ -37,7 +37,7 @@ class Inotify:
 
     @property
     def folders(self) -> set[Path]:
-        """What is watched."""
+        """The folders that are watched now; one that has gone is forgotten."""
         return set(self._folders.values())
 
     def watch(self, folder: Path) -> None:
@@ -73,5 +73,5 @@ class Inotify:
                 yield Change(path=folder / os.fsdecode(name) if name else folder, mask=mask)
 
     def close(self) -> None:
-        """The end."""
+        """Close the descriptor; the kernel forgets all folders."""
         os.close(self.fd)

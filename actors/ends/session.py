@@ -36,7 +36,7 @@ class SessionActor(BaseActor):
     """One job, step by step."""
 
     def receiveMsg_RunFlow(self, message: RunFlow, _sender: ActorAddress) -> None:
-        """Begin."""
+        """Add the flow, attach its ends and start it; `outcome` says when it is over."""
         self.job, self.outcome, self.starting, self.failing = message, message.outcome, False, False
         self.broken: set[str] = set()  # outputs
         self.removed = False  # the flow, by somebody else
@@ -214,7 +214,7 @@ class SessionActor(BaseActor):
         self.operation.resolve((message.side, message.name), message)
 
     def receiveMsg_SinkFlushed(self, message: SinkFlushed, _sender: ActorAddress) -> None:
-        """Everything is written."""
+        """A sink has written what it had, or has given up."""
         self.operation.resolve(("flushed", message.name), message)
 
     def receiveMsg_BadLines(self, message: BadLines, _sender: ActorAddress) -> None:

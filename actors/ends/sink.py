@@ -60,7 +60,7 @@ class SinkActor(BaseActor):
         self._write()
 
     def receiveMsg_FlushSink(self, message: FlushSink, _sender: ActorAddress) -> None:
-        """The last ones."""
+        """Write what waits, for at most `timeout_s`; then SinkFlushed."""
         self.flushing = True
         self.wakeupAfter(message.timeout_s)
         self._write()

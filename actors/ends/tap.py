@@ -31,7 +31,7 @@ class TapActor(BaseActor):
     serves_flow = True
 
     def receiveMsg_StartTap(self, message: StartTap, sender: ActorAddress) -> None:
-        """Begin."""
+        """Keep what is delivered from now on, up to the limits."""
         self.owner, self.flow = sender, message.flow
         self.kept: deque[Deliver] = deque()
         self.messages = self.bytes = self.dropped = 0

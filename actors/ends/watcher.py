@@ -21,7 +21,7 @@ class WatcherActor(BaseActor):
     """One update at a time; edits made meanwhile are the next one."""
 
     def receiveMsg_StartWatcher(self, message: StartWatcher, _sender: ActorAddress) -> None:
-        """Begin."""
+        """Look at once: what has changed already is the first edit."""
         self.watch, self.runner = message.watch, message.runner
         self.busy = self.stopped = False
         self.flow = ""
@@ -29,7 +29,7 @@ class WatcherActor(BaseActor):
         self._look()
 
     def receiveMsg_StopWatcher(self, _message: StopWatcher, _sender: ActorAddress) -> None:
-        """No more."""
+        """An edit that comes now changes nothing; an update under way is not ended."""
         self.stopped = True
         self.system.unwatch(self.watch.fd)
 

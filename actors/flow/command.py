@@ -24,6 +24,6 @@ class HostCommand:
 
 
 def release(commands: dict[str, HostCommand]) -> None:
-    """Give everything free."""
+    """What these commands hold may be removed from now on."""
     for command in commands.values():
         command.release()

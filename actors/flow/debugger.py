@@ -221,7 +221,7 @@ class Debugger:
     # single step ---------------------------------------------------------------------------------------------------
 
     def receiveMsg_SingleStepFlow(self, message: api.SingleStepFlow, sender: ActorAddress) -> None:
-        """One wave."""
+        """One wave; answered when each module has taken its message, or `step_timeout_s` is over."""
 
         def done(result: dict[str, Any] | str) -> None:
             if isinstance(result, str):

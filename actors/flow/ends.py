@@ -37,7 +37,7 @@ class Ends:
         self._wiring.attach(end)
 
     def receiveMsg_MuteSources(self, _message: from_session.MuteSources, _sender: ActorAddress) -> None:
-        """For flow tests."""
+        """For flow tests: hosts that are started from now on give their sources no credit."""
         self._record.mute_sources = True
 
     def receiveMsg_WatchFlow(self, message: from_session.WatchFlow, sender: ActorAddress) -> None:

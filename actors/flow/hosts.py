@@ -34,7 +34,7 @@ END_TIMEOUT_S = 15.0  # longer than a bridge lets its host take to end
 
 
 class Hosts:
-    """Of one flow."""
+    """Of one flow, as far as they are here."""
 
     def __init__(self, record: FlowRecord, port: Port, premises: Premises) -> None:
         self._record, self._port, self._premises = record, port, premises

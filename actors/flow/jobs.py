@@ -20,7 +20,7 @@ log = logging.getLogger("runner.flow")
 
 
 def _nobody(_: Any) -> None:
-    """Waits for it."""
+    """Takes the result of a job for which nobody waits."""
 
 
 class FlowJobs:

@@ -28,7 +28,7 @@ Errors = tuple[str, ...]
 
 
 class Life:
-    """Of one flow."""
+    """Of one flow: every method that returns Steps is a job, or a part of one."""
 
     def __init__(
         self, record: FlowRecord, port: Port, jobs: FlowJobs, hosts: Hosts, wiring: Wiring, letters: Letters

@@ -31,7 +31,7 @@ class Updates:
         self._record = means.record
 
     def receiveMsg_UpdateFlow(self, message: UpdateFlow, sender: ActorAddress) -> None:
-        """Become another version."""
+        """Become another version, or only say what that would do."""
         share, left_out, plan_only = message.share, message.left_out, message.request.plan
         self._add(
             lambda: self.updating(share, left_out, plan_only=plan_only), message.request, sender, left_out, plan_only

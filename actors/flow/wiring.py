@@ -23,7 +23,7 @@ from actors.system.port import Port
 
 
 class Wiring:
-    """Of one flow."""
+    """Of one flow: it alone makes and ends the actors of modules and hosts."""
 
     def __init__(self, record: FlowRecord, port: Port, premises: Premises) -> None:
         self._record, self._port, self._premises = record, port, premises

@@ -243,7 +243,7 @@ class BridgeActor(HostOwner):
         message.payload()
 
     def receiveMsg_StopHost(self, _message: from_flow.StopHost, _sender: ActorAddress) -> None:
-        """Hooks, STOP, exit."""
+        """Run the `stop` hooks of an open host, send STOP and wait for its exit; any other is killed."""
         life = self.life
         self.host_life.move("stop")
         if self.host is None:

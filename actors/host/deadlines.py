@@ -57,7 +57,7 @@ class Owed:
 
     @property
     def what(self) -> str:
-        """In words."""
+        """What is owed, as a part of a sentence that names the module."""
         return LIMITS[self.phase].what.format(self.name)
 
 

@@ -60,7 +60,7 @@ class Fusing:
 
     @property
     def fusable_wires(self) -> frozenset[str]:
-        """Their ids."""
+        """The ids of the wires that may be fused now."""
         return frozenset(wire for *_, wire in self.fusable)
 
     @property
@@ -98,7 +98,7 @@ class Fusing:
         return slot in self._wired
 
     def forget(self, slot: int) -> None:
-        """It has gone."""
+        """The slot has gone: whoever gets it next is wired anew."""
         self._wired.pop(slot, None)
 
     # running dry ---------------------------------------------------------------------------------------------------

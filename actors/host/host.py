@@ -71,7 +71,7 @@ class Host:
 
     @property
     def pid(self) -> int:
-        """Of its process."""
+        """The process's number, also after its end."""
         return self._process.pid
 
     def _look(self) -> None:

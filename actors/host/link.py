@@ -59,7 +59,7 @@ class Link:
         self._frames: Iterator[Frame] | None = None  # of what has been read, those that are not done yet
 
     def begin(self, process: HostProcess) -> None:
-        """Watch it."""
+        """Watch the process's output, its log and its end."""
         self.process = process
         for fd in (process.output_fd, process.pid_fd, process.log_fd):
             self._port.system.watch(fd, select.EPOLLIN, self._port.address)

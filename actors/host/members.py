@@ -26,11 +26,11 @@ class Members:
         self._died_adding = False
 
     def tell(self, slot: int, message: Any) -> None:
-        """Send to one."""
+        """Send a message to the module of a slot."""
         self._port.send(self.actors[slot], message)
 
     def tell_all(self, message: Any) -> None:
-        """Send to everybody."""
+        """Send a message to every module, also those that are loaded only."""
         for actor in self.actors.values():
             self._port.send(actor, message)
 
@@ -51,7 +51,7 @@ class Members:
         return hopeless
 
     def remove(self, slot: int) -> None:
-        """One has gone."""
+        """The module of a slot has gone, with its channels."""
         self.actors.pop(slot, None)
         self.names.pop(slot, None)
         for channel in [channel for channel, (owner, _) in self.outputs.items() if owner == slot]:

@@ -32,7 +32,7 @@ class HostOwner(BaseActor):
             self.host.link.flush()
 
     def receiveMsg_TakeFrames(self, _message: TakeFrames, _sender: ActorAddress) -> None:
-        """The next slice."""
+        """Go on with the frames of the last read that are not taken yet."""
         if self.host is not None:
             self.host.link.take_frames()
 

@@ -67,7 +67,7 @@ class Probation:
             self.go_on()
 
     def forget(self, slot: int) -> None:
-        """It has gone."""
+        """The slot has gone: it is no suspect any more."""
         self._suspects.pop(slot, None)
 
     @property

@@ -92,7 +92,7 @@ class HostProcess:
             return f"signal {-status}"
 
     def close(self) -> None:
-        """Close the descriptors."""
+        """Close our ends of its pipes, and its pidfd."""
         for fd in self._fds:
             os.close(fd)
         self._fds.clear()

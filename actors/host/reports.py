@@ -41,7 +41,7 @@ class Reports:
             self.tell(kind, **fields)
 
     def tell(self, kind: type[Any], **fields: Any) -> None:
-        """Tell it anyway."""
+        """Tell the flow, whether it waits for that or not."""
         self._port.send(self._owner, kind(flow=self._flow, key=self._key, **fields))
 
     def fail(self, errors: list[str]) -> None:

@@ -34,7 +34,7 @@ class TrialActor(HostOwner):
     """One host and a list of requests, one after the other."""
 
     def receiveMsg_RunTrial(self, message: from_flow.RunTrial, sender: ActorAddress) -> None:
-        """Begin."""
+        """Start a host and load what is to be tried; then TrialEnded."""
         self.owner, self.flow, self.key = sender, message.flow, message.key
         self.placed = message.placed
         self.load_ms: dict[str, float] = {}
@@ -142,7 +142,7 @@ class TrialActor(HostOwner):
         return int(text.split()[1]) / 1e9
 
     def receiveMsg_MigrateContexts(self, message: from_flow.MigrateContexts, _sender: ActorAddress) -> None:
-        """The final contexts."""
+        """Migrate these contexts, which are final, in the host that is there; then ContextsMigrated."""
 
         def done(result: tuple[dict[str, Context], tuple[str, ...]]) -> None:
             answer = to_flow.ContextsMigrated(flow=self.flow, key=self.key, contexts=result[0], errors=result[1])

@@ -114,7 +114,7 @@ class Store:
         os.pwrite(self._mark, MARK.pack(number, zlib.crc32(data)), 0)
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the database and the mark; nothing is written any more."""
         self._db.close()
         os.close(self._mark)
 

@@ -95,6 +95,6 @@ class ChangePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeHost:
-    """Answer with HostDescribed."""
+    """Answer with HostDescribed, which has the same `request_id`."""
 
     request_id: str

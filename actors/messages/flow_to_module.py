@@ -49,7 +49,7 @@ class StopModule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoOn:
-    """Withdraw a StopModule."""
+    """Withdraw a StopModule or a Quiesce of the same `reason`; others still hold."""
 
     reason: str
 
@@ -74,7 +74,7 @@ class AddFeeder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeModule:
-    """Answer with ModuleDescribed."""
+    """Answer with ModuleDescribed, which has the same `request_id`."""
 
     request_id: str
 
@@ -93,7 +93,7 @@ class AskDry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeContext:
-    """Answer with ContextDescribed."""
+    """Answer with ContextDescribed: the context as of the last commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class TakeStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeHeld:
-    """Answer with HeldDescribed."""
+    """Answer with HeldDescribed: the messages that wait, the oldest first, a limited number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

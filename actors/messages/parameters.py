@@ -20,13 +20,13 @@ Number = Annotated[int, Meta(ge=1, le=2**63 - 1, description="a whole number fro
 
 
 def camel(name: str) -> str:
-    """`flow_module_id` -> `flowModuleId`."""
+    """A parameter's name in the API: `flow_module_id` -> `flowModuleId`."""
     head, *rest = name.split("_")
     return head + "".join(part.title() for part in rest)
 
 
 def method_of(kind: type) -> str:
-    """`AddOrUpdateFlow` -> `addOrUpdateFlow`."""
+    """The method that a request class is: `AddOrUpdateFlow` -> `addOrUpdateFlow`."""
     return kind.__name__[0].lower() + kind.__name__[1:]
 
 

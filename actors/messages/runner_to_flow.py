@@ -28,7 +28,7 @@ class AddFlow:
 
     @property
     def request_id(self) -> str:
-        """Of the request."""
+        """That of the client's request."""
         return self.request.request_id
 
 
@@ -42,13 +42,13 @@ class UpdateFlow:
 
     @property
     def request_id(self) -> str:
-        """Of the request."""
+        """That of the client's request."""
         return self.request.request_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFlow:
-    """Answer with FlowAudited."""
+    """Answer with FlowAudited, which has the same `round`."""
 
     round: int
 

@@ -24,7 +24,7 @@ class StartEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndFeed:
-    """Read no more."""
+    """Read no more; what has been read is delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

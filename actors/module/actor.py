@@ -173,7 +173,7 @@ class ModuleActor(BaseActor):
         self.act()
 
     def receiveMsg_GoOn(self, message: from_flow.GoOn, _sender: ActorAddress) -> None:
-        """Work again."""
+        """Work again, unless there is another reason not to."""
         state = self.record.state
         state.go_on(message.reason)
         if state.drain_reason == message.reason:

@@ -15,7 +15,7 @@ from runtimes.frames import HEADERS, join
 
 
 class Failures:
-    """Of one module."""
+    """Of one module: each goes to the error port if that is wired, else it is a dead letter."""
 
     def __init__(self, record: ModuleRecord, port: ModulePort, wires: Wires) -> None:
         self._record, self._port, self._wires = record, port, wires
@@ -48,7 +48,7 @@ class Failures:
         self._wires.emit("error", body, flags, 1)
 
     def dead_letter(self, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]) -> None:
-        """To the flow."""
+        """Tell the flow of a message that nobody will handle."""
         record = self._record
         letter = to_flow.DeadLettered(
             flow=record.flow, module=record.module.id, port=port, message=message, headers=headers, error=error

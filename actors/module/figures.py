@@ -16,14 +16,14 @@ from actors.state.latency import Latency
 
 
 class Figures:
-    """Of one module."""
+    """Of one module: counts and bytes, from the state as it is; durations in ms."""
 
     def __init__(self, record: ModuleRecord, port: ModulePort, source: Source) -> None:
         self._record, self._port, self._source = record, port, source
         self.latency = Latency()  # from a message's arrival in the mailbox to its commit
 
     def receiveMsg_DescribeModule(self, message: from_flow.DescribeModule, sender: ActorAddress) -> None:
-        """Our figures."""
+        """Answer with ModuleDescribed, at once."""
         described = to_flow.ModuleDescribed(
             request_id=message.request_id, module=self._record.module.id, figures=self._view()
         )

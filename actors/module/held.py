@@ -25,7 +25,7 @@ log = logging.getLogger("runner.debug")
 
 
 class Held:
-    """Of one module."""
+    """Of one module: its breakpoint, and the messages in front of it."""
 
     def __init__(self, record: ModuleRecord, port: ModulePort) -> None:
         self._record, self._port = record, port

@@ -25,7 +25,7 @@ log = logging.getLogger("runner.module")
 
 
 class HostSide:
-    """Of one module."""
+    """Of one module: what it tells its bridge, and what that tells it."""
 
     def __init__(self, record: ModuleRecord, port: ModulePort, wires: Wires, source: Source) -> None:
         self._record, self._port, self._wires, self._source = record, port, wires, source
@@ -114,7 +114,7 @@ class HostSide:
             self._port.wakeupAfter(timeout_s, partial(self._time_up, self.timed_turn))
 
     def turn_ended(self) -> None:
-        """In time."""
+        """The turn whose time counts has ended in time."""
         self.timed_turn = 0
 
     def _time_up(self, turn: int) -> None:

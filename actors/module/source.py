@@ -45,7 +45,7 @@ class Source:
             log.warning("%s: `restart` has no effect: the module is no source", record.name)
 
     def receiveMsg_SourceFinished(self, message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
-        """It has ended."""
+        """It has no more values, or has raised: then it is started again, or has failed."""
         if message.ok:
             self.life.ended()
             self._ended()

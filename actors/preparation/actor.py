@@ -34,7 +34,7 @@ log = logging.getLogger("runner.prepare")
 
 
 class PreparationActor(BaseActor):
-    """One per runner."""
+    """One per runner: what two flows want is made once."""
 
     parts = ("keeper",)
     keeper: EnvironmentKeeper

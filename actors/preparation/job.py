@@ -14,7 +14,7 @@ from runtimes.making import STDERR_LINES, Making
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """Somebody who waits."""
+    """Somebody who waits for recipes to be made, one after the other; `holds` keep those that are."""
 
     client: ActorAddress
     flow: str

@@ -120,7 +120,7 @@ class Premises:
         return None
 
     def host_folder(self, flow_id: str, kind: str = "") -> Path:
-        """A new one."""
+        """The name of a folder that no host has had; it is not made yet."""
         return self.run_folder / f"{flow_id}-{next(self.numbers)}{kind}"
 
 

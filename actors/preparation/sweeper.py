@@ -27,7 +27,7 @@ log = logging.getLogger("runner.sweep")
 
 
 class SweeperActor(BaseActor):
-    """One per runner."""
+    """One per runner: a slice at a time, or a child process for what takes longer."""
 
     def __init__(self) -> None:
         super().__init__()

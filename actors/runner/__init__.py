@@ -1,1 +1,1 @@
-"""The Runner actor."""
+"""The Runner actor: the entry of the API, runtimes, the list of flows."""

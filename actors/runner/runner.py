@@ -58,7 +58,7 @@ class FlowEntry:
 
 
 class RunnerActor(BaseActor):
-    """One per runner."""
+    """One per runner: checks what is asked, and passes on what a flow answers."""
 
     parts = ("dependencies",)
     dependencies: Dependencies
@@ -119,7 +119,7 @@ class RunnerActor(BaseActor):
     # the API -------------------------------------------------------------------------------------------------------
 
     def receiveMsg_Ping(self, message: api.Ping, sender: ActorAddress) -> None:
-        """It works."""
+        """Answer: the runner turns."""
         self.answers.reply(message, sender)
 
     def receiveMsg_ListRuntimes(self, message: api.ListRuntimes, sender: ActorAddress) -> None:
@@ -127,7 +127,7 @@ class RunnerActor(BaseActor):
         self.answers.reply(message, sender, listed(self.premises.runtimes.values()))
 
     def receiveMsg_ListFlows(self, message: api.ListFlows, sender: ActorAddress) -> None:
-        """Every flow."""
+        """The document of every flow, with its state."""
         self.answers.reply(message, sender, [_listed(entry.facts) for entry in self.flows.values()])
 
     def receiveMsg_ListFlowsForRuntime(self, message: api.ListFlowsForRuntime, sender: ActorAddress) -> None:
@@ -274,7 +274,7 @@ class RunnerActor(BaseActor):
             closing.ended(_PREPARING)
 
     def receiveMsg_SweeperClosed(self, _message: SweeperClosed, _sender: ActorAddress) -> None:
-        """The same."""
+        """The sweeper has no process left: the end may be waiting for it."""
         for closing in self.closings:
             closing.ended(_SWEEPING)
 

@@ -53,7 +53,7 @@ class Program:
     """A compiled expression over some of `names`: those that it mentions."""
 
     def __init__(self, text: str, names: tuple[str, ...]) -> None:
-        """Compile; raises ExpressionError."""
+        """Compile `text`; raises ExpressionError, which says where it is wrong."""
         if len(text) > MAX_TEXT:
             raise ExpressionError(f"has {len(text)} characters; at most {MAX_TEXT}")
         environment = celpy.Environment(runner_class=_Runner)

@@ -13,10 +13,10 @@ class ConditionError(Exception):
 
 
 class Condition:
-    """A compiled expression."""
+    """A compiled expression that is true or false of a message."""
 
     def __init__(self, text: str) -> None:
-        """Compile; raises ConditionError."""
+        """Compile `text`; raises ConditionError, which says where it is wrong."""
         self.text = text
         self._cel: Any = importlib.import_module("actors.state.cel")  # only those who debug need it
         try:
@@ -45,7 +45,7 @@ class Breakpoint:
     """A breakpoint of a module: `log` only logs, `scope` is what a hit pauses."""
 
     def __init__(self, when: str | None = None, scope: str = "flow", log: bool = False, timeout_s: float = 0.0) -> None:
-        """Raises ConditionError."""
+        """`timeout_s`: what it pauses goes on by itself after that. Raises ConditionError."""
         self.condition = Condition(when) if when else None
         self.scope, self.log, self.timeout_s = scope, log, timeout_s
 

@@ -17,7 +17,7 @@ class Latency:
         self._counts: defaultdict[int, int] = defaultdict(int)
 
     def add(self, seconds: float) -> None:
-        """Count one duration."""
+        """Count one duration; what is longer than 18 minutes counts as that."""
         us = int(seconds * 1e6) | 8
         shift = us.bit_length() - 4
         bucket = shift << 3 | (us >> shift) & 7 if shift < _SHIFTS else _LAST

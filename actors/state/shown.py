@@ -39,7 +39,7 @@ class View:
         return {"message": self.value(message), "headers": self.value(headers) if headers else None}
 
     def value(self, text: bytes) -> Any:
-        """An encoded value."""
+        """An encoded value, decoded; or its beginning, and why there is no more."""
         if len(text) > self._left:
             beginning = text[:MAX_BEGINNING].decode(errors="backslashreplace")
             return {"$undecoded": beginning, "reason": f"{len(text):,} bytes are more than this answer has room for"}

@@ -18,11 +18,11 @@ class Answers:
         self._port = port
 
     def reply(self, request: Any, client: ActorAddress, value: Any = True, **more: Any) -> None:
-        """Answer a request."""
+        """The request is done; `more`: the Reply's receipt and data."""
         self._port.send(client, Reply(request_id=request.request_id, ok=True, value=value, **more))
 
     def refuse(self, request: Any, client: ActorAddress, error: str, data: Any = None) -> None:
-        """Refuse a request."""
+        """The request is not done; `error` is a sentence, or several in lines."""
         self._port.send(client, Reply(request_id=request.request_id, ok=False, value=False, error=error, data=data))
 
     def reply_or_regret(self, request: Any, client: ActorAddress, done: str, errors: tuple[str, ...]) -> None:

@@ -60,7 +60,7 @@ class ShortWay:
     address: ActorAddress
 
     def send(self, targetAddr: ActorAddress, msg: Any) -> None:
-        """Send a message."""
+        """Queue a message; it is handled after all that are queued already."""
         self.queue.append((targetAddr, msg, self.address))
 
     def failed(self, error: Exception, msg: Any, sender: ActorAddress) -> None:
@@ -108,7 +108,7 @@ class InProcessBase(ActorSystemBase):
     # what actors ask for -------------------------------------------------------------------------------------------
 
     def actor_send(self, fromActor: ActorAddress, toActor: ActorAddress, msg: Any) -> None:
-        """Queue a message."""
+        """Queue a message, for actors that have no short way."""
         self._queue.append((toActor, msg, fromActor))
 
     def wakeupAfter(self, fromActor: ActorAddress, timePeriod: Any, payload: Any) -> None:
@@ -160,7 +160,7 @@ class InProcessBase(ActorSystemBase):
         return bool(self._queue or self._quiet)
 
     def run_until(self, done: Callable[[], bool]) -> None:
-        """Turn until `done()`."""
+        """Turn until `done()`, which is asked after every turn; waits while there is nothing to do."""
         while not done():
             self.turn(block=True)
 

@@ -46,4 +46,4 @@ class OuterActor(Actor):
         raise NotImplementedError
 
     def handled(self) -> None:
-        """After every handler."""
+        """Called after every handler that has not raised."""

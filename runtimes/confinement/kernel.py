@@ -49,12 +49,12 @@ def syscall(what: str, *arguments: int | bytes | None) -> int:
 
 
 def mount(source: bytes, target: bytes, kind: bytes | None, flags: int, options: bytes | None = None) -> None:
-    """mount(2); raises OSError."""
+    """The system call mount(2); raises OSError."""
     _checked(int(_mount(source, target, kind, flags, options)), "mount")
 
 
 def unshare(flags: int) -> None:
-    """unshare(2); raises OSError."""
+    """The system call unshare(2); raises OSError."""
     _checked(int(_unshare(flags)), "unshare")
 
 

@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
-    """Try everything."""
+    """Try everything, and print as JSON what was refused, and how this process is confined."""
     facts = json.loads(sys.argv[1])
     print(json.dumps(confinement() | {"tried": {what: _refusal(attempt, facts) for what, attempt in TRIES.items()}}))
 

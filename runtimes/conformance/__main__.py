@@ -1,4 +1,4 @@
-"""`python -m runtimes.conformance`."""
+"""`python -m runtimes.conformance RUNTIME`, what `runner conformance` is without the runner."""
 
 import sys
 

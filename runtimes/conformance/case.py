@@ -70,7 +70,7 @@ class Bench:
         return next(number for number, line in enumerate(lines, 1) if "HERE" in line)
 
     def close(self) -> None:
-        """End every host."""
+        """Kill every host that the case has left, and close its pipes."""
         for host in self._hosts:
             host.link.close()
 

@@ -15,7 +15,7 @@ MARKS: dict[str, Any] = {"marks": [], "last": None}
 
 
 def to(slot: Slot, port: str = "in") -> Fused:
-    """A fused target."""
+    """An in-port of a slot as the target of a fused wire, with the wire's name."""
     return (slot, port, f"x.out->{slot.module}.{port}")
 
 

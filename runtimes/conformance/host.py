@@ -64,7 +64,7 @@ class Host:
             raise
 
     def send(self, frame: Frame) -> None:
-        """Write a frame."""
+        """Write a frame, of which the runner's own checks take note."""
         self.view.told(frame)
         self.link.send(frame)
 
@@ -163,7 +163,7 @@ class Host:
         return status
 
     def unload(self, slot: Slot) -> None:
-        """UNLOAD and wait."""
+        """UNLOAD a slot and wait for its RESULT; its number may be given to another."""
         result = self.result(self.ask(Kind.UNLOAD, slot.number))
         require(result.get("ok") is True, f"UNLOAD gave {result}")
         slot.channels = {}

@@ -130,7 +130,7 @@ class Link:
         return self._process.wait()
 
     def kill(self) -> None:
-        """kill -9."""
+        """End the process by SIGKILL and wait for that."""
         self._process.kill()
         self._process.wait()
         self.is_dead = True

@@ -17,7 +17,7 @@ from runtimes.host_bodies import entry
 
 
 class RunnerView:
-    """Of one host."""
+    """Of one host: what has been written to it, and what it has said."""
 
     def __init__(self) -> None:
         self._outputs: dict[int, tuple[int, str]] = {}

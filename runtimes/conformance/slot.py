@@ -18,7 +18,7 @@ class Host(Protocol):
     """What a slot needs of the host that it is in (host.py)."""
 
     def send(self, frame: Frame) -> None:
-        """Write a frame."""
+        """Write a frame to the host."""
 
     def ask(self, kind: Kind, slot: int, body: bytes = b"") -> int:
         """Send a frame that has an answer; its number."""
@@ -27,7 +27,7 @@ class Host(Protocol):
         """The RESULT of a request."""
 
     def wait(self, done: Callable[[], object], what: str, timeout_s: float = ...) -> None:
-        """Until `done()`."""
+        """Handle frames until `done()`; raises Broken after `timeout_s`."""
 
     def wire_changed(self, slot: Slot) -> None:
         """Its channels are others."""
@@ -154,7 +154,7 @@ class Slot:
         self.credit = 0
 
     def pull(self, credit: int) -> None:
-        """Give credit."""
+        """Give the slot's source credit for so many more turns."""
         self.credit += credit
         self.host.send(Frame(Kind.PULL, self.number, count=credit))
 

@@ -34,7 +34,7 @@ class AsyncSource:
         self._task = event_loop.loop.create_task(self._run())
 
     def pull(self, credit: int) -> None:
-        """More credit."""
+        """It may yield so many more values."""
         self._slot.credit += credit
         self._credit.set()
 

@@ -40,7 +40,7 @@ class Refusal(Exception):
         return self
 
     def __str__(self) -> str:
-        """A sentence."""
+        """What cannot be sent, where in the value, and what to do, as a sentence."""
         place = self.place if len(self.place) <= MAX_PLACE_CHARACTERS else f"{self.place[:MAX_PLACE_CHARACTERS]}..."
         place = place and f" in {place}"
         return f"{self.what}{place} cannot be sent{self.advice and ': '}{self.advice}"

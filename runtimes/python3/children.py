@@ -59,7 +59,7 @@ class _Watch:
 
     @staticmethod
     def find_spec(name: str, *_: object) -> None:
-        """Never finds anything."""
+        """Finds nothing: it is only asked, and so learns what is imported."""
         global _export_at_load  # noqa: PLW0603  (a process-wide flag)
         if name == "multiprocessing.spawn":
             sys.meta_path.remove(_Watch)
@@ -68,7 +68,7 @@ class _Watch:
 
 
 def watch() -> None:
-    """Begin to notice."""
+    """Notice from now on when such children may be made."""
     sys.meta_path.insert(0, _Watch)
 
 

@@ -123,7 +123,7 @@ class Context:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The message's headers."""
+        """A copy of the message's headers; empty outside a turn."""
         return dict(self._call.headers) if self._call is not None and self._call.headers else {}
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -136,7 +136,7 @@ class Context:
         return restore(entry) if type(entry) is bytes else entry
 
     def keys(self) -> list[str]:
-        """All keys."""
+        """All keys, those that this turn has set included."""
         keys = dict.fromkeys(self._slot.store.entries)
         for key, entry in self._changes.items():
             if entry is ABSENT:

@@ -41,7 +41,7 @@ class EventLoop:
         self._committed_ns = self._drained_ns = 0
 
     def run(self) -> None:
-        """Serve for ever."""
+        """Serve until STOP ends the process."""
         self.loop.add_reader(self.engine.link.input, self._on_input)
         self.loop.add_reader(self.engine.inbox.wake, self._on_wake)
         self._rewire()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def answer(link: wire.Link, slot: int, request: int, result: dict[str, Any]) -> None:
-    """A RESULT frame."""
+    """Write the RESULT of a request."""
     link.write(wire.frame(wire.RESULT, slot, encode(result), first=request))
 
 

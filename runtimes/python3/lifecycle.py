@@ -32,13 +32,13 @@ class Lifecycle:
         engine.control = self.handle
 
     def run(self) -> None:
-        """Serve for ever."""
+        """Serve until STOP ends the process; with an event loop from the first module on that may await."""
         self._engine.run()
         if self._event_loop is not None:
             self._event_loop.run()
 
     def handle(self, kind: int, number: int, count: int, first: int, body: bytes) -> None:
-        """One frame."""
+        """Do what one frame asks for, or queue it behind what its slot is to do before."""
         engine = self._engine
         if kind == wire.PULL:
             self._pull(engine.slots[number], count)

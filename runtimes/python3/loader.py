@@ -143,7 +143,7 @@ class _Loader(SourceFileLoader):
         self._namespace, self._fullname = namespace, fullname
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the file."""
+        """Run the file's text as the module, for the import system."""
         self._namespace.run(module, self._fullname)
 
 

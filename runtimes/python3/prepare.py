@@ -19,7 +19,7 @@ class FailedError(Exception):
 
 
 def main() -> int:
-    """Lock, install."""
+    """Lock, install; the exit status, with uv's own words on stderr."""
     from uv import find_uv_bin  # type: ignore[import-not-found, unused-ignore]
 
     uv = find_uv_bin()

@@ -73,11 +73,11 @@ class Stream(io.TextIOBase):
         return self._fd
 
     def writable(self) -> bool:
-        """Yes."""
+        """It is, as sys.stdout is."""
         return True
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: what is printed later is still logged."""
 
 
 class _Bytes(io.BufferedIOBase):
@@ -88,24 +88,24 @@ class _Bytes(io.BufferedIOBase):
         self._decoder = getincrementaldecoder("utf-8")("replace")
 
     def write(self, data: Any) -> int:
-        """As text."""
+        """Take bytes as text in UTF-8; all of them are taken."""
         self._stream.write(self._decoder.decode(bytes(data)))
         return len(data)
 
     def flush(self) -> None:
-        """As the stream's."""
+        """Log what is unfinished, as the stream does."""
         self._stream.flush()
 
     def fileno(self) -> int:
-        """As the stream's."""
+        """The stream's real descriptor, for child processes."""
         return self._stream.fileno()
 
     def writable(self) -> bool:
-        """Yes."""
+        """It is, as sys.stdout.buffer is."""
         return True
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: what is printed later is still logged."""
 
 
 def _write_all(fd: int, data: bytes) -> None:

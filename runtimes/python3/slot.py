@@ -94,7 +94,7 @@ class Slot:
         self.short = out if one_kind and self.task is None else None
 
     def apply(self, changes: Mapping[str, Any]) -> None:
-        """Change the context."""
+        """Change the context: key -> entry, or ABSENT for one that is deleted."""
         for key, entry in changes.items():
             self.store.put(key, entry)
 

@@ -39,7 +39,7 @@ class SlotTask:
         self._closed = False
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Serve the slot in a task of its own, from the loop's next turn on."""
         self._task = self._event_loop.loop.create_task(self._serve())
         self._task.add_done_callback(self._crashed)
 
@@ -59,7 +59,7 @@ class SlotTask:
             task.cancel()
 
     def regrouped(self, places: dict[int, int]) -> None:
-        """Wires have changed."""
+        """Wires have changed: what is fused behind it is found anew."""
         self._behind, self._places = None, places
 
     def notify(self) -> None:

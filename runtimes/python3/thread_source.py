@@ -43,7 +43,7 @@ class ThreadSource:
         self._thread.start()
 
     def pull(self, credit: int) -> None:
-        """More credit."""
+        """It may yield so many more values."""
         with self._condition:
             self.slot.credit += credit
             self._condition.notify()

@@ -33,7 +33,7 @@ class Transaction:
     def add_error(
         self, slot: int, info: dict[str, Any], index: int, number: int, message: bytes = b"", flags: int = 0
     ) -> None:
-        """An ERROR frame."""
+        """Add an ERROR frame; it goes out with the turn that has failed."""
         encoded = encode(info)
         self.errors.append(frame(ERROR, slot, encoded + message, flags, len(encoded), index, number))
         self.size += len(encoded) + len(message)

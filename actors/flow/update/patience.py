@@ -18,7 +18,7 @@ _FIGURES = "figures"
 
 
 class Patience:
-    """Of one update."""
+    """Of one update: it has no limit of its own but `drain_timeout_s` without progress."""
 
     def __init__(self, means: Means, plan: Plan) -> None:
         self._means, self._plan = means, plan
