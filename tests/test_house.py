@@ -143,5 +143,14 @@ def test_docstrings_say_something() -> None:
     assert [one for file in files for one in short_docstrings(ast.parse(file.read_text()), str(file))] == []
 
 
+def test_the_page_names_the_folders_and_files_that_there_are() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| .* \|$", page.partition("## Who owns whom")[0], re.MULTILINE)[1:]
+    assert tuple(rows) == tuple(floor for floor in FLOORS if (ROOT / "actors" / floor).is_dir())
+    named = {*re.findall(r"\b[a-z_0-9]+(?:/[\w.-]+)+\.(?:py|mjs|md|json|yaml)\b", page)}
+    assert len(named) > 60
+    assert {name for name in named if not any((ROOT / top / name).exists() for top in ("actors", "."))} == set()
+
+
 def test_few_files_stand_alone() -> None:
     assert len(list((ROOT / "actors").glob("*.py"))) <= 8

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.definition.deliveries import LOSSY
+from actors.definition.deliveries import DELIVERIES, LOSSY
 from actors.definition.model import Flow, FlowError, Module, Retry, Wire
 from actors.definition.places import Places
 from actors.definition.reading import read_flow_file
@@ -334,3 +334,7 @@ def test_checking_flows_imports_nothing_slow():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
     assert not loaded & {"yaml", "jsonschema", "hypothesis", "rich", "asyncio"}
+
+
+def test_the_schema_names_the_delivery_classes_that_there_are():
+    assert flow_schema()["$defs"]["wire"]["properties"]["delivery"]["enum"] == list(DELIVERIES)
