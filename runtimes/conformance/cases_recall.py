@@ -5,7 +5,7 @@ from __future__ import annotations
 from runtimes.conformance.case import Bench, case
 from runtimes.conformance.invariants import require
 from runtimes.conformance.slot import Slot, expect
-from runtimes.frames import ALL_SLOTS
+from runtimes.frames import ALL_SLOTS, TURN_FLAG
 
 ANSWER_S = 0.05
 MARGIN_S = 0.25
@@ -81,6 +81,19 @@ def several_frames(bench: Bench) -> None:
     slot.redeliver(values[done : done + 20], first=done + 1)
     slot.done()
     expect(slot.out(), values[: done + 20])
+
+
+@case
+def behind_a_turn(bench: Bench) -> None:
+    """What waits in the pipe when a turn ends is looked at as a whole: no other turn begins in front of a PAUSE."""
+    host = bench.start()
+    slot = host.load("slow", config={"ms": 300})
+    slot.data([0], flags=TURN_FLAG)
+    host.wait(lambda: host.turns, "TURN")
+    for n in range(1, 4):  # a frame each
+        slot.data([n])
+    host.pause(slot.number)
+    expect(slot.totals["consumed"], 1, "turns done")
 
 
 @case

@@ -122,7 +122,7 @@ class Engine:
             slot, port, name = self.channels[number]
             if slot.is_held:
                 return
-            short = count == 1 and not flags and slot.is_fast and not self.ready
+            short = count == 1 and not flags and slot.is_fast and self.link.only_data and not self.ready
             if not short or not run_one(self, slot, port, name, skip, first, body):
                 self.queue(slot, Batch(port, name, flags, skip, count, first, body))
         else:

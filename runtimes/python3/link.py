@@ -47,6 +47,7 @@ class Link:
         self._needed_bytes = 24
         self.logs: list[bytes] = []
         self.drained = True  # the last read emptied the pipe
+        self.only_data = True  # what the last read has brought: a turn may begin while the rest of it waits
         self._logs_lock = allocate_lock()
         self._logged_ns = 0
         self.wake: Callable[[], None] | None = None  # asks the main loop to call flush_logs
@@ -66,6 +67,7 @@ class Link:
             data = b"".join(self._parts)
             self._parts.clear()
         frames: list[Frame] = []
+        only_data = True
         position, size = 0, len(data)
         self._needed_bytes = 24
         while size - position >= 24:
@@ -77,8 +79,11 @@ class Link:
             if end > size:
                 self._needed_bytes = 24 + body_bytes
                 break
+            if kind != DATA:
+                only_data = False
             frames.append((kind, flags, slot, skip, count, first, data[position + 24 : end]))
             position = end
+        self.only_data = only_data
         if position < size:
             self._parts.append(data[position:] if position else data)
             self._kept_bytes = size - position
