@@ -217,7 +217,6 @@ class FlowActor(BaseActor):
         """Stop, and be kept."""
         flow = self.record.flow
         self._cancel_start()
-        self.jobs.refuse_waiting(f"{flow.id}: the runner is about to end")
         self.jobs.hurry(flow.drain_timeout_s + HURRY_S)
 
         def done(errors: tuple[str, ...]) -> None:
@@ -227,7 +226,7 @@ class FlowActor(BaseActor):
             log.error("%s", error)
             done((error,))
 
-        self.jobs.add(self._closing, done, failed)
+        self.jobs.add_last(self._closing, done, failed, f"{flow.id}: the runner is about to end")
 
     def _closing(self) -> Steps:
         return () if self.gone else (yield from self.keep.keeping())

@@ -29,13 +29,26 @@ class FlowJobs:
     def __init__(self, record: FlowRecord, port: Port, stop_hosts: Callable[[], Steps]) -> None:
         self._record, self._port, self._stop_hosts = record, port, stop_hosts
         self._jobs = Jobs()
+        self._refusal: NotBegunError | None = None  # of all that come after the last one
 
     def add(
         self, steps: Callable[[], Steps], done: Callable[[Any], None] = _nobody, failed: Callable[[str], None] = _nobody
     ) -> None:
         """Do it when those before it have ended; `failed` gets the sentence if it raises."""
+        if self._refusal is not None:
+            failed(str(self._refusal))
+            return
         job = Job(steps, done, lambda error: failed(self._mend(error)))
         self._jobs.add(job, self._port.wakeupAfter)
+
+    def add_last(
+        self, steps: Callable[[], Steps], done: Callable[[Any], None], failed: Callable[[str], None], refusal: str
+    ) -> None:
+        """The same; those that have not begun never will, nor those that come after it: they are refused."""
+        self._refusal = None
+        self._jobs.refuse_waiting(NotBegunError(refusal))
+        self.add(steps, done, failed)
+        self._refusal = NotBegunError(refusal)
 
     # what the job under way waits for ------------------------------------------------------------------------------
 
@@ -61,10 +74,6 @@ class FlowJobs:
     def fail(self, error: str) -> bool:
         """Raise in the job under way, if there is one."""
         return self._jobs.fail(JobError(error))
-
-    def refuse_waiting(self, error: str) -> None:
-        """Those that have not begun never will."""
-        self._jobs.refuse_waiting(NotBegunError(error))
 
     def hurry(self, after_s: float) -> None:
         """The job that is under way is ended half-way if it still is then."""

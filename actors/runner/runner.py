@@ -44,6 +44,7 @@ from actors.system.base import BaseActor
 from runtimes.manifest import listed, load_runtimes, runtime_folders
 
 CLOSE_S = 30.0  # beyond twice drain_timeout_s; then the runner ends without those that have not stopped
+ENDING = "the runner is about to end"
 OfASession = from_session.AttachEnd | from_session.MuteSources | from_session.WatchFlow
 log = logging.getLogger("runner.flow")
 _PREPARING, _SWEEPING = "what is being prepared", "what hosts have left"
@@ -113,6 +114,8 @@ class RunnerActor(BaseActor):
             return
         if flow_id in self.flows:
             self.pass_on(request, sender, self.flows[flow_id].actor)
+        elif self.ending:
+            self.answers.refuse(request, sender, ENDING)
         else:
             self.answers.refuse(request, sender, f"there is no flow {among(flow_id, self.flows, 'flows here:')}")
 
@@ -153,7 +156,7 @@ class RunnerActor(BaseActor):
             self.answers.refuse(message, sender, str(error), error.problems)
             return
         if self.ending:
-            self.answers.refuse(message, sender, "the runner is about to end")
+            self.answers.refuse(message, sender, ENDING)
             return
         for warning in warnings(message.flow):
             log.warning("%s: %s", flow.id, warning)
