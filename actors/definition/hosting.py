@@ -171,9 +171,10 @@ def lay_out(
             key, slot = places[wire.from_module]
             target = (places[wire.to_module][1], wire.to_port, wire.id) if wire.id in fusable else None
             drafts[key].add_output(slot, wire.from_port, target)
-    for module, port, wire_id in inputs:
+    for module, port, wire_id in inputs:  # one of the flow's own wires is known: it comes from elsewhere
         key, slot = places[module]
-        wires_in[module][wire_id] = WireIn(drafts[key].channels_in.number((slot, port, wire_id)), port)
+        channel = drafts[key].channels_in.number((slot, port, wire_id))
+        wires_in[module].setdefault(wire_id, WireIn(channel, port))
     for draft in drafts.values():
         for (slot, port, wire_id), channel in draft.channels_in.numbers.items():
             if slot in draft.modules:

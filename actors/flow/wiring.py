@@ -109,13 +109,14 @@ class Wiring:
         """Make sure that `wire` leads from outside the flow to an in-port."""
         record = self._record
         key, slot = record.places[module]
-        plan = record.plans[key]
-        if (slot, port, wire) in plan.inputs.values():
-            return
-        record.plans[key], channel = plan.with_input(slot, port, wire)
-        self._port.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key]))
-        add = to_module.AddFeeder(wire=wire, info=WireIn(channel, port), feeder=feeder)
-        self._port.send(record.modules[module], add)
+        info = None
+        if (slot, port, wire) not in record.plans[key].inputs.values():
+            record.plans[key], channel = record.plans[key].with_input(slot, port, wire)
+            self._port.send(record.bridges[key], to_bridge.ChangePlan(plan=record.plans[key]))
+            info = WireIn(channel, port)
+        if info is not None or feeder is not None:
+            add = to_module.AddFeeder(wire=wire, info=info, feeder=feeder)
+            self._port.send(record.modules[module], add)
 
     def attach(self, end: Attachment) -> None:
         """Attach what sends into the flow from outside, or receives from it."""

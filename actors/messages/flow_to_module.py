@@ -65,10 +65,12 @@ class AddTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddFeeder:
-    """`feeder` may deliver on the wire `wire` from now on; None: nobody who could be held back."""
+    """`feeder` may deliver on the wire `wire` from now on; None: nobody who could be held back. `info`: None if the
+    module knows the wire already: it comes from a module that is elsewhere.
+    """
 
     wire: str
-    info: WireIn
+    info: WireIn | None
     feeder: ActorAddress | None
 
 

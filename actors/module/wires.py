@@ -99,10 +99,13 @@ class Wires:
             self._port.act()
 
     def receiveMsg_AddFeeder(self, message: from_flow.AddFeeder, _sender: ActorAddress) -> None:
-        """One more wire in."""
-        self._record.state.wires[message.wire] = message.info
+        """One more wire in, or somebody at the other end of one; if we are full, he waits."""
+        if message.info is not None:
+            self._record.state.wires[message.wire] = message.info
         if message.feeder is not None:
             self.feeders[message.wire] = message.feeder
+            self.holding.discard(message.wire)
+            self.hold()
 
     def forget_waits(self) -> None:
         """Nobody waits: whoever is full says so again."""
