@@ -1,4 +1,6 @@
-"""The house: imports go from the upper folders of actors/ to the lower ones, and nowhere in a circle."""
+"""The house: imports go from the upper folders of actors/ to the lower ones, and nowhere in a circle; an object has its
+parts, and does not inherit them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import thespian.actors
@@ -154,3 +157,94 @@ def test_the_page_names_the_folders_and_files_that_there_are() -> None:
 
 def test_few_files_stand_alone() -> None:
     assert len(list((ROOT / "actors").glob("*.py"))) <= 8
+
+
+# what a class is, and what nobody writes ----------------------------------------------------------------------------
+
+MOST_METHODS = 40
+MOST_LINES = {"actors": 350, "runtimes": 350, "tests": 650}
+SOURCES = {".py", ".js", ".mjs", ".go", ".rs", ".lisp", ".rb", ".php", ".sh", ".c"}
+NO_PART = re.compile(r"\bthe (part|half) of\b|\bmixed into\b", re.IGNORECASE)  # an object is not a part of its subclass
+
+
+class Code(NamedTuple):
+    """A class as it is written."""
+
+    file: str
+    methods: set[str]
+    bases: list[str]
+
+
+@functools.cache
+def classes() -> dict[str, list[Code]]:
+    """Those of actors/ and runtimes/, by name; what is imported from elsewhere is not ours."""
+    found: dict[str, list[Code]] = {}
+    for file in (*(ROOT / "actors").rglob("*.py"), *(ROOT / "runtimes").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef):
+                methods = {one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
+                bases = [ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases]
+                found.setdefault(node.name, []).append(Code(str(file.relative_to(ROOT)), methods, bases))
+    return found
+
+
+def methods(code: Code, below: tuple[str, ...] = ()) -> set[str]:
+    """Inherited ones too."""
+    bases = [base for name in code.bases if name not in below for base in classes().get(name, ())]
+    return code.methods.union(*(methods(base, (*below, *code.bases)) for base in bases))
+
+
+def test_no_class_has_too_many_methods() -> None:
+    counted = {
+        f"{code.file} {name}": len(methods(code)) for name, codes in classes().items() for code in codes
+    }  # fmt: skip
+    assert counted["actors/flow/actor.py FlowActor"] > counted["actors/system/base.py BaseActor"] > 10
+    assert not {name: count for name, count in counted.items() if count > MOST_METHODS}
+
+
+def test_no_base_class_calls_what_only_another_has() -> None:
+    """A stub that raises NotImplementedError says that a noun is missing."""
+    stubs = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for top in ("actors", "runtimes") for file in (ROOT / top).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Raise) and node.exc is not None and "NotImplementedError" in ast.unparse(node.exc)
+    ]  # fmt: skip
+    assert not stubs
+
+
+def test_no_class_is_the_part_of_another() -> None:
+    kinds = ast.Module | ast.ClassDef
+    said = [
+        f"{file.relative_to(ROOT)}: {text}"
+        for top in ("actors", "runtimes") for file in (ROOT / top).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, kinds) and NO_PART.search(text := ast.get_docstring(node) or "")
+    ]  # fmt: skip
+    assert not said
+
+
+def test_no_file_is_too_long() -> None:
+    files = (file for top in MOST_LINES for file in (ROOT / top).rglob("*") if file.suffix in SOURCES)
+    lines = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in files}
+    assert len(lines) > 400
+    assert not {name: count for name, count in lines.items() if count > MOST_LINES[name.partition("/")[0]]}
+
+
+STATE = ("blame", "draining", "gate", "mailbox", "module", "recall", "source_life")
+
+
+def test_what_a_module_decides_by_is_assigned_in_one_place() -> None:
+    """An attribute of its state or of one of the parts: only by the object that has it."""
+    own: set[str] = set()
+    foreign: list[tuple[str, str]] = []
+    for file in (*(ROOT / "actors/state").glob("*.py"), *(ROOT / "actors/module").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Store):
+                continue
+            if not isinstance(node.value, ast.Name) or node.value.id != "self":
+                foreign.append((f"{file.relative_to(ROOT)}:{node.lineno} {ast.unparse(node)}", node.attr))
+            elif file.parent.name == "state" and file.stem in STATE:
+                own.add(node.attr)
+    assert own >= {"ready", "stops", "suspects", "at_breakpoint", "credit", "due"}
+    assert not [where for where, name in foreign if name in own]

@@ -221,11 +221,12 @@ FORGET_THE_WINDOW = """
 import sys
 from actors.state.module import ModuleState
 def nothing_comes_back(self, flag):
-    self.completed += self.window_messages
-    self.queued -= self.window_messages
-    self.queued_bytes -= self.window_bytes
-    self.window.clear()
-    self.window_messages = self.window_bytes = self.credit = self.suspects = 0
+    mailbox = self.mailbox
+    mailbox.done += mailbox.window_messages
+    mailbox.queued -= mailbox.window_messages
+    mailbox.queued_bytes -= mailbox.window_bytes
+    mailbox.window.clear()
+    mailbox.window_messages = mailbox.window_bytes = self.credit = self.blame.suspects = 0
 take_back = ModuleState._take_back
 ModuleState._take_back = lambda self, flag: (nothing_comes_back if flag else take_back)(self, flag)
 from actors.console.cli import main

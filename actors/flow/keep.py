@@ -34,7 +34,7 @@ class Keep:
         self._leave()  # whoever sends to it from now on is told so
         if not is_worth_keeping(record, states):
             return ()
-        messages = sum(state.queued for state, _ in states.values())
+        messages = sum(state.mailbox.queued for state, _ in states.values())
         path = folder / f"{record.flow.id}.flow"
         try:
             write_kept(path, record, states)

@@ -33,7 +33,7 @@ class Kept:
         record.dead_letters.extend(facts.dead_letters)
         record.dead_letter_bytes = sum(len(letter.message) for letter in facts.dead_letters)
         record.dead_letter_count = facts.dead_letter_count
-        record.activity.pending = sum(state.queued for state, _ in facts.states.values())
+        record.activity.pending = sum(state.mailbox.queued for state, _ in facts.states.values())
         return record
 
     @property

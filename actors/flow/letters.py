@@ -96,11 +96,12 @@ class Letters:
     def drop_queue(self, module: str, state: ModuleState) -> None:
         """A removed module's queued messages become dead letters."""
         error = {"type": "ModuleRemoved", "message": "the module was removed while this message was queued"}
-        for segment in [*state.ready, *state.held]:
+        mailbox = state.mailbox
+        for segment in mailbox.waiting():
             for index in range(segment.count):
                 message, headers = segment.message(index)
-                self.add(module, state.wires[segment.wire].port, message, headers, error)
-        self._record.activity.pending -= state.queued
+                self.add(module, mailbox.wires[segment.wire].port, message, headers, error)
+        self._record.activity.pending -= mailbox.queued
 
     def receiveMsg_DeadLetters(self, message: api.DeadLetters, sender: ActorAddress) -> None:
         """The dead letters of a flow, oldest first."""

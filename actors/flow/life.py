@@ -136,7 +136,7 @@ class Life:
         for module in states.keys() - share.modules.keys():
             self._letters.drop_queue(module, states[module][0])
         for module, context in contexts.items():
-            states[module][0].context = context
+            states[module][0].change_context(context)
         self._record.share, self._record.left_out = share, left_out
         self._wiring.build(states)
 

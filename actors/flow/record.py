@@ -210,5 +210,6 @@ def tables(record: FlowRecord, share: Share, actors: dict[str, ActorAddress]) ->
 
 def orphan_wires(state: ModuleState, known: dict[str, WireIn]) -> dict[str, str]:
     """Wires that a taken-over mailbox still has messages of but the flow has no more, and their ports."""
-    segments = [*state.window, *state.ready, *state.held]
-    return {s.wire: state.wires[s.wire].port for s in segments if s.wire not in known}
+    mailbox = state.mailbox
+    segments = [*mailbox.window, *mailbox.ready, *mailbox.held]
+    return {s.wire: mailbox.wires[s.wire].port for s in segments if s.wire not in known}

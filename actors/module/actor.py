@@ -82,7 +82,7 @@ class ModuleActor(BaseActor):
         """Messages of a wire arrive."""
         wire, body, flags, skip, count, first = message
         record = self.record
-        dropped = record.state.deliver(wire, body, flags, skip, count, first, time.monotonic())
+        dropped = record.state.mailbox.deliver(wire, body, flags, skip, count, first, time.monotonic())
         if dropped:
             record.activity.pending -= dropped
         self.act()
@@ -94,12 +94,13 @@ class ModuleActor(BaseActor):
             self._emit(port, body, flags & HEADERS, count)
         record = self.record
         state = record.state
-        if consumed > state.window_messages:
+        mailbox = state.mailbox
+        if consumed > mailbox.window_messages:
             reason = "it broke the link protocol: it consumed what it never got"
             self.send(record.bridge, to_bridge.KillHost(reason=reason))
             return
         if consumed:
-            self._count_latency(time.monotonic() - state.window[0].arrived)
+            self._count_latency(time.monotonic() - mailbox.window[0].arrived)
         state.commit(consumed, handled, failed, pulled, sent, unwired, busy_us, fused, context, errors)
         if self.host_side.timed_turn:
             self.host_side.turn_ended()
@@ -127,8 +128,7 @@ class ModuleActor(BaseActor):
     def perform(self) -> None:
         """Do what the state asks for, besides frames."""
         record = self.record
-        effects, record.state.effects = record.state.effects, []
-        for effect in effects:
+        for effect in record.state.take_effects():
             match effect:
                 case HoldsChanged():
                     self.wires.hold()
@@ -158,12 +158,13 @@ class ModuleActor(BaseActor):
     def receiveMsg_SubmitMessage(self, message: from_flow.SubmitMessage, _sender: ActorAddress) -> None:
         """A message from the API."""
         record = self.record
-        if record.state.over_high:
-            error = f"the mailbox of {record.name} is full: {record.state.queued} messages; try again later"
+        mailbox = record.state.mailbox
+        if mailbox.over_high:
+            error = f"the mailbox of {record.name} is full: {mailbox.queued} messages; try again later"
             self.send(message.client, Reply(request_id=message.request_id, ok=False, value=False, error=error))
             return
         record.activity.pending += 1
-        record.state.deliver(message.wire, message.body, message.flags, 0, 1, message.number, time.monotonic())
+        mailbox.deliver(message.wire, message.body, message.flags, 0, 1, message.number, time.monotonic())
         self.send(message.client, Reply(request_id=message.request_id, ok=True, value=True))
         self.act()
 
@@ -176,8 +177,7 @@ class ModuleActor(BaseActor):
         """Work again, unless there is another reason not to."""
         state = self.record.state
         state.go_on(message.reason)
-        if state.drain_reason == message.reason:
-            state.end_drain()
+        state.end_drain(message.reason)
         self.source.restart()
         self.act()
 

@@ -31,13 +31,14 @@ class Figures:
 
     def _view(self) -> dict[str, Any]:
         module, state, latency = self._record.module, self._record.state, self.latency
+        mailbox, recall, accounts = state.mailbox, state.recall, state.accounts()
         return {
             "runtime": module.runtime, "version": module_version(module),
-            "link": state.link.name.lower(), "stops": sorted(state.stops),
-            "accepted": state.accepted, "completed": state.completed, "queued": state.queued,
-            "dropped": state.dropped, "deadLettered": state.dead_lettered,
-            "mailbox": state.queued - state.window_messages, "inFlight": state.window_messages,
-            "mailboxBytes": state.queued_bytes, "handled": state.handled, "sent": state.sent, "errors": state.errors,
+            "link": recall.link.name.lower(), "stops": sorted(recall.stops),
+            "accepted": accounts["accepted"], "completed": accounts["completed"], "queued": mailbox.queued,
+            "dropped": accounts["dropped"], "deadLettered": accounts["dead_lettered"],
+            "mailbox": mailbox.queued - mailbox.window_messages, "inFlight": mailbox.window_messages,
+            "mailboxBytes": mailbox.queued_bytes, "handled": state.handled, "sent": state.sent, "errors": state.errors,
             "unwired": state.unwired, "busyMs": state.busy_us / 1000,
             "latencyMs": {"p50": latency.percentile_ms(0.5), "p99": latency.percentile_ms(0.99)},
             "source": self._source.life.view(),

@@ -49,13 +49,14 @@ class Held:
     def receiveMsg_DescribeHeld(self, _message: from_flow.DescribeHeld, sender: ActorAddress) -> None:
         """What waits, the oldest first; at most MAX_LISTED, the last entry says how many more."""
         record = self._record
+        mailbox = record.state.mailbox
         held: list[dict[str, Any]] = []
         view = View()
-        for segment in record.state.waiting():
+        for segment in mailbox.waiting():
             for index in range(min(segment.count, MAX_LISTED - len(held))):
                 held.append(self._view(view, segment, index))
-        if held and record.state.queued > len(held):
-            held[-1]["more"] = record.state.queued - len(held)
+        if held and mailbox.queued > len(held):
+            held[-1]["more"] = mailbox.queued - len(held)
         self._port.send(sender, to_flow.HeldDescribed(flow=record.flow, module=record.module.id, held=held))
 
     def _view(self, view: View, segment: Segment, index: int) -> dict[str, Any]:
@@ -63,8 +64,8 @@ class Held:
         number = segment.first + index
         return {
             "id": f"{name}/{segment.wire}#{number}", "flowModuleId": name,
-            "port": state.wires[segment.wire].port, **view.message(*segment.message(index)),
-            "atBreakpoint": state.at_breakpoint == (segment.wire, number),
+            "port": state.mailbox.wires[segment.wire].port, **view.message(*segment.message(index)),
+            "atBreakpoint": state.gate.at_breakpoint == (segment.wire, number),
         }  # fmt: skip
 
     def receiveMsg_ChangeHeld(self, message: from_flow.ChangeHeld, _sender: ActorAddress) -> None:
@@ -77,17 +78,17 @@ class Held:
     def _change(self, message: from_flow.ChangeHeld) -> str | None:
         record, state = self._record, self._record.state
         name = f"{record.name}/{message.wire}#{message.number}"
-        if "debug" not in state.stops:
+        if "debug" not in state.recall.stops:
             return f"{record.name} is not paused: nothing is held there"
         if message.release:
-            waiting = state.waiting()
+            waiting = state.mailbox.waiting()
             if not any(segment.has(message.wire, message.number) for segment in waiting):
                 return f"there is no held message {name}"
             if (waiting[0].wire, waiting[0].first) != (message.wire, message.number):
                 return f"{name} is not the oldest message of its module: order first"
             return None if state.release() else f"{name}: the module still handles another message"
-        queued = state.queued
+        queued = state.mailbox.queued
         if not state.replace_waiting(message.wire, message.number, message.body):
             return f"there is no held message {name}"
-        record.activity.pending -= queued - state.queued
+        record.activity.pending -= queued - state.mailbox.queued
         return None

@@ -39,23 +39,24 @@ class HostSide:
         """Give the host our code and context."""
         record = self._record
         state, module = record.state, record.module
-        state.host_up()
+        state.recall.move("host_up")
         self._loaded_state = state
         body = load_body(record.flow, module, record.max_turn_bytes, state.context, record.unit)
         loading = to_bridge.LoadModule(
-            slot=state.slot, body=body, suspects=state.suspects, max_turn_bytes=record.max_turn_bytes,
+            slot=record.slot, body=body, suspects=state.blame.suspects, max_turn_bytes=record.max_turn_bytes,
             retry=module.retry is not None, timeout_s=module.timeout_s, context=state.context,
         )  # fmt: skip
         self._port.send(sender, loading)
 
     def receiveMsg_EnterService(self, _message: from_bridge.EnterService, sender: ActorAddress) -> None:
         """Say how `start` is to be called: with the context, if the host has not got it at LOAD."""
-        state = self._record.state
+        record = self._record
+        state = record.state
         context = None if self._loaded_state is state else state.context
         self._loaded_state = state
         start = to_bridge.StartModule(
-            slot=state.slot, body=start_body(state.source_turns, context), context=context,
-            waiting=state.waiting_wires(),
+            slot=record.slot, body=start_body(state.source_turns, context), context=context,
+            waiting=state.mailbox.waiting_wires(),
         )  # fmt: skip
         self._port.send(sender, start)
 
@@ -67,8 +68,8 @@ class HostSide:
         self._port.act()
 
     def receiveMsg_Retired(self, _message: from_bridge.Retired, _sender: ActorAddress) -> None:
-        """Another version is to work in our place."""
-        self._record.state.retired()
+        """Another version is to work in our place: the host has nothing of us, and gets nothing until it opens."""
+        self._record.state.recall.move("retired")
 
     def handed_over(self) -> None:
         """The host has the context of nobody now."""
@@ -83,7 +84,7 @@ class HostSide:
         }
         state = self._record.state
         self._source.life.host_down()
-        before = state.queued
+        before = state.mailbox.queued
         state.host_down(orjson.dumps({"error": error}))
         self._wires.fuse(frozenset())
         self._count_out(before)
@@ -91,7 +92,7 @@ class HostSide:
 
     def receiveMsg_SlotPaused(self, _message: from_bridge.SlotPaused, _sender: ActorAddress) -> None:
         """What was not committed is ours again; a message that used up its retries leaves."""
-        before = self._record.state.queued
+        before = self._record.state.mailbox.queued
         self._record.state.paused()
         self._count_out(before)
         self._source.restart()
@@ -99,15 +100,16 @@ class HostSide:
 
     def _count_out(self, before: int) -> None:
         """What the mailbox has fewer than `before` is done; an error port counts first."""
-        if self._record.state.effects:
+        state = self._record.state
+        if state.effects:
             self._port.perform()
-        self._record.activity.pending -= before - self._record.state.queued
+        self._record.activity.pending -= before - state.mailbox.queued
 
     # turns ---------------------------------------------------------------------------------------------------------
 
     def receiveMsg_TurnBegun(self, message: from_bridge.TurnBegun, _sender: ActorAddress) -> None:
         """An announced turn has begun; from here its time counts."""
-        self._record.state.turn()
+        self._record.state.blame.turn()
         timeout_s = self._record.module.timeout_s
         if timeout_s is not None:
             self.timed_turn = message.number + 1
@@ -145,7 +147,7 @@ class HostSide:
 
     def receiveMsg_ProbeNext(self, _message: from_bridge.ProbeNext, _sender: ActorAddress) -> None:
         """Our next suspect may go, alone."""
-        self._record.state.probe()
+        self._record.state.blame.probe()
         self._port.act()
 
     def receiveMsg_ProbationOver(self, _message: from_bridge.ProbationOver, _sender: ActorAddress) -> None:
@@ -160,8 +162,6 @@ class HostSide:
 
     def receiveMsg_EndDrain(self, message: from_bridge.EndDrain, _sender: ActorAddress) -> None:
         """Go on, unless an update holds us as well."""
-        state = self._record.state
-        if state.drain_reason == "fuse":
-            state.end_drain()
+        self._record.state.end_drain("fuse")
         self._wires.fuse(message.fused)
         self._port.act()

@@ -7,7 +7,8 @@ from thespian.actors import ActorAddress
 from actors.definition.hosting import WireIn
 from actors.messages.flow_to_module import ConfigureModule
 from actors.module.step import Step
-from actors.state.module import WINDOW_MESSAGES, ModuleState
+from actors.state.mailbox import WINDOW_MESSAGES
+from actors.state.module import ModuleState
 
 
 class ModuleRecord:

@@ -75,20 +75,19 @@ class Source:
         self._ended()
 
     def _due(self, life: int) -> None:
-        if life == self.life.life:
-            self.life.due = True
+        if self.life.time_up(life):
             self.restart()
             self._port.act()
 
     def restart(self) -> None:
         """When it is due: recall what the host has of us, credit too; then call `start` once more."""
         state = self._record.state
-        if not self.life.due or state.stops - {"restart"} or state.draining is not None:
+        if not self.life.due or state.recall.stops - {"restart"} or state.mailbox.dry is not None:
             return
         state.stop("restart")
-        if state.link is Link.OPEN and not state.window and not state.credit:
-            self.life.due = False
-            again = to_bridge.RestartSource(slot=state.slot, body=start_body(state.source_turns, state.context))
+        if state.recall.link is Link.OPEN and not state.mailbox.window and not state.credit:
+            self.life.called()
+            again = to_bridge.RestartSource(slot=self._record.slot, body=start_body(state.source_turns, state.context))
             self._port.send(self._record.bridge, again)
 
     def receiveMsg_SourceRestarted(self, message: from_bridge.SourceRestarted, _sender: ActorAddress) -> None:

@@ -20,11 +20,11 @@ class Step:
         self.wave, self.takes, self.pulls = wave, takes, pulls
         self.begun = time.monotonic()
         self.view = View()
-        self.context, pending = dict(state.context), state.queued
+        self.context, pending = dict(state.context), state.mailbox.queued
         self.inputs: list[dict[str, Any]] = []
         if takes:
-            head = state.ready[0]
-            name = {"port": state.wires[head.wire].port, "messageId": f"{head.wire}#{head.first}"}
+            head = state.mailbox.ready[0]
+            name = {"port": state.mailbox.wires[head.wire].port, "messageId": f"{head.wire}#{head.first}"}
             self.inputs.append({**name, **self.view.message(*head.message(0)), "pending": pending})
         self.outputs: list[dict[str, Any]] = []
         self.errors: list[dict[str, Any]] = []
@@ -39,6 +39,15 @@ class Step:
             self.takes = False
         if message.pulled:
             self.pulls = False
+
+    def end_pulling(self) -> None:
+        """Nothing will come of the source."""
+        self.pulls = False
+
+    def host_died(self, reason: str, stderr: str) -> None:
+        """Nothing more will come of it."""
+        self.errors.append({"type": "HostDied", "message": reason, "stack": stderr})
+        self.takes = self.pulls = False
 
     def add_outputs(self, port: str, body: bytes, flags: int) -> None:
         """What has left a port."""
@@ -56,6 +65,6 @@ class Step:
             taken["context"] = View().context(before, changed)
         return {
             "inputStates": self.inputs, "outputStates": self.outputs, "errors": self.errors,
-            "context": View().context(after, changed), "pending": state.queued,
+            "context": View().context(after, changed), "pending": state.mailbox.queued,
             "ms": round((time.monotonic() - self.begun) * 1000, 3), "version": version,
         }  # fmt: skip

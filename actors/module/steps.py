@@ -62,7 +62,7 @@ class Steps:
 
     def _source_finished(self, message: from_bridge.SourceFinished, sender: ActorAddress) -> None:
         self._port.handle(message, sender)
-        self._step.pulls = False
+        self._step.end_pulling()
         self._end()
 
     def _host_open(self, message: from_bridge.HostOpen, sender: ActorAddress) -> None:
@@ -71,21 +71,19 @@ class Steps:
         if self._step.pulls and self._source.live:
             self._record.state.pull_once()
         else:
-            self._step.pulls = False
+            self._step.end_pulling()
         self._port.act()
         self._end()
 
     def _host_down(self, message: from_bridge.HostDown, sender: ActorAddress) -> None:
         """What was not committed waits again."""
-        step = self._step
-        step.errors.append({"type": "HostDied", "message": message.reason, "stack": message.stderr})
-        step.takes = step.pulls = False
+        self._step.host_died(message.reason, message.stderr)
         self._port.handle(message, sender)
         self._end()
 
     def _end(self) -> None:
         record, step = self._record, self._record.step
-        if step is None or step.takes or step.pulls or record.state.link is Link.RECALLING:
+        if step is None or step.takes or step.pulls or record.state.recall.link is Link.RECALLING:
             return
         record.step = None
         self._port.restore()

@@ -52,7 +52,7 @@ class Succession:
 
     def receiveMsg_AskDry(self, _message: from_flow.AskDry, _sender: ActorAddress) -> None:
         """Say when it is done."""
-        self._record.state.ask_drained()
+        self._record.state.draining.ask()
         self._port.act()
 
     def receiveMsg_DescribeContext(self, _message: from_flow.DescribeContext, sender: ActorAddress) -> None:
@@ -67,7 +67,7 @@ class Succession:
         """The state goes to the other version; this one may get it back."""
         record = self._record
         state = record.state
-        record.take(ModuleState(state.link), {})
+        record.take(ModuleState(state.recall.link), {})
         self._host.handed_over()
         self._steps.forget()
         self._wires.forget_waits()
@@ -90,7 +90,7 @@ class Succession:
         state = message.state
         state.move_to(self._record.state)
         if message.context is not None:
-            state.context = message.context
+            state.change_context(message.context)
         self._wires.take(message.ends, message.numbers)
         self._record.take(state, message.ends.wires_in)
         self._wires.go_on()
@@ -99,16 +99,15 @@ class Succession:
 
     def receiveMsg_Rewire(self, message: from_flow.Rewire, _sender: ActorAddress) -> None:
         """Other wires or other actors."""
-        state = self._record.state
         self._wires.rewire(message)
-        state.wires = state.wires | message.wires_in
+        self._record.state.mailbox.add_wires(message.wires_in)
         self._drop(message.drop)
         self._wires.go_on()
         self._port.act()
         self._be_provisional(message.provisional)
 
     def _drop(self, wires: frozenset[str]) -> None:
-        letters = self._record.state.discard(wires) if wires else ()
+        letters = self._record.state.mailbox.discard(wires) if wires else ()
         error = {"type": "WireRemoved", "message": "the wire was removed while this message was queued"}
         for port, body, headers in letters:
             self._failures.dead_letter(port, body, headers, error)

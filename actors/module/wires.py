@@ -62,12 +62,12 @@ class Wires:
 
     def hold(self) -> None:
         """Hold the feeders of a full mailbox; those of fused wires when our own output is full."""
-        state = self._record.state
+        mailbox = self._record.state.mailbox
         wanted: set[str] = set()
-        if state.over_high:
-            wanted |= {wire for wire in state.wires if state.must_hold(wire)}
+        if mailbox.over_high:
+            wanted |= {wire for wire in mailbox.wires if mailbox.must_hold(wire)}
         if self.blocked:
-            wanted |= self.fused & state.wires.keys()
+            wanted |= self.fused & mailbox.wires.keys()
         for wire in wanted ^ self.holding:
             feeder = self.feeders.get(wire)
             if feeder is not None:
@@ -101,7 +101,7 @@ class Wires:
     def receiveMsg_AddFeeder(self, message: from_flow.AddFeeder, _sender: ActorAddress) -> None:
         """One more wire in, or somebody at the other end of one; if we are full, he waits."""
         if message.info is not None:
-            self._record.state.wires[message.wire] = message.info
+            self._record.state.mailbox.add_wires({message.wire: message.info})
         if message.feeder is not None:
             self.feeders[message.wire] = message.feeder
             self.holding.discard(message.wire)

@@ -1,81 +1,80 @@
-"""Retry and blame: what becomes of a message whose turn has failed, or whose host has died. Part of the ModuleState."""
+"""Retry and blame: what becomes of a message whose turn has failed, or whose host has died.
+
+A part of the ModuleState.
+"""
 
 from __future__ import annotations
 
-from actors.state.draining import Draining
-from actors.state.effects import Failed, Probed, RetryLater
-from runtimes.frames import REDELIVERED
+from actors.state.effects import Effect, Failed, Probed, RetryLater
+from actors.state.mailbox import Mailbox
 
 MAX_DEATHS_ALONE = 3
 
 
-class Blame(Draining):
+class Blame:
     """The head of the mailbox may be tried again, alone; in the end it is given up."""
 
-    retry_times: int | None
-    backoff_s: float
-    announce: bool
-    pulls: bool
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, mailbox: Mailbox, effects: list[Effect]) -> None:
+        self._mailbox, self._effects = mailbox, effects
+        self._retry_times: int | None = None  # as the flow file says; None: no retry
+        self._backoff_s = 0.0
+        self.announce = False  # one message a frame, and the host says when its turn begins
         self.attempts = 0  # of the head, for retry
-        self.probing = False  # one suspect is alone at the host
-        self.probation = False
-        self.single = False  # one message at a time: probation, a breakpoint or stepping
-        self.turn_begun = False
+        self.held_info: bytes | None = None  # of the ERROR that holds the head
+        self.suspects = 0  # messages at the front of the mailbox that were uncommitted when the host died
         self.deaths: tuple[tuple[str, int], int] | None = None  # the head's (wire, number), deaths alone
+        self.probation = False  # the host was not there before: suspects go one by one
+        self.probing = False  # one suspect is alone at the host
+        self.turn_begun = False  # the host has said so since a message went alone
 
-    def _choose_pace(self) -> None:
-        self.single = self.probation
+    def configure(self, retry_times: int | None, backoff_s: float, announce: bool) -> None:
+        """What the flow file says."""
+        self._retry_times, self._backoff_s, self.announce = retry_times, backoff_s, announce
 
-    def paused(self) -> None:
-        """PAUSED: whatever the host had not committed is ours again."""
-        self._move("paused")
-        self._take_back(0)
-        if self._held_info is not None:
-            self._decide_retry(self._held_info)
-        self._recalled()
+    # retry ---------------------------------------------------------------------------------------------------------
 
-    def _decide_retry(self, info: bytes) -> None:
-        self._held_info = None
-        if self.retry_times is None or self.attempts > self.retry_times:
-            self.stops.discard("retry")
-            self.give_up(info)
-            return
-        self._single_head()
-        self.ready[0].flags |= REDELIVERED
-        self.effects.append(RetryLater(self.backoff_s))
+    def hold(self, info: bytes) -> None:
+        """The turn of the head has failed; `judge` says what becomes of it."""
+        self.held_info = info
 
-    def give_up(self, info: bytes, deaths: int = 0) -> None:
-        """Take the head of the mailbox (nothing is in the window) out as failed."""
-        self._single_head()
-        segment = self.ready.popleft()
+    def tried(self) -> None:
+        """A commit without the head has come."""
+        self.attempts += 1
+
+    def judge(self) -> bool:
+        """The host has nothing of us: a head whose turn has failed goes again later or is given up; whether that."""
+        info, self.held_info = self.held_info, None
+        if info is None:
+            return False
+        if self._retry_times is None or self.attempts > self._retry_times:
+            self._give_up(info)
+            return True
+        self._mailbox.redeliver_head()
+        self._effects.append(RetryLater(self._backoff_s))
+        return False
+
+    def _give_up(self, info: bytes, deaths: int = 0) -> None:
+        segment = self._mailbox.take_head()
         raw, headers = segment.message(0)
-        self.effects.append(Failed(raw, headers, self.wires[segment.wire].port, info, deaths))
-        self.queued -= 1
-        self.queued_bytes -= len(segment.body)
-        self.completed += 1
-        self.attempts = 0
-        self.suspects = max(0, self.suspects - 1)
-        self.deaths = None
+        port = self._mailbox.wires[segment.wire].port
+        self._effects.append(Failed(raw, headers, port, info, deaths))
+        self.acquit(1)
+        self._mailbox.ease()
+
+    def acquit(self, count: int) -> None:
+        """That many messages at the front are done."""
+        self.attempts, self.deaths = 0, None
+        self.suspects = max(0, self.suspects - count)
         self._probed()
-        self._ease()
 
     # probation -----------------------------------------------------------------------------------------------------
 
-    def host_open(self, probation: bool, *, pulls: bool = True) -> None:
-        """Loaded, wired and started; `pulls`: a source may be given credit."""
-        self._move("host_open")
-        self.pulls = pulls
+    def host_open(self, probation: bool) -> None:
+        """There is a host again."""
         self.probation = probation
-        self._choose_pace()
-        if self.draining is not None and not probation:
-            self._part_wires()
-            self._check_drained()
 
     def probe(self) -> None:
-        """In probation: this module's turn to send its next suspect, alone."""
+        """This module's turn to send its next suspect, alone."""
         self.probing = True
         if not self.suspects:  # a step has taken it meanwhile
             self._probed()
@@ -83,37 +82,40 @@ class Blame(Draining):
     def _probed(self) -> None:
         if self.probing:
             self.probing = False
-            self.effects.append(Probed(self.suspects))
+            self._effects.append(Probed(self.suspects))
 
     def end_probation(self) -> None:
         """Every suspect of the host is done."""
         self.probation = self.probing = False
-        self._choose_pace()
-        if self.draining is not None:
-            self._part_wires()
-            self._check_drained()
 
     def turn(self) -> None:
         """TURN: the host has begun a turn of this module."""
         self.turn_begun = True
 
-    def host_down(self, info: bytes) -> None:
-        """The host is gone: its window is delivered again. A message that was alone in its turn is blamed."""
-        alone = self.turn_begun and self.window_messages == 1 and (self.probing or self.announce)
-        self._move("host_down")
-        if self.drain_reason == "fuse":
-            self.end_drain()
-        self.suspects = max(self.suspects, self.window_messages)
-        self._take_back(REDELIVERED)
+    def sent_alone(self) -> None:
+        """A message has gone to the host, which has no other."""
+        self.turn_begun = False
+
+    def is_guilty(self) -> bool:
+        """Whether the host, if it has died now, has died of the one message that it has."""
+        return self.turn_begun and self._mailbox.window_messages == 1 and (self.probing or self.announce)
+
+    def host_down(self, lost: int, guilty: bool, info: bytes) -> None:
+        """`lost` messages that it had are at the front again; the `guilty` one is given up if that was its third."""
+        self.suspects = max(self.suspects, lost)
         self.turn_begun = self.probing = False
-        if alone:
-            head = (self.ready[0].wire, self.ready[0].first)
+        self.held_info = None
+        if guilty:
+            first = self._mailbox.ready[0]
+            head = (first.wire, first.first)
             deaths = self.deaths[1] + 1 if self.deaths is not None and self.deaths[0] == head else 1
             self.deaths = (head, deaths)
             if deaths >= MAX_DEATHS_ALONE:
-                self.give_up(info, deaths)
-        self.stops -= {"retry", "restart"}
-        self._outbox.clear()
-        self._held_info = None
-        if self._tell:
-            self._recalled()
+                self._give_up(info, deaths)
+
+    def take_over(self, other: Blame) -> None:
+        """In another's slot, whose host has nothing of us: nothing is suspect."""
+        self.attempts = self.suspects = 0
+        self.deaths = self.held_info = None
+        self.probing = self.turn_begun = False
+        self.probation = other.probation

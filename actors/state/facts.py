@@ -11,32 +11,26 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from actors.definition.hosting import WireIn
-from actors.state.mailbox import MAILBOX_HIGH_BYTES, MAILBOX_HIGH_MESSAGES
 from actors.state.module import ModuleState
 from actors.state.segment import Segment
 
-ACCOUNTS = (
-    "accepted", "completed", "dropped", "dead_lettered", "handled", "errors", "sent", "unwired", "busy_us",
-    "source_turns",
-)  # fmt: skip
 Fact = tuple[Any, ...]
 States = dict[str, tuple[ModuleState, dict[str, int]]]  # module -> its state, and the next number of each out-port
 
 
 def facts_of(name: str, state: ModuleState, numbers: dict[str, int]) -> Iterator[Fact]:
     """In an order in which each can be understood at once."""
-    yield "module", name, numbers, {account: getattr(state, account) for account in ACCOUNTS}
+    yield "module", name, numbers, state.accounts()
     for key, value in state.context.items():
         yield "context", name, key, value
-    for s in state.waiting():
-        yield "messages", name, s.wire, state.wires[s.wire].port, s.flags, s.skip, s.count, s.first, s.body
+    for s in state.mailbox.waiting():
+        yield "messages", name, s.wire, state.mailbox.wires[s.wire].port, s.flags, s.skip, s.count, s.first, s.body
 
 
 def take_module(states: States, name: str, numbers: dict[str, int], accounts: dict[str, int]) -> None:
     """The first fact of a module."""
     state = ModuleState()
-    for account, value in accounts.items():
-        setattr(state, account, value)
+    state.keep_accounts(accounts)
     states[name] = state, numbers
 
 
@@ -49,12 +43,9 @@ def take_messages(
     states: States, name: str, wire: str, port: str, flags: int, skip: int, count: int, first: int, body: bytes
 ) -> None:
     """Messages that wait in its mailbox."""
-    state, _ = states[name]
-    state.wires[wire] = WireIn(0, port)  # the channel is the new host's affair
-    state.ready.append(Segment(wire, body, flags, skip, count, first, time.monotonic()))
-    state.queued += count
-    state.queued_bytes += len(body)
-    state.over_high = state.queued > MAILBOX_HIGH_MESSAGES or state.queued_bytes > MAILBOX_HIGH_BYTES
+    mailbox = states[name][0].mailbox
+    mailbox.add_wires({wire: WireIn(0, port)})  # the channel is the new host's affair
+    mailbox.keep(Segment(wire, body, flags, skip, count, first, time.monotonic()))
 
 
 READ: dict[str, Callable[..., None]] = {"module": take_module, "context": take_context, "messages": take_messages}
@@ -62,5 +53,4 @@ READ: dict[str, Callable[..., None]] = {"module": take_module, "context": take_c
 
 def has_done_anything(states: States) -> bool:
     """Whether there is anything that a new module would not have."""
-    accounts = (getattr(state, name) for state, _ in states.values() for name in ACCOUNTS)
-    return any(accounts) or any(state.context for state, _ in states.values())
+    return any(state.context or any(state.accounts().values()) for state, _ in states.values())

@@ -1,15 +1,13 @@
-"""Recall: a module takes back what its host has not done. Its side of the slot in the host is here too.
+"""Recall: a module stops for a reason, and takes back what its host has not done. A part of the ModuleState.
 
-Part of the ModuleState.
+The module's side of its slot in the host is here too. It does not know what the host has.
 """
 
 from __future__ import annotations
 
 from enum import Enum, auto
 
-from actors.state.effects import Stopped
-from actors.state.mailbox import Mailbox
-from runtimes.frames import Frame, Kind
+from actors.state.effects import Effect, Stopped
 
 
 class Link(Enum):
@@ -30,62 +28,53 @@ _LINK_TABLE = {
     (Link.LOADING, "retired"): Link.LOADING,
     **{(link, "host_down"): Link.ABSENT for link in Link},
 }
+_OF_ONE_HOST = {"retry", "restart"}  # reasons that end with it
 
 
-class Recall(Mailbox):
-    """Stops for a reason and goes on; what the host holds comes back on PAUSE, and when the host dies."""
+class Recall:
+    """Why a module sends nothing, and how far its host has got with giving back what it has."""
 
-    slot: int
+    def __init__(self, effects: list[Effect], link: Link) -> None:
+        self._effects = effects
+        self.slot = 0  # in the host
+        self.link = link
+        self.stops: set[str] = {"flow"}  # the reasons
+        self._tell = ""  # the one of which Stopped is to be said
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.link = Link.ABSENT
-        self.stops: set[str] = {"flow"}
-        self.credit = 0
-        self._outbox: list[Frame] = []
-        self._tell: str | None = None
-        self._held_info: bytes | None = None  # of the ERROR that holds the head
+    def configure(self, slot: int) -> None:
+        """Where it is in its host."""
+        self.slot = slot
 
-    def stop(self, reason: str, *, tell: bool = False) -> None:
-        """Send nothing more for `reason`, recall what the host holds; with `tell` the effect Stopped says when."""
-        self.stops.add(reason)
-        if tell:
-            self._tell = reason
-        self._recall()
-
-    def _recall(self) -> None:
-        if self.link is Link.OPEN and (self.window or self.credit or self._held_info is not None):
-            self._move("recall")
-            self._outbox.append(Frame(Kind.PAUSE, self.slot, first=1))
-        elif self.link is not Link.RECALLING:
-            self._recalled()
-
-    def go_on(self, reason: str) -> None:
-        """Withdraw one reason for stopping."""
-        self.stops.discard(reason)
-
-    def _recalled(self) -> None:
-        if self._tell:
-            self.effects.append(Stopped(self._tell))
-            self._tell = None
-
-    def _take_back(self, flag: int) -> None:
-        for segment in self.window:
-            segment.flags |= flag
-        self.ready.extendleft(reversed(self.window))
-        self.window.clear()
-        self.window_messages = self.window_bytes = self.credit = 0
-
-    def host_up(self) -> None:
-        """A host wants this module loaded."""
-        self._move("host_up")
-
-    def retired(self) -> None:
-        """The host has nothing of us any more and will get nothing until it is open for us again."""
-        self._move("retired")
-
-    def _move(self, event: str) -> None:
+    def move(self, event: str) -> None:
+        """Something has happened to the slot; an event that cannot is an error."""
         try:
             self.link = _LINK_TABLE[self.link, event]
         except KeyError:
             raise RuntimeError(f"module slot {self.slot}: {event} while {self.link.name}") from None
+
+    def stop(self, reason: str, *, tell: bool = False) -> None:
+        """Send nothing more for `reason`; with `tell` the effect Stopped says when the host has nothing either."""
+        self.stops.add(reason)
+        if tell:
+            self._tell = reason
+
+    def go_on(self, reason: str) -> None:
+        """Withdraw one reason; the others still hold."""
+        self.stops.discard(reason)
+
+    def done(self) -> None:
+        """The host has nothing of us any more."""
+        if self._tell:
+            self._effects.append(Stopped(self._tell))
+            self._tell = ""
+
+    def host_down(self) -> bool:
+        """The host has ended; whether somebody waits for Stopped."""
+        self.move("host_down")
+        self.stops -= _OF_ONE_HOST
+        return bool(self._tell)
+
+    def take_over(self, other: Recall) -> None:
+        """Be in the slot of another, stopped for its reasons as well."""
+        self.link, self.stops = other.link, (self.stops | other.stops) - _OF_ONE_HOST
+        self._tell = ""

@@ -30,6 +30,17 @@ class SourceLife:
         if self.state in ("running", "restarting"):
             self.begun(False)
 
+    def time_up(self, life: int) -> bool:
+        """The time before the next `start` is over; False if that was another life's."""
+        if life != self.life:
+            return False
+        self.due = True
+        return True
+
+    def called(self) -> None:
+        """`start` is called again."""
+        self.due = False
+
     def has_sent(self) -> None:
         """A message of it is committed: whatever was wrong is over."""
         self.failures, self.error = 0, None

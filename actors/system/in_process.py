@@ -53,7 +53,9 @@ Actor.handlers = {}  # Thespian's own stand-ins for the outside are dispatched l
 
 
 class ShortWay:
-    """An actor whose `send` goes straight to the queue, and whose handlers the system finds and calls itself."""
+    """An actor whose `send` goes straight to the queue, and whose handlers the system finds and calls itself; one that
+    raises is told to `failed(error, msg, sender)`.
+    """
 
     handlers: dict[type, Callable[..., None]] = {}  # noqa: RUF012  of the class, unless an actor has its own
     queue: deque[tuple[ActorAddress, Any, ActorAddress]]
@@ -62,10 +64,6 @@ class ShortWay:
     def send(self, targetAddr: ActorAddress, msg: Any) -> None:
         """Queue a message; it is handled after all that are queued already."""
         self.queue.append((targetAddr, msg, self.address))
-
-    def failed(self, error: Exception, msg: Any, sender: ActorAddress) -> None:
-        """A handler has raised `error` on `msg`."""
-        raise NotImplementedError(type(self), msg, sender) from error
 
 
 class SlowHandler(NamedTuple):

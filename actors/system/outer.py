@@ -27,9 +27,9 @@ class OuterActor(Actor):
     def receiveMessage(self, msg: Any, sender: ActorAddress) -> ThespianWatch:
         """Run the handler; answer failures; go on watching."""
         try:
-            if isinstance(msg, Request):
-                self.request(msg, sender)
-            elif (handler := getattr(self, f"receiveMsg_{type(msg).__name__}", None)) is not None:
+            name = "request" if isinstance(msg, Request) else f"receiveMsg_{type(msg).__name__}"
+            handler = getattr(self, name, None)
+            if handler is not None:
                 handler(msg, sender)
             elif not isinstance(msg, (ActorExitRequest, ChildActorExited)):
                 log.error("%s does not know %s", type(self).__name__, type(msg).__name__)
@@ -40,10 +40,6 @@ class OuterActor(Actor):
                 text = f"internal error: {type(error).__name__}: {error}"
                 self.send(sender, Reply(request_id=request_id, ok=False, error=text))
         return ThespianWatch(list(self.watched))
-
-    def request(self, request: Request, sender: ActorAddress) -> None:
-        """A request of the Runner API as an actor message."""
-        raise NotImplementedError
 
     def handled(self) -> None:
         """Called after every handler that has not raised."""

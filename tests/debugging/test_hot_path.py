@@ -14,17 +14,18 @@ from actors.flow import debugger as flow_debug
 from actors.messages import client_to_runner as api
 from actors.module import held, step, steps
 from actors.module.actor import ModuleActor
-from actors.state import condition
+from actors.state import condition, gate
+from actors.state.mailbox import Mailbox
 from actors.state.module import ModuleState
 from tests.harness import Harness, need
 from tests.updates.feeder import feed
 
-DEBUGGER = {str(Path(str(module.__file__))) for module in (condition, flow_debug, held, step, steps)}
+DEBUGGER = {str(Path(str(module.__file__))) for module in (condition, flow_debug, gate, held, step, steps)}
 OF_THE_STATE = {  # the debugger's part of the module's state
     method.__code__
     for method in (
-        ModuleState._fill_single, ModuleState._passes, ModuleState._choose_pace, ModuleState.set_breakpoint,
-        ModuleState.step, ModuleState.release, ModuleState.waiting, ModuleState.replace_waiting,
+        ModuleState._fill_single, ModuleState._choose_pace, ModuleState.set_breakpoint, ModuleState.step,
+        ModuleState.release, ModuleState.replace_waiting, Mailbox.waiting, Mailbox.replace_waiting,
     )
 }  # fmt: skip
 LAST = 5_000
@@ -103,5 +104,5 @@ def test_a_breakpoint_is_seen_by_this_test(flow: Harness) -> None:
     """Or it would count nothing."""
     flow.ok(api.SetBreakPointAtModule, flow_module_id="f/c", when="message.n < 0")
     profile = run(flow, last=200)
-    assert profile.debugger["Gate._passes"] >= 200
+    assert profile.debugger["Gate.holds"] >= 200
     assert profile.debugger["Condition.holds"] == 200

@@ -29,8 +29,8 @@ def waiting(runner: Harness, flow_id: str, talk: Talk) -> Waiting:
     found: Waiting = {name: defaultdict(list) for name in talk.modules}
     for name, address in runner.record(flow_id).modules.items():
         state = runner.actor(address).record.state
-        assert not state.window, f"{name}: something is at its host between two steps"
-        for segment in state.waiting():
+        assert not state.mailbox.window, f"{name}: something is at its host between two steps"
+        for segment in state.mailbox.waiting():
             messages = [orjson.loads(segment.message(index)[0]) for index in range(segment.count)]
             found[name][segment.wire] += messages
     return found
@@ -94,7 +94,7 @@ def step_through(runner: Harness, data: st.DataObject) -> None:
             talk = replace(talk, modules={**talk.modules, name: talk.modules[name].updated(number % 3 == 0)})
             runner.ok(api.AddOrUpdateFlow, flow=talk.flow(flow_id))
             assert waiting(runner, flow_id, talk) == before, "an update has moved something"
-        tried = {name for name in talk.modules if runner.module(flow_id, name).state.attempts}
+        tried = {name for name in talk.modules if runner.module(flow_id, name).state.blame.attempts}
         wave = runner.ok(api.SingleStepFlow, flow_id=flow_id)
         wave = {name.partition("/")[2]: result for name, result in wave.items()}
         note(f"wave {number}: {wave}")

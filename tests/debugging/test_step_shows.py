@@ -98,7 +98,9 @@ def test_updates_taps_releases_and_deaths_meanwhile(runner: Harness) -> None:
     runner.wait(lambda: counts(runner, "b") == (2, 4))
     host = runner.bridge("f", "python3").host
     host.kill()
-    runner.wait(lambda: runner.bridge("f", "python3").starts == 2 and runner.module("f", "b").state.link.name == "OPEN")
+    runner.wait(
+        lambda: runner.bridge("f", "python3").starts == 2 and runner.module("f", "b").state.recall.link.name == "OPEN"
+    )
     runner.send("f/b", 4)
     assert sent(runner.ok(api.SingleStepFlow, flow_id="f")["f/b"]) == [("out", 4), ("side", [4])]
     runner.ok(api.StopFlow, flow_id="f")

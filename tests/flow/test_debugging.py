@@ -268,7 +268,7 @@ def test_a_source_whose_host_is_starting_is_pulled(runner: Harness) -> None:
     runner.start("f")
     runner.ok(api.PauseFlow, flow_id="f")
     os.kill(next(iter(runner.state("f")["hosts"].values()))["pid"], signal.SIGKILL)
-    runner.wait(lambda: runner.module("f", "s").state.link is Link.ABSENT)
+    runner.wait(lambda: runner.module("f", "s").state.recall.link is Link.ABSENT)
     assert len(runner.ok(api.SingleStepFlow)["f/s"]["outputStates"]) == 1
 
 
@@ -298,7 +298,7 @@ def test_stepping_ends_a_drain_that_was_to_fuse(runner: Harness) -> None:
     runner.wait(lambda: pending(runner) == {"a": 0, "b": 2})
     runner.wait(lambda: paused(runner))
     runner.ok(api.RemoveBreakPointAtModule, flow_module_id="f/b")
-    runner.wait(lambda: runner.module("f", "b").state.draining)
+    runner.wait(lambda: runner.module("f", "b").state.mailbox.dry)
     runner.send("f/b", 3)
     runner.ok(api.PauseFlow, flow_id="f")
     taken = []

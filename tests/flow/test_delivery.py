@@ -169,7 +169,7 @@ def test_back_pressure_reaches_the_source(runner: Harness) -> None:
     out.hold(True)
     runner.start("f")
     source = runner.module("f", "s")
-    runner.wait(lambda: "target" in source.state.stops and not source.state.credit)
+    runner.wait(lambda: "target" in source.state.recall.stops and not source.state.credit)
     figures = runner.state("f")["modules"]
     queued = sum(module["queued"] for module in figures.values())
     assert not out.got
@@ -303,10 +303,10 @@ def test_a_wire_with_queued_messages_is_not_fused_at_a_restart(runner: Harness) 
     out = runner.collect("f", "b")
     runner.start("f")
     bridge, target = runner.bridge("f", "python3"), runner.module("f", "b")
-    target.state.stops.add("test")  # b takes nothing
+    target.state.recall.stops.add("test")  # b takes nothing
     runner.send("f/a", *range(5))
     bridge.host.kill()
-    runner.wait(lambda: target.state.queued == 5)  # probation is over, b's wire cannot run dry
+    runner.wait(lambda: target.state.mailbox.queued == 5)  # probation is over, b's wire cannot run dry
     starts = bridge.starts
     bridge.host.kill()
     runner.wait(lambda: bridge.starts > starts and bridge.life.name == "OPEN")

@@ -146,7 +146,7 @@ def test_a_wire_from_elsewhere_stays_what_it_is(half: Harness) -> None:
     half.ok(api.AddOrUpdateFlow, flow=flow(0, delivery="lossy"))
     half.start("f")
     elsewhere(half)
-    assert half.module("f", "c").state.wires[BACK].delivery is LOSSY
+    assert half.module("f", "c").state.mailbox.wires[BACK].delivery is LOSSY
     half.ok(api.AddOrUpdateFlow, flow=flow(1, delivery="lossy"))
-    assert half.module("f", "c").state.wires[BACK].delivery is LOSSY
+    assert half.module("f", "c").state.mailbox.wires[BACK].delivery is LOSSY
     assert half.actor(half.record("f").modules["c"]).wires.feeders.keys() == {BACK}

@@ -54,7 +54,7 @@ def test_only_what_is_here_is_started(half: Harness) -> None:
     assert set(state["modules"]) == {"a", "b"}
     assert [host["modules"] for host in state["hosts"].values()] == [["a", "b"]]
     assert set(half.ok(api.Audit)) == {"f/a", "f/b"}
-    assert "c.out->a.back" in half.module("f", "a").state.wires, "what is elsewhere can send to it"
+    assert "c.out->a.back" in half.module("f", "a").state.mailbox.wires, "what is elsewhere can send to it"
     assert half.actor(half.record("f").modules["a"]).wires.feeders == {}, "nobody here sends on it"
     refused = half.call(api.SendMessage, flow_module_id="f/c", message=1)
     assert not refused.ok

@@ -48,20 +48,19 @@ class Host(RuleBasedStateMachine):
         self.up(probation=False)
 
     def up(self, probation: bool) -> None:
-        self.state.host_up()
-        probation = probation and self.state.suspects > 0
+        self.state.recall.move("host_up")
+        probation = probation and self.state.blame.suspects > 0
         self.state.host_open(probation)
-        self.suspects_left = self.state.suspects
+        self.suspects_left = self.state.blame.suspects
         self.probation = probation
         if not probation:
-            self.state.suspects = 0
+            self.state.blame.acquit(self.state.blame.suspects)
         self.act()
 
     def act(self) -> None:
         """What the actor does after each event."""
         for _ in range(2):
-            effects, self.state.effects = self.state.effects, []
-            for effect in effects:
+            for effect in self.state.take_effects():
                 self.perform(effect)
             for frame in self.state.fill():
                 self.take(frame)
@@ -70,7 +69,7 @@ class Host(RuleBasedStateMachine):
     def perform(self, effect: object) -> None:
         match effect:
             case HoldsChanged():
-                self.holds = {wire for wire in NAMES if self.state.must_hold(wire)}
+                self.holds = {wire for wire in NAMES if self.state.mailbox.must_hold(wire)}
             case Failed(message):
                 wire, number, _ = orjson.loads(message)
                 self.failed.append((wire, number))
@@ -79,13 +78,13 @@ class Host(RuleBasedStateMachine):
                 ):  # given up by the state; else the host has counted it in order
                     self.done[wire].append(number)
             case Drained(reason):
-                assert reason == self.state.drain_reason
-                assert not self.state.window and not self.state.ready
+                assert reason == self.state.draining.reason
+                assert not self.state.mailbox.window and not self.state.mailbox.ready
                 self.draining_told = True
             case Probed(left):
                 self.suspects_left = left
                 if left:
-                    self.state.probe()
+                    self.state.blame.probe()
                 else:
                     self.probation = False
                     self.state.end_probation()
@@ -112,9 +111,9 @@ class Host(RuleBasedStateMachine):
         first = self.numbers[wire]
         items = [orjson.dumps([wire, first + i, i != bad]) for i in range(count)]
         body = join([b'["skipped",0,true]'] * skip + items)
-        before = self.state.dropped
-        self.state.deliver(wire, body, 0, skip, count, first, 0.0)
-        if self.state.dropped > before:
+        before = self.state.mailbox.dropped
+        self.state.mailbox.deliver(wire, body, 0, skip, count, first, 0.0)
+        if self.state.mailbox.dropped > before:
             self.dropped |= {(wire, first + i) for i in range(count)}
         self.numbers[wire] += count
         self.act()
@@ -160,7 +159,7 @@ class Host(RuleBasedStateMachine):
 
     @rule()
     def retry_due(self) -> None:
-        if "retry" in self.state.stops and not self.pausing and not self.discarding:
+        if "retry" in self.state.recall.stops and not self.pausing and not self.discarding:
             self.state.go_on("retry")
             self.act()
 
@@ -176,20 +175,22 @@ class Host(RuleBasedStateMachine):
 
     @rule(turn=st.booleans())
     def die(self, turn: bool) -> None:
-        if turn and self.state.window:
-            self.state.turn()
+        if turn and self.state.mailbox.window:
+            self.state.blame.turn()
         self.inbox.clear()
         self.pausing, self.discarding = 0, False
         self.state.host_down(b'{"error":{"type":"HostDied","message":"m"}}')
-        assert all(s.flags & REDELIVERED for s in list(self.state.ready)[: 1 if self.state.suspects else 0])
+        assert all(
+            s.flags & REDELIVERED for s in list(self.state.mailbox.ready)[: 1 if self.state.blame.suspects else 0]
+        )
         self.act()
-        assert self.state.link is Link.ABSENT
+        assert self.state.recall.link is Link.ABSENT
         self.up(probation=True)
         if self.probation:
-            self.state.probe()
+            self.state.blame.probe()
             self.act()
 
-    @precondition(lambda self: self.state.draining is None)
+    @precondition(lambda self: self.state.mailbox.dry is None)
     @rule(wires=st.sets(st.sampled_from(NAMES)), reason=st.sampled_from(["fuse", "update"]))
     def drain(self, wires: set[str], reason: str) -> None:
         if reason == "fuse" and self.probation:
@@ -199,25 +200,25 @@ class Host(RuleBasedStateMachine):
         self.act()
         if reason == "update":
             assert not self.draining_told
-            self.state.ask_drained()
+            self.state.draining.ask()
             self.act()
 
-    @precondition(lambda self: self.state.drain_reason == "update" and not self.state.window)
+    @precondition(lambda self: self.state.draining.reason == "update" and not self.state.mailbox.window)
     @rule(died=st.booleans())
     def replace(self, died: bool) -> None:
         """Another version goes on from this state, in another slot, after a drain or a kill."""
         old = self.state
-        if old.link is Link.RECALLING or (old.suspects and not died):
+        if old.recall.link is Link.RECALLING or (old.blame.suspects and not died):
             return
         successor = ModuleState()
         successor.configure(slot=8, wires={})
-        successor.host_up()
+        successor.recall.move("host_up")
         old.move_to(successor)
         old.configure(
-            slot=8, wires=WIRES, retry_times=self.retry, announce=old.announce,
-            window_messages=old.window_messages_max,
+            slot=8, wires=WIRES, retry_times=self.retry, announce=old.blame.announce,
+            window_messages=old.mailbox.most,
         )  # fmt: skip
-        assert "flow" in old.stops
+        assert "flow" in old.recall.stops
         self.inbox.clear()
         self.discarding = False
         old.host_open(False)
@@ -226,12 +227,12 @@ class Host(RuleBasedStateMachine):
         self.act()
         assert not self.inbox, "a message went out before the switch was over"
         old.go_on("flow")
-        old.end_drain()
+        old.end_drain("update")
         self.act()
 
     @rule()
     def end_drain(self) -> None:
-        self.state.end_drain()
+        self.state.end_drain(self.state.draining.reason)
         self.act()
 
     @invariant()
@@ -239,7 +240,7 @@ class Host(RuleBasedStateMachine):
         if not hasattr(self, "state"):
             return
         self.state.check()
-        assert self.state.over_high or not self.holds
+        assert self.state.mailbox.over_high or not self.holds
         for wire in NAMES:
             expected = [n for n in range(self.numbers[wire]) if (wire, n) not in self.dropped]
             assert self.done[wire] == expected[: len(self.done[wire])], wire
@@ -250,23 +251,23 @@ class Host(RuleBasedStateMachine):
         if not hasattr(self, "state"):
             return
         state = self.state
-        state.end_drain()
-        for reason in list(state.stops - {"retry"}):
+        state.end_drain(state.draining.reason)
+        for reason in list(state.recall.stops - {"retry"}):
             state.go_on(reason)
         self.act()
         for _ in range(100_000):
-            if not state.queued:
+            if not state.mailbox.queued:
                 break
             if self.pausing:
                 self.answer_pause()
-            elif "retry" in state.stops:
+            elif "retry" in state.recall.stops:
                 self.retry_due()
             elif self.inbox:
                 self.commit(1.0)
             else:
                 self.act()
                 assert self.inbox or self.pausing, f"stuck {vars(state)} {vars(self)}"
-        assert not state.queued
+        assert not state.mailbox.queued
         self.order_and_once()
 
 

@@ -42,8 +42,8 @@ def recall_nothing() -> None:
     move_to = ModuleState.move_to
 
     def move(self: ModuleState, successor: ModuleState) -> None:
-        while self.window:
-            self.consume(self.window[0].count)
+        while self.mailbox.window:
+            self.mailbox.consume(self.mailbox.window[0].count)
         move_to(self, successor)
 
     ModuleState.move_to = move  # type: ignore[method-assign]

@@ -175,7 +175,7 @@ def test_a_stuck_handler_and_abort(runner: Harness, extra: bool) -> None:
     runner.ok(api.AddOrUpdateFlow, flow=first)
     runner.start("f")
     runner.send("f/a", "stuck", "after")
-    runner.wait(lambda: runner.module("f", "a").state.window_messages)
+    runner.wait(lambda: runner.module("f", "a").state.mailbox.window_messages)
     reply = runner.call(api.AddOrUpdateFlow, flow=second)
     assert not reply.ok
     assert "drain_timeout_s 0.2" in reply.error
@@ -193,7 +193,7 @@ def test_a_stuck_handler_and_kill(runner: Harness) -> None:
     runner.send("f/a", 1)
     runner.wait(lambda: len(out.got) == 1)  # else it may wait for the commit behind the turn that never ends
     runner.send("f/a", "stuck", 2)
-    runner.wait(lambda: runner.module("f", "a").state.window_messages)
+    runner.wait(lambda: runner.module("f", "a").state.mailbox.window_messages)
     reply = runner.call(api.AddOrUpdateFlow, flow=flow("def run(m, c):\n    return ['v2', m]\n", **fields))
     assert reply.ok, reply.error
     runner.wait(lambda: len(out.got) == 3)

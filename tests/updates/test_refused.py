@@ -200,7 +200,7 @@ def test_a_handler_that_does_not_end(runner: Harness, tmp_path: Path, runtime: s
         new["modules"]["stuck"], new["drain_timeout_s"] = stuck, 0.2
     run = Run(runner, first)
     runner.send("f/stuck", str(gate))
-    runner.wait(lambda: runner.module("f", "stuck").state.window_messages)
+    runner.wait(lambda: runner.module("f", "stuck").state.mailbox.window_messages)
     run.refuse(second, "drain_timeout_s 0.2", "f/stuck")
     run.more()
     gate.write_text("")

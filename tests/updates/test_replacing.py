@@ -154,8 +154,8 @@ SLOW = {"runtime": "python3", "code": "import time\ndef run(m, c):\n    time.sle
 def send_to_slow(runner: Harness) -> None:
     """A hundred messages, which `a` has passed on and `b` still has in part."""
     runner.send("f/a", *range(100))
-    runner.wait(lambda: runner.module("f", "a").state.completed == 100)
-    assert runner.module("f", "b").state.queued
+    runner.wait(lambda: runner.module("f", "a").state.accounts()["completed"] == 100)
+    assert runner.module("f", "b").state.mailbox.queued
 
 
 @pytest.mark.parametrize("on_queued", ["drain", "dead_letter"])

@@ -106,7 +106,7 @@ class Switch:
             )  # fmt: skip
             if (ModuleHandedOver, module) in came:
                 handed = came[ModuleHandedOver, module]
-                self._account.held[module] = handed.state.queued
+                self._account.held[module] = handed.state.mailbox.queued
                 orphans = wiring.orphan_inputs(module, handed.state, rewire.wires_in, giver.plans)
                 rewire.wires_in.update(orphans)
                 take_over = to_module.TakeOver(

@@ -248,7 +248,7 @@ class Stage(Harness):
         record = self.record(flow_id)
         if record.state == "failed":
             return True
-        return all(self.actor(module).record.state.queued == 0 for module in record.modules.values())
+        return all(self.actor(module).record.state.mailbox.queued == 0 for module in record.modules.values())
 
 
 @contextmanager

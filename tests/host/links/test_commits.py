@@ -32,7 +32,7 @@ class Follower(BaseActor):
     def accounts(self) -> dict[tuple[str, int], int]:
         """Host and slot -> messages done."""
         return {
-            (key, slot): self.stage.module("f", module).state.completed
+            (key, slot): self.stage.module("f", module).state.accounts()["completed"]
             for key, plan in self.stage.record("f").plans.items()
             for slot, module in plan.modules.items()
         }

@@ -284,7 +284,7 @@ class Case:
         lines += [f"f: {record.state}, {record.activity.pending} pending, {record.failed_for}"]
         for name, address in record.modules.items():
             state = self.stage.actor(address).record.state
-            lines.append(f"{name}: {state.queued} queued, {state.link.name}")
+            lines.append(f"{name}: {state.mailbox.queued} queued, {state.recall.link.name}")
         for key, address in record.bridges.items():
             bridge = self.stage.actor(address)
             lines.append(f"{key}: {bridge.life.name}, {vars(bridge.orders)}, {bridge.restarts.count} restarts")
