@@ -26,6 +26,8 @@ def connected(options: argparse.Namespace, flow_id: str | None = None) -> Iterat
     except RunnerError as error:
         problems = error.data if isinstance(error.data, list) else [str(error)]
         raise UserError(*map(str, problems)) from None
+    except BrokenPipeError:  # of our own output: what the client meets it says itself
+        raise
     except ConnectionError as error:
         raise UserError(f"the runner has gone: {error.strerror}") from None
     except TimeoutError:

@@ -27,6 +27,7 @@ PLAIN_WORDS = {
         "-+.0123456789",
     ),
 }
+INSTEAD_OF_MERGING = "write the fields out, or quote it"
 OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")  # YAML 1.1 ends lines there, YAML 1.2 and editors do not
 
 
@@ -118,6 +119,9 @@ class _Converter:
                 self._refuse((*path, "?"), f"the key {key} in {dotted(path)} is not text; put it in quotes.")
             key = key_node.value
             inner = (*path, key)
+            if key == "<<" and not key_node.style:
+                self._note(inner, key_node)
+                self._refuse(inner, f"{dotted(inner)}: `<<` merges in YAML 1.1 only; {INSTEAD_OF_MERGING}.")
             if key in result:
                 first = self.places.position(inner)[0]
                 self._note(inner, key_node)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 
 from thespian.actors import ActorAddress, WakeupMessage
 
@@ -93,15 +94,27 @@ class FeedActor(BaseActor):
     def _read(self) -> None:
         try:
             data = os.read(self.fd, READ_BYTES)
+            broken = None if data else self._cut()
         except BlockingIOError:
             return
         except OSError as error:
-            self.send(self.owner, FeedBroken(name=self.name, reason=error.strerror or str(error)))
-            data = b""
-        self._deliver(self.lines.feed(data) if data else self.lines.end())
+            data, broken = b"", error.strerror or str(error)
+        if broken is not None:  # the part of a line that has come is no message
+            self.send(self.owner, FeedBroken(name=self.name, reason=broken))
+        elif data:
+            self._deliver(self.lines.feed(data))
+        else:
+            self._deliver(self.lines.end())
         if not data:
             self._end()
             self.neighbours.say_if_idle()
+
+    def _cut(self) -> str | None:
+        """Why the end of a plain file is none."""
+        about = os.fstat(self.fd)
+        if not stat.S_ISREG(about.st_mode) or about.st_size >= os.lseek(self.fd, 0, os.SEEK_CUR):
+            return None
+        return f"the file was cut to {about.st_size:,} bytes while it was read"
 
     def _end(self) -> None:
         self._unwatch()

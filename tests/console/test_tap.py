@@ -54,6 +54,20 @@ def test_until_ctrl_c(tapped: Plant) -> None:
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+def test_a_reader_that_has_seen_enough(tapped: Plant) -> None:
+    """`runner tap ... | head -1`: it is not the runner that has gone."""
+    with start(tapped, "t/a.out") as process:
+        sent_until(tapped, process)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        with tapped.client() as client:
+            while process.poll() is None:
+                client.send_message("t/a", "in", {"n": 0})
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
 def test_the_tap_ends_with_its_connection(tapped: Plant) -> None:
     """Also one whose answer is still on its way; another connection may end it as well."""
     with tapped.client() as looking:

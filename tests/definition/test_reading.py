@@ -93,6 +93,10 @@ def test_places_of_keys_and_items():
             "modules:\n  a: {code: x,\n    code: y}",
             "DIR/f.yaml:3:5: `modules.a.code` is given twice, first in line 2; remove one.",
         ),
+        (
+            "a:\n  b: &x {c: 1}\n  <<: *x",
+            "DIR/f.yaml:3:3: `a.<<`: `<<` merges in YAML 1.1 only; write the fields out, or quote it.",
+        ),
         ("id: a\n1: b", "DIR/f.yaml:2:1: the key '1' in the flow is not text; put it in quotes."),
         ("a:\n  true: b", "DIR/f.yaml:2:3: the key 'true' in `a` is not text; put it in quotes."),
         ("? [a]\n: b", "DIR/f.yaml:1:3: the key of several values in the flow is not text; put it in quotes."),
