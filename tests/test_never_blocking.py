@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ELSEWHERE = ("actors/console/", "actors/deployment/folder.py", "actors/deployment/supervisor.py")  # not ours
+ELSEWHERE = (
+    "actors/console/", "actors/deployment/folder.py", "actors/deployment/supervisor.py", "actors/journal/child.py"
+)  # fmt: skip  # not ours
 LIBRARY = ("conversation", "environments", "frames", "given", "host_bodies", "locks", "making", "manifest", "sweep",
            "transaction", "confinement/landlock")  # of runtimes/, what the runner imports  # fmt: skip
 
@@ -37,6 +39,7 @@ _CONSOLE = "called by console verbs only, in processes of their own"
 _NON_BLOCKING = "the socket is non-blocking"
 _KEPT = "a flow that is kept has to be on the disk before the runner ends"
 _NO_TIME = "with a time-out of 0"
+_CHILD = "in the process that writes journals, which does nothing else"
 
 # file, function, call -> why it does not wait, or may
 ALLOWED = {
@@ -59,6 +62,16 @@ ALLOWED = {
     ("actors/host/process.py", "_reopen", "os.open"): "the given end is open for both: the other side is there",
     ("actors/host/watch.py", "usage", "read_bytes"): _PROC,
     ("actors/host/watch.py", "usage", "read_text"): _PROC,
+    ("actors/ends/notes.py", "OutputNotes.__init__", "os.open"): "a regular file, that is asked before",
+    ("actors/flow/journalled.py", "_lock", "os.open"): _OURS,
+    ("actors/journal/store.py", "Store.__init__", "flock"): _CHILD,
+    ("actors/journal/store.py", "Store.__init__", "os.open"): _CHILD,
+    ("actors/journal/store.py", "_connect", "connect"): "SQLite's: a file",
+    ("actors/journal/store.py", "_marked", "read_bytes"): _OURS,
+    ("actors/journal/store.py", "wait_for_writer", "flock"): "for one that dies with its runner, which is dead",
+    ("actors/journal/store.py", "wait_for_writer", "os.open"): _OURS,
+    ("actors/journal/writer.py", "Writer.durable", "recv"): _NON_BLOCKING,
+    ("actors/journal/writer.py", "Writer.reap", "wait"): _DEAD,
     ("actors/flow/kept_file.py", "_private", "os.open"): _OURS,
     ("actors/flow/kept_file.py", "_sync_folder", "fsync"): _KEPT,
     ("actors/flow/kept_file.py", "read_kept", "open"): _OURS,

@@ -207,8 +207,8 @@ class AtOnce(list):
         part = TurnsCommitted(0, 0, 0, 0, 0, 0, 0, 0, [(port, frame)], {}, [])
         self.commits._port.send(self.commits._members[slot], part)
 init = Commits.__init__
-def without_transactions(self, port, key, start, transaction, members, follower):
-    init(self, port, key, start, transaction, members, follower)
+def without_transactions(self, port, flow, key, start, transaction, members, follower):
+    init(self, port, flow, key, start, transaction, members, follower)
     transaction.data, transaction._fusing = AtOnce(), frozenset(range(99))
     transaction.data.commits = self
 Commits.__init__ = without_transactions

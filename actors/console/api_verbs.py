@@ -13,6 +13,7 @@ from actors.console.errors import UserError
 from actors.console.figures import COLUMNS, rows
 from actors.console.live_runners import live_runners
 from actors.console.text import columns
+from actors.counted import counted
 from actors.error_text import by_kind, error_text, more
 from runtimes.manifest import listed, load_runtimes, runtime_folders
 
@@ -51,7 +52,22 @@ def state(options: argparse.Namespace) -> int:
     """`runner state FLOW`: figures of each module and host, rates since the last call."""
     with connected(options, options.flow) as client:
         found = client.flow_state(options.flow)
+    if options.storage:
+        return show(options, found["storage"], _storage_text)
     return show(options, found, _state_text)
+
+
+def _storage_text(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "no journal: nothing of it is written while it runs"
+    what = "messages, contexts, accounts" if found["durable"] else "no messages, no contexts (no wire is `disk`)"
+    rows = [
+        ("file", found["file"]), ("bytes", f"{found['bytes']:,}, and {found['logBytes']:,} of its log"),
+        ("groups", f"{found['groups']:,} durable, {found['gatheredBytes']:,} bytes gathered for the next"),
+        ("kept", what),
+        ("", f"{counted(found['deadLetters'], 'dead letter')}, {counted(found['versions'], 'earlier version')}"),
+    ]  # fmt: skip
+    return "\n".join(f"{name:8}{text}" for name, text in rows)
 
 
 def _state_text(found: dict[str, Any]) -> str:
@@ -65,6 +81,7 @@ def _state_text(found: dict[str, Any]) -> str:
         f"{name}: {text}" for name, m in found["modules"].items() if (text := _source_text(m.get("source"))) is not None
     ]
     lines += [f"left out: {name}: {reason}" for name, reason in found["leftOut"].items()]
+    lines += [found["lost"]] if found.get("lost") else []
     return "\n".join([*lines, *found["errors"]])
 
 
@@ -88,7 +105,12 @@ def audit(options: argparse.Namespace) -> int:
         found = client.audit()
     head = ("MODULE", "ACCEPTED", "COMPLETED", "QUEUED", "DROPPED", "DEAD", "BALANCED")
     names = ("accepted", "completed", "queued", "dropped", "deadLettered", "balanced")
-    return show(options, found, lambda rows: columns(head, [(id, *map(rows[id].get, names)) for id in rows]))
+
+    def text(rows: dict[str, Any]) -> str:
+        lost = dict.fromkeys(row["lost"] for row in rows.values() if "lost" in row)
+        return "\n".join([columns(head, [(id, *map(rows[id].get, names)) for id in rows]), *lost])
+
+    return show(options, found, text)
 
 
 # the lives of flows ----------------------------------------------------------------------------------------------

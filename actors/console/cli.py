@@ -14,6 +14,7 @@ from actors.console.errors import UserError
 from actors.console.numbers import count, seconds
 from actors.console.text import plain
 
+ACCEPT_LOSS_HELP = "go on with what is left of a damaged journal"
 Verb = argparse.ArgumentParser
 STATE_HELP = "state directory (default: $RUNNER_STATE or ~/.local/state/runner)"
 
@@ -140,6 +141,12 @@ def _add_run(verb: AddVerb) -> None:
     run.add_argument("--lines", action="store_true", help="the input is text: each line is one JSON string")
     run.add_argument("--for", dest="for_s", metavar="SECONDS", type=seconds, help="end after so many seconds")
     run.add_argument("--watch", action="store_true", help="edits of the flow's files update it; it waits for them")
+    run.add_argument("--fresh", action="store_true", help="a durable flow: forget what runs before have done")
+    run.add_argument(
+        "--accept-repeats", action="store_true",
+        help="a durable flow on pipes: after a kill, messages may be missing or come twice there",
+    )  # fmt: skip
+    run.add_argument("--accept-loss", action="store_true", help=ACCEPT_LOSS_HELP)
     run.add_argument("--plain", action="store_true", help="lines instead of the live table on a terminal")
     run.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     test = verb("test", "test:run_tests", "run the tests that a flow file carries", json=False)
@@ -169,6 +176,7 @@ def _add_flow_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     rollback.add_argument("--version", dest="to_version", metavar="N", type=count, help="the one before, if left out")
     state = _api(verb("state", "api_verbs:state", doc("flowState")))
     state.add_argument("flow", metavar="FLOW")
+    state.add_argument("--storage", action="store_true", help="what is written of it, and how much")
     _api(verb("audit", "api_verbs:audit", doc("audit")))
 
 
@@ -239,6 +247,7 @@ def _add_dependency_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
 def _add_deployment_verbs(verb: AddVerb) -> None:
     up = verb("up", "up:up", "start a deployment and stay with it until `runner down` or a signal")
     up.add_argument("deployment", metavar="DEPLOYMENT.yaml")
+    up.add_argument("--accept-loss", action="store_true", help=ACCEPT_LOSS_HELP)
     up.add_argument("-d", "--detach", action="store_true", help="return when it is up; it goes on in the background")
     down = verb("down", "down:down", "stop the flows of a deployment in order and end it")
     down.add_argument("name", metavar="NAME", nargs="?", help="needed only if several are up")

@@ -8,6 +8,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,9 +38,12 @@ class _End(NamedTuple):
 
 
 def open_ends(
-    flow: Flow, inputs: Iterable[str], outputs: Iterable[str]
+    flow: Flow, inputs: Iterable[str], outputs: Iterable[str], *, durable: bool = False, accept_repeats: bool = False
 ) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
-    """The inputs and outputs of a run; raises UserError. No file is changed before all are known to be right."""
+    """The inputs and outputs of a run; raises UserError. No file is changed before all are known to be right.
+
+    `durable`: the run can be killed and goes on then, exactly with files only. What is in their outputs stays.
+    """
     ends = [_end("in", text) for text in inputs] + [_end("out", text) for text in outputs]
     _check_places(flow, ends)
     ends.sort(key=lambda end: end.fd is None)  # before a file can get the number of a descriptor that is closed
@@ -49,10 +53,18 @@ def open_ends(
     _refuse_circles(ends)
     opened: list[int] = []
     reading, writing = _open("in", ends, opened), _open("out", ends, opened)
-    for fd in opened:
-        if _writes(fd) and stat.S_ISREG(os.fstat(fd).st_mode):
-            os.ftruncate(fd, 0)
-    return reading, writing
+    if not durable:
+        for fd in opened:
+            if _writes(fd) and stat.S_ISREG(os.fstat(fd).st_mode):
+                os.ftruncate(fd, 0)
+        return reading, writing
+    for point in (*reading, *writing):
+        if not accept_repeats and not stat.S_ISREG(os.fstat(point.fd).st_mode):
+            raise UserError(
+                f"{point.name}: this is no regular file, and the flow is durable: when a run that was killed goes on, "
+                "messages may be missing or come twice there; --accept-repeats takes that"
+            )
+    return reading, tuple(replace(point, ours=point.fd in opened) for point in writing)
 
 
 def _end(side: Side, text: str) -> _End:

@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.console.ends import open_ends
 from actors.console.errors import UserError
 from actors.counted import counted
+from actors.definition.durability import is_durable
 from actors.definition.model import Flow, FlowError
 from actors.definition.reading import FlowSource, read_flow_file
 from actors.definition.validation import check_flow
@@ -42,7 +44,15 @@ def run(options: argparse.Namespace) -> int:
     """Run a flow file to its end. Exit status: 0; 1 if it could not be loaded, failed, or left dead letters."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper())
     source, flow = read_checked(options.flow)
-    inputs, outputs = open_ends(flow, options.input, options.output)
+    durable = is_durable(flow)
+    if not durable and (options.fresh or options.accept_repeats or options.accept_loss):
+        raise UserError(
+            "--fresh, --accept-repeats and --accept-loss are for durable flows, and this is none", usage=True
+        )
+    inputs, outputs = open_ends(
+        flow, options.input, options.output, durable=durable, accept_repeats=options.accept_repeats
+    )
+    journals = JournalOptions(options.fresh, options.accept_loss)
     if options.lines and not inputs:
         raise UserError("--lines says how -i is read, and there is no -i", usage=True)
     table = _table(options, outputs)
@@ -51,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
             outcome = run_embedded(
                 options.state, flow=source.sent, inputs=inputs, outputs=outputs, watch=watch, raw=options.lines,
                 for_s=options.for_s, signal_fd=catch_signals(), show=table.show if table else None,
-                name=source.document.get("id"),
+                name=source.document.get("id"), journals=journals,
             )  # fmt: skip
         if table and outcome.state:
             table.show(outcome.state)
@@ -71,17 +81,37 @@ def read_checked(file: str) -> tuple[FlowSource, Flow]:
     return source, flow
 
 
-def run_embedded(state: str | None, name: Any = None, **job: Any) -> Outcome:
+class JournalOptions(NamedTuple):
+    """`fresh`: nothing of runs before is known; `accept_loss`: what is left of a damaged journal is."""
+
+    fresh: bool
+    accept_loss: bool
+
+
+def run_embedded(state: str | None, name: Any = None, journals: JournalOptions | None = None, **job: Any) -> Outcome:
     """Run one flow in a runner of its own in this process, to its end; `job` are the fields of RunFlow.
 
-    With a `name` it answers the Runner API on a socket in the state directory.
+    With a `name` it answers the Runner API on a socket in the state directory. With `journals` the flow can go on when
+    it was killed.
     """
-    folder = RunFolder(Path(state) if state else default_state_folder())
+    place = Path(state) if state else default_state_folder()
+    folder = RunFolder(place)
     system = ActorSystem()
     outcome = Outcome()
+
+    def journal_lost(sentence: str) -> None:
+        outcome.errors.append(sentence)
+        outcome.status, outcome.over = os.EX_TEMPFAIL, True
+
     try:
         runner = system.createActor(RunnerActor)
-        system.tell(runner, ConfigureRunner(run_folder=folder.path, name=str(name or "")))
+        configure = ConfigureRunner(run_folder=folder.path, name=str(name or ""))
+        if journals is not None:
+            configure = replace(
+                configure, journals=place.absolute() / "journal", accept_loss=journals.accept_loss,
+                fresh=journals.fresh, journal_lost=journal_lost,
+            )  # fmt: skip
+        system.tell(runner, configure)
         session = system.createActor(SessionActor)
         system.tell(session, RunFlow(runner=runner, outcome=outcome, **job))
         while system.base.busy and not outcome.over:  # to where the hosts have been started
@@ -132,6 +162,8 @@ def _report(outcome: Outcome) -> int:
     letters = outcome.dead_letters
     for line in dead_letter_lines(letters):
         print(line, file=sys.stderr)
+    if outcome.status is not None:
+        return outcome.status
     return 1 if outcome.errors or letters or outcome.bad_lines else 0
 
 

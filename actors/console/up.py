@@ -45,7 +45,8 @@ def up(options: argparse.Namespace) -> int:
     if options.detach:
         return _detach(deployment, state, folder, options)
     configure_logging(deployment.log_level, deployment.log_format)
-    errors = stay_up(deployment, state, folder, lambda facts: _say_up(facts, options.json))
+    report = lambda facts: _say_up(facts, options.json)  # noqa: E731
+    errors = stay_up(deployment, state, folder, report, accept_loss=options.accept_loss)
     if errors:
         raise UserError(*errors)
     return 0
@@ -82,7 +83,7 @@ def _detach(deployment: Deployment, state: Path, folder: DeploymentFolder, optio
     status = 1
     errors: tuple[str, ...] = ("an internal error; see the log",)  # should it raise
     try:
-        errors = stay_up(deployment, state, folder, report)
+        errors = stay_up(deployment, state, folder, report, accept_loss=options.accept_loss)
         status = 1 if errors else 0
     except Exception:
         log.exception("`runner up` failed")

@@ -85,6 +85,7 @@ class Flow:
     modules: dict[str, Module]
     wires: tuple[Wire, ...] = ()
     tests: tuple[FlowTest, ...] = ()
+    durable: bool = False
     drain_timeout_s: float = 10.0
     step_timeout_s: float = 10.0
     max_turn_bytes: int = 16 << 20

@@ -6,18 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from actors.definition.model import Wire
 from actors.definition.places import FieldPath, dotted
 from actors.definition.schema import Problem
 
 _REFERENCE = re.compile(r"\$\{(?:env|file):[^}]*\}")
-
-
-def delivery_problems(path: FieldPath, wire: Wire) -> Iterator[Problem]:
-    """Until state is durable: remove this function then."""
-    if wire.delivery.survives_runner:
-        text = "disk delivery needs durable state, which this version does not have yet; use memory."
-        yield Problem((*path, "delivery"), f"{dotted((*path, 'delivery'))}: {text}")
 
 
 def reference_problems(path: FieldPath, raw: dict[str, Any]) -> Iterator[Problem]:

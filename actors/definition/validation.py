@@ -10,12 +10,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from actors.definition.deliveries import DELIVERIES, MEMORY
+from actors.definition.durability import spread
 from actors.definition.hosting import crowded
 from actors.definition.model import Flow, FlowError, FlowTest, Module, Retry, Wire
 from actors.definition.places import FieldPath, Places, cut, dotted, nearest
 from actors.definition.ports import Side, port_problem
 from actors.definition.schema import Problem, flow_schema, json_problems, schema_problems
-from actors.definition.unsupported import delivery_problems, reference_problems
+from actors.definition.unsupported import reference_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -72,7 +73,9 @@ class _Parts:
         modules = _of(dict, document.get("modules"))
         self.raw_modules = {id: raw for id, raw in modules.items() if isinstance(id, str)}
         self.modules = {id: _module(id, raw) for id, raw in self.raw_modules.items() if ("modules", id) not in broken}
-        self.wires = _well_formed("wires", document, broken, _wire)
+        wires = _well_formed("wires", document, broken, _wire)
+        self.classed = {at for at in wires if isinstance(raw := document["wires"][at], dict) and "delivery" in raw}
+        self.wires, self.behind = spread(wires, self.classed, self.modules, document.get("durable") is True)
         self.tests = _well_formed("tests", document, broken, _test)
 
     def problems(self, runtimes: Collection[str] | None) -> Iterator[Problem]:
@@ -92,6 +95,10 @@ class _Parts:
                 yield Problem(
                     path, f"{dotted(path)} repeats {dotted(('wires', first[wire.id]))} ({wire.id}); remove one."
                 )
+        for index in sorted(self.classed & self.behind.keys()):
+            path = ("wires", index, "delivery")
+            text = f"`memory` would lose what {self.behind[index].id}, which is `disk`, keeps; leave it out"
+            yield Problem(path, f"{dotted(path)}: {text}, or say `disk` or `lossy`.")
         names: dict[str, int] = {}
         for index, test in self.tests.items():
             yield from self._test_problems(("tests", index), test)
@@ -104,7 +111,6 @@ class _Parts:
     def _wire_problems(self, path: FieldPath, wire: Wire) -> Iterator[Problem]:
         yield from self._endpoint_problems(path, "out", wire.from_module, wire.from_port)
         yield from self._endpoint_problems(path, "in", wire.to_module, wire.to_port)
-        yield from delivery_problems(path, wire)
         target = self.modules.get(wire.to_module)
         if wire.to_client is not None and target is not None and target.runtime != "browser":
             text = f"is only for wires to a browser module, and {target.id!r} runs in {target.runtime}."

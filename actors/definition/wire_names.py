@@ -32,3 +32,14 @@ def end_wire(side: Side, place: str, time: int = 1) -> str:
 def outside_wire(origin: str, place: str) -> str:
     """From what is no module: "api", "dead"."""
     return f"{origin}->{place}"
+
+
+def is_sink(wire: str) -> bool:
+    """Whether a wire leads to an `-o`."""
+    return "->-o" in wire
+
+
+def target_of(wire: str) -> tuple[str, str]:
+    """The module and the in-port that a wire leads to, wherever it comes from."""
+    module, _, port = wire.partition("->")[2].partition(".")
+    return module, port

@@ -71,7 +71,11 @@ class DispatcherActor(OuterActor):
         """A runner and its flows; returns the errors."""
         job = self.job
         self.runner = self.createActor(OuterRunner)
-        self.send(self.runner, HostRunner(name=job.runner, state=job.state, kept=job.kept, runtimes=job.runtimes))
+        host = HostRunner(
+            name=job.runner, state=job.state, kept=job.kept, journals=job.journals, accept_loss=job.accept_loss,
+            runtimes=job.runtimes,
+        )  # fmt: skip
+        self.send(self.runner, host)
         came = yield Expect(["hosted"], HOST_TIMEOUT_S)
         if "hosted" not in came:
             return (f"the runner {job.runner} has not started within {HOST_TIMEOUT_S:g} s",)

@@ -21,7 +21,7 @@ from actors.doors.door import open_door
 from actors.messages.client_to_runner import Request
 from actors.messages.dispatcher_to_runner import HostRunner, RelayRequest, StopRunner
 from actors.messages.outer_to_porter import Carry
-from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
+from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Progress, Reply
 from actors.messages.runner_to_dispatcher import RunnerHosted, RunnerStopped
 from actors.preparation.state_folder import RunFolder
@@ -80,7 +80,8 @@ class OuterRunner(OuterActor):
         self.watched = [self.system.base.fileno(), self.busy_fd, self.parent_fd]
         self.runner = self.system.createActor(RunnerActor)
         configure = ConfigureRunner(
-            run_folder=self.folder.path, name=message.name, runtimes=message.runtimes, kept=Path(message.kept)
+            run_folder=self.folder.path, name=message.name, runtimes=message.runtimes, kept=Path(message.kept),
+            journals=Path(message.journals), accept_loss=message.accept_loss, journal_lost=_end_at_once,
         )  # fmt: skip
         self.system.tell(self.runner, configure)
         self.porter = self.system.createActor(PorterActor)
@@ -148,10 +149,14 @@ class OuterRunner(OuterActor):
             self._stop_now()
 
     def _shut_down(self) -> None:
-        def done(reply: Reply) -> None:
-            self.stopped, self.errors = True, tuple(reply.data or ())
+        def shut_down(reply: Reply) -> None:
+            self.errors = tuple(reply.data or ())
+            self._carry(CloseJournals(request_id=""), closed)
 
-        self._carry(ShutDown(request_id=""), done)
+        def closed(_reply: Reply) -> None:
+            self.stopped = True
+
+        self._carry(ShutDown(request_id=""), shut_down)
 
     def _stop_now(self) -> None:
         assert self.system is not None
@@ -173,3 +178,9 @@ class OuterRunner(OuterActor):
         os.close(self.parent_fd)
         if self.stopper is not None:
             self.send(self.stopper, RunnerStopped(errors=self.errors))
+
+
+def _end_at_once(sentence: str) -> None:
+    """What was acknowledged is durable; of the rest nothing is. Hosts die with us, the dispatcher starts us again."""
+    log.critical("%s: the runner ends", sentence)
+    os._exit(os.EX_TEMPFAIL)

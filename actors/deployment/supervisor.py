@@ -42,13 +42,18 @@ class NoSystemError(Exception):
     """The actor system could not be started. A whole sentence."""
 
 
-def stay_up(deployment: Deployment, state: Path, folder: DeploymentFolder, report: Report) -> tuple[str, ...]:
-    """From start to end; returns why it failed, if it did. No process is left afterwards."""
+def stay_up(
+    deployment: Deployment, state: Path, folder: DeploymentFolder, report: Report, *, accept_loss: bool = False
+) -> tuple[str, ...]:
+    """From start to end; returns why it failed, if it did. No process is left afterwards.
+
+    `accept_loss`: flows whose journals are damaged go on with what is left.
+    """
     errors: tuple[str, ...] = ("an internal error; see the log",)
     signal_fd = _own_signals(folder)
     _adopt_orphans()
     try:
-        errors = _life(deployment, state, folder, signal_fd, report)
+        errors = _life(deployment, state, folder, signal_fd, report, accept_loss)
     except OSError as error:
         errors = (f"{error.filename or folder.path}: {error.strerror}",)
     except NoSystemError as error:
@@ -63,14 +68,15 @@ def stay_up(deployment: Deployment, state: Path, folder: DeploymentFolder, repor
 
 
 def _life(
-    deployment: Deployment, state: Path, folder: DeploymentFolder, signal_fd: int, report: Report
+    deployment: Deployment, state: Path, folder: DeploymentFolder, signal_fd: int, report: Report,
+    accept_loss: bool,
 ) -> tuple[str, ...]:  # fmt: skip
     facts = {"pid": os.getpid(), "flows": [source.document["id"] for source in deployment.flows]}
     folder.record(facts)
     os.environ["THESPLOG_FILE"] = str(folder.path / "thespian.log")  # by default a fixed name in /tmp
     signing.install(signing.make_key(folder.path / KEY), deployment.bind)
     system, port = _start_system(deployment)
-    watch = _Watch(system, deployment, signal_fd, folder)
+    watch = _Watch(system, deployment, signal_fd, folder, accept_loss)
     try:
         return watch.run(state, facts | {"adminPort": port}, report)
     except (ActorSystemException, psutil.Error, ProcessLookupError):
@@ -147,8 +153,11 @@ def _reap() -> None:
 class _Watch:
     """Waits for the dispatcher, for signals, and for deaths that the dispatcher cannot report."""
 
-    def __init__(self, system: ActorSystem, deployment: Deployment, signal_fd: int, folder: DeploymentFolder) -> None:
+    def __init__(
+        self, system: ActorSystem, deployment: Deployment, signal_fd: int, folder: DeploymentFolder, accept_loss: bool
+    ) -> None:
         self.system, self.deployment, self.signal_fd, self.folder = system, deployment, signal_fd, folder
+        self.accept_loss = accept_loss
         self.watched = {signal_fd: "signal"}
         self.until: float | None = None  # of stopping
         self.errors: tuple[str, ...] = ()
@@ -163,6 +172,8 @@ class _Watch:
         deploy = Deploy(
             up_pid=os.getpid(), runner=job.runner, runtimes=job.runtimes, state=str(state),
             kept=str((job.state or state).resolve() / "kept" / job.name / job.runner),
+            journals=str((job.state or state).resolve() / "journal" / job.name / job.runner),
+            accept_loss=self.accept_loss,
             flows=tuple(source.sent for source in job.flows), restart_times=job.restart_times,
             restart_period_s=float(job.restart_period_s),
         )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+from typing import TYPE_CHECKING
 
 from thespian.actors import ActorAddress, WakeupMessage
 
@@ -20,6 +21,9 @@ from actors.messages.session_to_end import EndFeed, StartEnd
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 from runtimes.frames import join
+
+if TYPE_CHECKING:
+    from actors.ends.notes import InputNotes
 
 READ_BYTES = 64 << 10
 
@@ -39,7 +43,18 @@ class FeedActor(BaseActor):
         self.lines, self.number = InputLines(message.raw), 0
         self.told, self.next_told = 0, 10 * MAX_NAMED  # bad lines
         self.watching = self.ended = self.reading = False
-        self.neighbours = Neighbours(self, "in", message, sender, self._begin)
+        self.notes: InputNotes | None = None  # if the flow is durable
+        self.neighbours = Neighbours(self, "in", message, sender, self._begin, self._go_on)
+
+    def _go_on(self) -> str | None:
+        if (journal := self.neighbours.journal) is None:
+            return None
+        from actors.ends.notes import InputNotes
+
+        self.notes = InputNotes(journal, self.fd, self.neighbours.modules, self.lines)
+        problem = self.notes.go_on()
+        self.number, self.told = self.notes.number, self.lines.bad_count
+        return problem
 
     def _begin(self, attached: bool) -> None:
         if attached:
@@ -99,6 +114,8 @@ class FeedActor(BaseActor):
             return
         except OSError as error:
             data, broken = b"", error.strerror or str(error)
+        if self.notes is not None:
+            self.notes.read(len(data))
         if broken is not None:  # the part of a line that has come is no message
             self.send(self.owner, FeedBroken(name=self.name, reason=broken))
         elif data:
@@ -118,6 +135,8 @@ class FeedActor(BaseActor):
 
     def _end(self) -> None:
         self._unwatch()
+        if self.notes is not None:
+            self.notes.ended()
         os.close(self.fd)
         self.ended = True
         self.neighbours.activity.sources -= 1
@@ -130,6 +149,8 @@ class FeedActor(BaseActor):
             for wire, module in modules.items():
                 self.send(module, Deliver(wire, body, 0, 0, count, self.number))
             self.number += count
+            if self.notes is not None:
+                self.notes.delivered(modules, body, count)
         if self.lines.named or self.lines.bad_count >= self.next_told:
             self._tell_bad_lines()
 

@@ -19,12 +19,15 @@ class InputLines:
         self._parts: list[bytes] = []  # of a line that has not ended
         self._part_bytes = 0
         self._skipping = False  # the rest of a line that was too long
+        self.open_bytes = 0  # of the line that has not ended, skipped ones too
         self.number = 0  # lines so far
         self.bad_count = 0
         self.named: list[str] = []  # sentences about the first bad lines
 
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that `data` completes."""
+        newline_at = data.rfind(b"\n")
+        self.open_bytes = self.open_bytes + len(data) if newline_at < 0 else len(data) - newline_at - 1
         if self._skipping:
             _, newline, data = data.partition(b"\n")
             self._skipping = not newline
@@ -43,7 +46,7 @@ class InputLines:
 
     def end(self) -> list[bytes]:
         """The last message, if its line has no line feed."""
-        text, self._parts = b"".join(self._parts), []
+        text, self._parts, self.open_bytes = b"".join(self._parts), [], 0
         return self._take(text) if text else []
 
     def _take(self, text: bytes) -> list[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from thespian.actors import ActorAddress
 
@@ -17,21 +18,28 @@ from actors.messages.session_to_flow import AttachEnd
 from actors.state.activity import Activity
 from actors.system.port import Port
 
+if TYPE_CHECKING:
+    from actors.journal.gathering import Gathering
+
 log = logging.getLogger("runner")
 
 
 class Neighbours:
-    """`side`: of the modules, where they are attached to. `ready`: is told, after the session, whether all are there.
+    """`side`: of the modules, where they are attached to. `problem`: is asked when all are there; `ready`: is told,
+    after the session, whether all are there and nothing is wrong.
 
-    `activity`, the flow's, is known from then on.
+    `activity` and `journal`, the flow's, are known from `problem` on.
     """
 
     activity: Activity
+    journal: Gathering | None
 
     def __init__(
-        self, port: Port, side: Side, start: StartEnd, owner: ActorAddress, ready: Callable[[bool], None]
-    ) -> None:
-        self._port, self._side, self._start, self._owner, self._ready = port, side, start, owner, ready
+        self, port: Port, side: Side, start: StartEnd, owner: ActorAddress, ready: Callable[[bool], None],
+        problem: Callable[[], str | None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._port, self._side, self._start, self._owner = port, side, start, owner
+        self._problem, self._ready = problem, ready
         self.modules: dict[str, ActorAddress] = {}  # by wire
         self.holding = False
         self._waiting, self._errors = set(start.end.places), list[str]()
@@ -48,12 +56,14 @@ class Neighbours:
                 log.warning("%s: its module has been removed: nothing more comes on %s", name, message.wire)
         else:
             assert message.activity is not None
-            self.modules[message.wire], self.activity = message.module, message.activity
+            self.modules[message.wire], self.activity, self.journal = message.module, message.activity, message.journal
             if self.holding:
                 self._port.send(message.module, HoldWire(wire=message.wire))
         if message.wire in self._waiting:
             self._waiting.discard(message.wire)
             if not self._waiting:
+                if not self._errors and (problem := self._problem()):
+                    self._errors.append(problem)
                 name, errors = self._start.end.name, tuple(self._errors)
                 self._port.send(self._owner, EndReady(side=self._side, name=name, errors=errors))
                 self._ready(not errors)

@@ -18,7 +18,7 @@ from actors.messages import client_to_runner as api
 from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.end_to_session import BadLines, EndReady, FeedBroken, SinkBroken, SinkFlushed
 from actors.messages.flow_to_session import FlowEnded
-from actors.messages.owner_to_runner import ShutDown
+from actors.messages.owner_to_runner import CloseJournals, ShutDown
 from actors.messages.run_to_session import Endpoint, RunFlow
 from actors.messages.runner_to_client import Reply
 from actors.messages.session_to_end import EndFeed, FlushSink, StartEnd
@@ -60,8 +60,9 @@ class SessionActor(BaseActor):
 
     def _shutting_down(self) -> Steps:
         yield self._call(ShutDown)
+        yield self._call(CloseJournals)
 
-    def _call(self, request: type[api.Request] | type[ShutDown], **fields: Any) -> Expect:
+    def _call(self, request: type[api.Request] | type[ShutDown] | type[CloseJournals], **fields: Any) -> Expect:
         self._calls = getattr(self, "_calls", 0) + 1
         request_id = f"session-{self._calls}"
         self.send(self.job.runner, request(request_id=request_id, **fields))
@@ -114,6 +115,7 @@ class SessionActor(BaseActor):
         for sink in sinks:
             self.send(sink, FlushSink(timeout_s=FLUSH_TIMEOUT_S))
         flushed = yield Expect([("flushed", end.name) for end in self.job.outputs])
+        yield self._call(CloseJournals)
         accounts = _only((yield self._call(api.Audit))).value or {}
         left = {module: row["queued"] for module, row in accounts.items() if row["queued"]}
         if left:

@@ -16,6 +16,7 @@ from actors.flow.ends import Ends
 from actors.flow.figures import Figures
 from actors.flow.hosts import Hosts
 from actors.flow.jobs import FlowJobs
+from actors.flow.journal import FlowJournal
 from actors.flow.keep import Keep
 from actors.flow.letters import Letters
 from actors.flow.life import Life
@@ -69,24 +70,33 @@ class FlowActor(BaseActor):
         self.hosts = Hosts(record, self, premises)
         self.jobs = FlowJobs(record, self, self.hosts.stop)
         self.wiring = Wiring(record, self, premises)
-        self.letters = Letters(record, self, self.answers, self.wiring, self.fail_flow)
-        self.life = Life(record, self, self.jobs, self.hosts, self.wiring, self.letters)
-        self.debugger = Debugger(record, self, self.answers, self.jobs, premises.name)
-        self.figures = Figures(record, self, self.answers, self.debugger.view)
+        self.journal = FlowJournal(record, self, premises)
+        self.letters = Letters(record, self, self.answers, self.wiring, self.journal, self.fail_flow)
+        self.life = Life(record, self, self.jobs, self.hosts, self.wiring, self.letters, self.journal)
+        self.debugger = Debugger(record, self, self.answers, self.jobs, self.journal, premises.name)
+        self.figures = Figures(record, self, self.answers, self.debugger.view, self.journal.view)
         self.taps = Taps(record, self, self.answers, self.jobs, self.wiring, premises.numbers)
         self.ends = Ends(record, self, self.wiring, self.fail_flow)
-        self.keep = Keep(record, self.life, premises.kept, self.leave)
+        self.keep = Keep(record, self.life, self.journal, premises.kept, self.leave)
         means = Means(
             record=record, port=self, premises=premises, jobs=self.jobs, hosts=self.hosts, wiring=self.wiring,
-            letters=self.letters, life=self.life, figures=self.figures, fail=self.fail_flow,
+            letters=self.letters, life=self.life, journal=self.journal, figures=self.figures,
+            fail=self.fail_flow,
         )  # fmt: skip
         self.updates = Updates(means, self.answers, (self.debugger.after_update, self.taps.after_update))
+        if message.opened is not None:
+            self.journal.take(message.opened)
+            if kept is not None:
+                self.journal.restore(message.opened.found, kept.facts.states)
+                if kept.in_journal:
+                    self.journal.say_what_was_lost(message.opened)
         if kept is not None:
             self.unsettled = True
             self.updates.take_up(message, sender, kept, self._settle, self.leave)
             return
         self.record.receipt = first_receipt(message.share)
         self.wiring.build({})
+        self.journal.note_flow()
         data = {"leftOut": message.left_out}
         self.answers.reply(message.request, sender, receipt=self.record.receipt, data=data)
 
@@ -236,6 +246,7 @@ class FlowActor(BaseActor):
         self.gone = True
         self.record.modules, self.record.bridges, self.record.watcher = {}, {}, None
         self.taps.end_all()
+        self.journal.leave()
         self.send(self.runner, FlowGone(flow=self.record.flow.id))
 
     def _pass_back(self, message: Any, sender: ActorAddress) -> None:

@@ -19,6 +19,14 @@ class FlowAnswers(Answers):
         super().__init__(port)
         self._record = record
 
+    def reply(self, request: Any, client: ActorAddress, value: Any = True, **more: Any) -> None:
+        """When all that has happened in the flow so far is durable."""
+        if self._record.journal is None:
+            super().reply(request, client, value, **more)
+            return
+        answer = super().reply
+        self._record.journal.when_durable(lambda: answer(request, client, value, **more))
+
     def find_module(self, request: Any, client: ActorAddress) -> str | None:
         """The module of `flow_module_id`, or a refusal."""
         module: str = request.flow_module_id.partition("/")[2]

@@ -15,6 +15,7 @@ from actors.definition.places import listed
 from actors.definition.ports import out_ports
 from actors.flow.answers import FlowAnswers
 from actors.flow.jobs import FlowJobs
+from actors.flow.journal import FlowJournal
 from actors.flow.letters import encode_message
 from actors.flow.record import FlowRecord
 from actors.messages import client_to_runner as api
@@ -34,8 +35,11 @@ log = logging.getLogger("runner.debug")
 class Debugger:
     """Of one flow. `runner`: the name of the runner, for what a step shows."""
 
-    def __init__(self, record: FlowRecord, port: Port, answers: FlowAnswers, jobs: FlowJobs, runner: str) -> None:
+    def __init__(
+        self, record: FlowRecord, port: Port, answers: FlowAnswers, jobs: FlowJobs, journal: FlowJournal, runner: str
+    ) -> None:
         self._record, self._port, self._answers, self._jobs, self._runner = record, port, answers, jobs, runner
+        self._journal = journal
 
     # pause and resume ----------------------------------------------------------------------------------------------
 
@@ -192,6 +196,7 @@ class Debugger:
         self._record.debug.breakpoints.pop(module, None)
         if breakpoint is not None:
             self._record.debug.breakpoints[module] = breakpoint
+        self._journal.note_breakpoints()
         self._port.send(self._record.modules[module], to_module.SetBreakpoint(breakpoint=breakpoint))
         yield from self._bar()
         return None
@@ -216,6 +221,7 @@ class Debugger:
         for module in debug.breakpoints.keys() - self._record.modules.keys():
             log.warning("%s: the breakpoint at %s went with its module", self._record.flow.id, module)
             del debug.breakpoints[module]
+            self._journal.note_breakpoints()
         debug.paused_modules &= self._record.modules.keys()
 
     # single step ---------------------------------------------------------------------------------------------------

@@ -34,12 +34,14 @@ class Gathering:
 
 
 class Figures:
-    """Asks everybody in one flow how they are. `debug_view`: what the debugger says."""
+    """Asks everybody in one flow how they are. `debug_view`, `storage_view`: what the debugger and the journal say."""
 
     def __init__(
-        self, record: FlowRecord, port: Port, answers: FlowAnswers, debug_view: Callable[[], dict[str, Any]]
-    ) -> None:
-        self._record, self._port, self._answers, self._debug_view = record, port, answers, debug_view
+        self, record: FlowRecord, port: Port, answers: FlowAnswers, debug_view: Callable[[], dict[str, Any]],
+        storage_view: Callable[[], dict[str, Any] | None],
+    ) -> None:  # fmt: skip
+        self._record, self._port, self._answers = record, port, answers
+        self._debug_view, self._storage_view = debug_view, storage_view
         self._gatherings: dict[str, Gathering] = {}
         self._count_gatherings = 0
         self._sample: tuple[float, dict[str, tuple[int, int]]] | None = None  # at the last FlowState
@@ -87,6 +89,7 @@ class Figures:
                 "id": record.flow.id, "state": record.state, "debug": self._debug_view(),
                 "errors": list(record.failed_for), "modules": modules,
                 "hosts": hosts, "leftOut": record.left_out, "deadLetters": len(record.dead_letters),
+                "lost": record.lost, "storage": self._storage_view(),
             }  # fmt: skip
             self._answers.reply(message, sender, value)
 
@@ -114,6 +117,8 @@ class Figures:
             for answer in answers:
                 row = {name: answer.figures[name] for name in ACCOUNTS}
                 row["balanced"] = row["accepted"] == sum(row[name] for name in ACCOUNTS[1:])
+                if self._record.lost is not None:
+                    row["lost"] = self._record.lost
                 rows[f"{self._record.flow.id}/{answer.module}"] = row
             self._port.send(sender, FlowAudited(flow=self._record.flow.id, round=message.round, rows=rows))
 

@@ -90,9 +90,13 @@ class Hosts:
                 flow=flow.id, plan=plan, command=command.words, members=members,
                 folder=self._premises.host_folder(flow.id), env=command.env, limits=command.limits,
                 sweeper=self._premises.sweeper, mute_sources=self._record.mute_sources, placed=self._record.placed,
-                barred=self._record.debug.barred, hold_fusing=hold_fusing,
+                barred=self._record.debug.barred, hold_fusing=hold_fusing, follower=self._follower(),
             ),
         )  # fmt: skip
+
+    def _follower(self) -> ActorAddress | None:
+        journals = self._premises.journals
+        return journals.actor() if journals is not None and self._record.durable_journal is not None else None
 
     def stop(self) -> Steps:
         """End the hosts; a `stop` hook runs where a module still works. Returns what they say."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from actors.counted import counted
+from actors.flow.journal import FlowJournal
 from actors.flow.kept_file import is_worth_keeping, write_kept
 from actors.flow.life import Life
 from actors.flow.record import FlowRecord
@@ -18,21 +19,26 @@ log = logging.getLogger("runner.flow")
 class Keep:
     """Outlives the runner. `leave`: the flow is not here any more."""
 
-    def __init__(self, record: FlowRecord, life: Life, folder: Path | None, leave: Callable[[], None]) -> None:
-        self._record, self._life, self._folder, self._leave = record, life, folder, leave
+    def __init__(
+        self, record: FlowRecord, life: Life, journal: FlowJournal, folder: Path | None, leave: Callable[[], None]
+    ) -> None:
+        self._record, self._life, self._journal, self._folder, self._leave = record, life, journal, folder, leave
 
     def keeping(self) -> Steps:
         """Stop the flow and write it down; after that it is not here any more. Returns what went wrong."""
         errors = tuple(f"{self._record.flow.id}: stopped, but {error}" for error in (yield from self._life.stopping()))
+        durable = self._record.durable_journal is not None
+        self._journal.note_open(False)
+        yield from self._journal.syncing()
         if self._folder is not None:
-            errors += yield from self._writing(self._folder)
+            errors += yield from self._writing(None if durable else self._folder)
         return errors
 
-    def _writing(self, folder: Path) -> Steps:
+    def _writing(self, folder: Path | None) -> Steps:
         record = self._record
         states = yield from self._life.take_states()
         self._leave()  # whoever sends to it from now on is told so
-        if not is_worth_keeping(record, states):
+        if folder is None or not is_worth_keeping(record, states):
             return ()
         messages = sum(state.mailbox.queued for state, _ in states.values())
         path = folder / f"{record.flow.id}.flow"

@@ -24,22 +24,24 @@ class Kept:
     path: Path
     share: Share
     facts: KeptFlow
+    in_journal: bool = False
 
     def record(self) -> FlowRecord:
         """As it was, without actors."""
         facts = self.facts
-        record = FlowRecord(share=self.share, left_out=facts.left_out, kept=self.path)
+        record = FlowRecord(share=self.share, left_out=facts.left_out, kept=None if self.in_journal else self.path)
         record.input_numbers = facts.input_numbers
         record.dead_letters.extend(facts.dead_letters)
         record.dead_letter_bytes = sum(len(letter.message) for letter in facts.dead_letters)
         record.dead_letter_count = facts.dead_letter_count
-        record.activity.pending = sum(state.mailbox.queued for state, _ in facts.states.values())
+        waiting = sum(state.mailbox.queued for state, _ in facts.states.values())
+        record.activity.pending = facts.leaving + waiting
         return record
 
     @property
     def still(self) -> str:
         """What is said when it cannot be taken up."""
-        return _still(self.path)
+        return f"what is durable of it is still in {self.path}" if self.in_journal else _still(self.path)
 
 
 def find_kept(premises: Premises, flow_id: str) -> Kept | None:

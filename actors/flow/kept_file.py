@@ -35,6 +35,7 @@ class KeptFlow:
     dead_letter_count: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
     states: States = field(default_factory=dict)
+    leaving: int = 0  # messages that have left its modules, for outputs that have not got them yet
 
 
 def is_worth_keeping(record: FlowRecord, states: States) -> bool:

@@ -14,6 +14,7 @@ from actors.definition.model import FlowError
 from actors.definition.ports import port_problem
 from actors.definition.wire_names import outside_wire
 from actors.flow.answers import FlowAnswers
+from actors.flow.journal import FlowJournal
 from actors.flow.record import MAX_DEAD_LETTER_BYTES, MAX_DEAD_LETTERS, DeadLetter, FlowRecord
 from actors.flow.wiring import Wiring
 from actors.messages import client_to_runner as api
@@ -32,9 +33,11 @@ class Letters:
     """Sends into a flow and keeps what it could not handle. `fail`: the flow cannot go on, for this reason."""
 
     def __init__(
-        self, record: FlowRecord, port: Port, answers: FlowAnswers, wiring: Wiring, fail: Callable[[str], None]
-    ) -> None:
+        self, record: FlowRecord, port: Port, answers: FlowAnswers, wiring: Wiring, journal: FlowJournal,
+        fail: Callable[[str], None],
+    ) -> None:  # fmt: skip
         self._record, self._port, self._answers, self._wiring, self._fail = record, port, answers, wiring, fail
+        self._journal = journal
         self._replays: dict[str, tuple[DeadLetter, api.ReplayDeadLetter, ActorAddress]] = {}
         self._count_replays = 0
 
@@ -68,7 +71,15 @@ class Letters:
         record.input_numbers[wire] = number + 1
         self._port.send(
             record.modules[module],
-            SubmitMessage(request_id=request_id, client=client, wire=wire, body=body, flags=flags, number=number),
+            SubmitMessage(
+                request_id=request_id,
+                client=client,
+                wire=wire,
+                body=body,
+                flags=flags,
+                number=number,
+                replay=origin == "dead",
+            ),
         )
 
     # dead letters --------------------------------------------------------------------------------------------------
@@ -76,6 +87,7 @@ class Letters:
     def receiveMsg_DeadLettered(self, message: from_module.DeadLettered, _sender: ActorAddress) -> None:
         """A module has given up on a message."""
         self.add(message.module, message.port, message.message, message.headers, message.error)
+        self._journal.end_unit()
 
     def add(self, module: str, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]) -> None:
         """Keep a dead letter; a full store stops the flow rather than lose one."""
@@ -85,6 +97,7 @@ class Letters:
         letter = DeadLetter(letter_id, module, port, message, headers, error, time.time())
         record.dead_letters.append(letter)
         record.dead_letter_bytes += len(message)
+        self._journal.note_letter(letter)
         if record.errors.take(f"{record.flow.id}/{module}", f"dead letter {letter.id}", error):
             self._port.wakeupAfter(SAY_REST_S, (self._say_rest, None))
         if len(record.dead_letters) >= MAX_DEAD_LETTERS or record.dead_letter_bytes >= MAX_DEAD_LETTER_BYTES:
@@ -119,6 +132,9 @@ class Letters:
             return
         record.dead_letters.remove(letter)  # at once: nobody replays it twice; it comes back if it is not taken
         record.dead_letter_bytes -= len(letter.message)
+        if record.durable_journal is not None:
+            record.durable_journal.begin()  # it ends when the message is taken, or when the letter is back
+        self._journal.drop_letter(letter)
         self._count_replays += 1
         request_id = f"replay-{self._count_replays}"
         self._replays[request_id] = (letter, message, sender)
@@ -136,6 +152,8 @@ class Letters:
         else:
             self._record.dead_letters.appendleft(letter)
             self._record.dead_letter_bytes += len(letter.message)
+            self._journal.note_letter(letter)
+            self._journal.end_unit()
             self._answers.refuse(request, client, reply.error or "the message was not taken")
         return True
 

@@ -11,6 +11,7 @@ from actors.definition.places import listed
 from actors.definition.share import Share
 from actors.flow.hosts import Hosts
 from actors.flow.jobs import FlowJobs
+from actors.flow.journal import FlowJournal
 from actors.flow.kept_file import remove_kept
 from actors.flow.letters import Letters
 from actors.flow.record import FlowRecord
@@ -31,10 +32,11 @@ class Life:
     """Of one flow: every method that returns Steps is a job, or a part of one."""
 
     def __init__(
-        self, record: FlowRecord, port: Port, jobs: FlowJobs, hosts: Hosts, wiring: Wiring, letters: Letters
-    ) -> None:
+        self, record: FlowRecord, port: Port, jobs: FlowJobs, hosts: Hosts, wiring: Wiring, letters: Letters,
+        journal: FlowJournal,
+    ) -> None:  # fmt: skip
         self._record, self._port, self._jobs = record, port, jobs
-        self._hosts, self._wiring, self._letters = hosts, wiring, letters
+        self._hosts, self._wiring, self._letters, self._journal = hosts, wiring, letters, journal
 
     # start and stop ------------------------------------------------------------------------------------------------
 
@@ -43,6 +45,8 @@ class Life:
         record = self._record
         if record.state == "running":
             return ()
+        if problem := self._nowhere():
+            return (problem,)
         record.move("start")
         record.failed_for = ()
         record.sources.clear()
@@ -60,12 +64,20 @@ class Life:
             record.move("ended")
             return errors
         self._forget_kept()  # before the first message: nothing of it is ever done twice
+        self._journal.note_open(True)
         for module in record.modules.values():
             self._port.send(module, to_module.GoOn(reason="flow"))
         record.move("started")
         modules, hosts = counted(len(record.modules), "module"), counted(len(record.plans), "host")
         log.info("%s: started, %s on %s", record.flow.id, modules, hosts)
         return ()
+
+    def _nowhere(self) -> str | None:
+        """Why it cannot start: what the run before had still to write has no output now."""
+        found = self._record.journal.found.bodies if self._record.journal is not None else []
+        wires = {body.wire for body in found} - {sink.wire for sink in self._record.ends("out")}
+        places = ", ".join(sorted(wire.partition("->")[0] for wire in wires))
+        return f"messages of the run before wait for -o {places}; give it again, or --fresh" if wires else None
 
     def _opening(self) -> Steps:
         record = self._record
@@ -137,7 +149,10 @@ class Life:
             self._letters.drop_queue(module, states[module][0])
         for module, context in contexts.items():
             states[module][0].change_context(context)
+        before = self._record.share
         self._record.share, self._record.left_out = share, left_out
+        if self._record.journal is not None:
+            self._journal.unit(lambda: self._journal.note_rebuilt(before, states))
         self._wiring.build(states)
 
     # the end -------------------------------------------------------------------------------------------------------
@@ -155,6 +170,7 @@ class Life:
         for module, (state, _) in states.items():
             self._letters.drop_queue(module, state)
         self._forget_kept()
+        yield from self._journal.removing()
         if record.watcher is not None:
             lost = list(record.source_errors.values())
             if record.dead_letters:

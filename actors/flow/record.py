@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thespian.actors import ActorAddress
 
+from actors.definition.durability import is_durable
 from actors.definition.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.definition.model import Flow
 from actors.definition.origin import placed
@@ -20,6 +21,9 @@ from actors.flow.command import HostCommand
 from actors.state.activity import Activity
 from actors.state.condition import Breakpoint
 from actors.state.module import ModuleState
+
+if TYPE_CHECKING:
+    from actors.journal.gathering import Gathering
 
 MAX_VERSIONS = 5
 MAX_DEAD_LETTERS = 10_000
@@ -129,6 +133,8 @@ class FlowRecord:
     phase: str = ""  # of the update under way
     receipt: dict[str, Any] | None = None
     kept: Path | None = None  # the file it goes on from, until it has started
+    journal: Gathering | None = None  # what is written down of it while it runs
+    lost: str | None = None  # what went with the runner that had it before, if that did not end in order
 
     @property
     def flow(self) -> Flow:
@@ -138,6 +144,11 @@ class FlowRecord:
     def ends(self, side: Side) -> list[Attachment]:
         """What is attached to in-ports, or to out-ports."""
         return [end for end in self.attached if end.side == side]
+
+    @property
+    def durable_journal(self) -> Gathering | None:
+        """Where its modules write what they do; None if it is not durable."""
+        return self.journal if is_durable(self.flow) else None
 
     def move(self, event: str) -> None:
         """To the next state, by the table above."""

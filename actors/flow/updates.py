@@ -83,6 +83,8 @@ class Updates:
         fed = {feed.module for feed in self._record.ends("in")} - share.modules.keys()
         if fed:
             return (f"{share.flow.id}: {', '.join(sorted(fed))} cannot be removed: it is fed from outside (-i)",), None
+        if problem := self._means.journal.problem(share.flow):
+            return (problem,), None
         return (yield from Update(self._means, share, left_out, contexts or {}).run(plan_only))
 
     def _taking_up(self, share: Share, left_out: dict[str, str], kept: Kept, leave: Told) -> Steps:
@@ -94,6 +96,7 @@ class Updates:
             errors, receipt = (self._means.jobs.sentence(error),), None
         if errors:
             yield from self._means.life.take_states()
+            yield from self._means.journal.leaving()
             leave()
             return (*errors, kept.still), receipt
         log.info("%s: goes on from where it was stopped, with %s", share.flow.id, counted(messages, "message"))

@@ -91,6 +91,7 @@ class Wiring:
                 feeders=ends.feeders[name] if ends else {}, targets=ends.targets[name] if ends else {},
                 bridge=bridge or record.bridges[key], activity=record.activity, state=state, numbers=numbers or {},
                 placed=record.placed, unit=self._premises.unit_id(flow.modules[name]),
+                journal=record.durable_journal,
             ),
         )  # fmt: skip
 
@@ -129,8 +130,12 @@ class Wiring:
         self._attached(end)
 
     def _attached(self, attachment: Attachment) -> None:
-        module = self._record.modules[attachment.module]
-        self._port.send(attachment.actor, Attached(wire=attachment.wire, module=module, activity=self._record.activity))
+        record = self._record
+        attached = Attached(
+            wire=attachment.wire, module=record.modules[attachment.module], activity=record.activity,
+            journal=record.durable_journal,
+        )  # fmt: skip
+        self._port.send(attachment.actor, attached)
 
     def _output_wire(self, sink: Attachment) -> None:
         record = self._record

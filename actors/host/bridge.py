@@ -91,7 +91,9 @@ class BridgeActor(HostOwner):
             self, order.flow, self.key, order.sweeper, members.outputs, self.stderr, take=self._take, ended=self._exited
         )  # fmt: skip
         transaction = host.conversation.transaction
-        self.commits = Commits(self, self.key, self.starts, transaction, members.actors, order.follower)
+        self.commits = Commits(
+            self, order.flow, self.key, self.starts, transaction, members.actors, order.follower
+        )  # fmt: skip
         self.orders = Orders(self, host, self.commits, members.names, self._late)
         self.probation = Probation(life, members, over=self._drain)
         self.fusing = Fusing(host, members, self.reports, self.bars, self._is_steady)

@@ -22,12 +22,12 @@ class Commits:
     """Of one start of a host. `number`: of the last one; they are 1, 2, ..."""
 
     def __init__(
-        self, port: Port, key: str, start: int, transaction: Transaction, members: Mapping[int, ActorAddress],
-        follower: ActorAddress | None,
+        self, port: Port, flow: str, key: str, start: int, transaction: Transaction,
+        members: Mapping[int, ActorAddress], follower: ActorAddress | None,
     ) -> None:  # fmt: skip
-        """`key`, `start`: of the host; `members`: slot -> module actor; `follower`: is told of every commit."""
+        """`flow`, `key`, `start`: of the host; `members`: slot -> module actor; `follower`: is told of every commit."""
         self._port = port
-        self._key, self._start = key, start
+        self._flow, self._key, self._start = flow, key, start
         self._transaction = transaction
         self._members = members
         self._follower = follower
@@ -40,11 +40,14 @@ class Commits:
         send, members, follower = self._port.send, self._members, self._follower
         if follower is not None:
             begun = to_follower.CommitHandedOut(
-                key=self._key, start=self._start, number=self.number, parts=tuple(parts)
+                flow=self._flow, key=self._key, start=self._start, number=self.number, parts=tuple(parts)
             )  # fmt: skip
             send(follower, begun)
         for slot, part in parts:
             send(members[slot], part)
         if follower is not None:
-            send(follower, to_follower.CommitApplied(key=self._key, start=self._start, number=self.number))
+            applied = to_follower.CommitApplied(
+                flow=self._flow, key=self._key, start=self._start, number=self.number
+            )  # fmt: skip
+            send(follower, applied)
         return parts

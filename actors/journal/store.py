@@ -7,14 +7,18 @@ the last group is also in a second file, which the database must not be behind.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import struct
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from actors.journal.group import Body, Group, Key
+import msgpack
+
+from actors.journal.group import Body, Group, Recovered
 
 FORMAT = 1
 PAGE_BYTES = 16 << 10
@@ -23,10 +27,10 @@ MARK = struct.Struct("<QI")  # number of a group, CRC of that
 _SCHEMA = """
 create table if not exists meta(format integer, number integer);
 create table if not exists body(
-    id integer primary key, wire text, port text, flags integer, skip integer, count integer, first integer,
-    crc integer, body blob);
+    id integer primary key, wire text, flags integer, skip integer, count integer, first integer, crc integer,
+    body blob);
 create index if not exists body_wire on body(wire, first);
-create table if not exists consumed(wire text primary key, through integer) without rowid;
+create table if not exists consumed(wire text primary key, crc integer, through integer) without rowid;
 create table if not exists context(module text, key blob, crc integer, value blob, primary key(module, key))
     without rowid;
 create table if not exists fact(key text primary key, crc integer, value blob) without rowid;
@@ -41,22 +45,13 @@ class DamagedError(JournalError):
     """What is in the file is not what was written."""
 
 
-@dataclass(slots=True)
-class Recovered:
-    """What a journal has: the number of its last group, and everything that is valid after it.
-
-    `bodies` are in the order in which they came, `first`, `skip` and `count` of what is not consumed.
-    """
-
-    number: int = 0
-    bodies: list[Body] = field(default_factory=list)
-    contexts: dict[Key, bytes] = field(default_factory=dict)
-    facts: dict[str, bytes] = field(default_factory=dict)
-
-
 def mark_of(path: Path) -> Path:
     """The second file of a journal."""
     return path.with_suffix(".mark")
+
+
+def _crc(about: Any, data: bytes | memoryview = b"") -> int:
+    return zlib.crc32(data, zlib.crc32(msgpack.packb(about)))
 
 
 class Store:
@@ -65,11 +60,13 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Open it, or make it, with its folder."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._mark = os.open(mark_of(path), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._mark, fcntl.LOCK_EX)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         self._db = _connect(path)
         self._db.executescript(_SCHEMA)
         if self._db.execute("select count(*) from meta").fetchone()[0] == 0:
             self._db.execute("insert into meta values(?, 0)", (FORMAT,))
-        self._mark = os.open(mark_of(path), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
 
     def write(self, groups: list[Group]) -> int:
         """Write them in one transaction; returns the number of the last, which is durable."""
@@ -84,28 +81,31 @@ class Store:
 
     def _apply(self, group: Group) -> None:
         db = self._db
-        db.executemany("delete from body where wire = ?", [(wire,) for wire in group.cleared])
+        cleared = list(group.cleared.items())
+        db.executemany("delete from body where wire = ? and first < ?", cleared)
+        db.executemany("delete from consumed where wire = ? and through <= ?", cleared)
         db.executemany(
-            "insert into body(wire, port, flags, skip, count, first, crc, body) values(?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*body[:6], zlib.crc32(body.body), body.body) for body in group.bodies],
+            "insert into body(wire, flags, skip, count, first, crc, body) values(?, ?, ?, ?, ?, ?, ?)",
+            [(*body[:5], _crc(body[:5], body.body), body.body) for body in group.bodies],
         )
-        consumed = list(group.consumed.items())
+        consumed = group.consumed.items()
         db.executemany(
-            "insert into consumed values(?, ?) on conflict do update set through = excluded.through", consumed
+            "insert or replace into consumed values(?, ?, ?)", [(wire, _crc((wire, n)), n) for wire, n in consumed]
         )
         db.executemany("delete from body where wire = ? and first + count <= ?", consumed)
+        db.executemany("delete from context where module = ?", [(module,) for module in group.forgotten])
         gone = [key for key, value in group.contexts.items() if value is None]
         db.executemany("delete from context where module = ? and key = ?", gone)
         db.executemany(
             "insert or replace into context values(?, ?, ?, ?)",
-            [(m, key, zlib.crc32(value), value) for (m, key), value in group.contexts.items() if value is not None],
+            [(m, key, _crc((m, key), value), value) for (m, key), value in group.contexts.items() if value is not None],
         )
         db.executemany(
             "delete from fact where key = ?", [(key,) for key, value in group.facts.items() if value is None]
         )
         db.executemany(
             "insert or replace into fact values(?, ?, ?)",
-            [(key, zlib.crc32(value), value) for key, value in group.facts.items() if value is not None],
+            [(key, _crc(key, value), value) for key, value in group.facts.items() if value is not None],
         )
 
     def mark(self, number: int) -> None:
@@ -119,53 +119,101 @@ class Store:
         os.close(self._mark)
 
 
-def recover(path: Path) -> Recovered:
-    """What a journal has; nothing if there is none. Raises DamagedError, naming the file and what is wrong."""
+def recover(path: Path, accept_loss: bool = False) -> Recovered:
+    """What a journal has; nothing if there is none. Raises DamagedError, naming the file and what is wrong.
+
+    With `accept_loss` that is a sentence in `losses`, and from then on the file is as if it had never been there.
+    """
+    found = Recovered()
     if not path.exists():
-        if _marked(path):
-            raise DamagedError(f"{path} is missing; {mark_of(path)} says that it had {_marked(path)} groups")
-        return Recovered()
-    with contextlib.closing(_connect(path)) as db:
-        try:
-            return _read(path, db)
-        except (sqlite3.DatabaseError, IndexError, TypeError) as error:
-            raise DamagedError(f"{path} cannot be read: {error}") from None
+        if marked := _marked(path):
+            _lost(found, accept_loss, f"{path} is missing; {mark_of(path)} says that it had {marked} groups")
+            found.number = marked
+        return found
+    try:
+        with contextlib.closing(_connect(path)) as db:
+            return _read(path, db, found, accept_loss)
+    except (sqlite3.DatabaseError, LookupError, TypeError, AttributeError, DamagedError) as error:
+        said = str(error) if isinstance(error, DamagedError) else f"{path} cannot be read: {error}"
+        if not accept_loss:
+            raise DamagedError(said) from None
+        aside = path.with_suffix(f".damaged-{len(list(path.parent.glob(f'{path.stem}.damaged-*'))) + 1}")
+        path.rename(aside)
+        for end in ("-wal", "-shm"):
+            Path(f"{path}{end}").unlink(missing_ok=True)
+        return Recovered(_marked(path), losses=[*found.losses, f"{said}; it is {aside} now"])
 
 
-def _read(path: Path, db: sqlite3.Connection) -> Recovered:
+def wait_for_writer(path: Path) -> None:
+    """Until the process that wrote a journal has ended: it dies with its runner, a moment later."""
+    with contextlib.suppress(FileNotFoundError):
+        fd = os.open(mark_of(path), os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        os.close(fd)
+
+
+def _lost(found: Recovered, accept_loss: bool, sentence: str) -> None:
+    if not accept_loss:
+        raise DamagedError(sentence)
+    found.losses.append(sentence)
+
+
+def _read(path: Path, db: sqlite3.Connection, found: Recovered, accept_loss: bool) -> Recovered:
     format_, number = db.execute("select format, number from meta").fetchone()
     if format_ != FORMAT:
         raise JournalError(f"{path} has the format {format_}; this version reads {FORMAT}")
-    marked = _marked(path)
-    if marked > number:
-        raise DamagedError(
-            f"{path} ends with group {number}; groups {number + 1} to {marked} were durable and are missing"
-        )
-    found = Recovered(number)
-    consumed = dict(db.execute("select wire, through from consumed"))
-    columns = "wire, port, flags, skip, count, first, body, crc"
-    for *fields, crc in db.execute(f"select {columns} from body order by id"):
-        body = Body._make(fields)
-        _check(path, crc, body.body, f"messages {body.first} to {body.first + body.count - 1} of {body.wire}")
-        found.bodies.append(_rest(body, consumed.get(body.wire, 0)))
-    for module, key, crc, value in db.execute("select module, key, crc, value from context"):
-        _check(path, crc, value, f"the key {key.decode(errors='replace')!r} of the context of {module}")
-        found.contexts[module, key] = value
-    for key, crc, value in db.execute("select key, crc, value from fact"):
-        _check(path, crc, value, f"the fact {key!r}")
-        found.facts[key] = value
+    found.number = number
+    if (marked := _marked(path)) > number:
+        lost = f"groups {number + 1} to {marked} were durable and are missing"
+        _lost(found, accept_loss, f"{path} ends with group {number}; {lost}")
+        found.number = marked
+
+    def checked(table: str, columns: str, where: str, order: str = "") -> Iterator[tuple[Any, ...]]:
+        """Rows without their CRC, which is right."""
+        for *row, data, crc in db.execute(f"select {columns}, crc from {table} {order}").fetchall():
+            if crc == _crc(_about(table, row, data), data if isinstance(data, bytes) else b""):
+                yield (*row, data)
+                continue
+            _lost(found, accept_loss, f"{path}: {_named(table, row)} damaged: their checksum is wrong")
+            db.execute(f"delete from {table} where {where}", row[: where.count("?")])
+
+    found.consumed = dict(checked("consumed", "wire, through", "wire = ?"))
+    wires: dict[str, list[Body]] = {}
+    columns, order = "wire, flags, skip, count, first, body", "order by id"
+    rows = [Body._make(row) for row in checked("body", columns, _BODY, order)]
+    for body in sorted(rows, key=lambda body: body.first):
+        wires.setdefault(body.wire, []).append(_rest(body, found.consumed.get(body.wire, 0)))
+    in_order = {wire: iter(bodies) for wire, bodies in wires.items()}
+    found.bodies = [next(in_order[body.wire]) for body in rows]
+    found.contexts = {(m, key): value for m, key, value in checked("context", "module, key, value", _CONTEXT)}
+    found.facts = dict(checked("fact", "key, value", "key = ?"))
     return found
+
+
+_BODY = "wire = ? and flags = ? and skip = ? and count = ? and first = ?"
+_CONTEXT = "module = ? and key = ?"
+
+
+def _about(table: str, row: list[Any], data: Any) -> Any:
+    """What the CRC of a row covers beside its data."""
+    if table == "consumed":
+        return (row[0], data)
+    return row[0] if table == "fact" else row
+
+
+def _named(table: str, row: list[Any]) -> str:
+    if table == "body":
+        wire, _, _, count, first = row
+        return f"messages {first} to {first + count - 1} of {wire} are"
+    if table == "context":
+        return f"the key {row[1].decode(errors='replace')!r} of the context of {row[0]} and its value are"
+    return f"{'the position of' if table == 'consumed' else 'the fact'} {row[0]!r} and its value are"
 
 
 def _rest(body: Body, through: int) -> Body:
     """Without the messages that are consumed."""
     done = max(0, through - body.first)
     return body._replace(skip=body.skip + done, count=body.count - done, first=body.first + done)
-
-
-def _check(path: Path, crc: int, data: bytes | memoryview, what: str) -> None:
-    if zlib.crc32(data) != crc:
-        raise DamagedError(f"{path}: {what} are damaged: their checksum is wrong")
 
 
 def _marked(path: Path) -> int:
@@ -184,6 +232,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
         db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        db.execute(f"pragma journal_size_limit = {CHECKPOINT_PAGES * PAGE_BYTES}")
     except sqlite3.DatabaseError as error:
         db.close()
         raise DamagedError(f"{path} cannot be read: {error}") from None

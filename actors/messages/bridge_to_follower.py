@@ -9,11 +9,13 @@ from runtimes.turns_committed import TurnsCommitted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitHandedOut:
-    """A commit stands: commit `number` (1, 2, ...) of the `start`-th start of the host `key`; `parts`: (slot, part).
+    """A commit stands: commit `number` (1, 2, ...) of the `start`-th start of the host `key` of `flow`; `parts`: (slot,
+    part).
 
     It comes before any module has its part.
     """
 
+    flow: str
     key: str
     start: int
     number: int
@@ -27,6 +29,7 @@ class CommitApplied:
     A module that has raised on its part has told its flow, which ends; the system's `failures` tell then and now apart.
     """
 
+    flow: str
     key: str
     start: int
     number: int

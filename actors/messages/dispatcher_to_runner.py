@@ -13,12 +13,15 @@ from actors.messages.client_to_runner import Request
 class HostRunner:
     """Be the runner called `name`, with its run folder in `state`; answered with RunnerHosted.
 
-    Flows wait in the folder `kept` while the runner is down.
+    Flows wait in the folder `kept` while the runner is down, and are written down in `journals` while it is up;
+    `accept_loss`: those that are damaged go on with what is left.
     """
 
     name: str
     state: str
     kept: str
+    journals: str
+    accept_loss: bool
     runtimes: tuple[str, ...] | None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from actors.definition.origin import Placed
 
 if TYPE_CHECKING:
     from actors.definition.hosting import WireIn
+    from actors.journal.gathering import Gathering
     from actors.state.activity import Activity
     from actors.state.condition import Breakpoint
     from actors.state.module import ModuleState
@@ -22,7 +24,8 @@ class ConfigureModule:
     """Everything a new module actor is; `state` is taken over from the actor it replaces, if any.
 
     `feeders`: wire -> the actor that sends on it; `targets`: port -> (actor, wire) in file order;
-    `numbers`: port -> the next number of its wires, taken over as well; `unit`: its name in a build.
+    `numbers`: port -> the next number of its wires, taken over as well; `unit`: its name in a build;
+    `journal`: where it writes what it does, if the flow is durable.
     """
 
     flow: str
@@ -38,6 +41,7 @@ class ConfigureModule:
     numbers: dict[str, int]
     placed: Placed
     unit: str | None = None
+    journal: Gathering | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,7 @@ class Rewire:
     """Other wires, or other actors at their ends; the tables are as in ConfigureModule.
 
     Waiting messages of the wires `drop` become dead letters. `provisional`: until GoOn("update") nothing of what the
-    module's host commits is applied; a HandOver drops it.
+    module's host commits is applied; a HandOver drops it. `kept_before`: which wires the journal kept, if that changes.
     """
 
     wires_in: dict[str, WireIn]
@@ -126,6 +130,7 @@ class Rewire:
     targets: dict[str, list[tuple[ActorAddress, str]]]
     drop: frozenset[str]
     provisional: bool = False
+    kept_before: Mapping[str, bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +166,10 @@ class ChangeHeld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitMessage:
-    """One message from the API; the module answers `client` itself: accepted, or its mailbox is full."""
+    """One message from the API; the module answers `client` itself: accepted, or its mailbox is full.
+
+    `replay`: what it takes is one with what the flow has noted before; `client` is the flow.
+    """
 
     request_id: str
     client: ActorAddress
@@ -169,3 +177,4 @@ class SubmitMessage:
     body: bytes
     flags: int
     number: int
+    replay: bool = False

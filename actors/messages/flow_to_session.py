@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 from thespian.actors import ActorAddress
 
 if TYPE_CHECKING:
+    from actors.journal.gathering import Gathering
     from actors.state.activity import Activity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """The wire is there; `module` is its other end, None if that has been removed. Or `error` says why not."""
+    """The wire is there; `module` is its other end, None if that has been removed. Or `error` says why not.
+
+    `journal`: what comes and goes there has to be noted in it.
+    """
 
     wire: str
     module: ActorAddress | None = None
     activity: Activity | None = None
+    journal: Gathering | None = None
     error: str | None = None
 
 

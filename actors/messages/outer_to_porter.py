@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from thespian.actors import ActorAddress
 
 from actors.messages.client_to_runner import Request
-from actors.messages.owner_to_runner import ShutDown
+from actors.messages.owner_to_runner import CloseJournals, ShutDown
 from actors.messages.runner_to_client import Reply
 
 
@@ -16,6 +16,6 @@ from actors.messages.runner_to_client import Reply
 class Carry:
     """Send `request` to `runner`; `done` gets the reply."""
 
-    request: Request | ShutDown
+    request: Request | ShutDown | CloseJournals
     runner: ActorAddress
     done: Callable[[Reply], None]

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What `-i` or `-o` says of one open descriptor. `places`: wire -> module and port; `name` is for errors."""
+    """What `-i` or `-o` says of one open descriptor. `places`: wire -> module and port; `name` is for errors.
+
+    `ours`: a file that was opened for it, and is to be emptied where it is written.
+    """
 
     places: Mapping[str, tuple[str, str]]
     fd: int
     name: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

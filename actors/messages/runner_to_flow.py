@@ -9,6 +9,7 @@ from actors.definition.share import Share
 from actors.messages.client_to_runner import AddOrUpdateFlow
 
 if TYPE_CHECKING:
+    from actors.flow.journalled import OpenedJournal
     from actors.flow.kept import Kept
     from actors.preparation.premises import Premises
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class AddFlow:
     """First message: be this flow; answer the sender, whose request that was. `left_out`: modules, and why.
 
-    `kept`: what it was at the runner's last end, if it is kept; it goes on from there.
+    `kept`: what it was at the runner's last end, if it is kept; it goes on from there; `opened`: its journal.
     """
 
     request: AddOrUpdateFlow
@@ -25,6 +26,7 @@ class AddFlow:
     left_out: dict[str, str]
     premises: Premises
     kept: Kept | None = None
+    opened: OpenedJournal | None = None
 
     @property
     def request_id(self) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 class Deploy:
     """Start the runner and hand it these flows. Answered with DeploymentUp or DeploymentFailed.
 
-    `kept`: the folder where flows wait while the deployment is down.
+    `kept`: the folder where flows wait while the deployment is down; `journals`: where they are written down while it
+    is up, `accept_loss`: those that are damaged go on with what is left.
     """
 
     up_pid: int
@@ -18,6 +19,8 @@ class Deploy:
     runtimes: tuple[str, ...] | None
     state: str
     kept: str
+    journals: str
+    accept_loss: bool
     flows: tuple[dict[str, Any], ...]
     restart_times: int
     restart_period_s: float

@@ -64,6 +64,10 @@ class ModuleActor(BaseActor):
         self.owner, self.flow = sender, message.flow
         record = self.record = ModuleRecord(message, sender)
         self.wires = Wires(record, self, message)
+        if message.journal is not None:
+            from actors.module.notes import Notes
+
+            record.notes = Notes(message.module.id, record, lambda: self.wires.numbers, message.journal)
         self.failures = Failures(record, self, self.wires)
         self.source = Source(record, self, self.failures)
         self.host_side = HostSide(record, self, self.wires, self.source)
@@ -101,6 +105,8 @@ class ModuleActor(BaseActor):
             return
         if consumed:
             self._count_latency(time.monotonic() - mailbox.window[0].arrived)
+        if record.notes is not None:
+            record.notes.committed(consumed, context)
         state.commit(consumed, handled, failed, pulled, sent, unwired, busy_us, fused, context, errors)
         if self.host_side.timed_turn:
             self.host_side.turn_ended()
@@ -165,7 +171,14 @@ class ModuleActor(BaseActor):
             return
         record.activity.pending += 1
         mailbox.deliver(message.wire, message.body, message.flags, 0, 1, message.number, time.monotonic())
-        self.send(message.client, Reply(request_id=message.request_id, ok=True, value=True))
+        taken = Reply(request_id=message.request_id, ok=True, value=True)
+        if record.notes is None:
+            self.send(message.client, taken)
+        else:
+            record.notes.submitted(message.wire, message.body, message.flags, message.number)
+            if message.replay:
+                record.notes.journal.end()
+            record.notes.journal.when_durable(lambda: self.send(message.client, taken))
         self.act()
 
     def receiveMsg_StopModule(self, message: from_flow.StopModule, _sender: ActorAddress) -> None:

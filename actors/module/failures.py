@@ -53,4 +53,6 @@ class Failures:
         letter = to_flow.DeadLettered(
             flow=record.flow, module=record.module.id, port=port, message=message, headers=headers, error=error
         )
+        if record.notes is not None:
+            record.notes.journal.begin()  # until the flow has it
         self._port.send(record.owner, letter)

@@ -13,6 +13,7 @@ from thespian.actors import ActorAddress
 from actors.messages import flow_to_module as from_flow
 from actors.messages import module_to_flow as to_flow
 from actors.messages.runner_to_client import Reply
+from actors.module.notes import next_number
 from actors.module.port import ModulePort
 from actors.module.record import ModuleRecord
 from actors.state.effects import BreakpointHit
@@ -72,7 +73,10 @@ class Held:
         """Edit, drop or release."""
         error = self._change(message)
         reply = Reply(request_id=message.request_id, ok=error is None, value=error is None, error=error)
-        self._port.send(message.client, reply)
+        if self._record.notes is not None:
+            self._record.notes.journal.when_durable(lambda: self._port.send(message.client, reply))
+        else:
+            self._port.send(message.client, reply)
         self._port.act()
 
     def _change(self, message: from_flow.ChangeHeld) -> str | None:
@@ -87,8 +91,10 @@ class Held:
             if (waiting[0].wire, waiting[0].first) != (message.wire, message.number):
                 return f"{name} is not the oldest message of its module: order first"
             return None if state.release() else f"{name}: the module still handles another message"
-        queued = state.mailbox.queued
+        queued, below = state.mailbox.queued, next_number(state.mailbox, message.wire)
         if not state.replace_waiting(message.wire, message.number, message.body):
             return f"there is no held message {name}"
         record.activity.pending -= queued - state.mailbox.queued
+        if record.notes is not None:
+            record.notes.changed(message.wire, below)
         return None

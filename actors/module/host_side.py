@@ -84,23 +84,26 @@ class HostSide:
         }
         state = self._record.state
         self._source.life.host_down()
-        before = state.mailbox.queued
+        before, head = state.mailbox.queued, state.mailbox.head
         state.host_down(orjson.dumps({"error": error}))
         self._wires.fuse(frozenset())
-        self._count_out(before)
+        self._count_out(before, head)
         self._port.act()
 
     def receiveMsg_SlotPaused(self, _message: from_bridge.SlotPaused, _sender: ActorAddress) -> None:
         """What was not committed is ours again; a message that used up its retries leaves."""
-        before = self._record.state.mailbox.queued
-        self._record.state.paused()
-        self._count_out(before)
+        state = self._record.state
+        before, head = state.mailbox.queued, state.mailbox.head
+        state.paused()
+        self._count_out(before, head)
         self._source.restart()
         self._port.act()
 
-    def _count_out(self, before: int) -> None:
-        """What the mailbox has fewer than `before` is done; an error port counts first."""
+    def _count_out(self, before: int, head: tuple[str, int]) -> None:
+        """What the mailbox has fewer than `before` is done: its head. An error port counts first."""
         state = self._record.state
+        if self._record.notes is not None and state.mailbox.queued < before:
+            self._record.notes.given_up(*head)
         if state.effects:
             self._port.perform()
         self._record.activity.pending -= before - state.mailbox.queued

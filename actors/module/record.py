@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from thespian.actors import ActorAddress
 
 from actors.definition.hosting import WireIn
@@ -9,6 +11,9 @@ from actors.messages.flow_to_module import ConfigureModule
 from actors.module.step import Step
 from actors.state.mailbox import WINDOW_MESSAGES
 from actors.state.module import ModuleState
+
+if TYPE_CHECKING:
+    from actors.module.notes import Notes
 
 
 class ModuleRecord:
@@ -25,6 +30,7 @@ class ModuleRecord:
         self.unit = message.unit
         self.max_turn_bytes = message.max_turn_bytes
         self.placed = message.placed
+        self.notes: Notes | None = None  # if the flow is durable
         self.step: Step | None = None  # while one is under way; of Steps
         self.take(message.state or ModuleState(), message.wires_in)
 

@@ -94,6 +94,7 @@ class Succession:
         self._wires.take(message.ends, message.numbers)
         self._record.take(state, message.ends.wires_in)
         self._wires.go_on()
+        self._change_classes(message.ends)
         self._drop(message.ends.drop)
         self._be_provisional(message.ends.provisional)
 
@@ -101,13 +102,20 @@ class Succession:
         """Other wires or other actors."""
         self._wires.rewire(message)
         self._record.state.mailbox.add_wires(message.wires_in)
+        self._change_classes(message)
         self._drop(message.drop)
         self._wires.go_on()
         self._port.act()
         self._be_provisional(message.provisional)
 
+    def _change_classes(self, ends: from_flow.Rewire) -> None:
+        if ends.kept_before is not None and self._record.notes is not None:
+            self._record.notes.changed_classes(ends.kept_before)
+
     def _drop(self, wires: frozenset[str]) -> None:
         letters = self._record.state.mailbox.discard(wires) if wires else ()
+        if letters and self._record.notes is not None:
+            self._record.notes.dropped(wires)
         error = {"type": "WireRemoved", "message": "the wire was removed while this message was queued"}
         for port, body, headers in letters:
             self._failures.dead_letter(port, body, headers, error)
@@ -133,6 +141,8 @@ class Succession:
     def _stand(self, message: from_flow.GoOn, sender: ActorAddress) -> None:
         """The update has succeeded."""
         self._port.restore()
+        if self._record.notes is not None:
+            self._record.notes.stands()
         kept, self._kept_back = self._kept_back, []
         for part in kept:
             self._port.receiveMessage(part, self._record.bridge)

@@ -19,6 +19,7 @@ class Wires:
     def __init__(self, record: ModuleRecord, port: ModulePort, message: from_flow.ConfigureModule) -> None:
         self._record, self._port = record, port
         self._activity, self._send = record.activity, port.send
+        self._journal = message.journal
         self.feeders = message.feeders
         self.targets = message.targets
         self.numbers = message.numbers
@@ -39,6 +40,8 @@ class Wires:
             if wire not in self.fused:
                 self._activity.pending += count
                 self._send(target, _new(Deliver, (wire, body, flags, 0, count, first)))
+                if self._journal is not None:
+                    self._journal.sent(wire, body, flags, 0, count, first)
 
     @property
     def takes_errors(self) -> bool:

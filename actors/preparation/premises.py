@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,16 +22,30 @@ class UnknownRuntimeError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Journals:
+    """Where journals are written, by whom (who is begun when he is first asked for); `every_flow`: one for each, also
+    if nothing of it is `disk`; `accept_loss`: those that are damaged go on with what is left; `fresh`: none goes on.
+    """
+
+    actor: Callable[[], ActorAddress]
+    folder: Path
+    every_flow: bool
+    accept_loss: bool
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Premises:
     """The same for all flows of a runner. `run_folder` holds one folder per host, `numbers` gives what no two of a
-    runner have; `kept`: where flows are kept when it ends, None: they are not; `hidden`: what no host is to see,
-    `shown`: what of that it is to see.
+    runner have; `kept`: where flows are kept when it ends, `journals`: where they are written down while they run,
+    None: they are not; `hidden`: what no host is to see, `shown`: what of that it is to see.
     """
 
     name: str
     runner: ActorAddress
     run_folder: Path
     kept: Path | None
+    journals: Journals | None
     cache: Path
     hidden: tuple[str, ...]
     shown: tuple[str, ...]

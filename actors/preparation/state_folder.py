@@ -66,9 +66,11 @@ def _give_up(folders: list[Path], clean: int) -> None:
         os.waitpid(os.posix_spawn(command[0], command, os.environ, file_actions=_TO_NOWHERE, setsid=True), 0)
 
 
-def hidden_places(run_folder: Path, kept: Path | None) -> tuple[str, ...]:
+def hidden_places(run_folder: Path, kept: Path | None, journals: Path | None = None) -> tuple[str, ...]:
     """Folders that no host is to see: sockets, keys, kept flows, other hosts' folders, of other runners too."""
-    places = {run_folder.parent.parent, default_state_folder(), *([kept.parent.parent] if kept else [])}
+    places = {run_folder.parent.parent, default_state_folder()}
+    places |= {kept.parent.parent} if kept else set()
+    places |= {journals} if journals else set()
     return tuple(str(place) for place in places)
 
 

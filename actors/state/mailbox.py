@@ -141,6 +141,12 @@ class Mailbox:
         self.done += 1
         return segment
 
+    @property
+    def head(self) -> tuple[str, int]:
+        """Wire and number of the oldest message, also if the host has it."""
+        queue = self.window or self.ready
+        return (queue[0].wire, queue[0].first) if queue else ("", 0)
+
     def discard(self, wires: Collection[str]) -> list[tuple[str, bytes, bytes | None]]:
         """Take every waiting message of these wires out, as dead letters: port, message, headers."""
         taken = [segment for segment in (*self.ready, *self.held) if segment.wire in wires]
@@ -238,6 +244,10 @@ class Mailbox:
         """Go on from those of another life of the flow."""
         self.accepted, self.done = accounts.get("accepted", 0), accounts.get("completed", 0)
         self.dropped, self.discarded = accounts.get("dropped", 0), accounts.get("dead_lettered", 0)
+
+    def count_accepted(self) -> None:
+        """After a crash: what has become of messages is known, and they have come."""
+        self.accepted = self.done + self.queued + self.dropped + self.discarded
 
     def check(self) -> None:
         """Assert that every number fits what is there."""

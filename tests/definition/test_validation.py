@@ -189,7 +189,6 @@ BAD_IN_MEANING = [
     ("wires/3", "b.resul -> a", "`wires[3]`: module 'b' has no out-port 'resul'; did you mean 'result'?"),
     ("wires/3", "a -> b.error", "`wires[3]`: module 'b' has no in-port 'error'; there are extra, in."),
     ("wires/3", "a.out->b.in", "`wires[3]` repeats `wires[0]` (a.out->b.in); remove one."),
-    ("wires/3", {"from": "a", "to": "a", "delivery": "disk"}, "`wires[3].delivery`: disk delivery needs durable state, which this version does not have yet; use memory."),
     ("wires/3", {"from": "a", "to": "a", "to_client": "all"}, "`wires[3].to_client` is only for wires to a browser module, and 'a' runs in python3."),
     ("tests/0/send", {"c": []}, "`tests[0].send.c.in`: there is no module 'c'; there are a, b, page."),
     ("tests/0/expect", {"b": []}, "`tests[0].expect.b.out`: module 'b' has no out-port 'out'; there are error, result."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.journal.gathering import MAX_GROUP_BYTES, Gathering
-from actors.journal.group import Body, Group, Records, encode
+from actors.journal.group import Body, Group, Records, Recovered, encode
 from actors.journal.store import DamagedError, Store, mark_of, recover, remove
 
 WIRES = ["a.out->b.in", "b.out->c.in"]
+
+
+def gathering(last: int, groups: list[Group], dirty: Callable[[int], None] = lambda _: None) -> Gathering:
+    made = Gathering(Recovered(last), groups.append, dirty)
+    made.keeps = dict.fromkeys(WIRES, True) | {"lossy": False}
+    return made
 
 
 class Model:
@@ -23,7 +30,7 @@ class Model:
 
     def __init__(self) -> None:
         self.groups: list[Group] = []
-        self.gathering = Gathering(0, self.groups.append, lambda: None)
+        self.gathering = gathering(0, self.groups)
         self.mailbox: dict[str, list[tuple[int, bytes]]] = {wire: [] for wire in WIRES}
         self.numbers = dict.fromkeys(WIRES, 0)
         self.contexts: dict[tuple[str, bytes], bytes] = {}
@@ -31,26 +38,41 @@ class Model:
 
     def event(self, rng: random.Random) -> None:
         wire = rng.choice(WIRES)
-        match rng.choice(["send", "send", "consume", "consume", "clear", "context", "fact"]):
+        match rng.choice(
+            ["send", "send", "send", "consume", "consume", "clear", "clear all", "context", "context", "forget", "fact"]
+        ):
             case "send":
                 skip, count = rng.randint(0, 2), rng.randint(1, 3)
                 body = rng.randbytes(rng.choice([1, 10, 300]))
                 first = self.numbers[wire]
                 self.numbers[wire] += count
-                self.mailbox[wire] += [(first + i, body + b"#%d" % (skip + i)) for i in range(count)]
-                self.gathering.sent(Body(wire, "in", 0, skip, count, first, body))
+                self.mailbox[wire] += [
+                    (first + i, body + b"#%d" % (skip + i) + (b"" if i else b"#first")) for i in range(count)
+                ]
+                self.gathering.sent(wire, body, 0, skip, count, first)
             case "consume" if self.mailbox[wire]:
                 done = rng.randint(1, len(self.mailbox[wire]))
                 through = self.mailbox[wire][done - 1][0] + 1
                 del self.mailbox[wire][:done]
                 self.gathering.consumed(wire, through)
-            case "clear":
-                self.gathering.clear(wire)
-                rng.shuffle(left := self.mailbox[wire])
-                self.mailbox[wire] = left = sorted(left[: len(left) // 2])
+            case "clear":  # up to where a body begins: an edit of what waits
+                here = self.mailbox[wire]
+                starts = [number for number, message in here if message.endswith(b"#first")] + [self.numbers[wire]]
+                below = rng.choice(starts)
+                left, rest = [m for m in here if m[0] < below], [m for m in here if m[0] >= below]
+                rng.shuffle(left)
+                left = sorted(left[: len(left) // 2])
+                self.gathering.clear(wire, below)
                 for number, message in left:
-                    body, _, index = message.rpartition(b"#")
-                    self.gathering.sent(Body(wire, "in", 0, int(index), 1, number, body))
+                    body, index = message.removesuffix(b"#first").rsplit(b"#", 1)
+                    self.gathering.sent(wire, body, 0, int(index), 1, number)
+                self.mailbox[wire] = [(number, m.removesuffix(b"#first") + b"#first") for number, m in left] + rest
+            case "clear all":
+                self.gathering.clear(wire)
+                self.mailbox[wire] = []
+            case "forget":
+                self.gathering.forget_context("m")
+                self.contexts = {}
             case "context":
                 key, value = b"k%d" % rng.randint(0, 3), rng.choice([None, rng.randbytes(5)])
                 self.gathering.context("m", [(key, value)])
@@ -59,13 +81,19 @@ class Model:
                     self.contexts["m", key] = value
             case "fact":
                 name, fact = f"f{rng.randint(0, 3)}", rng.choice([None, rng.randbytes(5)])
-                self.gathering.fact(name, fact)
+                if rng.random() < 0.5:
+                    self.gathering.fact(name, fact)
+                else:
+                    self.gathering.fact_later(name, lambda: self.facts.get(name))
                 self.facts.pop(name, None)
                 if fact is not None:
                     self.facts[name] = fact
 
     def snapshot(self) -> tuple[object, ...]:
-        mailbox = {wire: list(messages) for wire, messages in self.mailbox.items() if messages}
+        mailbox = {
+            wire: [(number, message.removesuffix(b"#first")) for number, message in messages]
+            for wire, messages in self.mailbox.items() if messages
+        }  # fmt: skip
         return mailbox, dict(self.contexts), dict(self.facts)
 
 
@@ -89,14 +117,14 @@ def test_what_is_durable_is_what_is_read(seed: int, tmp_path_factory: pytest.Tem
             model.event(rng)
         model.gathering.end()
         if rng.random() < 0.4:
-            model.gathering.hurry()
+            model.gathering.hurry(model.gathering._group.number)
         if model.groups and rng.random() < 0.5:
             written = store.write(model.groups)
             store.mark(written)
             model.groups.clear()
             model.gathering.durable(written)
     while model.gathering.durable_number < model.gathering._writing or not model.gathering._empty:
-        model.gathering.hurry()
+        model.gathering.hurry(model.gathering._group.number)
         if model.groups:
             written = store.write(model.groups)
             model.groups.clear()
@@ -112,7 +140,7 @@ def test_records_come_in_any_portions(seed: int, cut: int) -> None:
     rng, model = random.Random(seed), Model()
     for _ in range(20):
         model.event(rng)
-        model.gathering.hurry()
+        model.gathering.hurry(model.gathering._group.number)
         if model.groups:
             model.gathering.durable(model.groups[-1].number)
     data = b"".join(bytes(part) for group in model.groups for part in encode("f", group))
@@ -124,11 +152,13 @@ def test_records_come_in_any_portions(seed: int, cut: int) -> None:
 
 def test_what_a_group_brings_and_uses_up_is_not_written() -> None:
     groups: list[Group] = []
-    gathering = Gathering(0, groups.append, lambda: None)
+    made = gathering(0, groups)
     for first in range(0, 1000, 10):
-        gathering.sent(Body(WIRES[0], "in", 0, 0, 10, first, b"x" * 1000))
-        gathering.consumed(WIRES[0], first + 5)
-    gathering.hurry()
+        made.sent(WIRES[0], b"x" * 1000, 0, 0, 10, first)
+        made.consumed(WIRES[0], first + 5)
+        made.sent("lossy", b"x" * 1000, 0, 0, 10, first)
+        made.consumed("lossy", first + 5)
+    made.hurry(1)
     assert [body.first for body in groups[0].bodies] == [990]
     assert groups[0].consumed == {WIRES[0]: 995}
 
@@ -136,35 +166,35 @@ def test_what_a_group_brings_and_uses_up_is_not_written() -> None:
 def test_a_group_goes_when_somebody_waits_or_when_it_is_large_and_never_in_a_unit() -> None:
     groups: list[Group] = []
     begun: list[bool] = []
-    gathering = Gathering(7, groups.append, lambda: begun.append(True))
+    made = gathering(7, groups, lambda number: begun.append(number == 8))
     told: list[str] = []
-    gathering.when_durable(lambda: told.append("nothing has happened"))
+    made.when_durable(lambda: told.append("nothing has happened"))
     assert told == ["nothing has happened"]
-    gathering.begin()
-    gathering.fact("a", b"1")
-    gathering.when_durable(lambda: told.append("a"))
+    made.begin()
+    made.fact("a", b"1")
+    made.when_durable(lambda: told.append("a"))
     assert (len(groups), begun) == (0, [True])
-    gathering.end()
+    made.end()
     assert [group.number for group in groups] == [8]
-    gathering.fact("b", b"2")  # while the first is being written
-    gathering.when_durable(lambda: told.append("b"))
+    made.fact("b", b"2")  # while the first is being written
+    made.when_durable(lambda: told.append("b"))
     assert len(groups) == 1
     assert told == ["nothing has happened"]
-    gathering.durable(8)
+    made.durable(8)
     assert [group.number for group in groups] == [8, 9]
     assert told == ["nothing has happened", "a"]
-    gathering.durable(9)
+    made.durable(9)
     assert told == ["nothing has happened", "a", "b"]
-    gathering.sent(Body(WIRES[0], "in", 0, 0, 1, 0, b"x" * MAX_GROUP_BYTES))
-    gathering.begin()
-    gathering.end()
+    made.sent(WIRES[0], b"x" * MAX_GROUP_BYTES, 0, 0, 1, 0)
+    made.begin()
+    made.end()
     assert [group.number for group in groups] == [8, 9, 10]
 
 
 def journal(path: Path, groups: int = 30) -> Store:
     store = Store(path)
     for number in range(1, groups + 1):
-        body = Body(WIRES[0], "in", 0, 0, 1, number, b"%d" % number * 3000)
+        body = Body(WIRES[0], 0, 0, 1, number, b"%d" % number * 3000)
         store.write([Group(number, [body], contexts={("m", b"k"): b"%d" % number}, facts={"f": b"%d" % number})])
         store.mark(number)
     return store

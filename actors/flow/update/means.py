@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from actors.flow.figures import Figures
 from actors.flow.hosts import Hosts
 from actors.flow.jobs import FlowJobs
+from actors.flow.journal import FlowJournal
 from actors.flow.letters import Letters
 from actors.flow.life import Life
 from actors.flow.record import FlowRecord
@@ -28,5 +29,6 @@ class Means:
     wiring: Wiring
     letters: Letters
     life: Life
+    journal: FlowJournal
     figures: Figures
     fail: Callable[..., None]

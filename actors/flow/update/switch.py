@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from thespian.actors import ActorExitRequest
 
@@ -19,6 +20,7 @@ from actors.messages import flow_to_bridge as to_bridge
 from actors.messages import flow_to_module as to_module
 from actors.messages.bridge_to_flow import HostStopped, MembersRemoved, ModulesRetired, ModulesStarted
 from actors.messages.module_to_flow import ModuleHandedOver
+from actors.state.module import ModuleState
 from actors.system.job import Expect, Steps
 
 MAX_MIGRATIONS = 3
@@ -95,6 +97,7 @@ class Switch:
         for module in giver.own | taker.own:
             record.forget_source(module)
         record.bridges, record.plans, record.places = taker.bridges, taker.plans, taker.places
+        kept_before = self._means.journal.change_wires(taker.share.flow)
         wires_in = lay_out_record(record, taker.share, kept=taker.plans).wires_in
         before = tables(record, giver.share, giver.modules)
         after = tables(record, taker.share, taker.modules)
@@ -102,7 +105,7 @@ class Switch:
             rewire = to_module.Rewire(
                 wires_in=wires_in[module], feeders=after.feeders[module], targets=after.targets[module],
                 drop=plan.dropped(module) if taker is plan.new else frozenset(),
-                provisional=taker is plan.new and module in taker.own,
+                provisional=taker is plan.new and module in taker.own, kept_before=kept_before,
             )  # fmt: skip
             if (ModuleHandedOver, module) in came:
                 handed = came[ModuleHandedOver, module]
@@ -114,7 +117,8 @@ class Switch:
                 )
                 port.send(taker.modules[module], take_over)
             elif (
-                module in taker.own
+                kept_before is not None
+                or module in taker.own
                 or module in plan.difference.rewired
                 or before.ends_of(module) != after.ends_of(module)
             ):
@@ -155,8 +159,12 @@ class Switch:
             port.send(side.modules[module], to_module.HandOver())
         came = yield Expect((ModuleHandedOver, module) for module in gone)
         for key, handed in came.items():
-            self._means.letters.drop_queue(key[1], handed.state)
+            self._means.journal.unit(partial(self._remove, key[1], handed.state))
         for module in side.own:
             port.send(side.modules[module], ActorExitRequest())
         for key in ending:
             port.send(side.bridges[key], ActorExitRequest())
+
+    def _remove(self, module: str, state: ModuleState) -> None:
+        self._means.letters.drop_queue(module, state)
+        self._means.journal.note_removed(module, state)

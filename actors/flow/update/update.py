@@ -75,18 +75,25 @@ class Update:
             record.commands = {key: (kept if key in self.plan.kept else new).pop(key) for key in record.plans}
             release(kept)
         if not errors:
-            old = self.plan.old
-            record.versions.append(Version(record.version, old.share, old.left_out, old.contexts))
-            record.version += 1
-            record.receipt = receipt_of(record.version, self.plan, self._account)
             log.info("%s: version %d, paused for %.1f ms", record.flow.id, record.version, self._account.pause_ms)
         return errors, record.receipt
+
+    def _stand(self) -> None:
+        """It is the version now."""
+        record, old = self.record, self.plan.old
+        record.versions.append(Version(record.version, old.share, old.left_out, old.contexts))
+        record.version += 1
+        if self._holding:
+            self._go_on()
+        record.receipt = receipt_of(record.version, self.plan, self._account)
+        self._means.journal.note_version()
 
     def _change_nothing(self, plan_only: bool) -> dict[str, Any]:
         record, new = self.record, self.plan.new
         would = receipt_of(record.version, self.plan, self._account)
         if not plan_only:
             record.share, record.left_out, record.receipt = new.share, new.left_out, would
+            self._means.journal.note_flow()
         return would
 
     def _untouched(self, steps: Steps) -> Steps:
@@ -119,6 +126,7 @@ class Update:
         if not errors:
             contexts = {**plan.contexts, **self._account.migrated}
             yield from life.rebuild(plan.new.share, plan.new.left_out, contexts)
+            self._means.journal.unit(self._stand)
         return errors
 
     def _replace(self) -> Steps:
@@ -243,7 +251,9 @@ class Update:
 
     def finish(self, failed: bool) -> Steps:
         """Let everything work again, and take away the side that does not."""
-        if self._holding:
+        if not failed:
+            self._means.journal.unit(self._stand)
+        elif self._holding:
             self._go_on()
         self.enter("finishing")
         side = self.plan.new if failed else self.plan.old
