@@ -1,4 +1,4 @@
-"""The part of a flow that has it written down: what it is, its versions, letters, breakpoints; and its end.
+"""What of a flow is written down while it is there: its definition, versions, letters, breakpoints; and its end.
 
 What its modules do is written by themselves, if the flow is durable.
 """

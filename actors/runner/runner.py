@@ -6,31 +6,28 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
-from actors.definition.model import Flow, FlowError
+from actors.definition.model import FlowError
 from actors.definition.places import among
 from actors.definition.share import Share
 from actors.definition.unsupported import warnings
 from actors.definition.validation import check_flow
 from actors.flow.actor import FlowActor
-from actors.flow.journalled import OpenedJournal, find_journalled, forget_journal, open_journal
-from actors.flow.kept import Kept, find_kept, forget_kept
+from actors.flow.journalled import forget_journal
+from actors.flow.kept import forget_kept
 from actors.flow.update.plan import first_receipt
 from actors.messages import client_to_runner as api
 from actors.messages import session_to_flow as from_session
-from actors.messages import to_journal
 from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.flow_to_runner import FlowAudited, FlowChanged, FlowClosed, FlowFacts, FlowGone
-from actors.messages.from_journal import JournalsClosed
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.naming import flow_of
-from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, ShutDown
+from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.parameters import request_problem
 from actors.messages.preparation_to_runner import PreparationClosed
 from actors.messages.runner_to_flow import AddFlow, AuditFlow, CloseFlow, FlowForgotten, UpdateFlow
@@ -38,10 +35,11 @@ from actors.messages.runner_to_preparation import ClosePreparation, OpenCache
 from actors.messages.sweeper_to_runner import SweeperClosed
 from actors.messages.to_sweeper import CloseSweeper
 from actors.preparation.actor import PreparationActor
-from actors.preparation.premises import Journals, Premises, UnknownRuntimeError
+from actors.preparation.premises import Premises, UnknownRuntimeError
 from actors.preparation.state_folder import hidden_places, shown_places
 from actors.preparation.sweeper import SweeperActor
 from actors.runner.dependencies import Dependencies
+from actors.runner.journals import RunnerJournals
 from actors.runner.round import Round
 from actors.system.answers import Answers
 from actors.system.base import BaseActor
@@ -65,47 +63,31 @@ class FlowEntry:
 class RunnerActor(BaseActor):
     """One per runner: checks what is asked, and passes on what a flow answers."""
 
-    parts = ("dependencies",)
+    parts = ("dependencies", "journals")
     dependencies: Dependencies
+    journals: RunnerJournals
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
         """Read the runtimes' manifests."""
-        self.journal: ActorAddress | None = None
+        self.answers = Answers(self)
+        self.journals = RunnerJournals(self, self.answers)
         runtimes = load_runtimes(runtime_folders())
         offered = runtimes if message.runtimes is None else message.runtimes
         hidden = hidden_places(message.run_folder, message.kept, message.journals)
         self.premises = Premises(
             name=message.name or message.run_folder.name, runner=self.address,
-            run_folder=message.run_folder, kept=message.kept, journals=self._journals(message), cache=message.cache,
-            hidden=hidden, shown=shown_places(message.cache, hidden),
+            run_folder=message.run_folder, kept=message.kept, journals=self.journals.place(message),
+            cache=message.cache, hidden=hidden, shown=shown_places(message.cache, hidden),
             runtimes={id: runtime for id, runtime in runtimes.items() if id in offered},
             sweeper=self.createActor(SweeperActor), preparation=self.createActor(PreparationActor),
             numbers=itertools.count(1),
         )  # fmt: skip
         self.send(self.premises.preparation, OpenCache(cache=message.cache))
         self.flows: dict[str, FlowEntry] = {}
-        self.answers = Answers(self)
         self.dependencies = Dependencies(self, self.answers, self.premises, self._shares)
         self.rounds: dict[int, Round] = {}  # of questions to all flows
         self.closings: list[Round] = []  # those of ShutDowns
         self.ending = False
-
-    def _journals(self, message: ConfigureRunner) -> Journals | None:
-        if message.journals is None:
-            return None
-        opened = to_journal.OpenJournals(folder=message.journals, lost=message.journal_lost)
-        return Journals(
-            actor=lambda: self._journal_actor(opened), folder=message.journals, every_flow=message.kept is not None,
-            accept_loss=message.accept_loss, fresh=message.fresh,
-        )  # fmt: skip
-
-    def _journal_actor(self, opened: to_journal.OpenJournals) -> ActorAddress:
-        if self.journal is None:
-            from actors.journal.actor import JournalActor
-
-            self.journal = self.createActor(JournalActor)
-            self.send(self.journal, opened)
-        return self.journal
 
     def _shares(self) -> Iterable[Share]:
         return [entry.facts.share for entry in self.flows.values()]
@@ -173,7 +155,8 @@ class RunnerActor(BaseActor):
         try:
             flow = check_flow(message.flow, runtimes=self.premises.runtimes)
             share, left_out = self.premises.leave_out(self.premises.share_of(flow))
-            opened, kept = (None, None) if flow.id in self.flows or message.plan else self._what_was(flow)
+            is_new = flow.id not in self.flows and not message.plan
+            opened, kept = self.journals.what_was(self.premises, flow) if is_new else (None, None)
         except FlowError as error:
             self.answers.refuse(message, sender, str(error), error.problems)
             return
@@ -195,19 +178,6 @@ class RunnerActor(BaseActor):
                 request=message, share=share, left_out=left_out, premises=self.premises, kept=kept, opened=opened
             )  # fmt: skip
             self.pass_on(add, sender, actor)
-
-    def _what_was(self, flow: Flow) -> tuple[OpenedJournal | None, Kept | None]:
-        """Of a flow that is not here. Raises FlowError."""
-        opened = open_journal(self.premises, flow)
-        try:
-            kept = find_kept(self.premises, flow.id)
-            if kept is None and opened is not None:
-                kept = find_journalled(self.premises, opened)
-        except FlowError:
-            if opened is not None:
-                os.close(opened.lock)
-            raise
-        return opened, kept
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
         """Stop and forget; also what is only kept."""
@@ -305,18 +275,6 @@ class RunnerActor(BaseActor):
         limit_s = 2 * max((share.flow.drain_timeout_s for share in self._shares()), default=0.0) + CLOSE_S
         self.wakeupAfter(limit_s, (closing, limit_s))
         self._ask_flows(CloseFlow, closing)
-
-    def receiveMsg_CloseJournals(self, message: CloseJournals, sender: ActorAddress) -> None:
-        """All flows have been closed; what has left them is noted, too."""
-        self.close_journals = message, sender
-        if self.journal is None:
-            self.answers.reply(message, sender)
-        else:
-            self.send(self.journal, to_journal.CloseJournals())
-
-    def receiveMsg_JournalsClosed(self, _message: JournalsClosed, _sender: ActorAddress) -> None:
-        """All that was to be noted is durable."""
-        self.answers.reply(*self.close_journals)
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
         """The runner has waited long enough for its end."""
