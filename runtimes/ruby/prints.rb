@@ -7,12 +7,12 @@ class Prints < StringIO # has all that an IO has
 
   def initialize(host, level, io)
     super()
-    @host, @level, @to_io, @held = host, level, io, +""
+    @host, @level, @to_io, @held = host, level, io, "".b
   end
 
   def write(*parts)
     return @to_io.write(*parts) if @host.is_left # a forked child is not the host
-    text = parts.map { |part| Flow.utf8(part) }.join("")
+    text = parts.map { |part| Flow.octets(part) }.join
     *lines, rest = text.split("\n", -1)
     lines.each { |line| finish(line) }
     finish if @held.concat(rest || "").bytesize > Flow::SHOWN_BYTES
@@ -21,7 +21,7 @@ class Prints < StringIO # has all that an IO has
   end
 
   def finish(line = "")
-    text, @held = @held + line, +""
+    text, @held = @held + line, "".b
     @host.log(@level, text) unless text.empty?
   end
 

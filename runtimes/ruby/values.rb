@@ -104,12 +104,14 @@ module Flow
     "#{type.name || "a nameless class"} is not JSON#{": send what you want of it, for instance value.#{method}" if method}"
   end
 
-  def self.utf8(text) # of any text, as well as it goes
+  def self.utf8(text) = octets(text).force_encoding(UTF8).scrub # of any text, as well as it goes
+
+  def self.octets(text) # the same, in which a character may be cut
     text = text.to_s
     text = text.encode(UTF8, invalid: :replace, undef: :replace) unless [UTF8, BINARY].include?(text.encoding)
-    text.dup.force_encoding(UTF8).scrub
+    text.b
   rescue EncodingError # from something that is not really an encoding
-    text.dup.force_encoding(UTF8).scrub
+    text.b
   end
 
   def self.shown(text) # of bounded length
