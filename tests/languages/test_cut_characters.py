@@ -14,7 +14,7 @@ PRINTERS = {
     "python3": f"import sys\ndef run(m, c):\n  for n in {BYTES}: sys.stdout.buffer.write(bytes([n]))\n",
     "python3 descriptor": f"import os\ndef run(m, c):\n  for n in {BYTES}: os.write(2, bytes([n]))\n",
     "node": f"module.exports = () => {{ for (const n of {BYTES}) process.stdout.write(Buffer.from([n])) }}",
-    "node other encoding": "module.exports = () => { process.stderr.write('%s', 'hex') }" % bytes(BYTES).hex(),
+    "node other encoding": f"module.exports = () => {{ process.stderr.write('{bytes(BYTES).hex()}', 'hex') }}",
     "ruby": f"def run(m, c) = {BYTES}.each {{ |n| $stdout.write(n.chr) }} && nil",
     "php": f"function run($m, $c) {{ foreach ({BYTES} as $n) echo chr($n); }}",
     "php descriptor": f"function run($m, $c) {{ foreach ({BYTES} as $n) fwrite(STDERR, chr($n)); }}",
