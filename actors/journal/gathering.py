@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from actors.journal.group import EVERY_NUMBER, Body, Group, Recovered
 
-MAX_GROUP_BYTES = 1 << 20  # then it goes, whether anybody waits or not
+MAX_GROUP_BYTES = 4 << 20  # of what is not used up; then it goes, whether anybody waits or not
 MAX_GROUP_S = 0.05
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import against, environment, latency, loop, pairs, size, start, throughput, updates
+from tests.bench import against, durable, environment, latency, loop, pairs, size, start, throughput, updates
 from tests.bench.figures import table_line
 
 BENCHMARKS = {
@@ -21,6 +21,8 @@ BENCHMARKS = {
     "throughput.node_chain": throughput.node_chain,
     "throughput.python_chain": throughput.python_chain,
     "throughput.ndjson": throughput.ndjson,
+    "durable.cross": durable.cross,
+    "durable.single": durable.single,
     "latency": latency.round_trip,
     "loop": loop.loop,
     "start": start.start,
@@ -29,7 +31,7 @@ BENCHMARKS = {
     "pair": pairs.pairs,
     "environment": environment.environment,
 }
-NEED_NODE = ("throughput.cross", "throughput.node_chain", "loop", "start", "update")
+NEED_NODE = ("throughput.cross", "durable.cross", "throughput.node_chain", "loop", "start", "update")
 
 
 def main() -> int:

@@ -10,10 +10,11 @@ from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.journal.gathering import Gathering
 from actors.messages import client_to_runner as api
 from actors.messages.flow_to_session import Attached
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
+from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Reply
 from actors.messages.session_to_flow import AttachEnd
 from actors.runner.runner import RunnerActor
@@ -33,6 +34,7 @@ class ProbeActor(BaseActor):
         self.module: ActorAddress | None = None
         self.wire = "bench->"
         self.taken: Callable[[bytes], None] = lambda _: None
+        self.journal: Gathering | None = None
 
     def receiveMsg_AttachEnd(self, message: AttachEnd, _sender: ActorAddress) -> None:
         if message.side == "in":
@@ -45,6 +47,7 @@ class ProbeActor(BaseActor):
             self.activity = message.activity
         if message.wire == self.wire:
             self.module = message.module
+        self.journal = message.journal
 
     def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
         self.activity.pending -= message.count
@@ -59,21 +62,33 @@ class ProbeActor(BaseActor):
     def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
         pass  # Embedded looks at its deadline now
 
+    def when_durable(self, act: Callable[[], None]) -> None:
+        """When all that has happened is on the disk."""
+        assert self.journal is not None
+        self.journal.when_durable(act)
+
     def insert(self, body: bytes, count: int) -> None:
         """Put messages into the module's mailbox."""
         self.activity.pending += count
         self.send(self.module, Deliver(self.wire, body, 0, 0, count, self.number))
+        if self.journal is not None:
+            self.journal.sent(self.wire, body, 0, 0, count, self.number)
         self.number += count
 
 
 class Embedded:
-    """`with Embedded() as runner:`; every host has ended at the end."""
+    """`with Embedded() as runner:`; every host has ended at the end. `durable`: it has a journal."""
+
+    def __init__(self, durable: bool = False) -> None:
+        self._durable = durable
 
     def __enter__(self) -> Embedded:
         self._folder = TemporaryDirectory(prefix="bench-")
         self.system = ActorSystem()
         self.runner = self.system.createActor(RunnerActor)
-        self.system.tell(self.runner, ConfigureRunner(run_folder=Path(self._folder.name)))
+        folder = Path(self._folder.name)
+        journals = folder / "journal" if self._durable else None
+        self.system.tell(self.runner, ConfigureRunner(run_folder=folder, journals=journals))
         address = self.system.createActor(ProbeActor)
         self.probe: ProbeActor = self.system.base.actorRegistry[address.actorAddressString].instance
         self.probe.runner = self.runner
@@ -82,6 +97,7 @@ class Embedded:
 
     def __exit__(self, *_: object) -> None:
         self.call(ShutDown(request_id="end"))
+        self.call(CloseJournals(request_id="close"))
         self.system.shutdown()
         self._folder.cleanup()
 
@@ -92,9 +108,10 @@ class Embedded:
         assert reply.ok, reply.error
         return reply.value
 
-    def add(self, modules: dict[str, Any], wires: list[str]) -> None:
+    def add(self, modules: dict[str, Any], wires: list[str], **more: Any) -> None:
         """Add the flow `bench`."""
-        self.call(api.AddOrUpdateFlow(request_id="add", flow={"id": "bench", "modules": modules, "wires": wires}))
+        flow = {"id": "bench", "modules": modules, "wires": wires, **more}
+        self.call(api.AddOrUpdateFlow(request_id="add", flow=flow))
 
     def start(self) -> None:
         """Start it."""

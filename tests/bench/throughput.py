@@ -23,17 +23,20 @@ CHAIN = 10
 RUN = [Path(sys.executable).parent / "runner", "run", "--log-level", "warning"]
 
 
-def _metered(modules: dict[str, Any], wires: list[str], meter: str) -> float:
-    with Embedded() as runner:
-        runner.add(modules, wires)
+def metered(modules: dict[str, Any], wires: list[str], meter: str, *, durable: bool = False) -> float:
+    """Messages a second, as the meter says."""
+    with Embedded(durable) as runner:
+        runner.add(modules, wires, durable=durable)
         return bare.rate(orjson.loads(runner.result(meter))[0])
 
 
-def _line(*names: str) -> list[str]:
+def line(*names: str) -> list[str]:
+    """Wires from each to the next."""
     return [f"{a} -> {b}" for a, b in pairwise(names)]
 
 
-def _ends(count: int, warm: int, runtime: str = "python3", **fields: Any) -> dict[str, Any]:
+def ends(count: int, warm: int, runtime: str = "python3", **fields: Any) -> dict[str, Any]:
+    """A source and a meter."""
     return {
         "source": module(runtime, "source", config={"count": count}),
         "meter": module(runtime, "meter", config={"count": count, "warm": warm}, **fields),
@@ -44,9 +47,9 @@ def cross(runs: int, quick: bool) -> Iterator[Row]:
     """python3 -> node -> python3, three processes."""
     count = 100_000 if quick else 400_000
     warm = count // 4
-    modules = _ends(count, warm, isolated=True) | {"stage": module("node", "stage")}
+    modules = ends(count, warm, isolated=True) | {"stage": module("node", "stage")}
     values, limits, pairs = interleaved(
-        runs, lambda: _metered(modules, _line("source", "stage", "meter"), "meter"),
+        runs, lambda: metered(modules, line("source", "stage", "meter"), "meter"),
         lambda: bare.python_node_python(count, warm), lambda: bare.python_to_python(count, warm),
     )  # fmt: skip
     yield Row(
@@ -60,9 +63,9 @@ def python_pair(runs: int, quick: bool) -> Iterator[Row]:
     """python3 -> python3, two processes."""
     count = 100_000 if quick else 400_000
     warm = count // 4
-    modules = _ends(count, warm, isolated=True)
+    modules = ends(count, warm, isolated=True)
     values, limits = interleaved(
-        runs, lambda: _metered(modules, _line("source", "meter"), "meter"), lambda: bare.python_to_python(count, warm)
+        runs, lambda: metered(modules, line("source", "meter"), "meter"), lambda: bare.python_to_python(count, warm)
     )
     yield Row(
         name="throughput.python_pair", unit="msg/s", what="python3 -> python3, 100-byte JSON, two processes",
@@ -72,8 +75,8 @@ def python_pair(runs: int, quick: bool) -> Iterator[Row]:
 
 def _chain(runtime: str, count: int, warm: int) -> float:
     stages = {f"stage{number}": module(runtime, "stage") for number in range(1, CHAIN)}
-    modules = _ends(count, warm, runtime) | stages
-    return _metered(modules, _line("source", *stages, "meter"), "meter")
+    modules = ends(count, warm, runtime) | stages
+    return metered(modules, line("source", *stages, "meter"), "meter")
 
 
 def node_chain(runs: int, quick: bool) -> Iterator[Row]:
