@@ -12,7 +12,7 @@ import os
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,33 +80,35 @@ class Store:
         return number
 
     def _apply(self, group: Group) -> None:
-        db = self._db
-        cleared = list(group.cleared.items())
-        db.executemany("delete from body where wire = ? and first < ?", cleared)
-        db.executemany("delete from consumed where wire = ? and through <= ?", cleared)
-        db.executemany(
+        cleared, consumed = group.cleared.items(), group.consumed.items()
+        contexts, facts = group.contexts.items(), group.facts.items()
+        self._many("delete from body where wire = ? and first < ?", [*cleared])
+        self._many("delete from consumed where wire = ? and through <= ?", [*cleared])
+        self._many(
             "insert into body(wire, flags, skip, count, first, crc, body) values(?, ?, ?, ?, ?, ?, ?)",
             [(*body[:5], _crc(body[:5], body.body), body.body) for body in group.bodies],
         )
-        consumed = group.consumed.items()
-        db.executemany(
+        self._many(
             "insert or replace into consumed values(?, ?, ?)", [(wire, _crc((wire, n)), n) for wire, n in consumed]
         )
-        db.executemany("delete from body where wire = ? and first + count <= ?", consumed)
-        db.executemany("delete from context where module = ?", [(module,) for module in group.forgotten])
-        gone = [key for key, value in group.contexts.items() if value is None]
-        db.executemany("delete from context where module = ? and key = ?", gone)
-        db.executemany(
+        self._many("delete from body where wire = ? and first + count <= ?", [*consumed])
+        self._many("delete from context where module = ?", [(module,) for module in group.forgotten])
+        self._many(
+            "delete from context where module = ? and key = ?", [key for key, value in contexts if value is None]
+        )
+        self._many(
             "insert or replace into context values(?, ?, ?, ?)",
-            [(m, key, _crc((m, key), value), value) for (m, key), value in group.contexts.items() if value is not None],
+            [(m, key, _crc((m, key), value), value) for (m, key), value in contexts if value is not None],
         )
-        db.executemany(
-            "delete from fact where key = ?", [(key,) for key, value in group.facts.items() if value is None]
-        )
-        db.executemany(
+        self._many("delete from fact where key = ?", [(key,) for key, value in facts if value is None])
+        self._many(
             "insert or replace into fact values(?, ?, ?)",
-            [(key, _crc(key, value), value) for key, value in group.facts.items() if value is not None],
+            [(key, _crc(key, value), value) for key, value in facts if value is not None],
         )
+
+    def _many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        if rows:
+            self._db.executemany(statement, rows)
 
     def mark(self, number: int) -> None:
         """Note outside the database that this group is durable. Not synced: it may be behind, never ahead."""
