@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -72,8 +72,9 @@ def encode(frame: Frame) -> bytes:
 class Decoder:
     """Takes bytes in any portions, yields whole frames. An unknown kind or an oversized body is a ProtocolError."""
 
-    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES, kinds: Collection[int] = KNOWN_KINDS) -> None:
         self._max_body_bytes = max_body_bytes
+        self._kinds = kinds
         self._parts: list[bytes] = []
         self._held_bytes = 0
         self._needed_bytes = HEADER_BYTES
@@ -93,11 +94,11 @@ class Decoder:
             data = b"".join(self._parts)
             self._parts.clear()
             self._held_bytes = 0
-        position, size = 0, len(data)
+        position, size, kinds = 0, len(data), self._kinds
         new, unpack = tuple.__new__, HEADER.unpack_from  # half the time of Frame(...)
         while size - position >= HEADER_BYTES:
             body_bytes, kind, flags, slot, skip, count, first = unpack(data, position)
-            if kind not in KNOWN_KINDS:
+            if kind not in kinds:
                 raise ProtocolError(f"unknown frame kind {kind}")
             if body_bytes > self._max_body_bytes:
                 raise ProtocolError(f"frame body of {body_bytes} bytes, at most {self._max_body_bytes} are allowed")

@@ -69,7 +69,7 @@ def folders(typing_too: bool) -> dict[str, set[str]]:
 # From the ground up; a folder imports only those before it.
 FLOORS = (
     "counted", "error_text", "definition", "state", "messages", "system", "journal", "preparation", "host", "ends",
-    "module", "flow", "runner", "doors", "deployment", "console",
+    "links", "module", "flow", "runner", "doors", "deployment", "console",
 )  # fmt: skip
 
 

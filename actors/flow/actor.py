@@ -83,7 +83,8 @@ class FlowActor(BaseActor):
             letters=self.letters, life=self.life, journal=self.journal, figures=self.figures,
             fail=self.fail_flow,
         )  # fmt: skip
-        self.updates = Updates(means, self.answers, (self.debugger.after_update, self.taps.after_update))
+        after = (self.debugger.after_update, self.taps.after_update, self.wiring.settle)
+        self.updates = Updates(means, self.answers, after)
         if message.opened is not None:
             self.journal.take(message.opened)
             if kept is not None:
@@ -247,6 +248,7 @@ class FlowActor(BaseActor):
         self.record.modules, self.record.bridges, self.record.watcher = {}, {}, None
         self.taps.end_all()
         self.journal.leave()
+        self.wiring.crossings.end_all()
         self.send(self.runner, FlowGone(flow=self.record.flow.id))
 
     def _pass_back(self, message: Any, sender: ActorAddress) -> None:

@@ -61,13 +61,17 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class Attachment:
-    """A feed (side "in"), a sink or a tap ("out"): it stays attached when the flow's actors are replaced."""
+    """A feed (side "in"), a sink or a tap ("out"): it stays attached when the flow's actors are replaced.
+
+    `crosses`: it is the end here of a wire of the flow whose other end is on another runner.
+    """
 
     side: Side
     module: str
     port: str
     wire: str
     actor: ActorAddress
+    crosses: bool = False
 
 
 @dataclass(slots=True)
@@ -181,11 +185,15 @@ def lay_out_record(record: FlowRecord, share: Share, moved: Collection[str] = ()
     """The numbers of `share` with what is attached; in the hosts `kept`, modules that are not `moved` keep theirs."""
     return lay_out(
         share,
-        inputs=[(feed.module, feed.port, feed.wire) for feed in record.ends("in") if feed.module in share.modules],
-        outputs=[(sink.module, sink.port) for sink in record.ends("out") if sink.module in share.modules],
+        inputs=[(feed.module, feed.port, feed.wire) for feed in _outside(record, share, "in")],
+        outputs=[(sink.module, sink.port) for sink in _outside(record, share, "out")],
         before={key: record.plans[key] for key in kept},
         moved=moved,
     )
+
+
+def _outside(record: FlowRecord, share: Share, side: Side) -> list[Attachment]:
+    return [end for end in record.ends(side) if end.module in share.modules and not end.crosses]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +219,10 @@ def tables(record: FlowRecord, share: Share, actors: dict[str, ActorAddress]) ->
         if wire.from_module in share.modules and wire.to_module in share.modules:
             feeders[wire.to_module][wire.id] = actors[wire.from_module]
             targets[wire.from_module].setdefault(wire.from_port, []).append((actors[wire.to_module], wire.id))
+    wires = {wire.id for wire in share.wires}
     for end in record.attached:
+        if end.crosses and end.wire not in wires:
+            continue  # of the version before or after this one
         if end.module in share.modules and end.side == "in":
             feeders[end.module][end.wire] = end.actor
         elif end.module in share.modules:

@@ -10,6 +10,7 @@ from thespian.actors import ActorAddress, ActorExitRequest
 from actors.definition.hosting import HostPlan, WireIn
 from actors.definition.model import Flow
 from actors.definition.wire_names import is_tap
+from actors.flow.crossings import Crossings
 from actors.flow.record import Attachment, FlowRecord, Tables, lay_out_record, orphan_wires, tables
 from actors.host.bridge import BridgeActor
 from actors.messages import flow_to_bridge as to_bridge
@@ -27,10 +28,12 @@ class Wiring:
 
     def __init__(self, record: FlowRecord, port: Port, premises: Premises) -> None:
         self._record, self._port, self._premises = record, port, premises
+        self.crossings = Crossings(record, port, premises)
 
     def build(self, states: States) -> None:
         """Make the actors of what is here of a flow; modules whose state is given go on from it."""
         record, share = self._record, self._record.share
+        self.crossings.prepare(share)
         layout = lay_out_record(record, share)
         record.plans, record.places = layout.plans, layout.places
         record.modules = {module: self.new_module() for module in share.modules}
@@ -43,6 +46,11 @@ class Wiring:
                 wires_in |= self.orphan_inputs(name, state, wires_in)
             self.configure(name, record.modules[name], state=state, numbers=numbers, wires_in=wires_in, ends=ends)
         self.attach_again(share.modules)
+
+    def settle(self) -> None:
+        """An update is over: the ends of new wires to other runners are told of their module."""
+        for end in self.crossings.settle():
+            self._attached(end)
 
     def new_module(self) -> ActorAddress:
         """The actor of a module; `configure` tells it which."""

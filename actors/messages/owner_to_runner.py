@@ -30,6 +30,31 @@ class ConfigureRunner:
     journal_lost: Callable[[str], None] = print
 
 
+Place = tuple[str, int]  # address, port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLinks:
+    """Have links to other runners: of a flow, what its document places on this runner is here from now on.
+
+    Before the first flow. `place`: where to listen, port 0 for any; `keys`: the folder with the authority's certificate
+    and this runner's; `incarnation`: how often the runner of this name has been started. Answered with Reply, whose
+    value is the port.
+    """
+
+    request_id: str
+    place: Place
+    keys: Path
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnersKnown:
+    """Where the other runners listen; whole: one that is not named is not reachable."""
+
+    places: dict[str, Place]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShutDown:
     """Stop every flow, end every host; answered with Reply, whose `data` says what could not be kept."""

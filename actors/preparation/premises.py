@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from thespian.actors import ActorAddress
@@ -19,6 +19,14 @@ from runtimes.manifest import Runtime, find_version
 
 class UnknownRuntimeError(Exception):
     """The runner does not offer it; the message says what it does."""
+
+
+@dataclass(slots=True)
+class Links:
+    """To other runners: who finds them, None while this is the only one; and how often this one has been started."""
+
+    router: ActorAddress | None = None
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +46,7 @@ class Journals:
 class Premises:
     """The same for all flows of a runner. `run_folder` holds one folder per host, `numbers` gives what no two of a
     runner have; `kept`: where flows are kept when it ends, `journals`: where they are written down while they run,
-    None: they are not; `hidden`: what no host is to see, `shown`: what of that it is to see.
+    None: they are not; `hidden`: what no host is to see, `shown`: what of that it is to see; `links`: to other runners.
     """
 
     name: str
@@ -53,6 +61,7 @@ class Premises:
     preparation: ActorAddress
     sweeper: ActorAddress
     numbers: Iterator[int]
+    links: Links = field(default_factory=Links)
 
     def runtime(self, runtime_id: str) -> Runtime:
         """A runtime. Raises UnknownRuntimeError with a sentence."""
@@ -62,8 +71,11 @@ class Premises:
         return self.runtimes[runtime_id]
 
     def share_of(self, flow: Flow) -> Share:
-        """What of a flow this runner has: all of it."""
-        return Share.whole(flow)
+        """What of a flow this runner has: all of it, or with links what is placed here."""
+        if self.links.router is None:
+            return Share.whole(flow)
+        here = {name for name, module in flow.modules.items() if module.runner in (None, self.name)}
+        return Share(flow, frozenset(here))
 
     def leave_out(self, share: Share) -> tuple[Share, dict[str, str]]:
         """The share without optional modules that this machine cannot run, and why each; FlowError for others."""

@@ -40,6 +40,7 @@ from actors.preparation.state_folder import hidden_places, shown_places
 from actors.preparation.sweeper import SweeperActor
 from actors.runner.dependencies import Dependencies
 from actors.runner.journals import RunnerJournals
+from actors.runner.links import RunnerLinks
 from actors.runner.round import Round
 from actors.system.answers import Answers
 from actors.system.base import BaseActor
@@ -63,9 +64,10 @@ class FlowEntry:
 class RunnerActor(BaseActor):
     """One per runner: checks what is asked, and passes on what a flow answers."""
 
-    parts = ("dependencies", "journals")
+    parts = ("dependencies", "journals", "links")
     dependencies: Dependencies
     journals: RunnerJournals
+    links: RunnerLinks
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
         """Read the runtimes' manifests."""
@@ -85,6 +87,7 @@ class RunnerActor(BaseActor):
         self.send(self.premises.preparation, OpenCache(cache=message.cache))
         self.flows: dict[str, FlowEntry] = {}
         self.dependencies = Dependencies(self, self.answers, self.premises, self._shares)
+        self.links = RunnerLinks(self, self.premises)
         self.rounds: dict[int, Round] = {}  # of questions to all flows
         self.closings: list[Round] = []  # those of ShutDowns
         self.ending = False

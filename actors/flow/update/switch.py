@@ -37,7 +37,7 @@ class Switch:
 
     def run(self) -> Steps:
         """Old `stop`, handover, new `start`; all the way back if anything of it fails. Returns errors."""
-        record, plan, quiet = self._means.record, self._plan, self._means.jobs.quiet
+        record, plan, quiet, wiring = self._means.record, self._plan, self._means.jobs.quiet, self._means.wiring
         old, new = plan.old, plan.new
         errors = yield from self._migrating()
         if errors:
@@ -56,6 +56,7 @@ class Switch:
                 return errors + (yield from self._serve_again(old))
         new.contexts = {**plan.contexts, **self._account.migrated}
         self._enter("handing")
+        wiring.crossings.prepare(new.share)
         # the API may have added wires since they were loaded
         new.plans = lay_out_record(record, new.share, moved=old.own, kept=plan.kept).plans
         yield from self._hand_over(old, new)

@@ -1,0 +1,107 @@
+"""What two runners say to each other: frames of the hosts' protocol, of kinds of their own. Pure.
+
+The `slot` of a frame is a channel. Whoever has the sending end of a wire chooses its channel on a connection, so each
+direction has its own numbers. A wire's life on a connection:
+
+    OPEN  ->  `first` is the oldest message that has not been acknowledged; body: flow, wire, epoch
+          <-  ACK   `first` is the number of the message wanted next: those before it may be forgotten
+    DATA  ->  as a host's DATA; its messages are numbered on from what was wanted
+          <-  HOLD, RELEASE   the module there is full, has room again
+    CLOSE ->  nothing more comes
+
+Each side begins with HELLO and sends PING when a second has passed.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from runtimes.frames import HEADERS, Decoder, Frame, ProtocolError
+
+VERSION = 1
+MAX_CHANNEL = 0xFFFF
+
+
+class PeerKind(IntEnum):
+    """The kinds of frame between runners."""
+
+    HELLO = 32
+    OPEN = 33
+    DATA = 34
+    ACK = 35
+    HOLD = 36
+    RELEASE = 37
+    CLOSE = 38
+    PING = 39
+    REFUSED = 40
+
+
+KINDS = frozenset(int(kind) for kind in PeerKind)
+FORWARD = frozenset((int(PeerKind.OPEN), int(PeerKind.DATA), int(PeerKind.CLOSE)))  # from a wire's sending end
+BACK = frozenset((int(PeerKind.ACK), int(PeerKind.HOLD), int(PeerKind.RELEASE)))
+
+
+class Hello(msgspec.Struct):
+    """Who speaks. `incarnation`: how often the runner of that name has been started."""
+
+    protocol: int
+    runner: str
+    incarnation: int
+
+
+class Opened(msgspec.Struct):
+    """The wire that a channel stands for. `epoch`: of its numbers; they begin anew when the sender has lost them."""
+
+    flow: str
+    wire: str
+    epoch: int
+
+
+class Refusal(msgspec.Struct):
+    """Why the connection is closed. `fenced`: there is a newer incarnation of the runner that is told so."""
+
+    reason: str
+    fenced: bool
+
+
+_T = TypeVar("_T", Hello, Opened, Refusal)
+
+
+def pack(body: Hello | Opened | Refusal) -> bytes:
+    """The bytes of a body, MessagePack."""
+    return msgspec.msgpack.encode(body)
+
+
+def read(kind: type[_T], frame: Frame) -> _T:
+    """The body of a frame; raises ProtocolError."""
+    try:
+        return msgspec.msgpack.decode(frame.body, type=kind)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ProtocolError(f"{kind.__name__}: {error}") from None
+
+
+def decoder() -> Decoder:
+    """Of what comes from a runner."""
+    return Decoder(kinds=KINDS)
+
+
+class Piece(NamedTuple):
+    """Messages to send: as in DATA."""
+
+    body: bytes
+    flags: int
+    skip: int
+    count: int  # type: ignore[assignment]  # the tuple's own count() is not missed
+    first: int
+
+
+def check_data(frame: Frame) -> None:
+    """That DATA has the messages that it says, as far as that can be seen without decoding them."""
+    _, _, body, flags, skip, count, _ = frame
+    if flags & ~HEADERS or not count or len(body) < 2:
+        raise ProtocolError(f"DATA with flags={flags} count={count} and {len(body)} bytes")
+    if not flags and body.count(b"\n") + 1 < skip + count:
+        raise ProtocolError(f"DATA with skip={skip} count={count}: its body has fewer messages")

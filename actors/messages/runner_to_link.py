@@ -1,0 +1,20 @@
+"""What the runner tells its router."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from thespian.actors import ActorAddress
+
+if TYPE_CHECKING:
+    from actors.messages.owner_to_runner import OpenLinks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRouter:
+    """Have the links of `runner`, and answer `client`, who has asked for them."""
+
+    runner: str
+    request: OpenLinks
+    client: ActorAddress
