@@ -166,6 +166,7 @@ def _add_flow_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     apply.add_argument("flow", metavar="FLOW.yaml")
     apply.add_argument("--no-start", action="store_true", help="leave a new flow stopped")
     apply.add_argument("--watch", action="store_true", help="stay, and apply every edit of the flow's files")
+    apply.add_argument("--expect", metavar="VERSION", type=int, help="refuse it, if the flow is at another version")
     apply.add_argument("--plan", action="store_true", help="only try it, and say what an update would do")
     for name in ("remove", "start", "stop"):
         parser = _api(verb(name, f"api_verbs:{name}", doc(f"{name}Flow")))

@@ -29,6 +29,8 @@ def apply(options: argparse.Namespace) -> int:
     """`runner apply FLOW.yaml`: checked here first, so that errors name file, line and column."""
     if options.plan and options.watch:
         raise UserError("apply takes --plan or --watch, not both", usage=True)
+    if options.expect is not None and options.watch:
+        raise UserError("apply takes --expect or --watch, not both", usage=True)
     try:
         source = read_flow_file(Path(options.flow))
         flow = check_flow(source.document, source.places)
@@ -38,7 +40,7 @@ def apply(options: argparse.Namespace) -> int:
         print(f"runner: {options.flow}: {warning}", file=sys.stderr)
     with connected(options, flow.id if _is_somewhere(options, flow.id) else None) as client:
         if options.plan:
-            outcome = client.call("addOrUpdateFlow", source.sent, True, timeout=None)
+            outcome = client.call("addOrUpdateFlow", source.sent, True, options.expect, timeout=None)
             return done(options, outcome, _receipt_text(f"{flow.id}: would be", outcome), receipt=outcome.receipt)
         if options.watch:
             return _follow(options, client, source)
@@ -47,7 +49,9 @@ def apply(options: argparse.Namespace) -> int:
 
 def _apply(options: argparse.Namespace, client: RunnerClient, document: dict[str, Any]) -> int:
     flow_id = document["id"]
-    outcome = client.call("addOrUpdateFlow", document, timeout=None)  # it may have to be compiled
+    outcome = client.call(
+        "addOrUpdateFlow", document, False, options.expect, timeout=None
+    )  # it may have to be compiled
     if outcome and not options.no_start and not (started := client.start_flow(flow_id, timeout=None)):
         outcome = started
     left_out = client.flow_state(flow_id)["leftOut"] if outcome else {}

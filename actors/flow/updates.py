@@ -33,9 +33,15 @@ class Updates:
     def receiveMsg_UpdateFlow(self, message: UpdateFlow, sender: ActorAddress) -> None:
         """Become another version, or only say what that would do."""
         share, left_out, plan_only = message.share, message.left_out, message.request.plan
-        self._add(
-            lambda: self.updating(share, left_out, plan_only=plan_only), message.request, sender, left_out, plan_only
-        )  # fmt: skip
+        steps = lambda: self._expecting(message.request.expected_version, share, left_out, plan_only)  # noqa: E731
+        self._add(steps, message.request, sender, left_out, plan_only)
+
+    def _expecting(self, version: int | None, share: Share, left_out: dict[str, str], plan_only: bool) -> Steps:
+        """Nobody else's update is undone by one who has not seen it."""
+        now = self._record.version
+        if version not in (None, now):
+            return (f"{share.flow.id} is at version {now}, not {version}: it has been changed meanwhile",), None
+        return (yield from self.updating(share, left_out, plan_only=plan_only))
 
     def receiveMsg_RollbackFlow(self, message: api.RollbackFlow, sender: ActorAddress) -> None:
         """Update to an earlier version."""

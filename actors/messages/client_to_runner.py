@@ -48,6 +48,7 @@ class AddOrUpdateFlow(Command):
 
     flow: dict[str, Any]
     plan: bool = False
+    expected_version: Number | None = None  # refused, if the flow is at another one by now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

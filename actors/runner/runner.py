@@ -157,6 +157,8 @@ class RunnerActor(BaseActor):
         """Check the flow; then add it, or let the running one be replaced."""
         try:
             flow = check_flow(message.flow, runtimes=self.premises.runtimes)
+            if message.expected_version is not None and flow.id not in self.flows:
+                raise FlowError([f"there is no flow {flow.id!r} here: it has no version"])
             share, left_out = self.premises.leave_out(self.premises.share_of(flow))
             is_new = flow.id not in self.flows and not message.plan
             opened, kept = self.journals.what_was(self.premises, flow) if is_new else (None, None)

@@ -324,3 +324,18 @@ def test_a_new_version_may_print_what_the_host_does_not_see(runner: Harness, cap
         runner.wait(
             lambda: len([r for r in caplog.records if "loaded" in r.getMessage()]) == 2
         )  # the trial and the host
+
+
+def test_two_who_change_it(runner: Harness) -> None:
+    """Whoever has not seen the other's version is refused; the first is at version 1, as the receipt says."""
+    new = {"id": "f", "modules": {"a": {**ECHO, "config": 1}}}
+    missing = runner.call(api.AddOrUpdateFlow, flow=new, expected_version=1)
+    assert missing.error == "there is no flow 'f' here: it has no version"
+    runner.add("f", {"a": ECHO})
+    runner.start("f")
+    first = runner.post(api.AddOrUpdateFlow, flow=new, expected_version=1)
+    second = runner.post(api.AddOrUpdateFlow, flow={"id": "f", "modules": {"a": ECHO}}, expected_version=1)
+    assert runner.reply(first).receipt["version"] == 2
+    assert runner.reply(second).error == "f is at version 2, not 1: it has been changed meanwhile"
+    assert runner.record("f").flow.modules["a"].config == 1
+    runner.ok(api.AddOrUpdateFlow, flow={"id": "f", "modules": {"a": ECHO}}, expected_version=2)
