@@ -89,7 +89,7 @@ class InputLines:
         if self.bad_count <= MAX_NAMED:
             where = f"line {self.number}" if at is None else f"line {self.number}, byte {at + 1}"
             begins = line[:SHOWN].decode(errors="backslashreplace")
-            hint = _hint(line) if self.number == 1 and at is not None and not self._raw else ""
+            hint = _hint(line, self._raw) if self.number == 1 and at is not None else ""
             self.named.append(f"{where}: {reason}; it begins with {begins!r}{hint}")
         return b""
 
@@ -98,10 +98,12 @@ def _not_utf8(error: UnicodeDecodeError) -> str:
     return f"not UTF-8: {error.object[error.start]:#04x}"
 
 
-def _hint(line: bytes) -> str:
-    """What the first line may be, if it is no JSON."""
+def _hint(line: bytes, raw: bool) -> str:
+    """What the first line may be, if it is no JSON, or no text."""
     if line.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "; this is UTF-16, which `iconv -f UTF-16 -t UTF-8` converts"
+    if raw:
+        return ""
     if line.strip() in (b"{", b"["):
         return "; a message is one line, which `jq -c .` makes of one that goes over several"
     if line.lstrip().startswith(b"{"):

@@ -97,6 +97,16 @@ def test_a_breakpoint_that_only_logs(debugged: Plant) -> None:
     assert "breakpoint at a, pauses the module\n" in ok(debugged, "state", "d")
 
 
+def test_every_digit_is_shown(debugged: Plant) -> None:
+    """Of integers that are no doubles, beside doubles that have many digits."""
+    text = "[3544790567247868102, 0.2345678901234568, -9223372036854775808]"
+    ok(debugged, "pause", "d")
+    ok(debugged, "send", "d/a", text)
+    assert text in ok(debugged, "held", "list", "d")
+    assert [view["message"] for view in as_json(debugged, "held", "list", "d")] == [json.loads(text)]
+    assert f"took in: {text}" in ok(debugged, "step")
+
+
 def test_resuming_a_stopped_flow_does_not_say_that_it_goes_on(debugged: Plant) -> None:
     ok(debugged, "stop", "d")
     ok(debugged, "pause", "d")

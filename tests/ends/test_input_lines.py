@@ -34,6 +34,7 @@ def read(data: bytes, raw: bool = False, portion: int = 64 << 10) -> tuple[list[
         (b"", []),
         (BOM, []),
         (b'"\\u0000"\n', ["\0"]),
+        ('"\u2028\u2029\x85"\n[1,\r2]\n'.encode(), ["\u2028\u2029\x85", [1, 2]]),  # only a line feed ends a line
         (b"9223372036854775807\n18446744073709551616\n", [2**63 - 1, 2.0**64]),
     ],
 )
@@ -84,6 +85,8 @@ def test_repeated_ones_are_counted() -> None:
 def test_a_hint_when_the_input_is_something_else(first: bytes, hint: str) -> None:
     assert hint in read(first + b"\n")[1].named[0]
     assert hint not in read(b"1\n" + first + b"\n")[1].named[0]
+    named = read(first + b"\n", raw=True)[1].named
+    assert [hint in text for text in named] == [True] * (hint == "iconv")
 
 
 def test_a_broken_object_is_no_text() -> None:
