@@ -18,7 +18,7 @@ from actors.messages import client_to_runner as api
 from actors.messages.flow_to_session import Attached, FlowEnded
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
+from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Reply
 from actors.messages.session_to_flow import AttachEnd, WatchFlow
 from actors.preparation.state_folder import RunFolder
@@ -71,12 +71,12 @@ class Collector(BaseActor):
 class Harness:
     """The runner and what the test asks of it."""
 
-    def __init__(self, folder: Path, kept: Path | None = None) -> None:
+    def __init__(self, folder: Path, kept: Path | None = None, journals: Path | None = None) -> None:
         self.folder = RunFolder(folder)
         self.system = ActorSystem()
         self.base = self.system.base
         self.runner = self.system.createActor(RunnerActor)
-        self.system.tell(self.runner, ConfigureRunner(run_folder=self.folder.path, kept=kept))
+        self.system.tell(self.runner, ConfigureRunner(run_folder=self.folder.path, kept=kept, journals=journals))
         self.count = self.turns = 0
         self.inbox = self.base.actorRegistry["System:ExternalRequester"].instance.__dict__.setdefault("responses", [])
 
@@ -189,6 +189,7 @@ class Harness:
     def close(self) -> None:
         """Stop everything; nothing may have failed, no message may have gone astray."""
         self.call(ShutDown)
+        self.call(CloseJournals)
         dead, failures = self.base.dead_messages, self.base.failures
         self.system.shutdown()
         self.folder.close()
@@ -208,14 +209,15 @@ def on_phase(monkeypatch: pytest.MonkeyPatch, then: Callable[[FlowRecord, str], 
 
 
 @contextmanager
-def running(folder: Path, kept: Path | None = None) -> Iterator[Harness]:
+def running(folder: Path, kept: Path | None = None, journals: Path | None = None) -> Iterator[Harness]:
     """A harness that is closed properly, and audited if the test passed."""
-    harness = Harness(folder, kept)
+    harness = Harness(folder, kept, journals)
     try:
         yield harness
         harness.audit()
     except BaseException:
         harness.call(ShutDown)
+        harness.call(CloseJournals)
         harness.system.shutdown()
         harness.folder.close()
         raise

@@ -247,7 +247,6 @@ class FlowActor(BaseActor):
         self.gone = True
         self.record.modules, self.record.bridges, self.record.watcher = {}, {}, None
         self.taps.end_all()
-        self.journal.leave()
         self.wiring.crossings.end_all()
         self.send(self.runner, FlowGone(flow=self.record.flow.id))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,6 @@ class FlowJournal:
 
     def __init__(self, record: FlowRecord, port: Port, premises: Premises) -> None:
         self._record, self._port, self._premises = record, port, premises
-        self._lock = -1
         self._versions: set[int] = set()  # those that are written
 
     def take(self, opened: OpenedJournal) -> None:
@@ -59,14 +57,13 @@ class FlowJournal:
         record, port, flow = self._record, self._port, self._record.flow.id
         assert self._premises.journals is not None
         actor = self._premises.journals.actor()
-        self._lock = opened.lock
         record.journal = Gathering(
             opened.found,
             hand_out=lambda group: port.send(actor, WriteGroup(flow=flow, group=group)),
             dirty=lambda number: port.send(actor, GroupBegun(flow=flow, number=number)),
         )
         record.journal.keeps = KeptWires(record.flow)
-        port.send(actor, AddJournal(flow=flow, gathering=record.journal))
+        port.send(actor, AddJournal(flow=flow, gathering=record.journal, lock=opened.lock))
         for loss in opened.found.losses:
             log.error("%s: accepted: %s", flow, loss)
 
@@ -260,10 +257,3 @@ class FlowJournal:
             self._record.journal = None
             self._port.send(place.actor(), EndJournal(flow=flow, remove=remove))
             yield Expect([(JournalEnded, flow)])
-            self.leave()
-
-    def leave(self) -> None:
-        """Another runner may have it."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1

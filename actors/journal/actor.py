@@ -8,6 +8,7 @@ the disk.
 from __future__ import annotations
 
 import logging
+import os
 import select
 from collections import deque
 from functools import partial
@@ -33,6 +34,7 @@ class JournalActor(BaseActor):
         """Where, and who is told when it goes wrong."""
         self.folder, self.lost = message.folder, message.lost
         self.gatherings: dict[str, Gathering] = {}
+        self.locks: dict[str, int] = {}
         self.ending: deque[tuple[str, ActorAddress]] = deque()
         self.writer: Writer | None = None
         self.broken = False
@@ -41,7 +43,7 @@ class JournalActor(BaseActor):
 
     def receiveMsg_AddJournal(self, message: to_journal.AddJournal, _sender: ActorAddress) -> None:
         """A flow is there."""
-        self.gatherings[message.flow] = message.gathering
+        self.gatherings[message.flow], self.locks[message.flow] = message.gathering, message.lock
 
     # units ---------------------------------------------------------------------------------------------------------
 
@@ -112,6 +114,7 @@ class JournalActor(BaseActor):
             for flow, number in self.writer.durable():
                 if not number:
                     ended, sender = self.ending.popleft()
+                    os.close(self.locks.pop(ended))
                     self.send(sender, JournalEnded(flow=ended))
                 elif flow in self.gatherings:
                     self.gatherings[flow].durable(number)
@@ -125,7 +128,7 @@ class JournalActor(BaseActor):
         status = self.writer.reap()
         self.writer = None
         if self.closing is not None and status is None:
-            self.send(self.closing, JournalsClosed())
+            self._closed()
         else:
             self._break(status or "the process that writes them has ended")
 
@@ -166,5 +169,11 @@ class JournalActor(BaseActor):
         if self.writer is not None:
             self.writer.close()  # then it ends, and the pidfd tells
         else:
-            assert self.closing is not None
-            self.send(self.closing, JournalsClosed())
+            self._closed()
+
+    def _closed(self) -> None:
+        assert self.closing is not None
+        for lock in self.locks.values():
+            os.close(lock)
+        self.locks.clear()
+        self.send(self.closing, JournalsClosed())

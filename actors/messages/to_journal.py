@@ -22,10 +22,13 @@ class OpenJournals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddJournal:
-    """Tell the gathering of `flow` what is durable, and when its time is up."""
+    """Tell the gathering of `flow` what is durable, and when its time is up. `lock`: the descriptor that keeps other
+    runners away from its journal, to be closed at its end.
+    """
 
     flow: str
     gathering: Gathering
+    lock: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -323,8 +323,8 @@ class ModuleState:
         self._choose_pace()
 
     def change_context(self, context: dict[bytes, bytes]) -> None:
-        """Another version of the module has made this of ours."""
-        self.context = context
+        """Another version of the module has made this of ours; it may keep it."""
+        self.context = dict(context)
 
     def check(self) -> None:
         """Assert the invariants (tests call it after every event)."""
