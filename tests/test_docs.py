@@ -102,13 +102,13 @@ def test_every_flow_and_deployment_is_taken(page: Path, tmp_path: Path) -> None:
                 module.pop("files", None)
             check_flow(value, places)
         elif isinstance(value, dict) and {"name", "runners"} <= value.keys():
-            (tmp_path / "d").mkdir()
+            (tmp_path / "d").mkdir(exist_ok=True)
             (tmp_path / "d" / "plant.yaml").write_text(text)
             for flow in value["flows"]:
                 name = Path(flow["file"]).name
                 (tmp_path / "d" / flow["file"]).write_text((ROOT / "configs" / name).read_text("utf-8"))
             for folder in ("earthquakes", "words"):
-                if (ROOT / "configs" / folder).is_dir():
+                if (ROOT / "configs" / folder).is_dir() and not (tmp_path / folder).exists():
                     (tmp_path / folder).symlink_to(ROOT / "configs" / folder)
             read_deployment(tmp_path / "d" / "plant.yaml", ["python3", "node"])
 
@@ -186,13 +186,15 @@ def test_the_python_of_the_api_page(tmp_path: Path) -> None:
     assert done.stdout == "100\n", done.stderr
 
 
-def test_the_deployment_of_the_examples(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["plant", "spread"])
+def test_the_deployments_of_the_examples(tmp_path: Path, name: str) -> None:
     need("node")
     (page,) = [page for page in PAGES if page.name == "deployments.md"]
-    (text,) = [text for text in blocks(page, "yaml") if text.startswith("name:")]
-    assert text in (ROOT / "configs/deployments/plant.yaml").read_text("utf-8")
-    (console,) = [text for text in blocks(page, "console") if "runner up" in text]
+    (text,) = [text for text in blocks(page, "yaml") if text.startswith(f"name: {name}\n")]
+    assert text in (ROOT / f"configs/deployments/{name}.yaml").read_text("utf-8")
+    (console,) = [text for text in blocks(page, "console") if f"deployments/{name}.yaml" in text]
     done = shell("\n".join(line.removeprefix("$ ") for line in console.split("\n") if line.startswith("$ ")), tmp_path)
-    said = re.sub(r"main \(\d+\)", "main (4711)", done.stdout)
-    assert said == "\n".join(line for line in console.split("\n") if not line.startswith("$ ")), done.stderr
-    assert "words: started" in (tmp_path / "state/deployments/plant/log").read_text()
+    said = re.sub(r"(main|edge|big) \(\d+\)", r"\1 (PID)", done.stdout)
+    shown = re.sub(r"\(471\d\)", "(PID)", console)
+    assert said == "\n".join(line for line in shown.split("\n") if not line.startswith("$ ")), done.stderr
+    assert "words: started" in (tmp_path / f"state/deployments/{name}/log").read_text()

@@ -40,8 +40,9 @@ def up(options: argparse.Namespace) -> int:
         raise UserError(f"{deployment.name} is up already ({pid}); `runner down {deployment.name}` ends it")
     if before := folder.left_behind():
         print(f"runner: {before}", file=sys.stderr)
-    if deployment.state is not None:
-        deployment.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for runner in deployment.runners:
+        if runner.state is not None:
+            runner.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     if options.detach:
         return _detach(deployment, state, folder, options)
     configure_logging(deployment.log_level, deployment.log_format)
@@ -57,7 +58,9 @@ def _say_up(facts: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(facts), flush=True)
         return
     flows = ", ".join(facts["flows"]) or "none"
-    print(f"{facts['name']} is up: runner {facts['runner']} ({facts['runnerPid']}), flows: {flows}", flush=True)
+    runners = ", ".join(f"{name} ({pid})" for name, pid in facts["runners"].items())
+    what = "runner" if len(facts["runners"]) == 1 else "runners"
+    print(f"{facts['name']} is up: {what} {runners}, flows: {flows}", flush=True)
 
 
 def _detach(deployment: Deployment, state: Path, folder: DeploymentFolder, options: argparse.Namespace) -> int:

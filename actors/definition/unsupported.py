@@ -25,10 +25,12 @@ def reference_problems(path: FieldPath, raw: dict[str, Any]) -> Iterator[Problem
             yield Problem(where, f"{dotted(where)}: {found[0]} is not replaced by what it names yet; write the value.")
 
 
-def warnings(document: dict[str, Any]) -> list[str]:
-    """Sentences about fields of a checked flow that have no effect."""
+def warnings(document: dict[str, Any], *, alone: bool = True) -> list[str]:
+    """Sentences about fields of a checked flow that have no effect; `alone`: there is no other runner."""
     said = ["`tracing` has no effect yet"] if document.get("tracing") else []
+    if not alone:
+        return said
     return said + [
-        f"{dotted(('modules', module, 'runner'))} has no effect yet: every module runs in the runner of its flow"
+        f"{dotted(('modules', module, 'runner'))} has no effect: there is one runner only"
         for module, raw in document["modules"].items() if raw.get("runner") is not None
     ]  # fmt: skip

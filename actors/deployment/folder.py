@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import Any
 
 from runtimes import locks
 
-LOCK, KEY, RECORD = "lock", "key", "deployment.json"
+LOCK, KEY, RECORD, KEYS = "lock", "key", "deployment.json", "keys"
 ERRORS_BYTES = 4096  # of the record, blank at first: to say at the end what was lost takes no room on a full disk
 
 
@@ -102,6 +103,7 @@ class DeploymentFolder:
 
     def end(self, errors: Sequence[str] = ()) -> None:
         """It is down: key and record go, a log stays. With `errors` the record stays, and has them."""
+        shutil.rmtree(self.path / KEYS, ignore_errors=True)
         for name in (KEY, LOCK) if errors else (KEY, RECORD, LOCK):
             (self.path / name).unlink(missing_ok=True)
         if errors and self.read():

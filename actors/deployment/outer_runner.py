@@ -12,19 +12,22 @@ import select
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from thespian.actors import ActorAddress, ActorExitRequest, WatchMessage
+from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage, WatchMessage
 
 from actors.doors.door import open_door
 from actors.messages.client_to_runner import Request
-from actors.messages.dispatcher_to_runner import HostRunner, RelayRequest, StopRunner
+from actors.messages.dispatcher_to_runner import HostRunner, RegistryAt, RelayRequest, StopRunner
 from actors.messages.outer_to_porter import Carry
-from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, ShutDown
+from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, OpenLinks, RunnersKnown, ShutDown
+from actors.messages.registry_to_runner import RunnerFenced, RunnersRegistered
 from actors.messages.runner_to_client import Progress, Reply
 from actors.messages.runner_to_dispatcher import RunnerHosted, RunnerStopped
-from actors.preparation.state_folder import RunFolder
+from actors.messages.runner_to_registry import RegisterRunner
+from actors.preparation.state_folder import RunFolder, next_incarnation
 from actors.runner.runner import RunnerActor
 from actors.system.base import BaseActor
 from actors.system.in_process import ActorSystem
@@ -33,6 +36,8 @@ from runtimes.manifest import find_versions, load_runtimes, runtime_folders
 
 SLICE_S = 0.02  # then the outer system has its turn
 STOP_TIMEOUT_S = 30.0
+LINKS_TIMEOUT_S = 10.0
+HEARTBEAT = timedelta(seconds=1)
 log = logging.getLogger("runner")
 
 
@@ -59,6 +64,7 @@ class OuterRunner(OuterActor):
     def __init__(self) -> None:
         super().__init__()
         self.system: ActorSystem | None = None
+        self.name = ""
         self.count = 0
         self.stopped = False
         self.errors: tuple[str, ...] = ()
@@ -67,9 +73,10 @@ class OuterRunner(OuterActor):
     def receiveMsg_HostRunner(self, message: HostRunner, sender: ActorAddress) -> None:
         """Make the in-process system."""
         try:
-            self.folder = RunFolder(Path(message.state))
+            self.name, self.folder = message.name, RunFolder(Path(message.state))
         except OSError as error:
-            self.send(sender, RunnerHosted(pid=os.getpid(), error=f"{message.state}: {error.strerror}"))
+            problem = f"{message.state}: {error.strerror}"
+            self.send(sender, RunnerHosted(name=message.name, pid=os.getpid(), error=problem))
             return
         runtimes = load_runtimes(runtime_folders())
         find_versions(runtimes[id] for id in message.runtimes or runtimes if id in runtimes)
@@ -85,8 +92,53 @@ class OuterRunner(OuterActor):
         )  # fmt: skip
         self.system.tell(self.runner, configure)
         self.porter = self.system.createActor(PorterActor)
-        problem = open_door(self.system, self.runner, self.folder.path, message.name)
-        self.send(sender, RunnerHosted(pid=os.getpid(), error=problem))
+        failed = self._open_links(message) or open_door(self.system, self.runner, self.folder.path, message.name)
+        self.send(sender, RunnerHosted(name=message.name, pid=os.getpid(), error=failed))
+
+    def _open_links(self, message: HostRunner) -> str | None:
+        """To the other runners, if there are any; returns why it cannot be."""
+        order = message.links
+        if order is None or self.system is None:
+            return None
+        try:
+            incarnation = next_incarnation(Path(f"{message.kept}.incarnation"))
+        except OSError as error:
+            return f"{error.filename}: {error.strerror}"
+        opening = OpenLinks(
+            request_id="links", place=(order.bind, 0), keys=Path(order.keys), incarnation=incarnation
+        )  # fmt: skip
+        reply = self.system.ask(self.runner, opening, LINKS_TIMEOUT_S)
+        if not isinstance(reply, Reply) or not reply.ok:
+            return reply.error if isinstance(reply, Reply) else "its links are not open in time"
+        place = (order.bind, reply.value)
+        self.registry = order.registry
+        self.registration = RegisterRunner(name=message.name, incarnation=incarnation, place=place)
+        self._register()
+        return None
+
+    def _register(self) -> None:
+        self.send(self.registry, self.registration)
+        self.wakeupAfter(HEARTBEAT)
+
+    def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
+        """A second has passed."""
+        if self.system is not None:
+            self._register()
+
+    def receiveMsg_RegistryAt(self, message: RegistryAt, _sender: ActorAddress) -> None:
+        """The old one has died."""
+        self.registry = message.registry
+
+    def receiveMsg_RunnersRegistered(self, message: RunnersRegistered, _sender: ActorAddress) -> None:
+        """Where the others are."""
+        if self.system is not None:
+            self.system.tell(self.runner, RunnersKnown(places=message.places))
+
+    def receiveMsg_RunnerFenced(self, message: RunnerFenced, _sender: ActorAddress) -> None:
+        """Another has taken our place."""
+        log.critical("there is a newer incarnation of this runner (%d): it ends", message.incarnation)
+        self._stop_now()
+        self.send(self.myAddress, ActorExitRequest())
 
     # between the systems -------------------------------------------------------------------------------------------
 
@@ -139,7 +191,7 @@ class OuterRunner(OuterActor):
         """Stop in order; `handled` sees the end of it."""
         self.stopper = sender
         if self.system is None:
-            self.send(sender, RunnerStopped())
+            self.send(sender, RunnerStopped(name=self.name))
         else:
             self._shut_down()
 
@@ -177,7 +229,7 @@ class OuterRunner(OuterActor):
         os.close(self.busy_fd)
         os.close(self.parent_fd)
         if self.stopper is not None:
-            self.send(self.stopper, RunnerStopped(errors=self.errors))
+            self.send(self.stopper, RunnerStopped(name=self.name, errors=self.errors))
 
 
 def _end_at_once(sentence: str) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import shutil
 import signal
 import socket
 import time
@@ -21,11 +22,11 @@ import psutil
 from thespian.actors import ActorExitRequest, ActorSystem, ActorSystemException, WatchMessage
 from thespian.system.transport import ReceiveEnvelope
 
-from actors.definition.deployment import Deployment
+from actors.definition.deployment import Deployment, RunnerSettings
 from actors.deployment.dispatcher import DispatcherActor
-from actors.deployment.folder import KEY, DeploymentFolder
+from actors.deployment.folder import KEY, KEYS, DeploymentFolder
 from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
-from actors.messages.up_to_dispatcher import Deploy, StopDeployment
+from actors.messages.up_to_dispatcher import Deploy, RunnerOrder, StopDeployment
 from actors.preparation.state_folder import sweep
 from actors.system import signing
 
@@ -150,6 +151,14 @@ def _reap() -> None:
             pass
 
 
+def _order(deployment: str, runner: RunnerSettings, state: Path) -> RunnerOrder:
+    own = (runner.state or state).resolve()
+    return RunnerOrder(
+        name=runner.name, runtimes=runner.runtimes, kept=str(own / "kept" / deployment / runner.name),
+        journals=str(own / "journal" / deployment / runner.name),
+    )  # fmt: skip
+
+
 class _Watch:
     """Waits for the dispatcher, for signals, and for deaths that the dispatcher cannot report."""
 
@@ -169,20 +178,29 @@ class _Watch:
         admin = self._watch(ADMIN, {pid for pid in system if psutil.Process(pid).ppid() == os.getpid()})
         self.dispatcher = self.system.createActor(DispatcherActor, globalName="dispatcher")
         dispatcher = self._watch(DISPATCHER, set(self.folder.processes()) - system)
+        runners = tuple(_order(job.name, runner, state) for runner in job.runners)
+        keys = self.folder.path / KEYS
+        shutil.rmtree(keys, ignore_errors=True)
+        if len(runners) > 1:  # they know each other by certificates, which nobody else needs
+            from actors.links.keys import make_authority, make_certificate  # what it needs is for several runners only
+
+            make_authority(keys, job.name)
+            for runner in runners:
+                make_certificate(keys, runner.name)
         deploy = Deploy(
-            up_pid=os.getpid(), runner=job.runner, runtimes=job.runtimes, state=str(state),
-            kept=str((job.state or state).resolve() / "kept" / job.name / job.runner),
-            journals=str((job.state or state).resolve() / "journal" / job.name / job.runner),
-            accept_loss=self.accept_loss,
+            up_pid=os.getpid(), runners=runners, state=str(state), accept_loss=self.accept_loss, bind=job.bind,
+            keys=str(keys),
             flows=tuple(source.sent for source in job.flows), restart_times=job.restart_times,
             restart_period_s=float(job.restart_period_s),
         )  # fmt: skip
         self.system.tell(self.dispatcher, deploy)
         while True:
             match self._next():
-                case DeploymentUp(runner_pid=pid):
+                case DeploymentUp(runner_pids=pids):
+                    name, pid = next(iter(pids.items()))
                     facts |= {
-                        "runner": job.runner, "runnerPid": pid, "adminPid": admin, "dispatcherPid": dispatcher
+                        "runner": name, "runnerPid": pid, "runners": pids, "adminPid": admin,
+                        "dispatcherPid": dispatcher,
                     }  # fmt: skip
                     self.folder.record(facts)
                     report({"name": job.name, **facts})

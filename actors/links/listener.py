@@ -7,7 +7,6 @@ more than TLS looks at.
 from __future__ import annotations
 
 import errno
-import logging
 import select
 import socket
 import time
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
+from actors.links import log
 from actors.links.connection import Connection
 from actors.messages.link_to_owner import Listening
 from actors.messages.owner_to_link import ChangePeers, StartListener, TakeConnection
@@ -28,7 +28,6 @@ LOOK_S = 1.0
 ACCEPTED_AT_ONCE = 64
 BACKLOG = 128
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-log = logging.getLogger("runner.link")
 
 
 class ListenerActor(BaseActor):

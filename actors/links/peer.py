@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from functools import partial
 
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
+from actors.links import log
 from actors.links.connection import Connection
 from actors.links.frames import MAX_CHANNEL, VERSION, Hello, PeerKind, Refusal, pack
 from actors.links.talk import Name, Talk
@@ -27,7 +27,6 @@ PING_S = 1.0
 SILENT_S = 3.0  # nothing has been heard for so long: it is gone
 INTRODUCTION_S = 5.0
 FIRST_RETRY_S, LAST_RETRY_S = 0.05, 1.0
-log = logging.getLogger("runner.link")
 
 
 class PeerActor(BaseActor):

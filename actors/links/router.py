@@ -6,10 +6,9 @@ on. Where runners are is told from outside, as often as it changes.
 
 from __future__ import annotations
 
-import logging
-
 from thespian.actors import ActorAddress, ActorExitRequest
 
+from actors.links import log
 from actors.links.keys import contexts
 from actors.links.listener import ListenerActor
 from actors.links.peer import PeerActor
@@ -20,8 +19,6 @@ from actors.messages.runner_to_link import StartRouter
 from actors.messages.wire_to_peer import JoinPeer, LeavePeer
 from actors.system.answers import Answers
 from actors.system.base import BaseActor
-
-log = logging.getLogger("runner.link")
 
 
 class RouterActor(BaseActor):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from thespian.actors import ActorAddress
 
+from actors.counted import counted
+from actors.links import log
 from actors.links.frames import Opened, PeerKind, pack
 from actors.links.outbox import Outbox
 from actors.messages.actor_to_itself import Flush
@@ -122,6 +124,9 @@ class SendingActor(BaseActor):
 
     def receiveMsg_EndWire(self, _message: EndWire, _sender: ActorAddress) -> None:
         """The wire is no more."""
+        if left := self.outbox.waiting:
+            text = "%s: %s has ended with %s that %s has not acknowledged"
+            log.warning(text, self.flow, self.wire, counted(left, "message"), self.runner)
         if self.channel:
             self._say(Frame(PeerKind.CLOSE, self.channel))
         self.send(self.router, LeavePeer(runner=self.runner, flow=self.flow, wire=self.wire, sending=True))

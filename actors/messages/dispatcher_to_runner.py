@@ -10,6 +10,17 @@ from actors.messages.client_to_runner import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinksOrder:
+    """Have links to the other runners: listen at the address `bind`, with the certificates of the folder `keys`; where
+    the others are, the registry says.
+    """
+
+    bind: str
+    keys: str
+    registry: ActorAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostRunner:
     """Be the runner called `name`, with its run folder in `state`; answered with RunnerHosted.
 
@@ -23,6 +34,14 @@ class HostRunner:
     journals: str
     accept_loss: bool
     runtimes: tuple[str, ...] | None
+    links: LinksOrder | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryAt:
+    """There is a new registry: register with that."""
+
+    registry: ActorAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

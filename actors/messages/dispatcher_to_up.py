@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class DeploymentUp:
     """Every flow is started."""
 
-    runner_pid: int
+    runner_pids: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class RunnerHosted:
     """The runner takes requests; or `error` says why not."""
 
+    name: str
     pid: int
     error: str | None = None
 
@@ -17,4 +18,5 @@ class RunnerHosted:
 class RunnerStopped:
     """No flow is running, no host is left; `errors`: what could not be kept."""
 
+    name: str
     errors: tuple[str, ...] = ()

@@ -7,20 +7,31 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deploy:
-    """Start the runner and hand it these flows. Answered with DeploymentUp or DeploymentFailed.
+class RunnerOrder:
+    """A runner. `kept`: the folder where flows wait while the deployment is down; `journals`: where they are written
+    down while it is up.
+    """
 
-    `kept`: the folder where flows wait while the deployment is down; `journals`: where they are written down while it
-    is up, `accept_loss`: those that are damaged go on with what is left.
+    name: str
+    runtimes: tuple[str, ...] | None
+    kept: str
+    journals: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploy:
+    """Start the runners and hand them these flows. Answered with DeploymentUp or DeploymentFailed.
+
+    `accept_loss`: journals that are damaged go on with what is left. If there are several runners, each module of the
+    flows has its `runner`, they listen at `bind`, and `keys` is the folder of their certificates.
     """
 
     up_pid: int
-    runner: str
-    runtimes: tuple[str, ...] | None
+    runners: tuple[RunnerOrder, ...]
     state: str
-    kept: str
-    journals: str
     accept_loss: bool
+    bind: str
+    keys: str
     flows: tuple[dict[str, Any], ...]
     restart_times: int
     restart_period_s: float

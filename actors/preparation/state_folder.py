@@ -66,6 +66,19 @@ def _give_up(folders: list[Path], clean: int) -> None:
         os.waitpid(os.posix_spawn(command[0], command, os.environ, file_actions=_TO_NOWHERE, setsid=True), 0)
 
 
+def next_incarnation(path: Path) -> int:
+    """How often a runner has been started, with this time; nobody else counts there. It is on the disk when known."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    number = int(path.read_text() or 0) + 1 if path.exists() else 1
+    new = path.with_name(f"{path.name}.new")
+    with new.open("w") as file:
+        file.write(str(number))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    return number
+
+
 def hidden_places(run_folder: Path, kept: Path | None, journals: Path | None = None) -> tuple[str, ...]:
     """Folders that no host is to see: sockets, keys, kept flows, other hosts' folders, of other runners too."""
     places = {run_folder.parent.parent, default_state_folder()}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from thespian.actors import ActorAddress
 
-from actors.links.router import RouterActor
+from actors.links import log
 from actors.messages.link_to_owner import Fenced
 from actors.messages.owner_to_runner import OpenLinks, RunnersKnown
 from actors.messages.runner_to_link import StartRouter
 from actors.preparation.premises import Premises
 from actors.system.port import Port
-
-log = logging.getLogger("runner.link")
 
 
 class RunnerLinks:
@@ -24,6 +20,8 @@ class RunnerLinks:
 
     def receiveMsg_OpenLinks(self, message: OpenLinks, sender: ActorAddress) -> None:
         """There are other runners; before the first flow."""
+        from actors.links.router import RouterActor  # TLS and certificates: for runners that are not alone
+
         links = self._premises.links
         links.router, links.incarnation = self._port.createActor(RouterActor), message.incarnation
         start = StartRouter(runner=self._premises.name, request=message, client=sender)

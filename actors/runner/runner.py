@@ -168,7 +168,7 @@ class RunnerActor(BaseActor):
         if self.ending:
             self.answers.refuse(message, sender, ENDING)
             return
-        for warning in warnings(message.flow):
+        for warning in warnings(message.flow, alone=self.premises.links.router is None):
             log.warning("%s: %s", flow.id, warning)
         if flow.id in self.flows:
             update = UpdateFlow(request=message, share=share, left_out=left_out)

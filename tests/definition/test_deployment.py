@@ -7,10 +7,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from actors.definition.deployment import Deployment, deployment_schema, read_deployment
+from actors.definition.deployment import Deployment, RunnerSettings, deployment_schema, read_deployment
 from actors.definition.model import FlowError
 
 KNOWN = ("node", "python3")
+TWO = "name: p\nrunners: {edge: {runtimes: [python3]}, big: {runtimes: [node]}}\n"
 FLOW = "id: f\nmodules:\n  a: {runtime: python3, code: 'def run(m, c): pass'}\n"
 FULL = """
 name: plant
@@ -34,15 +35,15 @@ def test_everything(tmp_path: Path) -> None:
     deployment = read(tmp_path, FULL)
     (source,) = deployment.flows
     assert source.document["id"] == "f"
-    assert (deployment.name, deployment.runner, deployment.runtimes) == ("plant", "edge", ("python3", "node"))
-    assert deployment.state == tmp_path / "state/edge"
+    edge = RunnerSettings(name="edge", runtimes=("python3", "node"), state=tmp_path / "state/edge")
+    assert (deployment.name, deployment.runners) == ("plant", (edge,))
     assert (deployment.restart_times, deployment.restart_period_s) == (2, 1.5)
     assert (deployment.log_level, deployment.log_format) == ("warning", "json")
 
 
 def test_defaults(tmp_path: Path) -> None:
     deployment = read(tmp_path, "name: plant\nrunners: {main: {}}\n")
-    assert deployment == Deployment(name="plant", runner="main")
+    assert deployment == Deployment(name="plant", runners=(RunnerSettings(name="main"),))
 
 
 @pytest.mark.parametrize(
@@ -50,12 +51,15 @@ def test_defaults(tmp_path: Path) -> None:
     [
         ("name: p\n", "1:1", "the deployment lacks the field `runners`"),
         ("name: p\nrunners: {}\n", "2:1", "name one runner"),
-        ("name: p\nrunners: {a: {}, b: {}}\n", "2:1", "more than one runner comes in a later version"),
         ("name: p\nrunners: {a: {container: x}}\n", "2:15", "`runners.a.container` comes in a later version"),
         ("name: p\nrunners: {a: {join: 'h:1'}}\n", "2:15", "`runners.a.join` comes in a later version"),
         ("name: p\nrunners: {a: {limits: {memory_mb: 1}}}\n", "2:15", "`runners.a.limits` comes in a later version"),
         ("name: p\nrunners: {a: {}}\ngateway: {listen: x}\n", "3:1", "`gateway` comes in a later version"),
-        ("name: p\nrunners: {a: {}}\nflows: [{file: f.yaml, place: {}}]\n", "3:24", "comes in a later version"),
+        (f"{TWO}flows: [{{file: f.yaml, place: {{a: edg}}}}]\n", "3:32", "no runner 'edg'; did you mean 'edge'?"),
+        (f"{TWO}flows: [{{file: f.yaml, place: {{aa: edge}}}}]\n", "3:32", "f has no module 'aa'; did you mean 'a'?"),
+        (f"{TWO}flows: [{{file: f.yaml, place: {{a: big}}}}]\n", "3:32", "does not offer python3; these do: edge."),
+        (f"{TWO}flows: [{{file: f.yaml, place: [a]}}]\n", "3:24", "must be a mapping"),
+        ("name: p\nrunners: {a: {}}\nflows: [{file: f.yaml, place: {a: b}}]\n", "3:32", "no runner 'b'"),
         ("name: p\nrunners: {a: {}}\nbind: 0.0.0.0\n", "3:1", "not loopback"),
         ("name: p\nrunners: {a: {}}\nbind: localhost\n", "3:1", "not loopback"),
         ("name: p\nrunners: {a: {runtimes: [nod]}}\n", "2:26", "did you mean 'node'?"),
@@ -71,6 +75,53 @@ def test_problems(tmp_path: Path, text: str, place: str, words: str) -> None:
     with pytest.raises(FlowError) as caught:
         read(tmp_path, text)
     assert any(f"d.yaml:{place}: " in p and words in p for p in caught.value.problems), caught.value.problems
+
+
+WIDE = """
+id: f
+modules:
+  a: {runtime: python3, code: 'def run(m, c): pass'}
+  b: {runtime: node, code: '(m) => m'}
+  c: {runtime: python3, code: 'def run(m, c): pass', runner: big}
+  d: {runtime: python3, code: 'def run(m, c): pass'}
+wires: [a -> b, b -> c, {from: c, to: d, delivery: memory}]
+"""
+RUNNERS = "name: p\nrunners: {edge: {runtimes: [python3]}, big: {runtimes: [node, python3]}}\n"
+
+
+def placed(folder: Path, place: str, flow: str = WIDE) -> dict[str, str]:
+    (folder / "w.yaml").write_text(flow)
+    (folder / "d.yaml").write_text(f"{RUNNERS}flows: [{{file: w.yaml, place: {place}}}]\n")
+    (source,) = read_deployment(folder / "d.yaml", KNOWN).flows
+    return {name: module["runner"] for name, module in source.sent["modules"].items()}
+
+
+@pytest.mark.parametrize(
+    ("place", "runners"),
+    [
+        ("{}", "edge big big edge"),  # by runtime, then by load
+        ("{a: big}", "big big big edge"),
+        ("{c: edge}", "big big edge edge"),  # before what the module says
+        ("{'*': big}", "big big big big"),
+        ("{a: edge, '*': big}", "edge big big big"),
+        ("{'*': auto}", "edge big big edge"),
+        ("{a: auto, '*': big}", "edge big big big"),
+    ],
+)
+def test_where_modules_are_placed(tmp_path: Path, place: str, runners: str) -> None:
+    assert placed(tmp_path, place) == dict(zip("abcd", runners.split(), strict=True))
+
+
+def test_what_cannot_be_placed(tmp_path: Path) -> None:
+    with pytest.raises(
+        FlowError, match=r"w.yaml:6:54: `modules.c.runner`: there is no runner 'bug'; did you mean 'big'"
+    ):
+        placed(tmp_path, "{}", WIDE.replace("runner: big", "runner: bug"))
+    with pytest.raises(
+        FlowError, match=r"c.out->d.in leads from big to edge: a `disk` wire between runners comes in a"
+    ):
+        placed(tmp_path, "{}", WIDE.replace("memory", "disk"))
+    assert placed(tmp_path, "{d: big}", WIDE.replace("memory", "disk"))["d"] == "big"
 
 
 def test_problems_of_the_flows(tmp_path: Path) -> None:

@@ -119,8 +119,9 @@ def test_a_document_is_taken_or_every_problem_names_its_place(folder, path, valu
 
 
 DEPLOYMENT = {
-    "name": "d", "bind": "127.0.0.1", "runners": {"r": {"runtimes": ["python3"], "state": "s"}},
-    "restart": {"times": 1, "period_s": 1.5}, "flows": [{"file": "f.yaml"}], "log": {"level": "info", "format": "json"},
+    "name": "d", "bind": "127.0.0.1", "runners": {"r": {"runtimes": ["python3"], "state": "s"}, "s": {}},
+    "restart": {"times": 1, "period_s": 1.5}, "log": {"level": "info", "format": "json"},
+    "flows": [{"file": "f.yaml", "place": {"a": "r", "*": "auto"}}],
 }  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def test_a_deployment_is_taken_or_every_problem_names_its_place(folder, path, va
             ), problem
             assert len(problem) < 800
     else:
-        assert "\0" not in str(deployment.state).encode().decode()
+        assert "\0" not in str([runner.state for runner in deployment.runners]).encode().decode()
 
 
 JSON = st.recursive(

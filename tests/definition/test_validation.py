@@ -91,7 +91,7 @@ def test_fields_without_an_effect_are_warned_of():
     document = changed("tracing", True)
     document["modules"]["b"]["runner"] = "edge"
     check_flow(document)
-    assert [said.partition(" has no effect yet")[0] for said in warnings(document)] == [
+    assert [said.partition(" has no effect")[0] for said in warnings(document)] == [
         "`tracing`",
         "`modules.b.runner`",
     ]

@@ -178,10 +178,10 @@ def test_a_deployment_keeps_off_other_actor_systems(tmp_path: Path) -> None:
 
 def test_a_deployment_file_with_problems(tmp_path: Path) -> None:
     file = tmp_path / "d.yaml"
-    file.write_text("name: p\nrunners: {a: {}, b: {}}\ngateway: {}\n")
+    file.write_text("name: p\nrunners: {a: {join: x}, b: {}}\ngateway: {}\n")
     done = cli(tmp_path / "state", "up", str(file))
     assert done.returncode == 1 and done.stderr.count("comes in a later version") == 2
-    assert f"runner: {file}:2:1: " in done.stderr
+    assert f"runner: {file}:2:15: " in done.stderr
     assert not (tmp_path / "state" / "deployments").exists()
 
 

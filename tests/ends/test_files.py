@@ -407,7 +407,7 @@ def test_what_has_no_effect_or_is_no_secret_is_said(tmp_path: Path, flow: Path) 
     flow.write_text(json.dumps(document))
     done = run(tmp_path, flow, "--for", "0")
     assert done.returncode == 0
-    assert "f: `tracing` has no effect yet" in done.stderr and "f: `modules.a.runner` has no effect yet" in done.stderr
+    assert "f: `tracing` has no effect yet" in done.stderr and "f: `modules.a.runner` has no effect" in done.stderr
     assert re.findall(r"f/(\w): `restart` has no effect: the module is no source", done.stderr) == ["a"]
     document["modules"]["a"]["config"] = {"password": "${env:PASSWORD}"}
     flow.write_text(json.dumps(document, indent=1))
