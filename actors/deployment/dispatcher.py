@@ -20,10 +20,17 @@ from actors.counted import counted
 from actors.deployment.outer_runner import OuterRunner
 from actors.deployment.registry import RegistryActor
 from actors.messages import client_to_runner as api
-from actors.messages.dispatcher_to_runner import HostRunner, LinksOrder, RegistryAt, RelayRequest, StopRunner
+from actors.messages.dispatcher_to_runner import (
+    HaltRunner,
+    HostRunner,
+    LinksOrder,
+    RegistryAt,
+    RelayRequest,
+    StopRunner,
+)
 from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
 from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_dispatcher import RunnerHosted, RunnerStopped
+from actors.messages.runner_to_dispatcher import RunnerHalted, RunnerHosted, RunnerStopped
 from actors.messages.up_to_dispatcher import Deploy, RunnerOrder, StopDeployment
 from actors.system.job import Expect, Operation, Steps
 from actors.system.outer import OuterActor
@@ -161,6 +168,7 @@ class DispatcherActor(OuterActor):
             return
         life.actor = life.operation = None
         if self.stopping:
+            self._resolve(("halted", life.order.name), message)
             self._resolve(("stopped", life.order.name), message)
             self._resolve(("exited", life.order.name), message)
             return
@@ -194,8 +202,13 @@ class DispatcherActor(OuterActor):
             self.operation.begin()
 
     def _stopping(self) -> Steps:
-        """All at the same time; returns what could not be kept."""
+        """All at the same time, once nothing is on its way between them; returns what could not be kept."""
         up = self._up()
+        if len(up) > 1:
+            for life in up.values():
+                self.send(life.actor, HaltRunner())
+            yield Expect([("halted", name) for name in up], STOP_TIMEOUT_S)
+            up = self._up()
         for life in up.values():
             self.send(life.actor, StopRunner())
         stopped = yield Expect([("stopped", name) for name in up], STOP_TIMEOUT_S)
@@ -239,6 +252,10 @@ class DispatcherActor(OuterActor):
     def receiveMsg_Reply(self, message: Reply, _sender: ActorAddress) -> None:
         """A step of starting."""
         self._resolve(message.request_id, message)
+
+    def receiveMsg_RunnerHalted(self, message: RunnerHalted, _sender: ActorAddress) -> None:
+        """A step of stopping."""
+        self._resolve(("halted", message.name), message)
 
     def receiveMsg_RunnerStopped(self, message: RunnerStopped, _sender: ActorAddress) -> None:
         """A step of stopping."""

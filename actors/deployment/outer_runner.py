@@ -20,12 +20,12 @@ from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage, Watch
 
 from actors.doors.door import open_door
 from actors.messages.client_to_runner import Request
-from actors.messages.dispatcher_to_runner import HostRunner, RegistryAt, RelayRequest, StopRunner
+from actors.messages.dispatcher_to_runner import HaltRunner, HostRunner, RegistryAt, RelayRequest, StopRunner
 from actors.messages.outer_to_porter import Carry
-from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, OpenLinks, RunnersKnown, ShutDown
+from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, Halt, OpenLinks, RunnersKnown, ShutDown
 from actors.messages.registry_to_runner import RunnerFenced, RunnersRegistered
 from actors.messages.runner_to_client import Progress, Reply
-from actors.messages.runner_to_dispatcher import RunnerHosted, RunnerStopped
+from actors.messages.runner_to_dispatcher import RunnerHalted, RunnerHosted, RunnerStopped
 from actors.messages.runner_to_registry import RegisterRunner
 from actors.preparation.state_folder import RunFolder, next_incarnation
 from actors.runner.runner import RunnerActor
@@ -186,6 +186,10 @@ class OuterRunner(OuterActor):
         self.system.tell(self.porter, Carry(request=inner, runner=self.runner, done=done))
 
     # the end -------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_HaltRunner(self, _message: HaltRunner, sender: ActorAddress) -> None:
+        """The others end as well."""
+        self._carry(Halt(request_id=""), lambda _: self.send(sender, RunnerHalted(name=self.name)))
 
     def receiveMsg_StopRunner(self, _message: StopRunner, sender: ActorAddress) -> None:
         """Stop in order; `handled` sees the end of it."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
@@ -32,7 +33,7 @@ from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.bridge_to_flow import HostFailed
 from actors.messages.flow_to_runner import FlowChanged, FlowClosed, FlowFacts, FlowGone
 from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_flow import AddFlow, CloseFlow, FlowForgotten, UpdateFlow
+from actors.messages.runner_to_flow import AddFlow, CloseFlow, FlowForgotten, HaltFlow, UpdateFlow
 from actors.system.base import BaseActor
 from actors.system.job import Operation, Steps
 
@@ -224,8 +225,22 @@ class FlowActor(BaseActor):
         for message, client in early:
             self.receiveMessage(message, client)
 
+    def receiveMsg_HaltFlow(self, message: HaltFlow, sender: ActorAddress) -> None:
+        """Stop, before any runner ends; CloseFlow comes next."""
+        self._end(message, sender, self.jobs.add, self._halting)
+
+    def _halting(self) -> Steps:
+        errors = yield from self.life.stopping()
+        yield from self.wiring.crossings.emptying()
+        return errors
+
     def receiveMsg_CloseFlow(self, message: CloseFlow, sender: ActorAddress) -> None:
         """Stop, and be kept."""
+        flow_id = self.record.flow.id
+        add_last = partial(self.jobs.add_last, refusal=f"{flow_id}: the runner is about to end")
+        self._end(message, sender, add_last, self._closing)
+
+    def _end(self, message: HaltFlow | CloseFlow, sender: ActorAddress, add: Any, job: Callable[[], Steps]) -> None:
         flow = self.record.flow
         self._cancel_start()
         self.jobs.hurry(flow.drain_timeout_s + HURRY_S)
@@ -237,7 +252,7 @@ class FlowActor(BaseActor):
             log.error("%s", error)
             done((error,))
 
-        self.jobs.add_last(self._closing, done, failed, f"{flow.id}: the runner is about to end")
+        add(job, done, failed)
 
     def _closing(self) -> Steps:
         return () if self.gone else (yield from self.keep.keeping())

@@ -11,13 +11,16 @@ from actors.definition.share import Share
 from actors.flow.record import Attachment, FlowRecord
 from actors.links.receiving import ReceivingActor
 from actors.links.sending import SendingActor
-from actors.messages.owner_to_link import EndWire, StartReceiving, StartSending
+from actors.messages.link_to_owner import WireEmptied
+from actors.messages.owner_to_link import EmptyWire, EndWire, StartReceiving, StartSending
 from actors.preparation.premises import Premises
+from actors.system.job import Expect, Steps
 from actors.system.port import Port
 
 WINDOW_BYTES = 4 << 20  # what one wire may keep for another runner before its module is held
 LEAST_WINDOW_BYTES = 256 << 10
 ALL_WINDOWS_BYTES = 16 << 20
+EMPTY_S = 10.0
 
 
 class _Crossing(NamedTuple):
@@ -69,6 +72,13 @@ class Crossings:
             self._end(crossing)
         fresh, self._fresh = self._fresh, []
         return [end for end in fresh if end in self._record.attached]
+
+    def emptying(self) -> Steps:
+        """Let the other runners have what is on its way to them, as far as they take it in time."""
+        sending = [end for end in self._ends.values() if end.side == "out"]
+        for end in sending:
+            self._port.send(end.actor, EmptyWire())
+        yield Expect([(WireEmptied, end.wire) for end in sending], EMPTY_S)
 
     def end_all(self) -> None:
         """The flow is no more."""

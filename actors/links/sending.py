@@ -10,9 +10,10 @@ from actors.links.frames import Opened, PeerKind, pack
 from actors.links.outbox import Outbox
 from actors.messages.actor_to_itself import Flush
 from actors.messages.flow_to_session import Attached
+from actors.messages.link_to_owner import WireEmptied
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
-from actors.messages.owner_to_link import EndWire, StartSending
+from actors.messages.owner_to_link import EmptyWire, EndWire, StartSending
 from actors.messages.peer_to_wire import Frame, PeerDown, PeerUp
 from actors.messages.wire_to_peer import BreakPeer, JoinPeer, LeavePeer, PeerFrames
 from actors.system.base import BaseActor
@@ -34,7 +35,7 @@ class SendingActor(BaseActor):
         self.outbox, self.activity = Outbox(message.window_bytes), message.activity
         self.module: ActorAddress | None = None
         self.channel = self.connection = 0  # while there is one
-        self.held = self.holding = self.flushing = False
+        self.held = self.holding = self.flushing = self.emptying = False
         self.dropped = 0
         self.send(self.router, JoinPeer(runner=self.runner, flow=self.flow, wire=self.wire, sending=True))
 
@@ -101,8 +102,9 @@ class SendingActor(BaseActor):
                 return
             self._done(done)
             self._hold()
+            self._tell_empty()
         else:
-            self.held = kind == PeerKind.HOLD
+            self.held = kind == PeerKind.HOLD and not self.emptying
         self._send_on()
 
     def _say(self, frame: Frame) -> None:
@@ -121,6 +123,17 @@ class SendingActor(BaseActor):
             self.holding = full
             if self.module is not None:
                 self.send(self.module, HoldWire(wire=self.wire) if full else ReleaseWire(wire=self.wire))
+
+    def receiveMsg_EmptyWire(self, _message: EmptyWire, _sender: ActorAddress) -> None:
+        """The other runner takes all, for it ends as well."""
+        self.emptying, self.held = True, False
+        self._send_on()
+        self._tell_empty()
+
+    def _tell_empty(self) -> None:
+        if self.emptying and not self.outbox.waiting:
+            self.emptying = False
+            self.send(self.owner, WireEmptied(wire=self.wire))
 
     def receiveMsg_EndWire(self, _message: EndWire, _sender: ActorAddress) -> None:
         """The wire is no more."""

@@ -53,5 +53,12 @@ class RelayRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HaltRunner:
+    """All runners end: first each stops its flows and lets the others have what is on its way to them; answered with
+    RunnerHalted.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopRunner:
     """Stop every flow and close the door; answered with RunnerStopped."""

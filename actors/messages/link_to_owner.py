@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,14 @@ class PeerLost:
 
     peer: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireEmptied:
+    """The other runner has everything of it."""
+
+    by: ClassVar = "wire"
+    wire: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,5 +83,10 @@ class StartReceiving:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmptyWire:
+    """To a sending end: nothing new comes; send all, whatever is held. Answered with WireEmptied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndWire:
     """The wire is no more: leave."""

@@ -56,6 +56,15 @@ class RunnersKnown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """All runners end, and this is before any does: stop every flow, let the others have what is on its way to them.
+    Answered with Reply, whose `data` says what has gone wrong.
+    """
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShutDown:
     """Stop every flow, end every host; answered with Reply, whose `data` says what could not be kept."""
 

@@ -15,6 +15,13 @@ class RunnerHosted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerHalted:
+    """No flow is running, and nothing is on its way to another runner."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerStopped:
     """No flow is running, no host is left; `errors`: what could not be kept."""
 

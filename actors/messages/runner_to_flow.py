@@ -56,6 +56,13 @@ class AuditFlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HaltFlow:
+    """All runners of the deployment end: stop, and let the others have what is on its way to them; then FlowClosed."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseFlow:
     """The runner ends: stop, and be kept if there is a place for that; then FlowClosed."""
 

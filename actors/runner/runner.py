@@ -27,10 +27,10 @@ from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.flow_to_runner import FlowAudited, FlowChanged, FlowClosed, FlowFacts, FlowGone
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.naming import flow_of
-from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
+from actors.messages.owner_to_runner import ConfigureRunner, Halt, ShutDown
 from actors.messages.parameters import request_problem
 from actors.messages.preparation_to_runner import PreparationClosed
-from actors.messages.runner_to_flow import AddFlow, AuditFlow, CloseFlow, FlowForgotten, UpdateFlow
+from actors.messages.runner_to_flow import AddFlow, AuditFlow, CloseFlow, FlowForgotten, HaltFlow, UpdateFlow
 from actors.messages.runner_to_preparation import ClosePreparation, OpenCache
 from actors.messages.sweeper_to_runner import SweeperClosed
 from actors.messages.to_sweeper import CloseSweeper
@@ -218,7 +218,11 @@ class RunnerActor(BaseActor):
         """The accounts of every module."""
         self._ask_flows(AuditFlow, Round(self.flows, lambda rows: self.answers.reply(message, sender, dict(rows))))
 
-    def _ask_flows(self, question: type[AuditFlow] | type[CloseFlow], of: Round) -> None:
+    def receiveMsg_Halt(self, message: Halt, sender: ActorAddress) -> None:
+        """Every flow stops and lets other runners have what is on its way to them."""
+        self._ask_flows(HaltFlow, Round(self.flows, lambda errors: self.answers.reply(message, sender, data=errors)))
+
+    def _ask_flows(self, question: type[AuditFlow] | type[HaltFlow] | type[CloseFlow], of: Round) -> None:
         """Every flow answers, also one that is gone meanwhile."""
         number = next(self.premises.numbers)
         if not of.over:

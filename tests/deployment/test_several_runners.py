@@ -31,7 +31,7 @@ def spread(folder: Path, count: int) -> dict[str, Any]:
             "sum": {"runtime": "python3", "code": SUM},
             "idle": {"runtime": "python3", "code": COUNT},
         },
-        "wires": ["source -> count", "count -> sum", "sum -> idle"],
+        "wires": ["source -> count", "count -> sum", "count -> idle"],
     }
     (folder / "f.json").write_text(json.dumps(document))
     return {"runners": RUNNERS, "flows": [{"file": "f.json", "place": PLACE}]}
@@ -78,6 +78,30 @@ def test_one_that_dies_is_started_again_and_the_others_go_on(tmp_path: Path) -> 
         assert "the runner big" in up.log.read_text()
         edge = psutil.Process(facts["runners"]["edge"])
         assert edge.is_running()
+        assert up.cli("down").returncode == 0
+
+
+def test_an_orderly_end_loses_nothing_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    """In the middle of the stream, again and again: what is on its way arrives before any runner ends."""
+    total = 300_000
+    more = spread(tmp_path, total)
+    for _ in range(3):
+        with plant(tmp_path, **more) as up:
+            up.wait_until_up()
+            before = completed(up, "edge", "sum")
+            until(lambda: completed(up, "edge", "sum") > before + 5000)  # noqa: B023
+            assert up.cli("down").returncode == 0
+            assert "has not acknowledged" not in up.log.read_text()
+    with plant(tmp_path, **more) as up:
+        up.wait_until_up()
+        until(lambda: completed(up, "third", "idle") == total)
+        for runner, module in (("edge", "sum"), ("big", "count"), ("third", "idle")):
+            assert completed(up, runner, module) == total
+        with RunnerClient(state=up.state, runner="edge") as client:
+            assert client.call("sendMessage", "f/sum", "in", "report")
+            until(lambda: bool(client.call("deadLetters", "f")))
+            [letter] = client.call("deadLetters", "f")
+            assert json.loads(letter["error"]["message"]) == {"last": total - 1, "count": total}
         assert up.cli("down").returncode == 0
 
 
