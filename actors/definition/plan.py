@@ -5,7 +5,7 @@ Pure. It knows neither hosts that run nor messages that wait.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from actors.definition import graph
@@ -129,6 +129,19 @@ def cover(share: Share, changed: Collection[str]) -> Cover:
 def behind(flow: Flow, modules: Collection[str]) -> set[str]:
     """These modules and all that their messages lead to."""
     return _reached(modules, [(wire.from_module, wire.to_module) for wire in flow.wires])
+
+
+def mixing(flow: Flow, changed: Collection[str], waiting: Mapping[str, Collection[str]]) -> frozenset[str]:
+    """The changed modules of a flow that does not run which may get a message that another of them has worked on before
+    it changed, directly or by what it has made of it. `waiting`: module -> the wires that its mailbox has messages of.
+    """
+    edges = [(wire.from_module, wire.to_module) for wire in flow.wires]
+    worked_on = _reached(changed, edges)
+    heads = {
+        wire.to_module for wire in flow.wires
+        if wire.from_module in worked_on and wire.id in waiting.get(wire.to_module, ())
+    }  # fmt: skip
+    return frozenset(changed) & _reached(heads, edges)
 
 
 def _reached(start: Collection[str], edges: list[tuple[str, str]]) -> set[str]:

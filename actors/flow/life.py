@@ -143,7 +143,9 @@ class Life:
         return {key[1]: (message.state, message.numbers) for key, message in came.items()}
 
     def rebuild(self, share: Share, left_out: dict[str, str], contexts: dict[str, dict[bytes, bytes]]) -> Steps:
-        """Give a flow that is not running another definition; `contexts` replace those of their modules."""
+        """Give a flow that is not running another definition; `contexts` replace those of their modules. Returns the
+        states that go on, by module.
+        """
         states = yield from self.take_states()
         for module in states.keys() - share.modules.keys():
             self._letters.drop_queue(module, states[module][0])
@@ -154,6 +156,7 @@ class Life:
         if self._record.journal is not None:
             self._journal.unit(lambda: self._journal.note_rebuilt(before, states))
         self._wiring.build(states)
+        return {module: state for module, (state, _) in states.items() if module in share.modules}
 
     # the end -------------------------------------------------------------------------------------------------------
 

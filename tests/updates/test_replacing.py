@@ -262,6 +262,46 @@ def test_a_stopped_flow_is_updated_and_migrated(runner: Harness) -> None:
     assert out.got == [[1, 1], 11]
 
 
+@pytest.mark.parametrize(
+    ("replaced", "mixed"),
+    [("abc", ["b", "c"]), ("a", []), ("b", []), ("c", []), ("ab", ["b"]), ("ac", ["c"]), ("bc", [])],
+)
+def test_what_waits_in_a_stopped_flow_may_meet_two_versions(runner: Harness, replaced: str, mixed: list[str]) -> None:
+    """Messages that `a` has worked on wait at `b`, and others come to `a` from outside: the receipt says so."""
+
+    def modules(version: int, changed: str) -> dict[str, Any]:
+        code = "import time\ndef run(m, c):\n    time.sleep({0})\n    return [*m, {1}]\n"
+        return {
+            name: {"runtime": "python3", "isolated": True, "code": code.format(slow, version if name in changed else 1)}
+            for name, slow in (("a", 0), ("b", 0.05), ("c", 0))
+        }
+
+    wires = ["a -> b", "b -> c"]
+    runner.add("f", modules(1, "abc"), wires)
+    out = runner.collect("f", "c")
+    runner.start("f")
+    runner.send("f/a", *([] for _ in range(20)))
+    runner.wait(lambda: runner.module("f", "a").state.handled == 20)
+    runner.ok(api.StopFlow, flow_id="f")
+    runner.send("f/a", [])
+    waiting = {module: runner.module("f", module).state.mailbox.queued for module in "abc"}
+    assert waiting["a"] == 1
+    assert waiting["b"]
+    if waiting["c"] and replaced == "bc":  # what `b` was still at when the flow was stopped
+        mixed = ["c"]
+    runner.add("f", modules(2, replaced), wires)
+    did = runner.record("f").receipt["modules"]
+    assert [module for module, what in did.items() if what["mixed"]] == mixed
+    assert {module: what["held"] for module, what in did.items()} == {
+        module: count if module in replaced else 0 for module, count in waiting.items()
+    }
+    runner.start("f")
+    runner.wait(lambda: len(out.got) == 21)
+    if mixed and "a" in replaced:
+        assert [1] + [2 if module in replaced else 1 for module in "bc"] in out.got
+    assert out.got[-1] == [2 if module in replaced else 1 for module in "abc"]
+
+
 def test_what_a_stop_hook_changes_is_migrated(runner: Harness) -> None:
     old = "def run(m, c):\n    return m\ndef stop(c):\n    c.set('n', 5)\n"
     new = "def run(m, c):\n    return c.get('n')\ndef migrate(c, v):\n    c.set('n', c.get('n', 0) + 1)\n"

@@ -11,7 +11,7 @@ from thespian.actors import ActorAddress
 from actors.definition import graph
 from actors.definition.hosting import HostPlan
 from actors.definition.model import Flow
-from actors.definition.plan import Cover, Difference, cover, difference
+from actors.definition.plan import Cover, Difference, cover, difference, mixing
 from actors.definition.share import Share
 from actors.flow.record import FlowRecord
 from actors.host.load import Context
@@ -105,6 +105,11 @@ class Plan:
         quiet = frozenset(self.quiet)
         self.mixed = quiet if paused else quiet & self.cover.cyclic
         self.at_once = self.mixed | at_once
+
+    def mix(self, waiting: Mapping[str, frozenset[str]]) -> None:
+        """The flow does not run. `waiting`: module -> the wires that its mailbox has messages of."""
+        changed = self.difference.replaced | self.difference.removed
+        self.mixed = mixing(self.old.share.flow, changed, waiting) & self.difference.replaced
 
 
 def plan_of(record: FlowRecord, share: Share, left_out: dict[str, str], contexts: dict[str, Context]) -> Plan:

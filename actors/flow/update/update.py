@@ -125,7 +125,10 @@ class Update:
         errors = yield from self._trials.migrate({m: plan.old.contexts[m] for m in plan.migrating})
         if not errors:
             contexts = {**plan.contexts, **self._account.migrated}
-            yield from life.rebuild(plan.new.share, plan.new.left_out, contexts)
+            states = yield from life.rebuild(plan.new.share, plan.new.left_out, contexts)
+            mailboxes = {module: state.mailbox for module, state in states.items()}
+            self._account.held = {module: mailboxes[module].queued for module in plan.difference.replaced}
+            plan.mix({module: mailbox.waiting_wires() for module, mailbox in mailboxes.items()})
             self._means.journal.unit(self._stand)
         return errors
 
