@@ -83,6 +83,7 @@ ALLOWED = {
     ("actors/flow/kept_file.py", "write_kept", "open"): _OURS,
     ("actors/deployment/outer_runner.py", "OuterRunner._stop_now", "select"): "of its own loop, and with a time-out",
     ("actors/ends/outlet.py", "_has_room", "poll"): _NO_TIME,
+    ("actors/ends/log_pipe.py", "LogPipe._make_room", "select"): "for the last words, behind the loop; with a time-out",
     ("actors/system/in_process.py", "InProcessBase._poll", "poll"): "it is the loop",
     ("actors/host/trial.py", "TrialActor._waited_s", "read_text"): _PROC,
     ("actors/doors/unix_socket.py", "_confinement", "read_bytes"): _PROC,
@@ -124,6 +125,7 @@ BOUNDED = {
     ("actors/host/link.py", "Link._end"): "no more than the pipe holds when it begins",
     ("actors/host/link.py", "Link.flush"): "what waits for one host, until the pipe is full",
     ("actors/system/job.py", "Operation._advance"): "no descriptor: the steps of a generator",
+    ("actors/ends/log_pipe.py", "LogPipe._go"): "what is to be logged now, until the pipe is full",
     ("actors/ends/sink.py", "SinkActor._write"): "a slice; into a file what waits, which is bounded",
     (
         "actors/ends/sink.py",

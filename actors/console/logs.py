@@ -6,6 +6,8 @@ import json
 import logging
 import time
 
+from actors.ends.log_pipe import mind_stderr
+
 TEXT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -26,6 +28,7 @@ class JsonFormatter(logging.Formatter):
 
 def configure_logging(level: str, format: str = "text") -> None:
     """Everything to standard error."""
+    mind_stderr()
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if format == "json" else logging.Formatter(TEXT))
     handler.addFilter(_is_wanted)

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import logging
 import os
+import select
 import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -21,6 +22,7 @@ from actors.definition.model import Flow, FlowError
 from actors.definition.reading import FlowSource, read_flow_file
 from actors.definition.validation import check_flow
 from actors.ends.input_lines import MAX_NAMED
+from actors.ends.log_pipe import hurry_stderr, mind_stderr
 from actors.ends.outcome import Outcome
 from actors.ends.session import SessionActor
 from actors.error_text import by_kind, error_text, more
@@ -42,7 +44,6 @@ log = logging.getLogger("runner")
 
 def run(options: argparse.Namespace) -> int:
     """Run a flow file to its end. Exit status: 0; 1 if it could not be loaded, failed, or left dead letters."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper())
     source, flow = read_checked(options.flow)
     durable = is_durable(flow)
     if not durable and (options.fresh or options.accept_repeats or options.accept_loss):
@@ -52,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     inputs, outputs = open_ends(
         flow, options.input, options.output, durable=durable, accept_repeats=options.accept_repeats
     )
+    mind_stderr()  # not before: what it opens is no `/dev/fd/3` of whoever has started us
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper())
     journals = JournalOptions(options.fresh, options.accept_loss)
     if options.lines and not inputs:
         raise UserError("--lines says how -i is read, and there is no -i", usage=True)
@@ -68,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     finally:
         if table:
             table.stop()
+        hurry_stderr()
     return _report(outcome)
 
 
@@ -183,7 +187,9 @@ def dead_letter_lines(letters: list[dict[str, Any]]) -> list[str]:
 
 
 def catch_signals() -> int:
-    """A descriptor that becomes readable at SIGINT or SIGTERM, of which a third ends the process whatever it does.
+    """A descriptor that becomes readable at SIGINT, SIGTERM or SIGHUP, of which a third ends the process at once.
+
+    A terminal that is closed sends SIGHUP, unless `nohup` has had it ignored.
 
     A closed output is an error of write, not a signal.
     """
@@ -195,14 +201,15 @@ def catch_signals() -> int:
         nonlocal count
         count += 1
         with contextlib.suppress(OSError):
-            if count == 2:
+            if count == 2 and select.select([], [2], [], 0)[1]:
                 os.write(2, b"runner: it is stopping; once more ends it at once\n")
             if count == 3 and os.isatty(2):
                 os.write(2, SHOW_CURSOR)  # the live table may have hidden it
         if count == 3:
             os._exit(128 + number)  # the hosts die with it, and the next runner sweeps what it leaves
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, note)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     return read_end

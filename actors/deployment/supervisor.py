@@ -109,7 +109,7 @@ def _start_system(deployment: Deployment) -> tuple[ActorSystem, int]:
 
 
 def _own_signals(folder: DeploymentFolder) -> int:
-    """A descriptor that becomes readable at SIGINT or SIGTERM to this process; forks inherit the handler.
+    """A descriptor that becomes readable at SIGINT, SIGTERM or SIGHUP to this process; forks inherit the handler.
 
     The third one ends everything at once, whatever this process waits for.
     """
@@ -128,8 +128,9 @@ def _own_signals(folder: DeploymentFolder) -> int:
         with contextlib.suppress(BlockingIOError):
             os.write(writing, b"!")
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, note)
     return reading
 
 
