@@ -48,6 +48,7 @@ class RunnerLife:
     order: RunnerOrder
     actor: ActorAddress | None = None
     pid: int = 0
+    is_hosted: bool = False
     deaths: deque[float] = field(default_factory=deque)
     operation: Operation | None = None
 
@@ -100,7 +101,7 @@ class DispatcherActor(OuterActor):
     def _bringing_up(self, life: RunnerLife) -> Steps:
         """A runner and what it has of the flows; returns the errors."""
         job, order = self.job, life.order
-        life.actor = self.createActor(OuterRunner)
+        life.actor, life.is_hosted = self.createActor(OuterRunner), False
         links = None if self.registry is None else LinksOrder(bind=job.bind, keys=job.keys, registry=self.registry)
         host = HostRunner(
             name=order.name, state=job.state, kept=order.kept, journals=order.journals, accept_loss=job.accept_loss,
@@ -111,7 +112,7 @@ class DispatcherActor(OuterActor):
         if not came:
             return (f"the runner {order.name} has not started within {HOST_TIMEOUT_S:g} s",)
         hosted: RunnerHosted = came["hosted", order.name]
-        life.pid = hosted.pid
+        life.pid, life.is_hosted = hosted.pid, hosted.error is None
         errors = [hosted.error] if hosted.error else []
         for flow in () if errors else self._flows_of(order.name):
             reply = yield from self._call(life, api.AddOrUpdateFlow(flow=flow))
@@ -140,7 +141,11 @@ class DispatcherActor(OuterActor):
         if self.announced:  # a restart: the deployment stays up with what could be started
             for error in errors:
                 log.error("%s", error)
-            log.info("the runner %s is up again (%d)", life.order.name, life.pid)
+            if life.is_hosted:
+                what = "without what is named above" if errors else "with all its flows"
+                log.info("the runner %s is up again (%d), %s", life.order.name, life.pid, what)
+            elif life.actor is not None:
+                self.send(life.actor, ActorExitRequest())  # then it is started again, if not too often
             return
         self.errors += errors
         if any(one.operation is not None or one.actor is None for one in self.lives.values()):

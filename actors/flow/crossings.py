@@ -56,8 +56,8 @@ class Crossings:
             actor = self._port.createActor(SendingActor)
             start = StartSending(
                 flow=share.flow.id, wire=wire.id, runner=crossing.runner, delivery=wire.delivery,
-                epoch=links.incarnation, window_bytes=window_bytes, router=links.router,
-                activity=self._record.activity,
+                epoch=links.incarnation << 32 | next(self._premises.numbers), window_bytes=window_bytes,
+                router=links.router, activity=self._record.activity,
             )  # fmt: skip
             self._port.send(actor, start)
             return Attachment("out", wire.from_module, wire.from_port, wire.id, actor, crosses=True)

@@ -7,6 +7,7 @@ direction has its own numbers. A wire's life on a connection:
           <-  ACK   `first` is the number of the message wanted next: those before it may be forgotten
     DATA  ->  as a host's DATA; its messages are numbered on from what was wanted
           <-  HOLD, RELEASE   the module there is full, has room again
+          <-  AGAIN   the receiving end is another one now: CLOSE and OPEN, please
     CLOSE ->  nothing more comes
 
 Each side begins with HELLO and sends PING when a second has passed.
@@ -19,10 +20,12 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from runtimes.frames import HEADERS, Decoder, Frame, ProtocolError
+from runtimes.frames import HEADERS, HEADERS_SEPARATOR, Decoder, Frame, ProtocolError, split
 
 VERSION = 1
 MAX_CHANNEL = 0xFFFF
+MAX_BODY_BYTES = 4096  # of what is no DATA
+MAX_NUMBER = 1 << 63
 
 
 class PeerKind(IntEnum):
@@ -37,11 +40,12 @@ class PeerKind(IntEnum):
     CLOSE = 38
     PING = 39
     REFUSED = 40
+    AGAIN = 41
 
 
 KINDS = frozenset(int(kind) for kind in PeerKind)
 FORWARD = frozenset((int(PeerKind.OPEN), int(PeerKind.DATA), int(PeerKind.CLOSE)))  # from a wire's sending end
-BACK = frozenset((int(PeerKind.ACK), int(PeerKind.HOLD), int(PeerKind.RELEASE)))
+BACK = frozenset(map(int, (PeerKind.ACK, PeerKind.HOLD, PeerKind.RELEASE, PeerKind.AGAIN)))
 
 
 class Hello(msgspec.Struct):
@@ -77,9 +81,11 @@ def pack(body: Hello | Opened | Refusal) -> bytes:
 
 def read(kind: type[_T], frame: Frame) -> _T:
     """The body of a frame; raises ProtocolError."""
+    if len(frame.body) > MAX_BODY_BYTES:
+        raise ProtocolError(f"{kind.__name__} of {len(frame.body)} bytes")
     try:
         return msgspec.msgpack.decode(frame.body, type=kind)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ProtocolError(f"{kind.__name__}: {error}") from None
 
 
@@ -100,8 +106,14 @@ class Piece(NamedTuple):
 
 def check_data(frame: Frame) -> None:
     """That DATA has the messages that it says, as far as that can be seen without decoding them."""
-    _, _, body, flags, skip, count, _ = frame
-    if flags & ~HEADERS or not count or len(body) < 2:
-        raise ProtocolError(f"DATA with flags={flags} count={count} and {len(body)} bytes")
-    if not flags and body.count(b"\n") + 1 < skip + count:
+    _, _, body, flags, skip, count, first = frame
+    if flags & ~HEADERS or not count or len(body) < 2 or first >= MAX_NUMBER:
+        raise ProtocolError(f"DATA from {first} on with flags={flags} count={count} and {len(body)} bytes")
+    if flags:
+        messages, headers = split(body, flags)
+        alike = HEADERS_SEPARATOR in body and headers is not None and len(headers) == len(messages)
+        there = len(messages) if alike else 0
+    else:
+        there = body.count(b"\n") + 1
+    if there < skip + count:
         raise ProtocolError(f"DATA with skip={skip} count={count}: its body has fewer messages")

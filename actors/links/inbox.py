@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.links.frames import Piece, check_data
+from actors.links.frames import MAX_NUMBER, Piece, check_data
 from runtimes.frames import Frame, ProtocolError
 
 
@@ -18,11 +18,13 @@ class Inbox:
         """The sender has a connection; it keeps what it has from `oldest` on. Returns the number that is wanted.
 
         With a new epoch it has lost its numbers, and what it has now is new. In the same epoch it has forgotten only
-        what was acknowledged: if that is not here any more, this end has lost it.
+        what was acknowledged: by an end that was here before this one, if this one has not been opened yet.
         """
         if epoch < self.epoch:
             raise ProtocolError(f"OPEN of epoch {epoch} after {self.epoch}")
-        if self.wanted is None or epoch > self.epoch or self.wanted < oldest:
+        if oldest >= MAX_NUMBER or (self.wanted is not None and epoch == self.epoch and self.wanted < oldest):
+            raise ProtocolError(f"OPEN from {oldest} on, but {self.wanted} was to come")
+        if self.wanted is None or epoch > self.epoch:
             self.wanted = oldest
         self.epoch, self.is_open = epoch, True
         return self.wanted

@@ -81,7 +81,11 @@ class SendingActor(BaseActor):
     def receiveMsg_PeerUp(self, message: PeerUp, sender: ActorAddress) -> None:
         """There is a connection: offer the wire."""
         self.peer = sender
-        self.channel, self.connection, self.held = message.channel, message.connection, False
+        self.channel, self.connection = message.channel, message.connection
+        self._open()
+
+    def _open(self) -> None:
+        self.held = False
         body = pack(Opened(flow=self.flow, wire=self.wire, epoch=self.epoch))
         self._say(Frame(PeerKind.OPEN, self.channel, body, first=self.outbox.oldest))
 
@@ -91,7 +95,7 @@ class SendingActor(BaseActor):
         self.outbox.lost_connection()
 
     def receiveMsg_Frame(self, message: Frame, _sender: ActorAddress) -> None:
-        """ACK, HOLD or RELEASE."""
+        """ACK, HOLD, RELEASE or AGAIN."""
         kind, first = message[0], message[6]
         if kind == _ACK:
             try:
@@ -103,6 +107,10 @@ class SendingActor(BaseActor):
             self._done(done)
             self._hold()
             self._tell_empty()
+        elif kind == PeerKind.AGAIN:
+            self.outbox.lost_connection()
+            self._say(Frame(PeerKind.CLOSE, self.channel))
+            self._open()
         else:
             self.held = kind == PeerKind.HOLD and not self.emptying
         self._send_on()

@@ -31,8 +31,9 @@ class Talk:
         self._sending, self._receiving = sending, receiving
         self.hello: Hello | None = None
         self._channels: dict[int, Name] = {}  # of what it sends
+        self._names: dict[Name, int] = {}  # the same the other way
         self._open: dict[int, ActorAddress] = {}  # those whose end is here
-        self._offers: dict[Name, Frame] = {}  # OPENs of wires whose end is not here yet
+        self._offers: dict[Name, Frame] = {}  # OPENs of wires whose end has not been here yet
 
     def introduce(self, frames: Iterator[Frame]) -> Refusal | None:
         """Hear the first frame, which sets `hello`; or returns why the other side refuses us."""
@@ -60,6 +61,7 @@ class Talk:
                 end = self._open.get(channel)
                 if kind == _CLOSE:
                     del self._channels[channel]
+                    del self._names[name]
                     self._open.pop(channel, None)
                     self._offers.pop(name, None)
                 if end is not None:  # else it has left, and the other side does not know yet
@@ -77,22 +79,29 @@ class Talk:
     def _opened(self, frame: Frame) -> None:
         opened, channel = read(Opened, frame), frame.slot
         name = (opened.flow, opened.wire)
-        if channel in self._channels or name in self._channels.values():
-            raise ProtocolError(f"OPEN of {name} on channel {channel} twice")
+        if channel in self._channels or name in self._names:
+            raise ProtocolError(f"OPEN on channel {channel}, or of its wire, twice")
         self._channels[channel] = name
+        self._names[name] = channel
         self._offers[name] = frame
         self.joined(name)
 
     def joined(self, name: Name) -> None:
         """The receiving end of a wire may be here now."""
-        end, offer = self._receiving.get(name), self._offers.get(name)
-        if end is not None and offer is not None:
+        end = self._receiving.get(name)
+        if end is None:
+            return
+        offer = self._offers.pop(name, None)
+        if offer is not None:
             self._open[offer.slot] = end
             self._port.send(end, PeerUp(channel=offer.slot, connection=self.number))
             self._port.send(end, offer)
+        elif name in self._names:  # it has been opened for an end that has left
+            self.connection.add([Frame(PeerKind.AGAIN, self._names[name])])
+            self.connection.flush()
 
     def left(self, name: Name) -> None:
-        """It is not any more; the other side may offer it again on its next connection."""
+        """It is not any more; the other side does not know, and what it sends is nobody's."""
         self._open = {channel: end for channel, end in self._open.items() if self._channels[channel] != name}
 
     def end(self) -> None:

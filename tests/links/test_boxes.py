@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.links.frames import PeerKind
+from actors.links.frames import Hello, Opened, PeerKind, Refusal, read
 from actors.links.inbox import Inbox
 from actors.links.outbox import SMALL_BYTES, Outbox
 from runtimes.frames import HEADERS, Frame, ProtocolError, join, split
@@ -102,6 +102,10 @@ def test_a_new_epoch_begins_anew_and_an_old_one_is_refused() -> None:
         (Frame(PeerKind.DATA, 1, b"[1]", 0, 0, 0, 0), "count=0"),
         (Frame(PeerKind.DATA, 1, b"", 0, 0, 1, 0), "0 bytes"),
         (Frame(PeerKind.DATA, 1, b"[1]", 16, 0, 1, 0), "flags=16"),
+        (Frame(PeerKind.DATA, 1, b"[1]", 0, 0, 1, 1 << 63), "from 9223372036854775808 on"),
+        (Frame(PeerKind.DATA, 1, b"[1]", HEADERS, 0, 1, 0), "fewer messages"),
+        (Frame(PeerKind.DATA, 1, join([b"1"], [b"null", b"null"]), HEADERS, 0, 1, 0), "fewer messages"),
+        (Frame(PeerKind.DATA, 1, join([b"1"], [b"null"]), HEADERS, 1, 1, 0), "fewer messages"),
     ],
 )
 def test_what_does_not_fit_is_refused(frame: Frame, error: str) -> None:
@@ -110,6 +114,22 @@ def test_what_does_not_fit_is_refused(frame: Frame, error: str) -> None:
     with pytest.raises(ProtocolError, match=error):
         inbox.take(frame)
     assert inbox.wanted == 0
+
+
+def test_a_jump_within_an_epoch_is_refused() -> None:
+    inbox = Inbox()
+    assert inbox.opened(1, 5) == 5, "what an end before this one has acknowledged is forgotten"
+    with pytest.raises(ProtocolError, match="from 7 on, but 5 was to come"):
+        inbox.opened(1, 7)
+    with pytest.raises(ProtocolError, match="OPEN from"):
+        Inbox().opened(1, 1 << 63)
+
+
+@pytest.mark.parametrize("body", [b"\x91" * 4000, b"x" * 5000, b"", b"\xc1"])
+def test_bodies_of_frames_are_small_and_flat(body: bytes) -> None:
+    for kind in (Hello, Opened, Refusal):
+        with pytest.raises(ProtocolError, match=kind.__name__):
+            read(kind, Frame(PeerKind.HELLO, body=body))
 
 
 @pytest.mark.parametrize("wanted", [3, 7, 1 << 60])

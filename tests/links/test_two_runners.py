@@ -208,6 +208,24 @@ def test_a_wire_that_comes_with_an_update(two: Two) -> None:
     two.until(lambda: arrived(two) == 1000)
 
 
+@pytest.mark.parametrize("which", ["a", "b"])
+def test_a_flow_that_is_removed_and_added_again_on_one_runner_only(two: Two, which: str) -> None:
+    """Its wires begin anew there; the link stays."""
+    two.apply(flow(1000))
+    check(two, 1000)
+    links = two.proxy.connections
+    again = two.a if which == "a" else two.b
+    assert again.client.call("removeFlow", "f")
+    assert again.client.call("addOrUpdateFlow", flow(500))
+    assert again.client.call("startFlow", "f")
+    if which == "a":
+        two.until(lambda: arrived(two) == 500)
+    else:
+        assert two.b.client.call("sendMessage", "f/count", "in", 7)
+        two.until(lambda: arrived(two) == 1001)
+    assert two.proxy.connections == links
+
+
 def test_a_flow_that_is_removed_and_added_again(two: Two) -> None:
     two.apply(flow(1000))
     check(two, 1000)
