@@ -40,6 +40,7 @@ class SessionActor(BaseActor):
         self.job, self.outcome, self.starting, self.failing = message, message.outcome, False, False
         self.broken: set[str] = set()  # outputs
         self.removed = False  # the flow, by somebody else
+        self.signalled = False
         self.system.watch(message.signal_fd, 1, self.myAddress)
         self._begin(self._running())
 
@@ -84,13 +85,13 @@ class SessionActor(BaseActor):
         feeds = [self._start(FeedActor, end, flow_id) for end in job.inputs]
         ready |= yield Expect([("in", end.name) for end in job.inputs])
         outcome.errors += [f"{message.name}: {error}" for message in ready.values() for error in message.errors]
-        if not outcome.errors:
+        if not outcome.errors and not self.signalled:
             self.starting = True
             reply = _only((yield self._call(api.StartFlow, flow_id=flow_id)))
             self.starting = False
             if not reply.ok:
                 outcome.errors += reply.data or [reply.error]
-        if not outcome.errors:
+        if not outcome.errors and not self.signalled:  # it may have come at any moment of the start
             watcher = self._start_watcher()
             yield from self._until_over(flow_id, reply.data["ends"])
             if watcher is not None:
@@ -199,6 +200,7 @@ class SessionActor(BaseActor):
         self.system.unwatch(self.job.signal_fd)
         if self.starting:  # it may wait for a compiler: then that ends
             self.send(self.job.runner, api.StopFlow(request_id="signal", flow_id=str(self.job.flow.get("id"))))
+        self.signalled = True
         self.operation.resolve("over", None)
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
