@@ -7,6 +7,7 @@ the disk.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -83,15 +84,17 @@ class JournalActor(BaseActor):
     def _write(self, parts: list[bytes | memoryview]) -> None:
         if self.broken:
             return
-        try:
-            if self.writer is None:
+        if self.writer is None:
+            try:
                 self.writer = Writer(self.folder)
-                self.system.watch(self.writer.pid_fd, select.EPOLLIN, self.address)
-                self.system.watch(self.writer.fd, select.EPOLLIN, self.address)
+            except OSError as error:
+                self._break(f"the process that writes them cannot be started: {error.strerror}")
+                return
+            self.system.watch(self.writer.pid_fd, select.EPOLLIN, self.address)
+            self.system.watch(self.writer.fd, select.EPOLLIN, self.address)
+        with contextlib.suppress(OSError):  # it has gone: the pidfd will tell
             self.writer.put(parts)
             self._watch()
-        except OSError as error:
-            self._break(f"the process that writes them: {error.strerror}")
 
     def _watch(self) -> None:
         assert self.writer is not None

@@ -157,3 +157,62 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     done = runs.go()
     assert done.returncode == 0, done.stderr
     same_lines(runs.out, 60_000)
+
+
+SOURCE = """
+def start(context):
+    for number in range(context.get("next", 0), {count}):
+        context.set("next", number + 1)
+        yield {{"v": number}}
+"""
+BRANCH = """
+def run(message, context):
+    if message["v"] % 1000 == 7:
+        raise ValueError("no")
+    context.set("sum", context.get("sum", 0) + message["v"])
+    if message["v"] % 2:
+        context.send("odd", [message["v"], context.get("sum")])
+    else:
+        return [message["v"], context.get("sum")]
+"""
+FLAKY = """
+import random
+def run(message, context):
+    if random.random() < 0.002:
+        raise RuntimeError("try again")
+    context.set("n", context.get("n", 0) + 1)
+    return [*message, context.get("n")]
+"""
+
+
+@pytest.mark.timeout(300)
+def test_a_source_two_outputs_retries_and_dead_letters(tmp_path: Path) -> None:
+    """The source keeps its position in its context; every number is somewhere, once, and the sums are those of all."""
+    count = 40_000
+    print(f"seed {(seed := random.randrange(1 << 30))}")
+    chance = random.Random(seed)
+    modules = {
+        "source": {"runtime": "python3", "code": SOURCE.format(count=count)},
+        "branch": {"runtime": "python3", "code": BRANCH, "isolated": True, "ports": {"out": ["out", "odd"]}},
+        "flaky": {"runtime": "python3", "code": FLAKY, "retry": {"times": 50, "backoff_s": 0.001}},
+    }
+    flow = write_flow(tmp_path, modules, ["source -> branch", "branch -> flaky"])
+    runs = Runs(tmp_path, 0, flow)
+    ends = ["-o", f"flaky.out={runs.out}", "-o", f"branch.odd={tmp_path}/odd"]
+    runs.words = [*runs.words[: runs.words.index("-i")], *ends, *runs.words[-2:]]
+    runs.status = 1  # the dead letters of all runs
+    runs.killed(chance, kills=6, host_kills=6, stride=24 * count // 30)
+    done = runs.go()
+    assert done.returncode == 1, done.stderr
+    letters = [line for line in done.stderr.splitlines() if "dead letter" in line]
+    assert any(str(count // 1000) in line for line in letters), letters
+    even = [json.loads(line) for line in runs.out.read_text().splitlines()]
+    odd = [json.loads(line) for line in (tmp_path / "odd").read_text().splitlines()]
+    good = [number for number in range(count) if number % 1000 != 7]
+    sums, total = {}, 0
+    for number in good:
+        sums[number] = total = total + number
+    assert even == [[n, sums[n], at + 1] for at, n in enumerate(n for n in good if not n % 2)]
+    assert odd == [[n, sums[n]] for n in good if n % 2]
+    print(f"{runs.kills} kills of the runner, {runs.host_kills} of hosts")
+    assert runs.kills >= 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import psutil
 
 from actors.console.client import RunnerClient, RunnerError
 from tests.deployments import Plant, plant
+from tests.journal.runs import JOURNAL
 from tests.test_run import wait_for
 
 COUNT = """
@@ -36,6 +38,26 @@ def context_of(client: RunnerClient, module: str) -> int:
     """How many bytes its context has."""
     name, _, module = module.partition("/")
     return int(client.flow_state(name)["modules"][module]["contextBytes"])
+
+
+def _is_taken(future: Future[Any]) -> bool:
+    try:
+        return bool(future.result(timeout=10.0))
+    except Exception:  # the runner has gone
+        return False
+
+
+def _children(up: Plant) -> list[psutil.Process]:
+    return [p for pid in up.pids() for p in psutil.Process(pid).children()]
+
+
+def _context(client: RunnerClient) -> Any:
+    """What `b` has got, shown by a step."""
+    assert client.pause_flow("kept")
+    assert client.send_message("kept/b", "in", ["show"])
+    shown = client.single_step_flow("kept")["kept/b"]["inputStates"][0]["context"]["got"]
+    assert client.resume_flow("kept")
+    return [pair for pair in shown if pair != ["show"]]
 
 
 TWO, THREE = len("got[[1,1],[2,2]]"), len("got[[1,1],[2,2],[3,3]]")
@@ -94,3 +116,38 @@ def test_a_durable_flow_goes_on_and_of_another_its_facts_are_there(tmp_path: Pat
         assert "messages, contexts, accounts" in storage and "kept.db" in storage
         client.close()
     assert not list(tmp_path.rglob("kept.flow"))
+
+
+def test_what_was_acknowledged_is_there_once(tmp_path: Path) -> None:
+    """`send` of many while the runner, and then the process that writes, is killed."""
+    (tmp_path / "kept.json").write_text(json.dumps(flow("kept", durable=True)))
+    with plant(tmp_path, flows=[{"file": "kept.json"}]) as up:
+        up.wait_until_up()
+        acknowledged: list[int] = []
+        sent = 0
+        for round in range(4):
+            client = up.client()
+            (writer,) = [p for p in _children(up) if JOURNAL in p.cmdline()]
+            victim = writer.pid if round % 2 else writer.ppid()
+            pending = {}
+            for _ in range(400):
+                sent += 1
+                pending[sent] = client.begin("sendMessage", "kept/a", "in", sent)
+            pending[sent - 395].result(timeout=30.0)
+            os.kill(victim, signal.SIGKILL)
+            acknowledged += [n for n, future in pending.items() if _is_taken(future)]
+            client.close()
+            wait_for(lambda round=round: up.log.read_text().count("is up again") == round + 1, 60.0)
+            if round % 2:
+                assert "has died (SIGKILL); nothing more is acknowledged: the runner ends" in up.log.read_text()
+        client = up.client()
+
+        wait_for(lambda: not any(m["queued"] for m in client.flow_state("kept")["modules"].values()))
+        got = _context(client)
+        numbers = [number for number, _ in got]
+        assert {*numbers} >= {*acknowledged}
+        assert [count for _, count in got] == list(range(1, len(numbers) + 1))
+        assert len(set(numbers)) == len(numbers)
+        print(f"{len(acknowledged)} of {sent} acknowledged, {len(numbers)} done")
+        assert sent > len(acknowledged) > 50
+        client.close()
