@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from actors.definition.wire_names import is_sink
@@ -20,7 +19,7 @@ from actors.messages import client_to_runner as api
 from actors.state.facts import States
 from actors.state.module import ModuleState
 from tests.harness import Harness, running
-from tests.journal.runs import JOURNAL
+from tests.journal.runs import children
 
 WORK = """
 # version {version}
@@ -132,7 +131,7 @@ class Mirror:
         self.runner.call(api.StartFlow, flow_id="f")
 
     def kill(self) -> None:
-        hosts = [p for p in psutil.Process().children() if JOURNAL not in p.cmdline()]
+        hosts = children(os.getpid())
         if hosts:
             self.chance.choice(hosts).kill()
 
