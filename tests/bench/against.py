@@ -13,7 +13,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
-ROWS = ("throughput.cross", "throughput.python_pair", "throughput.node_chain", "latency.unpinned_p50")
+ROWS = (
+    "throughput.cross", "throughput.python_pair", "throughput.python_chain", "throughput.node_chain",
+    "latency.pinned_p50", "latency.unpinned_p50", "start.python3", "start.node",
+)  # fmt: skip
+LOWER_IS_BETTER = ("latency", "start")
 LOWEST = 0.95  # a median ratio below it is a defect
 
 
@@ -29,7 +33,7 @@ def compare(revision: str, pairs: int, names: list[str]) -> int:
                 trees = (ROOT, before) if number % 2 else (before, ROOT)
                 figures = {tree: _figure(tree, row) for tree in trees}
                 ratio = figures[ROOT] / figures[before]
-                ratios.append(1 / ratio if row.startswith("latency") else ratio)
+                ratios.append(1 / ratio if row.startswith(LOWER_IS_BETTER) else ratio)
             slower |= median(ratios) < LOWEST
             verdict = "SLOWER" if median(ratios) < LOWEST else "ok"
             print(f"{row:<30} {median(ratios):.3f}  ({min(ratios):.3f} to {max(ratios):.3f})  {verdict}", flush=True)
@@ -53,7 +57,7 @@ def _figure(tree: Path, row: str) -> float:
     # With -m the working directory comes first: what is imported is the tree's, not what is installed.
     with TemporaryDirectory(prefix="bench-") as folder:
         file = Path(folder, "figures.json")
-        only = row.removesuffix("_p50").removesuffix(".unpinned")
+        only = row.partition(".")[0] if row.startswith(LOWER_IS_BETTER) else row
         command = [sys.executable, "-m", "tests.bench", "--only", only, "--runs", "1", "--quick", "--json", file]
         environment = {**os.environ, "PYTHONPATH": str(tree)}
         subprocess.run(command, cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL)
