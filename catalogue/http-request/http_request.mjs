@@ -1,0 +1,45 @@
+// A request for each message; what is answered goes on. Tries again what may be better later: no answer, 429, 5xx.
+
+let free = 0 // when the next request may go, of `per_s`
+
+export default async (message, context) => {
+  const { url, method, headers, tries, backoff_s, per_s, timeout_s } = context.config
+  const target = filled(url, message)
+  const body = method === 'GET' || method === 'DELETE' ? undefined : text(message)
+  const id = `${context.flowId}/${context.messageId}`
+  for (let n = 1; ; n++) {
+    if (per_s) await turn(per_s)
+    let answer, reason
+    try {
+      answer = await fetch(target, {
+        method, body, signal: AbortSignal.timeout(timeout_s * 1000),
+        headers: { 'content-type': 'application/json', 'idempotency-key': id, ...headers },
+      })
+      if (answer.ok) return { status: answer.status, body: await content(answer), request: message }
+      reason = `${answer.status}: ${(await answer.text()).slice(0, 200)}`
+    } catch (error) {
+      reason = error.cause?.message ?? error.message
+    }
+    const again = !answer || answer.status === 429 || answer.status >= 500
+    if (!again || n >= tries) throw new Error(`${method} ${target}, try ${n}: ${reason}`)
+    const asked = Number(answer?.headers.get('retry-after')) || 0
+    await sleep(Math.max(asked, backoff_s * 2 ** (n - 1)))
+  }
+}
+
+const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+const text = (message) => JSON.stringify(message, (_, value) => (typeof value === 'bigint' ? JSON.rawJSON?.(String(value)) ?? Number(value) : value))
+const content = async (answer) => {
+  const said = await answer.text()
+  return /[/+]json\b/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(said) : said
+}
+
+// {a.b} in the address is that field of the message.
+const filled = (url, message) =>
+  url.replace(/\{([\w.]+)\}/g, (_, path) => encodeURIComponent(path.split('.').reduce((value, name) => value?.[name], message) ?? ''))
+
+const turn = async (perSecond) => {
+  const now = Date.now()
+  free = Math.max(free, now) + 1000 / perSecond
+  await sleep((free - 1000 / perSecond - now) / 1000)
+}

@@ -1,0 +1,36 @@
+"""A mail for each message. `{field}` in texts is that field of the message."""
+
+import json
+import re
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import formatdate
+
+
+def run(message, context):
+    config = context.config
+    mail = EmailMessage()
+    mail["From"], mail["To"] = config["from"], ", ".join(config["to"])
+    mail["Subject"] = filled(config["subject"], message).replace("\n", " ")
+    mail["Date"] = formatdate()
+    mail["Message-ID"] = f"<{re.sub(r'[^A-Za-z0-9.]', '-', f'{context.flow_id}-{context.message_id}')}@runner>"
+    text = config.get("text")
+    mail.set_content(json.dumps(message, ensure_ascii=False, indent=2) if text is None else filled(text, message))
+    kind = smtplib.SMTP_SSL if config["security"] == "tls" else smtplib.SMTP
+    with kind(config["host"], config["port"], timeout=config["timeout_s"]) as server:
+        if config["security"] == "starttls":
+            server.starttls(context=ssl.create_default_context())
+        if "user" in config:
+            server.login(config["user"], config["password"])
+        server.send_message(mail)
+
+
+def filled(text, message):
+    return re.sub(r"\{([\w.]+)\}", lambda found: str(field(message, found[1])), text)
+
+
+def field(message, path):
+    for name in path.split("."):
+        message = message.get(name, "") if isinstance(message, dict) else ""
+    return message

@@ -1,0 +1,89 @@
+"""What is published to topics of an MQTT 5 broker. A message is acknowledged when it is surely in the flow; what the
+broker then sends again after a death is known by its number, which is in the context until then.
+"""
+
+import asyncio
+import json
+import zlib
+from collections import deque
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+COMMITTED_S = 0.2  # a host commits within 0.01 s, a journal within 0.1 s
+
+
+async def start(context):
+    config, loop, waiting = context.config, asyncio.get_running_loop(), asyncio.Queue()
+    client = connected(config, context, lambda item: loop.call_soon_threadsafe(waiting.put_nowait, item))
+    before = {key: context.get(key) for key in context.keys()}  # taken before, and perhaps not acknowledged
+    unacknowledged = deque()
+
+    def acknowledge(until):
+        while unacknowledged and unacknowledged[0][1] <= until:
+            message, _ = unacknowledged.popleft()
+            client.ack(message.mid, message.qos)
+            done.append(f"m {message.mid}")
+
+    done = []
+    try:
+        while True:
+            try:
+                message = await asyncio.wait_for(waiting.get(), 0.1 if unacknowledged else None)
+            except TimeoutError:
+                acknowledge(loop.time() - COMMITTED_S)
+                continue
+            if isinstance(message, Exception):
+                raise message
+            key, mark = f"m {message.mid}", zlib.crc32(message.topic.encode() + message.payload)
+            if message.qos and message.dup and before.pop(key, None) == mark:
+                client.ack(message.mid, message.qos)
+                continue
+            for old in done:
+                context.delete(old)
+            done.clear()
+            if message.qos:
+                context.set(key, mark)
+            yield {"topic": message.topic, "value": parsed(message.payload), "retained": bool(message.retain)}
+            if message.qos:
+                unacknowledged.append((message, loop.time()))
+            acknowledge(loop.time() - COMMITTED_S)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def connected(config, context, put):
+    name = config.get("client_id", f"{context.flow_id}-{context.module_id}")
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, manual_ack=True)
+    if "user" in config:
+        client.username_pw_set(config["user"], config.get("password"))
+    if config["tls"]:
+        client.tls_set()
+
+    def on_connect(client, _data, _flags, reason, _properties):
+        if reason.is_failure:
+            put(ConnectionError(f"the broker refuses: {reason}"))
+        else:
+            client.subscribe([(topic, mqtt.SubscribeOptions(qos=config["qos"])) for topic in config["topics"]])
+
+    client.on_connect = on_connect
+    client.on_message = lambda _client, _data, message: put(message)
+    client.on_disconnect = lambda _c, _d, _f, reason, _p: put(ConnectionError(f"the connection ended: {reason}"))
+    session = Properties(PacketTypes.CONNECT)
+    session.SessionExpiryInterval, session.ReceiveMaximum = config["keep_s"], 10_000
+    client.connect(config["host"], config["port"], clean_start=False, properties=session)
+    client.loop_start()
+    return client
+
+
+def parsed(payload):
+    """JSON, else text, else bytes."""
+    try:
+        return json.loads(payload)
+    except ValueError:
+        try:
+            return payload.decode()
+        except UnicodeDecodeError:
+            return payload

@@ -1,0 +1,77 @@
+"""Lines at the end of a file: NDJSON, text or CSV. How far it has written is in the context; what is behind that when
+it starts again was written by a turn that did not happen, and is cut off.
+"""
+
+import base64
+import csv
+import io
+import json
+import os
+
+out = None  # the open file's descriptor
+
+
+def run(message, context):
+    global out
+    config, n, at = context.config, context.get("n", 0), context.get("at")
+    if out is None or (config.get("rotate_mb") and at >= config["rotate_mb"] << 20):
+        if out is not None:
+            os.close(out)
+            n, at = n + 1, 0
+        out, at = opened(path_of(config, n), at, config)
+        context.set("n", n)
+    text = line(message, context, config, is_first=at == 0).encode()
+    view = memoryview(text)
+    while view:  # a disk that is full raises: the turn fails, and what it has written is cut off
+        view = view[os.pwrite(out, view, at + len(text) - len(view)) :]
+    context.set("at", at + len(text))
+
+
+def stop(context):
+    global out
+    if out is not None:
+        os.close(out)
+        out = None
+
+
+def path_of(config, n):
+    """`{n}` in the path is the number of the file, from 1."""
+    if config.get("rotate_mb") and "{n}" not in config["path"]:
+        raise ValueError("`rotate_mb` needs {n} in `path`, the number of the file")
+    return config["path"].replace("{n}", f"{n + 1:06}")
+
+
+def opened(path, at, config):
+    """The descriptor, and where to go on: `at`, or the end of what was there before us."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    size = os.fstat(fd).st_size
+    if at is None:  # it is new to us
+        at = 0 if config["existing"] == "replace" else size
+    if at > size:  # somebody has cut it
+        return fd, size
+    os.ftruncate(fd, at)
+    return fd, at
+
+
+def line(message, context, config, is_first):
+    if config["format"] == "lines":
+        return f"{message if isinstance(message, str) else json.dumps(message, ensure_ascii=False, default=plain)}\n"
+    if config["format"] == "ndjson":
+        return json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=plain) + "\n"
+    names = config.get("columns") or context.get("columns") or list(message)
+    context.set("columns", names)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    if is_first:
+        rows.writerow(names)
+    rows.writerow([cell(message.get(name)) for name in names])
+    return text.getvalue()
+
+
+def cell(value):
+    return json.dumps(value, ensure_ascii=False, default=plain) if isinstance(value, (dict, list, bool)) else value
+
+
+def plain(value):
+    """What JSON has no word for: a null that is the whole message, and bytes."""
+    return {"$bytes": base64.b64encode(value).decode()} if isinstance(value, bytes) else None

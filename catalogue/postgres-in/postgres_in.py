@@ -1,0 +1,44 @@
+"""The rows of a PostgreSQL table or query, in the order of a column that grows. The last one is in the context.
+
+A notification on `listen` says that there is more; without it the table is looked at every `poll_s`.
+"""
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+
+async def start(context):
+    config = context.config
+    what = sql.SQL("({})").format(sql.SQL(config["query"])) if "query" in config else name(config["table"])
+    column = sql.Identifier(config["column"])
+    first = sql.SQL("SELECT * FROM {} AS rows ORDER BY {} LIMIT 1000").format(what, column)
+    next_ones = sql.SQL("SELECT * FROM {} AS rows WHERE {} > %s ORDER BY {} LIMIT 1000").format(what, column, column)
+    async with await psycopg.AsyncConnection.connect(config["url"], autocommit=True, row_factory=dict_row) as database:
+        if "listen" in config:
+            await database.execute(sql.SQL("LISTEN {}").format(sql.Identifier(config["listen"])))
+        while True:
+            last = context.get("last")
+            rows = await (
+                await database.execute(first) if last is None else await database.execute(next_ones, [last])
+            ).fetchall()
+            for row in rows:
+                made = {key: plain(value) for key, value in row.items()}
+                context.set("last", made[config["column"]])
+                yield made
+            if not rows:
+                if not config["follow"]:
+                    return
+                async for _ in database.notifies(timeout=config["poll_s"], stop_after=1):
+                    pass
+
+
+def name(text):
+    return sql.Identifier(*text.split("."))
+
+
+def plain(value):
+    """What JSON has no word for, as text."""
+    if isinstance(value, (dict, list, str, int, float, bytes)) or value is None:
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,65 @@
+"""A row of a PostgreSQL table for each message; with `key` one of the same key is replaced."""
+
+import uuid
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+REMEMBERED = 100_000  # messages; what may come again are the last ones
+TAKEN = """CREATE TABLE IF NOT EXISTS runner_taken
+  (module text, message text, number bigserial, PRIMARY KEY (module, message))"""
+database = None
+
+
+def start(context):
+    """`life` tells our messages from those of a flow of this name that was there before: numbers begin anew."""
+    context.set("life", context.get("life") or uuid.uuid4().hex)
+
+
+def run(message, context):
+    global database
+    config = context.config
+    if database is None or database.closed:
+        database = psycopg.connect(config["url"], autocommit=True)
+        database.execute("SELECT pg_advisory_lock(724)")  # two that make the same table at once disturb each other
+        database.execute(TAKEN)
+        database.execute("SELECT pg_advisory_unlock(724)")
+    names = config.get("columns") or list(message)
+    module = f"{context.flow_id}/{context.module_id} {context.get('life')}"
+    try:
+        with database.transaction():
+            mark = "INSERT INTO runner_taken VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING number"
+            taken = database.execute(mark, [module, context.message_id]).fetchone()
+            if taken is not None:  # else it is in the table already
+                database.execute(insert(config, tuple(names)), [value(message.get(name)) for name in names])
+                if taken[0] % 1000 == 0:
+                    database.execute("DELETE FROM runner_taken WHERE number <= %s", [taken[0] - REMEMBERED])
+    except psycopg.OperationalError:
+        database.close()
+        raise
+
+
+def stop(context):
+    if database is not None:
+        database.close()
+
+
+def insert(config, names):
+    columns = [sql.Identifier(name) for name in names]
+    text = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(*config["table"].split(".")),
+        sql.SQL(", ").join(columns),
+        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+    )
+    if "key" not in config:
+        return text
+    key = sql.SQL(", ").join(sql.Identifier(name) for name in config["key"])
+    rest = [sql.Identifier(name) for name in names if name not in config["key"]]
+    changes = sql.SQL(", ").join(sql.SQL("{} = EXCLUDED.{}").format(one, one) for one in rest)
+    what = sql.SQL("UPDATE SET {}").format(changes) if rest else sql.SQL("NOTHING")
+    return text + sql.SQL(" ON CONFLICT ({}) DO {}").format(key, what)
+
+
+def value(item):
+    return Jsonb(item) if isinstance(item, (dict, list)) else item

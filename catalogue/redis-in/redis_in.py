@@ -1,0 +1,22 @@
+"""The entries of Redis streams. The id of the last one is in the context, so no consumer group is needed."""
+
+import redis.asyncio as redis
+
+
+async def start(context):
+    config = context.config
+    client = redis.from_url(config["url"], decode_responses=True)
+    try:
+        while True:
+            places = {name: context.get(name, "0" if config["from_begin"] else "$") for name in config["streams"]}
+            for name, place in places.items():
+                if place == "$":  # from now on
+                    last = await client.xrevrange(name, count=1)
+                    places[name] = last[0][0] if last else "0"
+                    context.set(name, places[name])
+            for name, entries in await client.xread(places, count=1000, block=1000):
+                for id, fields in entries:
+                    context.set(name, id)
+                    yield {"stream": name, "id": id, "fields": fields}
+    finally:
+        await client.aclose()

@@ -1,0 +1,37 @@
+"""Adds each message to a Redis stream, once: its id is kept beside the stream for a while, set in the same step."""
+
+import json
+import uuid
+
+import redis
+
+ADD = """
+if redis.call('SET', KEYS[2], 1, 'NX', 'EX', ARGV[1]) then
+  return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, 3))
+end
+"""
+client = add = None
+
+
+def start(context):
+    """`life` tells our messages from those of a flow of this name that was there before: numbers begin anew."""
+    global client, add
+    context.set("life", context.get("life") or uuid.uuid4().hex)
+    client = redis.from_url(context.config["url"])
+    add = client.register_script(ADD)
+
+
+def run(message, context):
+    config = context.config
+    fields = message if isinstance(message, dict) and message else {"value": message}
+    words = [word for name, value in fields.items() for word in (name, text(value))]
+    taken = f"{{{config['stream']}}}:taken:{context.get('life')}:{context.message_id}"
+    add(keys=[config["stream"], taken], args=[config["remember_s"], config["keep"], *words])
+
+
+def stop(context):
+    client.close()
+
+
+def text(value):
+    return value if isinstance(value, (str, bytes)) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,25 @@
+"""The rows of an SQLite table or query, in the order of a column that grows. The last one is in the context."""
+
+import sqlite3
+import time
+
+
+def start(context):
+    config = context.config
+    column = '"' + config["column"].replace('"', '""') + '"'
+    what = f"({config['query']})" if "query" in config else '"' + config.get("table", "").replace('"', '""') + '"'
+    database = sqlite3.connect(f"file:{config['path']}?mode=ro", uri=True, timeout=10)
+    database.row_factory = sqlite3.Row
+    while True:
+        last = context.get("last")
+        where = "" if last is None else f"WHERE {column} > ?"
+        rows = database.execute(
+            f"SELECT * FROM {what} {where} ORDER BY {column} LIMIT 1000", () if last is None else (last,)
+        ).fetchall()
+        for row in rows:
+            context.set("last", row[config["column"]])
+            yield dict(row)
+        if not rows:
+            if not config["follow"]:
+                return
+            time.sleep(config["poll_s"])

@@ -1,0 +1,26 @@
+// Posts each message to an address as a CloudEvent would be, signed. Tries again until it is taken, then the next.
+
+import { createHmac } from 'node:crypto'
+
+export default async (message, context) => {
+  const { url, secret, tries, backoff_s, timeout_s } = context.config
+  const body = JSON.stringify(message)
+  const id = `${context.flowId}/${context.messageId}`
+  const headers = { 'content-type': 'application/json', 'idempotency-key': id, 'ce-id': id, 'ce-specversion': '1.0' }
+  headers['ce-source'] = `/flows/${context.flowId}`
+  headers['ce-type'] = `${context.flowId}.${context.moduleId}`
+  if (secret) headers['x-signature-256'] = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`
+  for (let n = 1; ; n++) {
+    let reason
+    try {
+      const answer = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(timeout_s * 1000) })
+      if (answer.ok) return
+      reason = `${answer.status}: ${(await answer.text()).slice(0, 200)}`
+      if (answer.status < 500 && answer.status !== 429) throw Object.assign(new Error(reason), { final: true })
+    } catch (error) {
+      if (error.final || n >= tries) throw new Error(`POST ${url}, try ${n}: ${error.cause?.message ?? error.message}`)
+    }
+    if (n >= tries) throw new Error(`POST ${url}, try ${n}: ${reason}`)
+    await new Promise((resolve) => setTimeout(resolve, backoff_s * 2 ** (n - 1) * 1000))
+  }
+}
