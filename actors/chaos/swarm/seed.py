@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from actors.chaos.swarm.chaos import Chaos
+from actors.chaos.swarm.check import Check, settle
+from actors.chaos.swarm.flow import RandomFlow
+from actors.chaos.swarm.sender import Sender
+from actors.chaos.swarm.subject import Subject
 from actors.console.client import RunnerError
-from tests.swarm.chaos import Chaos
-from tests.swarm.check import Check, settle
-from tests.swarm.flow import RandomFlow
-from tests.swarm.sender import Sender
-from tests.swarm.subject import Subject
 
 MODES = ["up", "up", "run", "watch"]
 
@@ -36,16 +36,18 @@ class Result:
 
 def run_seed(  # everything that is not given is drawn
     seed: int, folder: Path, *, seconds: float = 12.0, messages: int | None = None, mode: str | None = None,
-    compiled: bool | None = None,
+    compiled: bool | None = None, missing: frozenset[str] = frozenset(),
 ) -> Result:  # fmt: skip
     """Run it in `folder`, which is kept only if there are problems."""
     rng = random.Random(seed)
     drawn_compiled, drawn_mode = rng.random() < 0.5, rng.choice(MODES)
     compiled = drawn_compiled if compiled is None else compiled
-    flow = RandomFlow(rng, compiled=compiled, messages=messages or rng.choice([200, 500, 1000]))
-    result = Result(seed, mode or drawn_mode, compiled, len(flow.first.modules))
+    mode = mode or drawn_mode
+    drawn_messages = messages or rng.choice([200, 500, 1000])
+    flow = RandomFlow(rng, compiled=compiled, messages=0 if mode == "killed" else drawn_messages, missing=missing)
+    result = Result(seed, mode, compiled, len(flow.first.modules))
     folder.mkdir(parents=True)
-    subject = Subject(folder, flow, result.mode)
+    subject = Subject(folder, flow, mode, rng)
     try:
         _run(subject, rng, seconds, result)
     except Exception:  # a seed that breaks the driver is a seed with a problem

@@ -6,10 +6,10 @@ import random
 import threading
 import traceback
 
+from actors.chaos.swarm.flow import FLOW
+from actors.chaos.swarm.kinds import Message
+from actors.chaos.swarm.subject import Subject
 from actors.console.client import RunnerError
-from tests.swarm.flow import FLOW
-from tests.swarm.kinds import Message
-from tests.swarm.subject import Subject
 
 ANSWER_TIMEOUT_S = 60.0
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
-import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+from actors.chaos.faults import CAN_CUT, Faults
+from actors.chaos.looking import unbalanced
+from actors.chaos.swarm.flow import FLOW, Version
+from actors.chaos.swarm.sender import Sender
+from actors.chaos.swarm.subject import CALL_TIMEOUT_S, Subject
 from actors.console.client import Outcome, RunnerError
-from tests.swarm.flow import FLOW, Version
-from tests.swarm.sender import Sender
-from tests.swarm.subject import CALL_TIMEOUT_S, Subject
 
-BETWEEN_DEATHS_S, BETWEEN_DEATHS_OF_ONE_S = 0.6, 2.6  # more would be a host without progress: the flow has to stop
 WATCH_TIMEOUT_S = 25.0
 CONDITIONS = [
     None, "message.number % 7 == 0", "message.value > 500000", "message.nofield == 1", '"x-i" in headers',
@@ -35,17 +33,17 @@ class Chaos:
         self.subject, self.sender, self.rng = subject, sender, rng
         self.now = deepcopy(subject.flow.first)
         self.before = [self.now]  # versions, the newest last
-        self.counts: Counter[str] = Counter()
         self.problems: list[str] = []
         self.mixed = self.stopped = False
         self.taps: list[str] = []
-        self._killed: dict[str, float] = {}
+        self.faults = Faults(subject, rng, self.note)
+        self.counts = self.faults.counts
         self._events = (subject.folder / "events.log").open("a")
         self._begun = time.monotonic()
 
     @property
     def client(self) -> Any:
-        """The newest connection."""
+        """The connection: a new one after each restart."""
         return self.subject.client
 
     def note(self, *words: object) -> None:
@@ -53,69 +51,78 @@ class Chaos:
         print(f"{time.monotonic() - self._begun:7.3f}", *words, file=self._events, flush=True)
 
     def bad(self, *words: object) -> None:
+        """A promise that was not kept."""
         self.problems.append(" ".join(map(str, words)))
         self.note("PROBLEM", *words)
 
     def run(self, seconds: float) -> None:
         """Events for so long, then everything that was set or stopped is taken back."""
         events: dict[Callable[[], None], float] = {
-            self.kill: 5, self.freeze: 2, self.update: 5, self.roll_back: 2, self.break_update: 1, self.debug: 2,
-            self.pause: 1.5, self.tap: 2, self.stop_and_start: 1, self.down_and_up: 0.7,
+            self.faults.kill: 5, self.faults.freeze: 2, self.update: 5, self.roll_back: 2, self.break_update: 1,
+            self.debug: 2, self.pause: 1.5, self.tap: 2, self.stop_and_start: 1, self.down_and_up: 0.7,
         }  # fmt: skip
+        if self.subject.is_spread:
+            dying = self.subject.mode in ("killed", "mortal")
+            events |= {
+                self.faults.freeze_runner: 1, self.faults.cut: 2 * CAN_CUT, self.move: 4, self.drain: 1,
+                self.restart: 1.5, self.faults.kill_runner: 3 * dying, self.faults.kill_journal: 1 * dying,
+            }  # fmt: skip
+        musts = (self.move, self.restart, self.update, self.faults.kill_runner)
+        first = [event for event in musts if events.get(event)]
+        self.rng.shuffle(first)  # each of these at least once
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            event = self.rng.choices(list(events), list(events.values()))[0]
+        while first or time.monotonic() < end:
+            event = first.pop() if first else self.rng.choices(list(events), list(events.values()))[0]
             try:
                 event()
+                self.check_accounts()
             except RunnerError as error:
                 self.note("refused:", event.__name__, error)
-            self.check_accounts()
             time.sleep(self.rng.choice([0, 0.02, 0.1, 0.3]))
         for module in self.now.modules:
             self.client.remove_break_point_at_module(f"{FLOW}/{module}", timeout=CALL_TIMEOUT_S)
         self.client.resume_flow(FLOW, timeout=CALL_TIMEOUT_S)
         while self.taps:
-            self.client.end_tap(self.taps.pop(), timeout=CALL_TIMEOUT_S)
+            with contextlib.suppress(RunnerError):  # its runner was killed
+                self.client.end_tap(self.taps.pop(), timeout=CALL_TIMEOUT_S)
 
     def close(self) -> None:
+        """What stands still goes on; nothing more is noted."""
+        self.faults.close()
         self._events.close()
 
     def check_accounts(self) -> None:
         """They balance at any moment."""
-        for name, row in self.subject.audit().items():
-            if row["accepted"] != row["completed"] + row["queued"] + row["dropped"] + row["deadLettered"]:
-                self.bad("the accounts do not balance:", name, row)
+        for name, row in unbalanced(self.subject.audit()):
+            self.bad("the accounts do not balance:", name, row)
 
-    # deaths --------------------------------------------------------------------------------------------------------
+    # between runners -----------------------------------------------------------------------------------------------
 
-    def kill(self) -> None:
-        """kill -9 of a host."""
-        now = time.monotonic()
-        if now - max(self._killed.values(), default=-99.0) < BETWEEN_DEATHS_S:
-            return
-        hosts = [
-            (host, pid) for host, pid in self.subject.hosts().items()
-            if now - self._killed.get(host, -99.0) > BETWEEN_DEATHS_OF_ONE_S
-        ]  # fmt: skip
-        if hosts:
-            host, pid = self.rng.choice(hosts)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                self._killed[host] = now
-                self.counts["kills"] += 1
-                self.note("kill", host, pid)
+    def move(self) -> None:
+        """A module goes to another runner."""
+        spared = self.subject.spared
+        name = self.rng.choice([name for name in self.now.modules if name not in spared])
+        here = self.client.flow_state(FLOW, timeout=CALL_TIMEOUT_S)["modules"][name]["runner"]
+        runner = self.rng.choice([runner for runner in self.subject.runners if runner != here])
+        outcome = self.client.move_module(f"{FLOW}/{name}", runner, timeout=CALL_TIMEOUT_S)
+        self.note("move", name, runner, outcome.ok, outcome.error)
+        self.counts["moves" if outcome else "refused moves"] += 1
 
-    def freeze(self) -> None:
-        """A host stands still for a while."""
-        hosts = sorted(self.subject.hosts().items())
-        if not hosts:
-            return
-        (host, pid), seconds = self.rng.choice(hosts), self.rng.choice([0.05, 0.3, 1.2])
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
-            self.counts["freezes"] += 1
-            self.note("freeze", host, pid, seconds)
-            threading.Timer(seconds, _go_on, [pid]).start()
+    def drain(self) -> None:
+        """All that may leave a runner leaves it; soon it may be used again."""
+        runner = self.rng.choice(self.subject.runners[bool(self.subject.spared) :])
+        outcome = self.client.drain_runner(runner, timeout=CALL_TIMEOUT_S)
+        self.note("drain", runner, outcome.ok, outcome.error)
+        self.counts["drains" if outcome else "refused drains"] += 1
+        time.sleep(self.rng.choice([0, 0.1]))
+        self.client.drain_runner(runner, end=True, timeout=CALL_TIMEOUT_S)
+
+    def restart(self) -> None:
+        """A runner ends in order and begins again."""
+        runner = self.rng.choice(self.subject.runners)
+        outcome = self.client.restart_runner(runner, timeout=CALL_TIMEOUT_S)
+        self.note("restart", runner, outcome.ok, outcome.error)
+        self.counts["restarted runners" if outcome else "refused restarts"] += 1
 
     # updates -------------------------------------------------------------------------------------------------------
 
@@ -136,7 +143,7 @@ class Chaos:
 
     def _kill_quietly(self) -> None:
         with contextlib.suppress(RunnerError, TimeoutError):
-            self.kill()
+            self.faults.kill()
 
     def _apply(self, version: Version) -> None:
         document = self.subject.document(version)
@@ -221,7 +228,7 @@ class Chaos:
         self.counts["breakpoints"] += 1
         for _ in range(self.rng.randint(0, 4)):
             time.sleep(self.rng.choice([0.02, 0.2]))
-            action = self.rng.choice([self._step, self._resume, self._release, self._edit_held, self.kill])
+            action = self.rng.choice([self._step, self._resume, self._release, self._edit_held, self.faults.kill])
             with contextlib.suppress(RunnerError):
                 self.note("debug", action.__name__)
                 action()
@@ -236,7 +243,7 @@ class Chaos:
         for _ in range(self.rng.randint(0, 8)):
             chance = self.rng.random()
             if chance < 0.15:
-                self.kill()
+                self.faults.kill()
             elif chance < 0.25:
                 self.update()
             with contextlib.suppress(RunnerError):  # it has gone on by itself
@@ -272,7 +279,7 @@ class Chaos:
 
     def stop_and_start(self) -> None:
         """stopFlow, perhaps an update, startFlow."""
-        if self.subject.mode != "up":
+        if not self.subject.is_up:
             return
         self.client.stop_flow(FLOW, timeout=CALL_TIMEOUT_S)
         time.sleep(self.rng.choice([0, 0.1, 0.5]))
@@ -285,15 +292,10 @@ class Chaos:
 
     def down_and_up(self) -> None:
         """An orderly restart of everything keeps mailboxes and contexts."""
-        if self.subject.mode != "up":
+        if not self.subject.is_up:
             return
         with self.sender.held():
             self.subject.write(self.now)
             self.taps.clear()
             self.subject.down_and_up()
         self.counts["restarts"] += 1
-
-
-def _go_on(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""`python -m tests.swarm FROM TO`: seeds one after the other, a line of JSON each; exit status 1 if one is bad."""
+"""`python -m actors.chaos.swarm FROM TO`: seeds one after the other, a line of JSON each; status 1 if one is bad."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.swarm.seed import MODES, as_json, run_seed
+from actors.chaos.swarm.seed import MODES, as_json, run_seed
+from actors.chaos.swarm.subject import SPREAD
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.swarm", description=__doc__)
+    """Run them; the folder of a bad one stays."""
+    parser = argparse.ArgumentParser(prog="python -m actors.chaos.swarm", description=__doc__)
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
     parser.add_argument("--seconds", type=float, default=12.0, help="of events, per seed")
     parser.add_argument("--messages", type=int, help="sent to each entry")
-    parser.add_argument("--mode", choices=sorted(set(MODES)))
+    parser.add_argument("--mode", choices=sorted({*MODES, *SPREAD}))
     parser.add_argument("--compiled", action=argparse.BooleanOptionalAction, help="with go, rust and sbcl")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "swarm", help="of bad seeds")
     options = parser.parse_args()

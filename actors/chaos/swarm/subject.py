@@ -1,9 +1,10 @@
-"""The runner under test: `runner up`, or `runner run` with every collector's port in a file as well; and its flow."""
+"""The runner under test: `runner up`, of one or several runners, or `runner run` with the ports also in files."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,34 +13,49 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from actors.chaos.looking import faults_in, reported_lost
+from actors.chaos.swarm.flow import FLOW, RandomFlow, Version
 from actors.console.client import RunnerClient, RunnerError
 from actors.console.errors import UserError
-from tests.swarm.flow import FLOW, RandomFlow, Version
+from actors.console.live_runners import live_runners
 
 RUNNER = [sys.executable, "-m", "actors.console"]
+SPREAD = ("spread", "durable", "killed", "mortal")
 UP_TIMEOUT_S, CALL_TIMEOUT_S, END_TIMEOUT_S = 90.0, 25.0, 30.0
-PROGRAM_FAULTS = ("\nTraceback", "internal error", " failed on ", "a message to an actor that is gone")
 KEEPER = {"runtime": "python3", "code": "def run(message, context): pass"}  # reads the pipe that keeps `run` going
 
 
 class Subject:
-    """One process of the runner at a time, with one state directory."""
+    """One process of the runner (or one deployment) at a time, with one state directory."""
 
-    def __init__(self, folder: Path, flow: RandomFlow, mode: str) -> None:
-        """`mode` is up, run or watch (run --watch)."""
+    def __init__(self, folder: Path, flow: RandomFlow, mode: str, rng: random.Random) -> None:
+        """`mode` is up, run, watch (run --watch), or one of several runners: spread, durable, killed (and durable),
+        mortal: runners die and nothing is durable, but that of the first one, which has what begins and ends.
+        """
         self.folder, self.flow, self.mode = folder, flow, mode
         self.state, self.file = folder / "state", folder / "swarm.json"
         self.keep = folder / "keep"
         self.log = (folder / "runner.log").open("ab")
-        (folder / "plant.json").write_text(
-            json.dumps({"name": "plant", "runners": {"main": {}}, "flows": [{"file": self.file.name}]})
-        )
+        self.is_up, self.is_spread = mode not in ("run", "watch"), mode in SPREAD
+        self.is_durable = mode in ("durable", "killed")
+        self.runners = [f"r{i}" for i in range(rng.randint(2, 4))] if self.is_spread else ["main"]
+        self.spared = {*flow.entries, *flow.sources, *flow.collectors} if mode == "mortal" else set()
+        place = {name: rng.choice([*self.runners, "auto"]) for name in flow.first.modules} if self.is_spread else {}
+        place |= dict.fromkeys(self.spared, self.runners[0])
+        plant = {
+            "name": "plant", "runners": {name: {} for name in self.runners}, "restart": {"times": 1000, "period_s": 60},
+            "flows": [{"file": self.file.name, "place": place}],
+        }  # fmt: skip
+        (folder / "plant.json").write_text(json.dumps(plant))
         self._keep_fd: int | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def document(self, version: Version) -> dict[str, Any]:
+        """A version as the runner gets it."""
         document = version.document()
-        if self.mode != "up":
+        if self.is_durable:
+            document["durable"] = True
+        if not self.is_up:
             document["modules"]["keeper"] = dict(KEEPER)
         return document
 
@@ -50,12 +66,13 @@ class Subject:
         new.replace(self.file)
 
     def output(self, collector: str) -> Path:
+        """The file of an `-o` that gets the same as a collector."""
         return self.folder / f"{collector}.ndjson"
 
     def boot(self) -> None:
         """Start it and wait until its flow runs."""
         command = [*RUNNER, "--state", str(self.state)]
-        if self.mode == "up":
+        if self.is_up:
             command += ["up", str(self.folder / "plant.json")]
         else:
             os.mkfifo(self.keep)
@@ -65,7 +82,7 @@ class Subject:
                 if port != "error":
                     command += ["-o", f"{module}.{port}={self.output(collector)}"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        if self.mode != "up":
+        if not self.is_up:
             self._keep_fd = os.open(self.keep, os.O_WRONLY)
             self.keep.unlink()
         self.client = self._connected()
@@ -92,6 +109,18 @@ class Subject:
         """The hosts that live, and their process ids."""
         hosts = self.client.flow_state(FLOW, timeout=CALL_TIMEOUT_S)["hosts"]
         return {key: figures["pid"] for key, figures in hosts.items() if figures["pid"]}
+
+    def members(self) -> dict[str, int]:
+        """The runners of a deployment that live, and their process ids."""
+        return {runner.name: runner.pid for runner in live_runners(self.state) if runner.deployment is not None}
+
+    def mortals(self) -> dict[str, int]:
+        """Those of them that may die."""
+        return {name: pid for name, pid in self.members().items() if not (self.spared and name == self.runners[0])}
+
+    def reported_lost(self) -> dict[str, int]:
+        """By wire: how many messages deaths of runners have cost at most, as the runners before them have said."""
+        return reported_lost(Path(self.log.name).read_text())
 
     def audit(self) -> dict[str, dict[str, Any]]:
         """The accounts of every module."""
@@ -146,10 +175,4 @@ class Subject:
             self.client.close()
         self.log.close()
         text = Path(self.log.name).read_text("utf-8", errors="replace")
-        problems += [f"in the log: {text[max(0, at - 300) : at + 2000]}" for at in _first_fault(text)]
-        return problems
-
-
-def _first_fault(text: str) -> list[int]:
-    found = [at for fault in PROGRAM_FAULTS if (at := text.find(fault)) >= 0]
-    return [min(found)] if found else []
+        return problems + faults_in(text)

@@ -7,12 +7,13 @@ import time
 from collections import Counter
 from typing import Any
 
-from tests.swarm.chaos import Chaos
-from tests.swarm.flow import FLOW, Expectation, RandomFlow
-from tests.swarm.kinds import Message
-from tests.swarm.subject import CALL_TIMEOUT_S, Subject
+from actors.chaos.swarm.chaos import Chaos
+from actors.chaos.swarm.flow import FLOW, Expectation, RandomFlow
+from actors.chaos.swarm.kinds import Message
+from actors.chaos.swarm.subject import CALL_TIMEOUT_S, Subject
 
 SETTLE_TIMEOUT_S, STUCK_S = 60.0, 15.0
+QUIET_S = 5.0  # longer than any freeze: who has lost something does not know what will not come
 _AT_WILL = ("versions", "count", "headers_kept")  # what a module adds that the model does not say
 
 
@@ -22,11 +23,12 @@ def settle(subject: Subject, expected: Expectation) -> list[str]:
     deadline = since + SETTLE_TIMEOUT_S
     while time.monotonic() < deadline:
         rows = subject.audit()
-        arrived = all(rows[name]["accepted"] >= count for name, count in expected.arrived.items())
-        if arrived and not any(row["queued"] for row in rows.values()):
-            return []
+        arrived = all(name in rows and rows[name]["accepted"] >= count for name, count in expected.arrived.items())
         if rows != before:
             before, since = rows, time.monotonic()
+        quiet = subject.mode == "mortal" and time.monotonic() - since > QUIET_S
+        if (arrived or quiet) and not any(row["queued"] for row in rows.values()):
+            return []
         if time.monotonic() - since > STUCK_S:
             break
         time.sleep(0.1)
@@ -41,7 +43,7 @@ class Check:
 
     def __init__(self, subject: Subject, chaos: Chaos, expected: Expectation) -> None:
         self.subject, self.flow, self.chaos, self.expected = subject, subject.flow, chaos, expected
-        self.collected = 0
+        self.collected = self.missing = 0
         self.problems: list[str] = []
 
     def check(self) -> None:
@@ -49,13 +51,18 @@ class Check:
         for collector, (module, port) in self.flow.collectors.items():
             got = list(self.subject.collected(collector))
             self.collected += len(got)
-            if self.subject.mode != "up" and port != "error":
+            if not self.subject.is_up and port != "error":
                 self._output(collector, got)
             self._messages(collector, module, port, got)
-            if port == "out":
+            if port == "out" and self.subject.mode != "mortal":
                 self._context(module, got)
-        self._dead_letters()
-        self._accounts()
+        if self.subject.mode == "mortal":
+            self._bound()
+        else:
+            if said := self.subject.reported_lost():
+                self.problems.append(f"nothing can have been lost, but that was said: {said}")
+            self._dead_letters()
+            self._accounts()
 
     def _messages(self, collector: str, module: str, port: str, got: list[Message]) -> None:
         came: dict[str, list[Message]] = {}
@@ -72,9 +79,28 @@ class Check:
             for path, messages in self.expected.sent.get((module, port), {}).items()
         }
         for path in sorted(came.keys() | wanted.keys()):
-            if came.get(path) != wanted.get(path):
+            if self.subject.mode == "mortal":
+                self._may_miss(f"{collector}, {module}.{port}, path {path}", came.get(path, []), wanted.get(path, []))
+            elif came.get(path) != wanted.get(path):
                 what = _difference(came.get(path, []), wanted.get(path, []))
                 self.problems.append(f"{collector}, {module}.{port}, path {path}: {what}")
+
+    def _may_miss(self, what: str, came: list[Message], wanted: list[Message]) -> None:
+        """In order, and nothing twice."""
+        left = iter(wanted)
+        if not all(message in left for message in came):
+            self.problems.append(f"{what}: {_difference(came, wanted)}")
+        self.missing += len(wanted) - len(came)
+
+    def _bound(self) -> None:
+        """What deaths have cost is no more than the neighbours of the dead have said."""
+        said = self.subject.reported_lost()
+        worth = {wire: self.expected.worth.get(wire.partition("->")[2].partition(".")[0], 0) for wire in said}
+        bound = sum(count * worth[wire] for wire, count in said.items())
+        if self.missing > bound:
+            self.problems.append(f"{self.missing} messages are missing, reported were at most {bound}: {said}, {worth}")
+        self.chaos.note("missing", self.missing, "bound", bound, self.subject.audit())
+        self.chaos.counts["missing"] += self.missing
 
     def _context(self, module: str, got: list[Message]) -> None:
         """A counter in the context has counted every message once."""

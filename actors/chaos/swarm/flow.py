@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.swarm.kinds import COMMENTS, TEXTS, Message, reading, results, runtimes_of
+from actors.chaos.swarm.kinds import COMMENTS, TEXTS, Message, reading, results, runtimes_of
 
 FLOW = "swarm"
 MAX_MESSAGES = 25_000  # over all wires: what a seed may cost
@@ -29,6 +29,7 @@ class Module:
     error_wired: bool = False
 
     def document(self) -> dict[str, Any]:
+        """As the flow file has it."""
         text = TEXTS[self.kind][self.runtime]
         if self.nonce:
             text += f"\n{COMMENTS.get(self.runtime, '//')} {self.nonce}\n"
@@ -43,6 +44,7 @@ class Version:
     wires: list[tuple[str, str]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
+        """As a flow file has it."""
         return {
             "id": FLOW, "modules": {name: module.document() for name, module in self.modules.items()},
             "wires": [{"from": source, "to": target} for source, target in self.wires], "drain_timeout_s": 8,
@@ -60,13 +62,16 @@ class Expectation:
     arrived: dict[str, int] = field(default_factory=dict)  # per module
     dead: dict[str, int] = field(default_factory=dict)  # dead letters per module
     sent: dict[tuple[str, str], dict[str, list[Message]]] = field(default_factory=dict)  # per port and path, in order
+    worth: dict[str, int] = field(default_factory=dict)  # what collectors get at most of one message of a module
 
 
 class RandomFlow:
     """`first` is the flow as it begins; `collectors` are the modules that keep what leaves a port."""
 
-    def __init__(self, rng: random.Random, *, compiled: bool, messages: int) -> None:
-        self.rng, self.compiled, self.messages = rng, compiled, messages
+    def __init__(
+        self, rng: random.Random, *, compiled: bool, messages: int, missing: frozenset[str] = frozenset()
+    ) -> None:
+        self.rng, self.compiled, self.messages, self.missing = rng, compiled, messages, missing
         while True:
             self._make()
             everything = {e: [self.message(e, i) for i in range(messages)] for e in self.entries}
@@ -85,24 +90,24 @@ class RandomFlow:
         for source, target in self.first.wires:
             targets.setdefault(source, []).append(target.partition(".")[0])
 
-        def send(module: str, port: str, message: Message) -> None:
+        def send(module: str, port: str, message: Message) -> int:
             expected.sent.setdefault((module, port), {}).setdefault(message["path"], []).append(message)
-            for target in targets.get(f"{module}.{port}", ()):
-                take(target, message)
+            return sum([take(target, message) for target in targets.get(f"{module}.{port}", ())])
 
-        def take(name: str, message: Message) -> None:
+        def take(name: str, message: Message) -> int:
             expected.arrived[name] = expected.arrived.get(name, 0) + 1
             module = self.first.modules[name]
             if module.kind == "collect":
-                return
-            sent = results(module.kind, name, module.config, message)
-            if sent is not None:
-                for port, result in sent:
-                    send(name, port, result)
+                count = 1
+            elif (sent := results(module.kind, name, module.config, message)) is not None:
+                count = sum([send(name, port, result) for port, result in sent])
             elif module.error_wired:
-                send(name, "error", message)
+                count = send(name, "error", message)
             else:
+                count = 0
                 expected.dead[name] = expected.dead.get(name, 0) + 1
+            expected.worth[name] = max(count, expected.worth.get(name, 0))
+            return count
 
         for name in self.sources:
             for number in range(1, self.first.modules[name].config["readings"] + 1):
@@ -132,7 +137,7 @@ class RandomFlow:
             case "config":
                 module.config["unused"] = rng.randint(1, 10**6)
             case "runtime" if module.kind != "retry":  # what it has seen is kept in its process
-                module.runtime = rng.choice(runtimes_of(module.kind, self.compiled))
+                module.runtime = rng.choice(runtimes_of(module.kind, self.compiled, self.missing))
             case "version":
                 self.count_versions += 1
                 for each in version.modules.values():
@@ -140,7 +145,9 @@ class RandomFlow:
             case "watch":
                 self.count_observers += 1
                 observer = f"observer{self.count_observers}"
-                version.modules[observer] = Module("collect", rng.choice(["python3", "node"]), {})
+                version.modules[observer] = Module(
+                    "collect", rng.choice([one for one in ("python3", "node") if one not in self.missing]), {}
+                )
                 version.wires.append((f"{rng.choice(version.working())}.out", f"{observer}.in"))
             case "unwatch":
                 observers = [n for n in version.modules if n.startswith("observer")]
@@ -167,7 +174,7 @@ class RandomFlow:
         for name in self.entries:
             self._add(name, rng.choice(["map", "headers"]))
             outs.append(name)
-        for index in range(rng.randint(0, 2)):
+        for index in range(rng.randint(0 if self.messages else 1, 2)):
             name = f"source{index}"
             module = self._add(name, "source")
             module.config |= {"readings": rng.choice([100, 300, 600]), "pause_ms": rng.choice([1, 10, 60])}
@@ -197,7 +204,7 @@ class RandomFlow:
             "id": name, "factor": rng.randint(2, 99), "offset": rng.randint(0, 999), "divisor": rng.choice([3, 5, 11]),
             "version": "a", "counts": rng.random() < 0.5,
         }  # fmt: skip
-        module = Module(kind, rng.choice(runtimes_of(kind, self.compiled)), config)
+        module = Module(kind, rng.choice(runtimes_of(kind, self.compiled, self.missing)), config)
         self.first.modules[name] = module
         if kind == "overlap":
             module.fields["concurrency"] = rng.choice([2, 8])

@@ -16,9 +16,9 @@ TEXTS: dict[str, dict[str, str]] = {
 }
 
 
-def runtimes_of(kind: str, compiled: bool) -> list[str]:
-    """The languages that a kind of module is written in."""
-    return [runtime for runtime in TEXTS[kind] if compiled or runtime not in COMPILED]
+def runtimes_of(kind: str, compiled: bool, missing: frozenset[str] = frozenset()) -> list[str]:
+    """The languages that a kind of module is written in, without those that are `missing` here."""
+    return [runtime for runtime in TEXTS[kind] if runtime not in missing and (compiled or runtime not in COMPILED)]
 
 
 def reading(origin: str, number: int) -> Message:

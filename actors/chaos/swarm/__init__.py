@@ -1,0 +1,1 @@
+"""Random flows of all languages under random events, against what must arrive."""
