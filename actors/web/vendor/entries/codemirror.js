@@ -1,0 +1,15 @@
+export { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+export { bracketMatching, HighlightStyle, indentOnInput, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
+export { clike } from "@codemirror/legacy-modes/mode/clike";
+export { commonLisp } from "@codemirror/legacy-modes/mode/commonlisp";
+export { go } from "@codemirror/legacy-modes/mode/go";
+export { javascript } from "@codemirror/legacy-modes/mode/javascript";
+export { python } from "@codemirror/legacy-modes/mode/python";
+export { ruby } from "@codemirror/legacy-modes/mode/ruby";
+export { rust } from "@codemirror/legacy-modes/mode/rust";
+export { lintGutter, setDiagnostics } from "@codemirror/lint";
+export { unifiedMergeView } from "@codemirror/merge";
+export { search, searchKeymap } from "@codemirror/search";
+export { Compartment, EditorState } from "@codemirror/state";
+export { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+export { tags } from "@lezer/highlight";

@@ -1,0 +1,6 @@
+// The Worker of a host. The first message brings the port to the page's runner.
+
+import { begin } from './hosting.mjs'
+
+Error.stackTraceLimit = 30
+self.onmessage = ({ data }) => begin(data.port, () => self.close(), data.pid)
