@@ -1,0 +1,1 @@
+"""Spans of followed messages on their way to a collector."""
