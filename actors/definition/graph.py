@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from actors.definition.model import Flow, FlowTest, Module
+    from actors.definition.ports import Side
     from actors.definition.share import Share
 
 Targets = dict[str, list[str]]
+PAGES = "browser"  # the runtime whose host is every page that has joined
 
 
 def feedback_wires(flow: Flow) -> frozenset[str]:
@@ -106,11 +108,32 @@ def runner_order(flow: Flow) -> tuple[str, ...]:
     return tuple(result)
 
 
+def is_of_pages(flow: Flow, side: Side, module: str, port: str) -> bool:
+    """Whether what goes into a port comes from pages, or what leaves it goes there, or is of a page itself."""
+    modules = flow.modules
+    if modules[module].runtime == PAGES:
+        return True
+    if side == "in":
+        others = (wire.from_module for wire in flow.wires if (wire.to_module, wire.to_port) == (module, port))
+    else:
+        others = (wire.to_module for wire in flow.wires if (wire.from_module, wire.from_port) == (module, port))
+    return any(modules[other].runtime == PAGES for other in others)
+
+
+def goes_to_all_pages(flow: Flow, module: str, port: str) -> bool:
+    """Whether each page gets what leaves a port, whichever page it comes from."""
+    return any(
+        (wire.from_module, wire.from_port, wire.to_client) == (module, port, "all") for wire in flow.wires
+    )  # fmt: skip
+
+
 def host_key(module: Module) -> str:
     """The host that runs a module: `python3`, `python3:alarm` for one of its own, `python3#1f2e3d4c` for a special one.
 
     Modules share a host if they may share a process: same runtime, dependencies, environment, limits and placement.
     """
+    if module.runtime == PAGES:
+        return PAGES  # a page says by itself what it gives a Worker of its own
     if module.isolated or module.timeout_s is not None:
         return f"{module.runtime}:{module.id}"
     needs = host_needs(module)
@@ -165,7 +188,7 @@ def without_modules(flow: Flow, ids: Collection[str]) -> Flow:
     """The flow without some modules, their wires, and the tests that mention them; `document` stays as it was."""
 
     def stays(test: FlowTest) -> bool:
-        return not any(endpoint.split(".")[0] in ids for endpoint in (*test.send, *test.expect))
+        return not any(endpoint.split(".")[0] in ids for endpoint in (*test.send, *test.expect, *test.dead))
 
     return replace(
         flow,

@@ -22,7 +22,7 @@ _SHARED_MEMORY, _TERMINALS = "/dev/shm", "/dev/pts"
 class HostLimits:
     """The limits of one host; None: no limit. `data_segment`: the kernel refuses memory near `memory_mb`.
 
-    `hidden` are folders that it is not to see, but for what of them is `shown`.
+    `hidden` are folders that it is not to see, but for what of them is `shown`; `offline`: it gets no socket.
     """
 
     memory_mb: int | None = None
@@ -33,6 +33,7 @@ class HostLimits:
     hidden: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     data_segment: bool = False
+    offline: bool = False
 
     @property
     def watched(self) -> bool:
@@ -57,7 +58,8 @@ class HostLimits:
         if _SHARED_MEMORY not in self.writable:  # no quota covers it: hosts with limits have none
             (hidden if self.watched else own).append(_SHARED_MEMORY)
         places = {"write": (*_DEVICES, *self.writable), "own": own, "hide": hidden, "show": self.shown}
-        return [f"--{what}={path}" for what, paths in places.items() for path in paths if Path(path).exists()]
+        offline = ["--offline=1"] if self.offline else []
+        return offline + [f"--{what}={path}" for what, paths in places.items() for path in paths if Path(path).exists()]
 
 
 def limits_of(

@@ -43,6 +43,7 @@ class Module:
     timeout_s: float | None = None
     retry: Retry | None = None
     restart: Retry | None = None
+    background: bool = False
     runner: str | None = None
     env: dict[str, str] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
@@ -70,11 +71,17 @@ class Wire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowTest:
-    """A test that a flow carries: messages to send and to expect, per `module.port`."""
+    """A test that a flow carries: messages to send and to expect, per `module.port`, and dead letters, per module.
+
+    What is expected may have matchers in it (definition/matchers.py). `skip_waits`: pauses between tries are none.
+    """
 
     name: str
     send: dict[str, list[Any]]
-    expect: dict[str, list[Any]]
+    expect: dict[str, Any]
+    dead: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    timeout_s: float = 60.0
+    skip_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,5 +97,5 @@ class Flow:
     step_timeout_s: float = 10.0
     max_turn_bytes: int = 16 << 20
     on_stuck: str = "abort"
-    tracing: bool = False
+    tracing: float | None = None  # the share of messages that is followed; None: none at all
     document: dict[str, Any] = field(default_factory=dict)

@@ -41,6 +41,18 @@ def origin_of(document: dict[str, Any], places: Places) -> dict[str, Any] | None
     return {"file": places.file, "code": code} if code else None
 
 
+def with_module(document: dict[str, Any], module: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A flow's document in which a module has these fields in place of its own; a text with a name of its own stands
+    in a file of its own.
+    """
+    modules = {**document["modules"], module: {**document["modules"][module], **fields}}
+    origin = document.get("origin")
+    if origin is not None and "name" in fields:
+        code = {name: place for name, place in origin["code"].items() if name != module}
+        document = {**document, "origin": {**origin, "code": code}}
+    return {**document, "modules": modules}
+
+
 def placed(flow: Flow, module_id: str, error: dict[str, Any]) -> dict[str, Any]:
     """An ERROR of the protocol with the places of inline code in the flow file's lines; one without a file names it."""
     module = flow.modules.get(module_id)

@@ -1,10 +1,15 @@
-"""Which runner has which module of a flow, when there are several. Pure."""
+"""Which runner has which module of a flow, when there are several. Pure.
+
+Browser modules of a flow are on one runner: a page that has joined is in one place.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
+from actors.definition.graph import PAGES
 from actors.definition.model import Flow
 from actors.definition.places import FieldPath, cut, dotted, nearest
 from actors.definition.schema import Problem
@@ -37,6 +42,18 @@ def module_problems(flow: Flow, wanted: Mapping[str, str], offers: Offers) -> It
             yield Problem(("modules", name, "runtime"), f"{dotted(('modules', name, 'runtime'))}: {text}.")
         elif name not in wanted and (runner := module.runner or AUTO) != AUTO and module.runtime not in offers[runner]:
             yield _not_offered(where, runner, module.runtime, offers)
+    said = {name: runner for name in pages_of(flow) if (runner := _runner_of(flow, name, wanted)) != AUTO}
+    for name, runner in said.items():
+        other = next(iter(said))
+        if runner != said[other]:
+            where = ("modules", name, "runner")
+            text = f"{name} cannot be on {cut(runner)} and {other} on {cut(said[other])}"
+            yield Problem(where, f"{dotted(where)}: the browser modules of a flow are on one runner: {text}.")
+
+
+def pages_of(flow: Flow) -> list[str]:
+    """The ids of the browser modules."""
+    return [name for name, module in flow.modules.items() if module.runtime == PAGES]
 
 
 def _not_offered(where: FieldPath, runner: str, runtime: str, offers: Offers) -> Problem:
@@ -45,21 +62,29 @@ def _not_offered(where: FieldPath, runner: str, runtime: str, offers: Offers) ->
     return Problem(where, f"{dotted(where)}: the runner {runner} does not offer {runtime}; {which}.")
 
 
-def placed(flow: Flow, wanted: Mapping[str, str], offers: Offers) -> dict[str, str]:
-    """Module -> runner, when there are no problems. `auto`: of the runners with its runtime the one that has the least.
+def placed(
+    flow: Flow, wanted: Mapping[str, str], offers: Offers, before: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Module -> runner, when there are no problems. `auto`: of the runners with its runtime the one that has the least,
+    unless one that has it `before` can keep it.
 
-    It depends on nothing but the deployment and the flow: a runner that starts again gets what it had.
+    It depends on nothing but these: a runner that starts again gets what it had.
     """
-    found: dict[str, str] = {}
-    load: Counter[str] = Counter()
-    for name in flow.modules:
-        if (runner := _runner_of(flow, name, wanted)) != AUTO:
-            found[name] = runner
-            load[runner] += 1
+    said = {name: runner for name in flow.modules if (runner := _runner_of(flow, name, wanted)) != AUTO}
+    stay = {
+        name: runner for name, runner in before.items()
+        if name in flow.modules and runner in _able(flow.modules[name].runtime, offers)
+    }  # fmt: skip
+    found, pages = stay | said, pages_of(flow)
+    if place := next((places[name] for places in (said, stay) for name in pages if name in places), None):
+        found |= dict.fromkeys(pages, place)
+    load = Counter(found.values())
     for name, module in flow.modules.items():
         if name not in found:
-            found[name] = min(_able(module.runtime, offers), key=lambda runner: load[runner])
-            load[found[name]] += 1
+            runner = min(_able(module.runtime, offers), key=lambda runner: load[runner])
+            names = pages if name in pages else [name]
+            found |= dict.fromkeys(names, runner)
+            load[runner] += len(names)
     return {name: found[name] for name in flow.modules}
 
 
@@ -69,11 +94,3 @@ def _runner_of(flow: Flow, module: str, wanted: Mapping[str, str]) -> str:
 
 def _able(runtime: str, offers: Offers) -> list[str]:
     return [runner for runner, runtimes in offers.items() if runtime in runtimes]
-
-
-def durable_crossings(flow: Flow, places: Mapping[str, str]) -> Iterator[Problem]:
-    """Wires whose messages are to survive a runner, and that lead to another: not yet."""
-    for index, wire in enumerate(flow.wires):
-        if wire.delivery.survives_runner and places[wire.from_module] != places[wire.to_module]:
-            text = f"{wire.id} leads from {places[wire.from_module]} to {places[wire.to_module]}: a `disk` wire"
-            yield Problem(("wires", index), f"{text} between runners comes in a later version.")

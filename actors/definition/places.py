@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_NAME = 64  # characters of one that is looked for
+OTHER_NAMES = {  # of runtimes
+    "python": "python3", "py": "python3", "javascript": "node", "js": "node", "nodejs": "node", "node.js": "node",
+    "golang": "go", "rs": "rust", "cargo": "rust", "rb": "ruby", "lisp": "sbcl", "common-lisp": "sbcl", "cl": "sbcl",
+}  # fmt: skip
 FieldPath = tuple[str | int, ...]
 
 
@@ -47,6 +52,11 @@ def cut(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:60]}..."
 
 
+def cut_path(path: Path) -> str:
+    """A path in a sentence: its end says which file it is."""
+    return text if len(text := str(path)) <= 300 else f"...{text[-300:]}"
+
+
 def listed(names: Iterable[str], most: int = 20) -> str:
     """Names in a sentence."""
     known = list(names)
@@ -69,6 +79,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if not names:
         return "there are none."
     return f"there {'is' if len(names) == 1 else 'are'} {listed(names)}."
+
+
+def no_runtime(runtime: str, known: Iterable[str]) -> str:
+    """The sentence about a runtime that is not known, which may be called otherwise elsewhere."""
+    names = sorted(known)
+    other = OTHER_NAMES.get(runtime.casefold())
+    meant = f"did you mean {other!r}?" if other in names else nearest(runtime[:MAX_NAME], names)
+    return f"there is no runtime {cut(runtime)!r}; {meant}"
 
 
 def among(name: str, known: Iterable[str], words: str) -> str:

@@ -12,13 +12,13 @@ from actors.definition import graph
 from actors.definition.model import Flow
 from actors.definition.share import Share
 
-Signature = dict[str, dict[str, tuple[str, object, bool]]]
+Signature = dict[str, dict[str, tuple[object, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """Module ids by what happens to them. `rewired`: only wires changed; `unsettled`: rewired, and a message could be
-    on its way on a wire that goes, or leave by one that comes. `gone`: ids of removed wires.
+    on its way on a wire that goes, or leave by one that comes, or to another runner. `gone`: ids of removed wires.
     """
 
     replaced: frozenset[str]
@@ -51,7 +51,7 @@ def difference(old: Share, new: Share) -> Difference:
     same = both - replaced
     outs = {m for m in same if old_outs[m] != new_outs[m]}
     ins = {m for m in same if old_ins[m] != new_ins[m]}
-    lost = {m for m in ins if old_ins[m].items() - new_ins[m].items()}
+    lost = {m for m in ins if _as_read(old_ins[m]) - _as_read(new_ins[m])}
     return Difference(
         replaced=frozenset(replaced),
         added=frozenset(new.modules.keys() - old.modules.keys()),
@@ -63,16 +63,21 @@ def difference(old: Share, new: Share) -> Difference:
 
 
 def _signatures(share: Share) -> tuple[Signature, Signature]:
-    """Per module its input and its output wires: wire -> port and how it behaves."""
+    """Per module its input and its output wires: wire -> port, how it behaves, and the runner of its other end."""
     feedback = graph.feedback_wires(share.flow)
     fusable = graph.fusable_wires(share, feedback)
     ins: Signature = {}
     outs: Signature = {}
     for module in share.modules:
         ends = share.ends_of(module)
-        ins[module] = {w.id: (w.to_port, w.delivery, w.id in feedback) for w in ends.inputs}
-        outs[module] = {w.id: (w.from_port, w.id in fusable, False) for w in ends.outputs}
+        ins[module] = {w.id: (w.to_port, w.delivery, w.id in feedback, share.away(w.from_module)) for w in ends.inputs}
+        outs[module] = {w.id: (w.from_port, w.id in fusable, share.away(w.to_module)) for w in ends.outputs}
     return ins, outs
+
+
+def _as_read(ins: dict[str, tuple[object, ...]]) -> set[object]:
+    """What a module that takes messages knows of them: not where they come from."""
+    return {(wire, how[:-1]) for wire, how in ins.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +107,7 @@ def cover(share: Share, changed: Collection[str]) -> Cover:
     cycle: messages on a cycle may meet both versions.)
     """
     flow = share.flow
-    fusable = graph.fusable_wires(share, graph.feedback_wires(flow))
+    fusable = _fusable(share)
     component = _components(flow)
     members = set(changed)
     while True:
@@ -118,12 +123,31 @@ def cover(share: Share, changed: Collection[str]) -> Cover:
         if len(members) == before:
             break
     return Cover(
-        modules=tuple(module for module in graph.runner_order(flow) if module in members),
+        modules=_in_order(flow, members),
         cyclic=frozenset(
             wire.from_module for wire in flow.wires
             if wire.from_module in members and component[wire.to_module] == component[wire.from_module]
         ),
     )  # fmt: skip
+
+
+def stopped_cover(share: Share, changed: Collection[str]) -> Cover:
+    """What has to be stopped so that nothing comes to `changed` modules and nothing leaves them: what is fused in front
+    of them, too, since a host hands that on by itself. Nothing of it runs dry.
+    """
+    inside = _fusable(share)
+    fusable = [(wire.to_module, wire.from_module) for wire in share.flow.wires if wire.id in inside]
+    return Cover(modules=_in_order(share.flow, _reached(changed, fusable)), cyclic=frozenset())
+
+
+def _fusable(share: Share) -> set[str]:
+    """The wires that may be inside a host, on any runner."""
+    feedback = graph.feedback_wires(share.flow)
+    return {wire for one in share.everywhere for wire in graph.fusable_wires(one, feedback)}
+
+
+def _in_order(flow: Flow, modules: Collection[str]) -> tuple[str, ...]:
+    return tuple(module for module in graph.runner_order(flow) if module in modules)
 
 
 def behind(flow: Flow, modules: Collection[str]) -> set[str]:

@@ -6,28 +6,32 @@ whatever does not have the shape of a file name here is passed on for that check
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from actors.definition.catalogue import Catalogue, folders_named
 from actors.definition.model import FlowError
 from actors.definition.origin import origin_of
-from actors.definition.places import FieldPath, Places, cut, dotted, nearest
+from actors.definition.places import FieldPath, Places, cut, cut_path, dotted
+from actors.definition.references import FIELDS, absolute
+from actors.definition.schema import Problem
+from actors.definition.text_files import matches, text_of
 from actors.definition.yaml_text import read_text
 
-MAX_FILE_BYTES = 16 << 20
 MAX_FILES = 1_000  # that one module's patterns may match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSource:
-    """A flow file with its texts inlined, the places of its fields, and every path that was read."""
+    """A flow file with its texts inlined, the places of its fields, and every path that was read. `fingerprint`: of a
+    deployment, what changes with the file or with what the deployment says of it.
+    """
 
     document: dict[str, Any]
     places: Places
     paths: tuple[Path, ...]
+    fingerprint: str = ""
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -44,10 +48,10 @@ class LookedAt:
     patterns: set[str] = field(default_factory=set)
 
 
-def read_flow_file(path: Path, looked_at: LookedAt | None = None) -> FlowSource:
+def read_flow_file(path: Path, looked_at: LookedAt | None = None, catalogue: tuple[Path, ...] = ()) -> FlowSource:
     """Reads a flow from a YAML file, or a JSON file called *.json; FlowError says what cannot be read.
 
-    `looked_at` is filled in either case.
+    `looked_at` is filled in either case. `catalogue`: folders of modules, besides those that the file names.
     """
     looked_at = looked_at or LookedAt()
     looked_at.files.add(path)
@@ -56,54 +60,22 @@ def read_flow_file(path: Path, looked_at: LookedAt | None = None) -> FlowSource:
         raise FlowError(
             [f"{places.at(())}: a flow file is a mapping with `id` and `modules`, no list and no single value."]
         )
+    if "runners" in document and "modules" not in document:
+        said = "this is a deployment, not a flow; `runner up` starts it, `runner check` checks it"
+        raise FlowError([f"{places.at(('runners',))}: {said}."])
     inliner = _Inliner(path, places, looked_at)
+    folders = (*inliner.catalogue_folders(document.pop("catalogue", [])), *catalogue)
     modules = document.get("modules")
-    for module_id, module in modules.items() if isinstance(modules, dict) else ():
+    modules = modules if isinstance(modules, dict) else {}
+    for module_id, module in modules.items():
         if isinstance(module, dict):
-            inliner.inline(module, ("modules", module_id))
+            if isinstance(module.get("use"), str):
+                modules[module_id] = inliner.use(module, ("modules", module_id), folders)
+            else:
+                inliner.inline(module, ("modules", module_id))
     if inliner.problems:
         raise FlowError(inliner.problems)
     return FlowSource(document=document, places=places, paths=tuple(dict.fromkeys([path, *inliner.paths])))
-
-
-def text_of(path: Path, what: str) -> str:
-    """The text of a file, or a FlowError whose one problem starts with `what`."""
-    try:
-        if path.is_dir():
-            problem = "is a directory, not a file."
-        elif not path.exists():
-            problem = f"does not exist; {_beside(path)}"
-        elif not path.is_file():
-            problem = "is not a regular file."
-        elif (size := path.stat().st_size) > MAX_FILE_BYTES:
-            problem = f"has {size} bytes; at most {MAX_FILE_BYTES} are read."
-        else:
-            return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = bytes(error.object[: error.start])
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        problem = f"is not UTF-8: line {line}, column {column} has the byte 0x{error.object[error.start]:02x}."
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}."
-    except ValueError as error:
-        problem = f"is no path: {error}."
-    raise FlowError([f"{what} {problem}"])
-
-
-def _beside(path: Path) -> str:
-    folder = path.parent
-    if not folder.is_dir():
-        return f"neither does its folder {folder}."
-    return nearest(path.name, (entry.name for entry in folder.iterdir() if entry.is_file()))
-
-
-def matches(folder: Path, pattern: str) -> Iterator[Path]:
-    """What a pattern of `files` matches, as in a shell: a name with a dot in front only where the pattern has one."""
-    hidden = [part for part in PurePosixPath(pattern).parts if part.startswith(".")]
-    for path in folder.glob(pattern):
-        dotted_names = [part for part in path.relative_to(folder).parts if part.startswith(".")]
-        if all(any(fnmatch(name, part) for part in hidden) for name in dotted_names):
-            yield path
 
 
 def folders_of(folder: Path, pattern: str) -> set[Path]:
@@ -136,14 +108,34 @@ class _Inliner:
                 del module["file"]
                 module["code"] = text
                 module.setdefault("name", file.name)
+        module |= {field: absolute(module[field], self.folder) for field in FIELDS if field in module}
         patterns = module.get("files")
         if isinstance(patterns, list) and all(isinstance(pattern, str) for pattern in patterns):
             module["files"] = self._siblings(patterns, home, own, (*path, "files"))
 
+    def catalogue_folders(self, said: Any) -> list[Path]:
+        """The folders that the flow names under `catalogue`."""
+        folders, problems = folders_named(said, self.folder)
+        self._take(problems)
+        return folders
+
+    def use(self, module: dict[str, Any], path: FieldPath, folders: tuple[Path, ...]) -> dict[str, Any]:
+        """What a module of the catalogue makes of this one."""
+        used, problems = Catalogue(folders, self._look_at).use(module, path, self.folder)
+        self._take(problems)
+        return used
+
+    def _look_at(self, file: Path) -> None:
+        self.looked_at.files.add(file)
+        self.paths += [file] if file.is_file() else []
+
+    def _take(self, problems: list[Problem]) -> None:
+        self.problems += [f"{self.places.at(problem.path)}: {problem.text}" for problem in problems]
+
     def _read(self, file: Path, path: FieldPath) -> str | None:
         self.looked_at.files.add(file)
         try:
-            text = text_of(file, f"{self.places.at(path)}: {dotted(path)} names {cut(str(file))!r}, which")
+            text = text_of(file, f"{self.places.at(path)}: {dotted(path)} names {cut_path(file)!r}, which")
         except FlowError as error:
             self.problems += error.problems
             return None

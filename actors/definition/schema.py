@@ -93,7 +93,8 @@ def _string_problems(value: str, schema: dict[str, Any], path: FieldPath) -> Ite
     if choices and value not in choices:
         yield Problem(path, f"{dotted(path)} must be one of {', '.join(choices)}, not {cut(value)!r}.")
     elif "pattern" in schema and not re.search(_python_pattern(schema["pattern"]), value):
-        yield Problem(path, f"{dotted(path)} must be {schema['x-pattern-means']}, not {shown(value)}.")
+        means = schema.get("x-pattern-means", f"text that matches {schema['pattern']}")
+        yield Problem(path, f"{dotted(path)} must be {means}, not {shown(value)}.")
 
 
 @cache
@@ -176,6 +177,12 @@ def _hint(value: Any, names: list[str]) -> str:
         return f"; write {'true' if value.lower() in {'yes', 'on', 'true'} else 'false'} without quotes"
     if "string" in names and isinstance(value, (bool, int, float)):
         return "; put it in quotes"
+    if "string" in names and "object" not in names and isinstance(value, dict):
+        return "; a text with `: ` in it needs quotes, one of several lines a `|` before the first"
+    if names == ["object"] and value is None:
+        return "; its fields are indented further than its name"
+    if names == ["array"] and isinstance(value, str):
+        return "; an item begins with `- `"
     return ""
 
 

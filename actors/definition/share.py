@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from actors.definition.model import Flow, Module, Wire
+from actors.definition.ports import Side
 
 
 class Ends(NamedTuple):
@@ -16,6 +17,14 @@ class Ends(NamedTuple):
 
     inputs: tuple[Wire, ...]
     outputs: tuple[Wire, ...]
+
+
+class Crossing(NamedTuple):
+    """The end here of a wire whose other end is on `runner`: it comes in, or goes out."""
+
+    wire: str
+    side: Side
+    runner: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,27 @@ class Share:
     def wires(self) -> tuple[Wire, ...]:
         """Those with one end here at least, in the order of the file."""
         return tuple(w for w in self.flow.wires if w.from_module in self.modules or w.to_module in self.modules)
+
+    @cached_property
+    def crossings(self) -> dict[Crossing, Wire]:
+        """The wires whose other end is elsewhere."""
+        found = {}
+        for wire in self.wires:
+            goes = wire.from_module in self.modules
+            if (runner := self.away(wire.to_module if goes else wire.from_module)) is not None:
+                found[Crossing(wire.id, "out" if goes else "in", runner)] = wire
+        return found
+
+    def away(self, module: str) -> str | None:
+        """The runner that has a module of the flow; None if it is here."""
+        return None if module in self.here else self.flow.modules[module].runner
+
+    @cached_property
+    def everywhere(self) -> tuple[Share, ...]:
+        """This one, and those that other runners have of the flow."""
+        away = {name: module.runner for name, module in self.flow.modules.items() if name not in self.here}
+        theirs = [frozenset(name for name in away if away[name] == runner) for runner in {*away.values()}]
+        return (self, *(Share(self.flow, names) for names in theirs))
 
     def ends_of(self, module: str) -> Ends:
         """The wires of a module that is here."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from actors.definition.catalogue import with_shipped
 from actors.definition.deliveries import DELIVERIES, MEMORY
 from actors.definition.durability import spread
 from actors.definition.hosting import crowded
+from actors.definition.matchers import matcher_problems, port_problems
 from actors.definition.model import Flow, FlowError, FlowTest, Module, Retry, Wire
-from actors.definition.places import FieldPath, Places, cut, dotted, nearest
+from actors.definition.places import FieldPath, Places, cut, dotted, nearest, no_runtime
 from actors.definition.ports import Side, port_problem
+from actors.definition.references import reference_problems
 from actors.definition.schema import Problem, flow_schema, json_problems, schema_problems
-from actors.definition.unsupported import reference_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -32,12 +34,17 @@ def check_flow(document: Any, places: Places | None = None, runtimes: Collection
 
     `places` puts `file:line:column` before each problem. `runtimes` are the known ones; None takes any name.
     """
-    problems = [*json_problems(document), *schema_problems(document, flow_schema())]
+    problems = list(json_problems(document))
+    if not problems:
+        document, problems = with_shipped(document)
+    problems += [*schema_problems(document, flow_schema()), *_lacking(document)]
     parts = _Parts(document, {problem.path[:2] for problem in problems})
     problems += parts.problems(runtimes)
     if problems:
         raise FlowError(_sentences(problems, places))
     settings = {name: document[name] for name in FLOW_SETTINGS & document.keys()}
+    if "tracing" in settings:
+        settings["tracing"] = _traced(settings["tracing"])
     flow = Flow(
         id=document["id"],
         modules=parts.modules,
@@ -51,6 +58,19 @@ def check_flow(document: Any, places: Places | None = None, runtimes: Collection
     if crowds:
         raise FlowError(_sentences(crowds, places))
     return flow
+
+
+def _lacking(document: Any) -> Iterator[Problem]:
+    """Modules without a runtime: neither they nor what they `use` names one."""
+    for module_id, raw in _of(dict, _of(dict, document).get("modules")).items():
+        if isinstance(raw, dict) and isinstance(module_id, str) and not raw.keys() & {"runtime", "use"}:
+            path: FieldPath = ("modules", module_id)
+            yield Problem(path, f"{dotted(path)} lacks the field `runtime`.")
+
+
+def _traced(said: bool | float) -> float | None:
+    """The share of messages that is followed. 0 is not false: what comes with a sampled `traceparent` is followed."""
+    return None if said is False else float(said)
 
 
 def _sentences(problems: list[Problem], places: Places | None) -> list[str]:
@@ -77,13 +97,14 @@ class _Parts:
         self.classed = {at for at in wires if isinstance(raw := document["wires"][at], dict) and "delivery" in raw}
         self.wires, self.behind = spread(wires, self.classed, self.modules, document.get("durable") is True)
         self.tests = _well_formed("tests", document, broken, _test)
+        self.raw_tests = document.get("tests", [])
 
     def problems(self, runtimes: Collection[str] | None) -> Iterator[Problem]:
         for module_id, raw in self.raw_modules.items():
             path: FieldPath = ("modules", module_id)
             if isinstance(raw, dict):
                 yield from _runtime_problems(path, raw.get("runtime"), runtimes)
-                yield from _source_problems(path, raw)
+                yield from _source_problems(path, raw) if "use" not in raw else ()
                 yield from reference_problems(path, raw)
             if module_id in self.modules:
                 yield from _module_problems(path, self.modules[module_id])
@@ -122,6 +143,18 @@ class _Parts:
             for endpoint in ports:
                 module_id, port = endpoint.split(".")
                 yield from self._endpoint_problems((*path, field, endpoint), side, module_id, port)
+        for module_id in test.dead:
+            if module_id not in self.raw_modules:
+                where = (*path, "dead", module_id)
+                text = f"there is no module {module_id!r}; {nearest(module_id, self.raw_modules)}"
+                yield Problem(where, f"{dotted(where)}: {text}")
+        raw = self.raw_tests[path[1]]
+        found = [(("expect", place), port_problems(its, ())) for place, its in raw["expect"].items()]
+        found += [(("dead", module), matcher_problems(letters, ())) for module, letters in test.dead.items()]
+        for field_path, problems in found:
+            for inner, text in problems:
+                where = (*path, *field_path, *inner)
+                yield Problem(where, f"{dotted(where)}: {text}")
 
     def _endpoint_problems(self, path: FieldPath, side: Side, module_id: str, port: str) -> Iterator[Problem]:
         if module_id not in self.raw_modules:
@@ -149,8 +182,7 @@ def _source_problems(path: FieldPath, raw: dict[str, Any]) -> Iterator[Problem]:
 
 def _runtime_problems(path: FieldPath, runtime: Any, known: Collection[str] | None) -> Iterator[Problem]:
     if known is not None and isinstance(runtime, str) and runtime not in known:
-        text = f"there is no runtime {cut(runtime)!r}; {nearest(runtime, known)}"
-        yield Problem((*path, "runtime"), f"{dotted((*path, 'runtime'))}: {text}")
+        yield Problem((*path, "runtime"), f"{dotted((*path, 'runtime'))}: {no_runtime(runtime, known)}")
 
 
 def _module_problems(path: FieldPath, module: Module) -> Iterator[Problem]:
@@ -194,15 +226,17 @@ def _wire(raw: str | dict[str, Any]) -> Wire:
 
 
 def _test(raw: dict[str, Any]) -> FlowTest:
-    return FlowTest(name=raw["name"], send=_per_port(raw["send"], "in"), expect=_per_port(raw["expect"], "out"))
+    rest = {name: raw[name] for name in ("dead", "timeout_s", "skip_waits") if name in raw}
+    return FlowTest(name=raw["name"], send=_per_port(raw["send"], "in"), expect=_per_port(raw["expect"], "out"), **rest)
 
 
-def _per_port(raw: dict[str, list[Any]], port: str) -> dict[str, list[Any]]:
+def _per_port(raw: dict[str, Any], port: str) -> dict[str, Any]:
     """The messages by `module.port`; `a` and `a.in` are the same port."""
-    result: dict[str, list[Any]] = {}
+    result: dict[str, Any] = {}
     for name, messages in raw.items():
         endpoint = ".".join(_endpoint(name, port))
-        result[endpoint] = result.get(endpoint, []) + messages
+        both = isinstance(result.get(endpoint), list) and isinstance(messages, list)
+        result[endpoint] = result[endpoint] + messages if both else messages
     return result
 
 

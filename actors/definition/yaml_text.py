@@ -28,6 +28,17 @@ PLAIN_WORDS = {
     ),
 }
 INSTEAD_OF_MERGING = "write the fields out, or quote it"
+HINTS = {  # what the parser misses, and what people have mostly done
+    "did not find expected key": "what belongs together begins in the same column",
+    "did not find expected '-' indicator": "the items of a list begin in the same column",
+    "mapping values are not allowed": "a text with `: ` in it needs quotes, and a line may be indented too far",
+    "could not find expected ':'": "a key ends in `:`, and the lines of a text after `|` are indented further than it",
+    "block sequence entries are not allowed": "a list begins in a line of its own",
+    "did not find expected ',' or": "a bracket or a quote is not closed, or a text with signs in it needs quotes",
+    "found unexpected end of stream": "a quote is not closed",
+    "cannot start any token": "put the text in quotes",
+    "undefined alias": "a text that begins with `*` needs quotes",
+}
 OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")  # YAML 1.1 ends lines there, YAML 1.2 and editors do not
 
 
@@ -85,7 +96,8 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> tuple[st
         return place, "a tab stands where YAML wants spaces; replace it."
     if context and error.context_mark:
         context = f" {context} that begins in line {error.context_mark.line + 1}"
-    return place, f"this is not YAML:{context + ':' if context else ''} {error.problem}."
+    hint = next((f"; {hint}" for problem, hint in HINTS.items() if problem in str(error.problem)), "")
+    return place, f"this is not YAML:{context + ':' if context else ''} {error.problem}{hint}."
 
 
 class _Converter:

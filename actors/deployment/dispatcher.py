@@ -1,56 +1,43 @@
 """The Dispatcher actor: starts the runners of a deployment, hands them their flows, starts again one that dies.
 
-It is a process of its own between `runner up`, which waits for it, and the runners, which are its children.
+It is a process of its own between `runner up`, which waits for it, and the runners, which are its children. If they are
+several, it has the door that clients come in by.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage, WatchMessage
 
 from actors.counted import counted
-from actors.deployment.outer_runner import OuterRunner
+from actors.deployment.changes import Changes
+from actors.deployment.desired import DesiredState, LastTime
+from actors.deployment.elsewhere import Elsewhere
+from actors.deployment.front_door import FrontDoor
+from actors.deployment.hanging import Hanging
+from actors.deployment.life import RunnerLife, all_ending, begun
+from actors.deployment.machines import OnMachine
 from actors.deployment.registry import RegistryActor
+from actors.deployment.starting import Starting
 from actors.messages import client_to_runner as api
-from actors.messages.dispatcher_to_runner import (
-    HaltRunner,
-    HostRunner,
-    LinksOrder,
-    RegistryAt,
-    RelayRequest,
-    StopRunner,
-)
+from actors.messages.dispatcher_to_front import RunnerCame, RunnerRestarted, RunnerSilent, RunnerWent
+from actors.messages.dispatcher_to_runner import AskRunner, HostRunner, RegistryAt, RelayRequests
 from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
-from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_dispatcher import RunnerHalted, RunnerHosted, RunnerStopped
-from actors.messages.up_to_dispatcher import Deploy, RunnerOrder, StopDeployment
-from actors.system.job import Expect, Operation, Steps
+from actors.messages.runner_to_client import Progress, Reply
+from actors.messages.runner_to_dispatcher import RunnerHosted, RunnerStopped, RunnerTurns
+from actors.messages.up_to_dispatcher import Deploy, StopDeployment
+from actors.preparation.state_folder import next_incarnation
+from actors.system.job import Operation, Steps
 from actors.system.outer import OuterActor
 
-HOST_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 60.0
-BACKOFF_S = (0.1, 5.0)
 log = logging.getLogger("runner.dispatcher")
-
-
-@dataclass(slots=True)
-class RunnerLife:
-    """A runner over all its starts; `operation`: while it is being brought up."""
-
-    order: RunnerOrder
-    actor: ActorAddress | None = None
-    pid: int = 0
-    is_hosted: bool = False
-    deaths: deque[float] = field(default_factory=deque)
-    operation: Operation | None = None
 
 
 class DispatcherActor(OuterActor):
@@ -60,21 +47,67 @@ class DispatcherActor(OuterActor):
         super().__init__()
         self.lives: dict[str, RunnerLife] = {}
         self.registry: ActorAddress | None = None
+        self.door: FrontDoor | None = None
         self.operation: Operation | None = None  # the end
         self.errors: list[str] = []  # of the start
         self.stopping = self.announced = False
-        self.calls = 0
+        self.elsewhere: Elsewhere | None = None
+        self.waits_for_machines = True
 
     def receiveMsg_Deploy(self, message: Deploy, sender: ActorAddress) -> None:
         """Begin; `runner up` is watched: without it the deployment ends."""
         self.job, self.up = message, sender
         self.up_fd = os.pidfd_open(message.up_pid)
-        self.watched = [self.up_fd]
+        self.watched, self.up_lives = [self.up_fd], True
         self.lives = {order.name: RunnerLife(order) for order in message.runners}
-        if len(self.lives) > 1:
-            self.registry = self.createActor(RegistryActor)
+        self.hanging = Hanging(self.lives, self._wake, self._silent, lambda ended: self.handle(ended, None))
+        several = len(self.lives) > 1 or message.here or any(order.container for order in message.runners)
+        if several and (error := self._be_several()) is not None:
+            self._end(DeploymentFailed(errors=(error,)))
+            return
+        desired = None if self.door is None else self.desired
+        self.starting = Starting(message, self._make, self.send, lambda: self.registry, desired, self._last())
         for life in self.lives.values():
             self._bring_up(life)
+
+    def _last(self) -> LastTime | None:
+        return None if self.job.same is None else LastTime(same=self.job.same, dropped=self.job.dropped)
+
+    def _be_several(self) -> str | None:
+        """Have what one runner does not need; returns why it cannot be."""
+        self.registry = self.createActor(RegistryActor)
+        self.desired = DesiredState(Path(self.job.desired))
+        try:
+            offers = {order.name: order.runtimes for order in self.job.runners}
+            self.desired.begin(self.job.flows, offers, self._last())
+            incarnation = next_incarnation(Path(self.job.desired).with_name("dispatcher.incarnation"))
+            changes = Changes(
+                self.job, self.lives, self.send, registry=lambda: self.registry, can_make=self._can_make,
+                operation=self._operation, operate=self._operate, starting=lambda: self.starting,
+                hanging=self.hanging, restarted=self._restarted,
+            )  # fmt: skip
+            self.door = FrontDoor(self.job, self.desired, self._relay, changes)
+        except OSError as error:
+            return f"{error.filename}: {error.strerror}"
+        self.watched += self.door.descriptors
+        self.parts.append(self.door)
+        if self.job.here is not None:
+            self.elsewhere = Elsewhere(
+                self, self.job, incarnation, self.lives, registry=lambda: self.registry, wake=self._wake,
+                handle=self.handle, begin=self._begin, lost=self._lost, joined=self._machines_joined,
+            )  # fmt: skip
+            self.parts.append(self.elsewhere)
+        return self.door.error
+
+    def _relay(self, runner: str, requests: list[Any]) -> None:
+        life = self.lives.get(runner)
+        if life is not None and (actor := life.actor) is not None:  # else the front is about to hear that
+            self.send(actor, AskRunner(requests=tuple(requests)))
+
+    def handled(self) -> None:
+        """The door has its turn."""
+        if self.door is not None:
+            self.door.turn()
 
     # starting ------------------------------------------------------------------------------------------------------
 
@@ -91,53 +124,33 @@ class DispatcherActor(OuterActor):
         self.wakeupAfter(timedelta(seconds=seconds), payload)
 
     def _bring_up(self, life: RunnerLife) -> None:
+        is_begun = self.stopping or life.actor is not None or life.operation is not None
+        if not is_begun and self._can_make(life):
+            self._operate(life, self.starting.starting(life, again=self.starting.last is not None))
+
+    def _can_make(self, life: RunnerLife) -> bool:
+        return self.elsewhere is None or self.elsewhere.can_make(life)
+
+    def _operate(self, life: RunnerLife, steps: Steps, then: Callable[[tuple[str, ...]], None] | None = None) -> None:
         def done(errors: tuple[str, ...]) -> None:
             life.operation = None
             self._brought_up(life, errors)
+            if then is not None:
+                then(errors)
 
-        life.operation = self._operation(self._bringing_up(life), done)
+        life.operation = self._operation(steps, done)
         life.operation.begin()
 
-    def _bringing_up(self, life: RunnerLife) -> Steps:
-        """A runner and what it has of the flows; returns the errors."""
-        job, order = self.job, life.order
-        life.actor, life.is_hosted = self.createActor(OuterRunner), False
-        links = None if self.registry is None else LinksOrder(bind=job.bind, keys=job.keys, registry=self.registry)
-        host = HostRunner(
-            name=order.name, state=job.state, kept=order.kept, journals=order.journals, accept_loss=job.accept_loss,
-            runtimes=order.runtimes, links=links,
-        )  # fmt: skip
-        self.send(life.actor, host)
-        came = yield Expect([("hosted", order.name)], HOST_TIMEOUT_S)
-        if not came:
-            return (f"the runner {order.name} has not started within {HOST_TIMEOUT_S:g} s",)
-        hosted: RunnerHosted = came["hosted", order.name]
-        life.pid, life.is_hosted = hosted.pid, hosted.error is None
-        errors = [hosted.error] if hosted.error else []
-        for flow in () if errors else self._flows_of(order.name):
-            reply = yield from self._call(life, api.AddOrUpdateFlow(flow=flow))
-            if reply.ok:
-                for module, reason in (reply.data or {}).get("leftOut", {}).items():
-                    log.warning("%s: left out %s: %s", flow["id"], module, reason)
-                reply = yield from self._call(life, api.StartFlow(flow_id=flow["id"]))
-            if not reply.ok:
-                errors += [f"{flow['id']}: {problem}" for problem in reply.data or [reply.error]]
-        return tuple(errors)
-
-    def _flows_of(self, runner: str) -> list[dict[str, Any]]:
-        """Those that have a module there; with one runner that is every flow."""
-        if len(self.lives) == 1:
-            return list(self.job.flows)
-        places = {flow["id"]: {module["runner"] for module in flow["modules"].values()} for flow in self.job.flows}
-        return [flow for flow in self.job.flows if runner in places[flow["id"]]]
-
-    def _call(self, life: RunnerLife, request: api.Request) -> Steps:
-        self.calls += 1
-        request_id = f"dispatcher-{self.calls}"
-        self.send(life.actor, replace(request, request_id=request_id))
-        return (yield Expect([request_id]))[request_id]
+    def _make(self, life: RunnerLife, order: HostRunner) -> None:
+        if life.order.machine is None:
+            self.send(begun(life, self.createActor), order)
+        else:
+            assert self.elsewhere is not None
+            self.elsewhere.make(life, order)
 
     def _brought_up(self, life: RunnerLife, errors: tuple[str, ...]) -> None:
+        if self.door is not None and life.is_hosted:
+            self.door.tell(RunnerCame(name=life.order.name, pid=life.pid, incarnation=life.incarnation))
         if self.announced:  # a restart: the deployment stays up with what could be started
             for error in errors:
                 log.error("%s", error)
@@ -148,13 +161,22 @@ class DispatcherActor(OuterActor):
                 self.send(life.actor, ActorExitRequest())  # then it is started again, if not too often
             return
         self.errors += errors
-        if any(one.operation is not None or one.actor is None for one in self.lives.values()):
-            return
+        self._announce()
+
+    def _announce(self) -> None:
+        """If everything is up that can be."""
+        for life in self.lives.values():
+            waits = life.order.machine is None or self.waits_for_machines
+            if life.operation is not None or (life.actor is None and waits):
+                return
         if self.errors:
             self._end(DeploymentFailed(errors=tuple(self.errors)))
-        else:
+        elif not self.announced:
             self.announced = True
-            self.send(self.up, DeploymentUp(runner_pids={name: one.pid for name, one in self.lives.items()}))
+            files = frozenset(document["id"] for document in self.job.flows)
+            self.starting.last = LastTime(same=files, dropped=self.job.dropped)  # of a runner that dies
+            pids = {name: one.pid if one.is_hosted else None for name, one in self.lives.items()}
+            self.send(self.up, DeploymentUp(runner_pids=pids))
 
     # a runner dies -------------------------------------------------------------------------------------------------
 
@@ -165,30 +187,73 @@ class DispatcherActor(OuterActor):
                 log.error("the registry has died; it is started again")
                 self.registry = self.createActor(RegistryActor)
                 for one in self.lives.values():
-                    if one.actor is not None:
+                    if one.actor is not None and one.order.machine is None:
                         self.send(one.actor, RegistryAt(registry=self.registry))
             return
         life = next((one for one in self.lives.values() if one.actor == message.childAddress), None)
         if life is None:
             return
-        life.actor = life.operation = None
-        if self.stopping:
-            self._resolve(("halted", life.order.name), message)
+        self.hanging.ended(life.order.name)
+        if self.door is not None:
+            self.door.tell(RunnerWent(name=life.order.name))
+        if self.stopping or life.is_ending:
+            life.actor = None
             self._resolve(("stopped", life.order.name), message)
             self._resolve(("exited", life.order.name), message)
             return
-        now, job = time.monotonic(), self.job
-        life.deaths.append(now)
-        while life.deaths[0] < now - job.restart_period_s:
-            life.deaths.popleft()
-        died = f"the runner {life.order.name} ({life.pid}) has died, and with it what its flows held"
+        job = self.job
+        died, delay = life.died(job.restart_period_s)
+        self._restarted(life.order.name, (died,))  # if that was under way
         if len(life.deaths) > job.restart_times:
             often = f"{counted(len(life.deaths), 'time')} in {job.restart_period_s:g} s"
             self._end(DeploymentFailed(errors=(f"{died}, {often}: it is not started again",)))
             return
-        delay = min(BACKOFF_S[1], BACKOFF_S[0] * 2 ** min(len(life.deaths) - 1, 6))
         log.error("%s; it is started again in %.1f s", died, delay)
         self._wake(delay, life.order.name)
+
+    def receiveMsg_RunnerTurns(self, message: RunnerTurns, sender: ActorAddress) -> None:
+        """A sign of life."""
+        if message.name in self.lives:
+            self.hanging.turns(message.name, sender)
+
+    def _silent(self, name: str, silent: bool) -> None:
+        if self.door is not None:
+            self.door.tell(RunnerSilent(name=name, silent=silent))
+
+    def _restarted(self, name: str, errors: tuple[str, ...]) -> None:
+        if self.door is not None:
+            self.door.tell(RunnerRestarted(name=name, errors=errors))
+
+    def _begin(self, life: RunnerLife, there: bool) -> None:
+        if there:
+            self._operate(life, self.starting.adopting(life))
+        else:
+            self._bring_up(life)
+
+    # other machines ------------------------------------------------------------------------------------------------
+
+    def send(self, target: ActorAddress | OnMachine, message: Any) -> None:
+        """As of any actor; what is for a runner of another machine goes by its agent."""
+        if isinstance(target, OnMachine):
+            target.tell(message)
+        else:
+            super().send(target, message)
+
+    def _lost(self, life: RunnerLife) -> None:
+        """Its machine is out of reach, and it may go on there; what it had been asked may be done, or not."""
+        name = life.order.name
+        for key in ("stopped", "exited"):
+            self._resolve((key, name), life)
+        life.actor, life.operation, life.is_ending, life.is_lost = None, None, False, True
+        if self.door is not None:
+            self.door.tell(RunnerWent(name=name))
+        self._restarted(name, (f"the machine {life.order.machine} is out of reach",))  # if that was under way
+
+    def _machines_joined(self) -> None:
+        """All have come, or it was waited for them long enough."""
+        self.waits_for_machines = False
+        if not self.announced and not self.stopping:
+            self._announce()
 
     # the end -------------------------------------------------------------------------------------------------------
 
@@ -207,27 +272,17 @@ class DispatcherActor(OuterActor):
             self.operation.begin()
 
     def _stopping(self) -> Steps:
-        """All at the same time, once nothing is on its way between them; returns what could not be kept."""
-        up = self._up()
-        if len(up) > 1:
-            for life in up.values():
-                self.send(life.actor, HaltRunner())
-            yield Expect([("halted", name) for name in up], STOP_TIMEOUT_S)
-            up = self._up()
-        for life in up.values():
-            self.send(life.actor, StopRunner())
-        stopped = yield Expect([("stopped", name) for name in up], STOP_TIMEOUT_S)
-        for life in self._up().values():
-            self.send(life.actor, ActorExitRequest())
-        yield Expect([("exited", name) for name in self._up()], STOP_TIMEOUT_S)
-        said = [one for one in stopped.values() if isinstance(one, RunnerStopped)]
-        return tuple(error for one in said for error in one.errors)
-
-    def _up(self) -> dict[str, RunnerLife]:
-        return {name: life for name, life in self.lives.items() if life.actor is not None}
+        errors = yield from all_ending(self.lives, self.send)
+        lost = [life.order for life in self.lives.values() if life.is_lost]
+        return errors + tuple(
+            f"the machine {one.machine} is out of reach: the runner {one.name} may go on there" for one in lost
+        )
 
     def _ended(self, answer: DeploymentDown | DeploymentFailed) -> None:
-        if self.watched:
+        if self.door is not None:
+            self.door.close()
+            self.watched = [self.up_fd] if self.up_lives else []
+        if self.up_lives:
             self.send(self.up, answer)
         else:
             self.actorSystemShutdown()
@@ -240,15 +295,14 @@ class DispatcherActor(OuterActor):
                 operation.resolve(key, value)
 
     def request(self, request: api.Request, sender: ActorAddress) -> None:
-        """From whoever has the deployment's key; the runner answers."""
-        actors = [life.actor for life in self.lives.values()]
-        if len(actors) > 1:
-            error = f"this deployment has {len(actors)} runners: ask one of {', '.join(self.lives)} at its socket"
-            self.send(sender, Reply(request_id=request.request_id, ok=False, error=error))
-        elif actors[0] is None:
+        """From whoever has the deployment's key; the runner answers, or the front of several."""
+        life = next(iter(self.lives.values()))
+        if self.door is not None:
+            self.door.ask(request, partial(self.send, sender))
+        elif life.actor is None:
             self.send(sender, Reply(request_id=request.request_id, ok=False, error="the runner is not up"))
         else:
-            self.send(actors[0], RelayRequest(request=request, client=sender))
+            self.send(life.actor, RelayRequests(requests=(request,), client=sender))
 
     def receiveMsg_RunnerHosted(self, message: RunnerHosted, _sender: ActorAddress) -> None:
         """A step of starting."""
@@ -258,18 +312,20 @@ class DispatcherActor(OuterActor):
         """A step of starting."""
         self._resolve(message.request_id, message)
 
-    def receiveMsg_RunnerHalted(self, message: RunnerHalted, _sender: ActorAddress) -> None:
-        """A step of stopping."""
-        self._resolve(("halted", message.name), message)
+    def receiveMsg_Progress(self, _message: Progress, _sender: ActorAddress) -> None:
+        """While a runner starts, nobody waits for it."""
 
     def receiveMsg_RunnerStopped(self, message: RunnerStopped, _sender: ActorAddress) -> None:
         """A step of stopping."""
+        self.hanging.ended(message.name)
         self._resolve(("stopped", message.name), message)
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
         """A step has waited long enough, or a runner is to be started again."""
-        if isinstance(message.payload, str):
-            if not self.stopping:
+        if callable(message.payload):
+            message.payload()
+        elif isinstance(message.payload, str):
+            if message.payload in self.lives:
                 self._bring_up(self.lives[message.payload])
         else:
             operation, step = message.payload
@@ -277,10 +333,13 @@ class DispatcherActor(OuterActor):
             if operation in (self.operation, *(life.operation for life in self.lives.values())):
                 operation.time_up(step)
 
-    def receiveMsg_WatchMessage(self, _message: WatchMessage, _sender: ActorAddress) -> None:
-        """`runner up` has been killed: nobody else would stop this."""
-        if self.watched:
+    def receiveMsg_WatchMessage(self, message: WatchMessage, _sender: ActorAddress) -> None:
+        """The door has something to do; or `runner up` has been killed: nobody else would stop this."""
+        if self.door is not None:
+            self.door.woken(message.ready)
+        if self.up_lives and self.up_fd in message.ready:
             log.error("`runner up` is gone: the deployment stops")
-            self.watched = []
+            self.up_lives = False
+            self.watched.remove(self.up_fd)
             os.close(self.up_fd)
             self._end(DeploymentDown())

@@ -1,4 +1,5 @@
-"""`STATE/deployments/NAME`: the key, who is up, and a lock that every process of the deployment holds.
+"""`STATE/deployments/NAME`, or `STATE/agents/NAME` of an agent: its own keys, who is up, and a lock that every process
+of it holds.
 
 The lock is inherited by fork: it is free only when the last process has ended, whichever way it ended. The record of
 who is up goes when all has ended in order: if it is there without a process, something was lost.
@@ -13,22 +14,23 @@ import select
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from runtimes import locks
 
-LOCK, KEY, RECORD, KEYS = "lock", "key", "deployment.json", "keys"
+DEPLOYMENTS, AGENTS = "deployments", "agents"
+LOCK, CHANGING, RECORD, KEYS = "lock", "changing", "deployment.json", "keys"
 ERRORS_BYTES = 4096  # of the record, blank at first: to say at the end what was lost takes no room on a full disk
 
 
 class DeploymentFolder:
     """The folder of one deployment, of `runner up` itself or seen from outside."""
 
-    def __init__(self, state: Path, name: str) -> None:
+    def __init__(self, state: Path, name: str, kind: str = DEPLOYMENTS) -> None:
         self.name = name
-        self.path = state / "deployments" / name
+        self.path = state / kind / name
         self._lock = -1
 
     def take(self) -> bool:
@@ -41,23 +43,32 @@ class DeploymentFolder:
         self._lock = fd
         return True
 
-    def left_behind(self) -> str | None:
-        """What to say of the last time, if it did not end in order; it is forgotten with that."""
+    def left_behind(self) -> dict[str, Any]:
+        """What `record` wrote the last time, if that did not end in order, with a sentence as `said`; else {}."""
         facts = self.read()
-        (self.path / RECORD).unlink(missing_ok=True)
         if not facts:
-            return None
+            return {}
         flows = ", ".join(facts["flows"]) or "none"
         why = "; ".join(facts["errors"]) or f"`runner up` ({facts['pid']}) did not end in order"
-        return f"{self.name}, the last time: {why}; messages and contexts of its flows ({flows}) may be lost"
+        said = f"{self.name}, the last time: {why}; messages and contexts of its flows ({flows}) may be lost"
+        return {**facts, "said": said}
 
     def leave(self) -> None:
         """Leave the lock to the processes that have been forked."""
         os.close(self._lock)
 
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[bool]:
+        """While files are applied to what is up; False if somebody else does that now."""
+        fd = os.open(self.path / CHANGING, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            yield locks.seize(fd)
+        finally:
+            os.close(fd)
+
     def record(self, facts: dict[str, Any]) -> None:
         """Write down who is up."""
-        text = json.dumps({"name": self.name, **facts})
+        text = json.dumps({"name": self.name, **{name: facts[name] for name in facts.keys() - {"name", "errors"}}})
         (self.path / RECORD).write_text(f"{text}\n{'':{ERRORS_BYTES}}", "utf-8")
 
     def read(self) -> dict[str, Any]:
@@ -102,9 +113,9 @@ class DeploymentFolder:
                 _wait(pid, 5.0)
 
     def end(self, errors: Sequence[str] = ()) -> None:
-        """It is down: key and record go, a log stays. With `errors` the record stays, and has them."""
+        """It is down: its own keys and the record go, a log stays. With `errors` the record stays, and has them."""
         shutil.rmtree(self.path / KEYS, ignore_errors=True)
-        for name in (KEY, LOCK) if errors else (KEY, RECORD, LOCK):
+        for name in (CHANGING, LOCK) if errors else (CHANGING, RECORD, LOCK):
             (self.path / name).unlink(missing_ok=True)
         if errors and self.read():
             with contextlib.suppress(OSError), (self.path / RECORD).open("r+b") as file:
@@ -116,7 +127,7 @@ class DeploymentFolder:
 
 def deployments(state: Path) -> list[DeploymentFolder]:
     """Those that are up."""
-    folders = [DeploymentFolder(state, path.name) for path in sorted((state / "deployments").glob("*"))]
+    folders = [DeploymentFolder(state, path.name) for path in sorted((state / DEPLOYMENTS).glob("*"))]
     return [folder for folder in folders if folder.is_up]
 
 

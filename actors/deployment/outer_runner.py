@@ -1,61 +1,55 @@
 """The process of a runner under `runner up`: an actor between processes that turns a whole in-process system.
 
-Its one descriptor is the inner system's epoll, so both systems turn in one thread. Requests that come as actor
-messages go to the inner Runner actor, whose replies go back out; the same API is on a Unix socket (doors/door.py).
+Requests that come as actor messages go to the inner Runner actor, whose replies go back out; the same API is on a Unix
+socket (doors/door.py).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import select
-import time
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage, WatchMessage
 
-from actors.doors.door import open_door
+from actors.deployment.doors import open_doors
+from actors.deployment.inner_system import InnerSystem
+from actors.deployment.member import MemberActor
+from actors.deployment.pulse import BEAT_S
+from actors.doors.door import be_member
+from actors.flow.journalled import flows_in
 from actors.messages.client_to_runner import Request
-from actors.messages.dispatcher_to_runner import HaltRunner, HostRunner, RegistryAt, RelayRequest, StopRunner
-from actors.messages.outer_to_porter import Carry
-from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, Halt, OpenLinks, RunnersKnown, ShutDown
+from actors.messages.dispatcher_to_runner import (
+    AskRunner,
+    HostRunner,
+    RegistryAt,
+    RelayRequests,
+    StopRunner,
+)
+from actors.messages.owner_to_member import BeMember
+from actors.messages.owner_to_runner import CloseJournals, ConfigureRunner, OpenLinks, RunnersKnown, ShutDown
 from actors.messages.registry_to_runner import RunnerFenced, RunnersRegistered
 from actors.messages.runner_to_client import Progress, Reply
-from actors.messages.runner_to_dispatcher import RunnerHalted, RunnerHosted, RunnerStopped
+from actors.messages.runner_to_dispatcher import (
+    FlowPaused,
+    RunnerHosted,
+    RunnerSaid,
+    RunnerStopped,
+    RunnerTurns,
+)
 from actors.messages.runner_to_registry import RegisterRunner
 from actors.preparation.state_folder import RunFolder, next_incarnation
 from actors.runner.runner import RunnerActor
-from actors.system.base import BaseActor
-from actors.system.in_process import ActorSystem
 from actors.system.outer import OuterActor
 from runtimes.manifest import find_versions, load_runtimes, runtime_folders
 
-SLICE_S = 0.02  # then the outer system has its turn
 STOP_TIMEOUT_S = 30.0
 LINKS_TIMEOUT_S = 10.0
-HEARTBEAT = timedelta(seconds=1)
+HEARTBEAT = timedelta(seconds=BEAT_S)
 log = logging.getLogger("runner")
-
-
-class PorterActor(BaseActor):
-    """Inside the in-process system: asks the Runner actor on behalf of the outside."""
-
-    def receiveMsg_Carry(self, message: Carry, _sender: ActorAddress) -> None:
-        """A request comes in."""
-        self._carried: dict[str, Carry] = getattr(self, "_carried", {})
-        self._carried[message.request.request_id] = message
-        self.send(message.runner, message.request)
-
-    def receiveMsg_Progress(self, message: Progress, _sender: ActorAddress) -> None:
-        """Nobody outside asks for it yet: it is in the log."""
-
-    def receiveMsg_Reply(self, message: Reply, _sender: ActorAddress) -> None:
-        """A reply goes out."""
-        self._carried.pop(message.request_id).done(message)
 
 
 class OuterRunner(OuterActor):
@@ -63,67 +57,84 @@ class OuterRunner(OuterActor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.system: ActorSystem | None = None
+        self.inner: InnerSystem | None = None
         self.name = ""
-        self.count = 0
+        self.registry: ActorAddress | None = None
         self.stopped = False
+        self.said: list[Reply | Progress] = []  # to the front, in this turn
         self.errors: tuple[str, ...] = ()
         self.stopper: ActorAddress | None = None
 
     def receiveMsg_HostRunner(self, message: HostRunner, sender: ActorAddress) -> None:
         """Make the in-process system."""
+        self.name = message.name
         try:
-            self.name, self.folder = message.name, RunFolder(Path(message.state))
+            folder = RunFolder(Path(message.state))
+            self.incarnation = next_incarnation(Path(f"{message.kept}.incarnation"))
         except OSError as error:
-            problem = f"{message.state}: {error.strerror}"
+            problem = f"{error.filename or message.state}: {error.strerror}"
             self.send(sender, RunnerHosted(name=message.name, pid=os.getpid(), error=problem))
             return
         runtimes = load_runtimes(runtime_folders())
         find_versions(runtimes[id] for id in message.runtimes or runtimes if id in runtimes)
-        self.system = ActorSystem()
-        self.parent_fd = os.pidfd_open(os.getppid())
-        # Readable while inner messages are pending: the epoll alone does not tell.
-        self.busy_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.watched = [self.system.base.fileno(), self.busy_fd, self.parent_fd]
-        self.runner = self.system.createActor(RunnerActor)
+        self.inner, self.parent_fd = InnerSystem(folder), os.pidfd_open(os.getppid())
+        self.watched, system = [*self.inner.descriptors, self.parent_fd], self.inner.system
+        self.runner = system.createActor(RunnerActor)
         configure = ConfigureRunner(
-            run_folder=self.folder.path, name=message.name, runtimes=message.runtimes, kept=Path(message.kept),
-            journals=Path(message.journals), accept_loss=message.accept_loss, journal_lost=_end_at_once,
+            run_folder=folder.path, name=message.name, incarnation=self.incarnation, runtimes=message.runtimes,
+            kept=Path(message.kept), journals=Path(message.journals), accept_loss=message.accept_loss,
+            journal_lost=_end_at_once, keys=Path(message.keys), traces=message.traces, life=message.life,
         )  # fmt: skip
-        self.system.tell(self.runner, configure)
-        self.porter = self.system.createActor(PorterActor)
-        failed = self._open_links(message) or open_door(self.system, self.runner, self.folder.path, message.name)
-        self.send(sender, RunnerHosted(name=message.name, pid=os.getpid(), error=failed))
+        system.tell(self.runner, configure)
+        failed = self._open_links(message, sender) or open_doors(
+            self.inner, self._behind_the_door(message), message.name, Path(message.state), message.gateway
+        )
+        flows = flows_in(Path(message.journals), message.life) if message.again and message.links is None else None
+        hosted = RunnerHosted(
+            name=message.name, pid=os.getpid(), incarnation=self.incarnation, error=failed, flows=flows
+        )  # fmt: skip
+        self.send(sender, hosted)
+        self.dispatcher = sender
+        self._beat()
 
-    def _open_links(self, message: HostRunner) -> str | None:
+    def _behind_the_door(self, message: HostRunner) -> ActorAddress:
+        """Whom clients ask who come to this runner."""
+        if message.links is None or self.inner is None:
+            return self.runner
+        member = self.inner.system.createActor(MemberActor)
+        be = BeMember(runner=self.runner, name=message.name, deployment=message.links.deployment)
+        self.inner.system.tell(member, be)
+        return member
+
+    def _open_links(self, message: HostRunner, owner: ActorAddress) -> str | None:
         """To the other runners, if there are any; returns why it cannot be."""
         order = message.links
-        if order is None or self.system is None:
+        if order is None or self.inner is None:
             return None
-        try:
-            incarnation = next_incarnation(Path(f"{message.kept}.incarnation"))
-        except OSError as error:
-            return f"{error.filename}: {error.strerror}"
-        opening = OpenLinks(
-            request_id="links", place=(order.bind, 0), keys=Path(order.keys), incarnation=incarnation
-        )  # fmt: skip
-        reply = self.system.ask(self.runner, opening, LINKS_TIMEOUT_S)
+        be_member(self.inner.folder.path, order.deployment)
+
+        def paused(flow: str, by: str | None) -> None:
+            self.send(owner, FlowPaused(runner=message.name, flow=flow, by=by))
+
+        opening = OpenLinks(request_id="links", place=order.place, keys=Path(message.keys), paused=paused)
+        reply = self.inner.system.ask(self.runner, opening, LINKS_TIMEOUT_S)
         if not isinstance(reply, Reply) or not reply.ok:
             return reply.error if isinstance(reply, Reply) else "its links are not open in time"
-        place = (order.bind, reply.value)
+        place = (order.place[0], reply.value)
         self.registry = order.registry
-        self.registration = RegisterRunner(name=message.name, incarnation=incarnation, place=place)
-        self._register()
+        self.registration = RegisterRunner(name=message.name, incarnation=self.incarnation, place=place)
         return None
 
-    def _register(self) -> None:
-        self.send(self.registry, self.registration)
+    def _beat(self) -> None:
+        self.send(self.dispatcher, RunnerTurns(name=self.name))
+        if self.registry is not None:
+            self.send(self.registry, self.registration)
         self.wakeupAfter(HEARTBEAT)
 
     def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
         """A second has passed."""
-        if self.system is not None:
-            self._register()
+        if self.inner is not None:
+            self._beat()
 
     def receiveMsg_RegistryAt(self, message: RegistryAt, _sender: ActorAddress) -> None:
         """The old one has died."""
@@ -131,8 +142,8 @@ class OuterRunner(OuterActor):
 
     def receiveMsg_RunnersRegistered(self, message: RunnersRegistered, _sender: ActorAddress) -> None:
         """Where the others are."""
-        if self.system is not None:
-            self.system.tell(self.runner, RunnersKnown(places=message.places))
+        if self.inner is not None:
+            self.inner.system.tell(self.runner, RunnersKnown(places=message.places))
 
     def receiveMsg_RunnerFenced(self, message: RunnerFenced, _sender: ActorAddress) -> None:
         """Another has taken our place."""
@@ -144,23 +155,19 @@ class OuterRunner(OuterActor):
 
     def handled(self) -> None:
         """Turn the inner system for a while."""
-        if self.system is None:
-            return
-        base, until = self.system.base, time.monotonic() + SLICE_S
-        base.turn()
-        while base.busy and time.monotonic() < until:
-            base.turn()
-        if base.busy:
-            os.eventfd_write(self.busy_fd, 1)
-        if self.stopped:
-            self._close()
+        if self.inner is not None:
+            self.inner.turn()
+            if self.stopped:
+                self._close()
+        if self.said:
+            said, self.said[:] = tuple(self.said), []
+            self.send(self.front, RunnerSaid(said=said))
 
     def receiveMsg_WatchMessage(self, message: WatchMessage, _sender: ActorAddress) -> None:
         """The inner system has something to do, or the dispatcher is dead."""
-        if self.system is None:
+        if self.inner is None:
             return
-        if self.busy_fd in message.ready:
-            os.eventfd_read(self.busy_fd)
+        self.inner.woken(message.ready)
         if self.parent_fd in message.ready:
             log.error("the dispatcher has died: the runner stops")
             self._stop_now()
@@ -168,72 +175,72 @@ class OuterRunner(OuterActor):
 
     def request(self, request: Request, sender: ActorAddress) -> None:
         """Into the inner system, and the reply back out."""
-        if self.system is None:
-            self.send(
-                sender, Reply(request_id=request.request_id, ok=False, value=False, error="the runner is stopped")
-            )
-            return
-        self._carry(request, lambda reply: self.send(sender, replace(reply, request_id=request.request_id)))
+        if self.inner is None:
+            self.send(sender, _stopped(request))
+        else:
+            out = partial(self.send, sender)
+            self.inner.carry(self.runner, request, out, out)
 
-    def receiveMsg_RelayRequest(self, message: RelayRequest, _sender: ActorAddress) -> None:
+    def receiveMsg_RelayRequests(self, message: RelayRequests, _sender: ActorAddress) -> None:
         """A client has asked the dispatcher."""
-        self.request(message.request, message.client)
+        for request in message.requests:
+            self.request(request, message.client)
 
-    def _carry(self, request: Any, done: Callable[[Reply], None]) -> None:
-        assert self.system is not None
-        self.count += 1
-        inner = replace(request, request_id=f"outer-{self.count}")
-        self.system.tell(self.porter, Carry(request=inner, runner=self.runner, done=done))
+    def receiveMsg_AskRunner(self, message: AskRunner, sender: ActorAddress) -> None:
+        """The front of the deployment."""
+        for request in message.requests:
+            if self.inner is not None:
+                self.inner.carry(self.runner, request, self.said.append, self.said.append)
+            else:
+                self.said.append(_stopped(request))
+        self.front = sender
 
     # the end -------------------------------------------------------------------------------------------------------
-
-    def receiveMsg_HaltRunner(self, _message: HaltRunner, sender: ActorAddress) -> None:
-        """The others end as well."""
-        self._carry(Halt(request_id=""), lambda _: self.send(sender, RunnerHalted(name=self.name)))
 
     def receiveMsg_StopRunner(self, _message: StopRunner, sender: ActorAddress) -> None:
         """Stop in order; `handled` sees the end of it."""
         self.stopper = sender
-        if self.system is None:
+        if self.inner is None:
             self.send(sender, RunnerStopped(name=self.name))
         else:
             self._shut_down()
 
     def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
         """The outer system goes down: there is no later."""
-        if self.system is not None:
+        if self.inner is not None:
             self._stop_now()
 
     def _shut_down(self) -> None:
+        assert self.inner is not None
+        carry = partial(self.inner.carry, self.runner)
+
         def shut_down(reply: Reply) -> None:
             self.errors = tuple(reply.data or ())
-            self._carry(CloseJournals(request_id=""), closed)
+            carry(CloseJournals(request_id=""), closed)
 
         def closed(_reply: Reply) -> None:
             self.stopped = True
 
-        self._carry(ShutDown(request_id=""), shut_down)
+        carry(ShutDown(request_id=""), shut_down)
 
     def _stop_now(self) -> None:
-        assert self.system is not None
-        base, until = self.system.base, time.monotonic() + STOP_TIMEOUT_S
+        assert self.inner is not None
         self._shut_down()
-        while not self.stopped and (left := until - time.monotonic()) > 0:
-            if not base.busy:
-                select.select([base.fileno()], [], [], left)
-            base.turn()
+        self.inner.turn_until(lambda: self.stopped, STOP_TIMEOUT_S)
         self._close()
 
     def _close(self) -> None:
-        assert self.system is not None
+        assert self.inner is not None
         self.watched = []
-        self.system.shutdown()
-        self.system = None
-        self.folder.close()
-        os.close(self.busy_fd)
+        self.inner.close()
+        self.inner = None
         os.close(self.parent_fd)
         if self.stopper is not None:
             self.send(self.stopper, RunnerStopped(name=self.name, errors=self.errors))
+
+
+def _stopped(request: Any) -> Reply:
+    return Reply(request_id=request.request_id, ok=False, value=False, error="the runner is stopped")
 
 
 def _end_at_once(sentence: str) -> None:

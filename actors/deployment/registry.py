@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from thespian.actors import ActorAddress, WakeupMessage
 
+from actors.messages.dispatcher_to_registry import RunnerLeft
 from actors.messages.owner_to_runner import Place
 from actors.messages.registry_to_runner import RunnerFenced, RunnersRegistered
 from actors.messages.runner_to_registry import RegisterRunner
@@ -45,7 +46,7 @@ class RegistryActor(OuterActor):
         """It is there, or still there."""
         known, now = self.runners.get(message.name), time.monotonic()
         if known is not None and message.incarnation < known.incarnation:
-            self.send(sender, RunnerFenced(incarnation=known.incarnation))
+            self.send(sender, RunnerFenced(name=message.name, incarnation=known.incarnation))
             return
         self.runners[message.name] = _Entry(sender, message.incarnation, message.place, now)
         if known is None or known.is_late or (known.incarnation, known.place) != (message.incarnation, message.place):
@@ -54,6 +55,12 @@ class RegistryActor(OuterActor):
         if not self.looks:
             self.looks = True
             self.wakeupAfter(LOOK)
+
+    def receiveMsg_RunnerLeft(self, message: RunnerLeft, _sender: ActorAddress) -> None:
+        """Its incarnation is remembered: another one of the name may come."""
+        if (entry := self.runners.get(message.name)) is not None:
+            entry.is_late = True
+            self._tell_all()
 
     def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
         """Once a second: who has not been heard of?"""

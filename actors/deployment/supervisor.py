@@ -1,38 +1,41 @@
-"""A deployment's life, in the process that stays with it: the actor system, signals, deaths, the end of all processes.
+"""The life of a machine's actors, in the process that stays with them: the actor system, signals, deaths, the end of
+all processes.
 
-The Dispatcher decides; this sees what the Dispatcher cannot report.
+The actor at the top decides (a dispatcher, an agent); this sees what that cannot report.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import logging
 import os
-import shutil
 import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
-from thespian.actors import ActorExitRequest, ActorSystem, ActorSystemException, WatchMessage
+from thespian.actors import Actor, ActorExitRequest, ActorSystem, ActorSystemException, WatchMessage
 from thespian.system.transport import ReceiveEnvelope
 
-from actors.definition.deployment import Deployment, RunnerSettings
-from actors.deployment.dispatcher import DispatcherActor
-from actors.deployment.folder import KEY, KEYS, DeploymentFolder
+from actors.deployment.folder import DeploymentFolder
+from actors.deployment.key_folder import KeysError
+from actors.host.secrets import SecretError
+from actors.links.keys import CONTROL
 from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
-from actors.messages.up_to_dispatcher import Deploy, RunnerOrder, StopDeployment
+from actors.messages.up_to_dispatcher import StopDeployment
 from actors.preparation.state_folder import sweep
-from actors.system import signing
+from actors.system import convention, signing
 
-ADMIN, DISPATCHER = "the actor system", "the dispatcher"
+ADMIN = "the actor system"
 START_TRIES = 5
-STOP_TIMEOUT_S = 150.0  # longer than the dispatcher's own limits together
+STOP_TIMEOUT_S = 150.0  # longer than the own limits of what is at the top together
 END_TIMEOUT_S = 10.0
 _PR_SET_CHILD_SUBREAPER = 36
 Report = Callable[[dict[str, Any]], None]
@@ -43,61 +46,75 @@ class NoSystemError(Exception):
     """The actor system could not be started. A whole sentence."""
 
 
-def stay_up(
-    deployment: Deployment, state: Path, folder: DeploymentFolder, report: Report, *, accept_loss: bool = False
-) -> tuple[str, ...]:
-    """From start to end; returns why it failed, if it did. No process is left afterwards.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Top:
+    """The actor at the top of `whole`: of the class `kind`, called `name`, told `order` first; it answers
+    with what a dispatcher tells `runner up`. `at`: the address, and the port or 0, where its system is found; `leader`:
+    where the system is that leads several. `facts` go into the record, with the processes.
+    """
 
-    `accept_loss`: flows whose journals are damaged go on with what is left.
+    whole: str
+    name: str
+    kind: type[Actor]
+    order: Any
+    keys: Path
+    at: tuple[str, int]
+    leader: tuple[str, int] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def stay(top_of: Callable[[], Top], state: Path, folder: DeploymentFolder, report: Report) -> tuple[str, ...]:
+    """From start to end; returns why it failed, if it did. No process is left afterwards. `top_of` may raise OSError,
+    KeysError, SecretError.
     """
     errors: tuple[str, ...] = ("an internal error; see the log",)
     signal_fd = _own_signals(folder)
     _adopt_orphans()
     try:
-        errors = _life(deployment, state, folder, signal_fd, report, accept_loss)
+        errors = _life(top_of(), folder, signal_fd, report)
     except OSError as error:
         errors = (f"{error.filename or folder.path}: {error.strerror}",)
-    except NoSystemError as error:
+    except (NoSystemError, KeysError, SecretError) as error:
         errors = (str(error),)
     finally:
         if not folder.wait_for_end(END_TIMEOUT_S):
             folder.kill()
-        folder.end(errors if "runnerPid" in folder.read() else ())  # without a runner nothing was lost
+        facts = folder.read()
+        folder.end(errors if "adminPid" in facts or facts.get("again") else ())  # before that nothing can be lost
         sweep(state / "runs")
         _reap()
     return errors
 
 
-def _life(
-    deployment: Deployment, state: Path, folder: DeploymentFolder, signal_fd: int, report: Report,
-    accept_loss: bool,
-) -> tuple[str, ...]:  # fmt: skip
-    facts = {"pid": os.getpid(), "flows": [source.document["id"] for source in deployment.flows]}
+def _life(top: Top, folder: DeploymentFolder, signal_fd: int, report: Report) -> tuple[str, ...]:
+    facts = {"pid": os.getpid(), **top.facts}
     folder.record(facts)
     os.environ["THESPLOG_FILE"] = str(folder.path / "thespian.log")  # by default a fixed name in /tmp
-    signing.install(signing.make_key(folder.path / KEY), deployment.bind)
-    system, port = _start_system(deployment)
-    watch = _Watch(system, deployment, signal_fd, folder, accept_loss)
+    signing.install(top.keys / CONTROL, top.at[0])
+    system, port = _start_system(top)
+    watch = _Watch(system, top, signal_fd, folder)
     try:
-        return watch.run(state, facts | {"adminPort": port}, report)
+        return watch.run(facts | {"adminPort": port}, report)
     except (ActorSystemException, psutil.Error, ProcessLookupError):
-        return (f"{ADMIN} has died; the deployment is ended",)
+        return (f"{ADMIN} has died; {top.whole} is ended",)
     finally:
         watch.end()
 
 
-def _start_system(deployment: Deployment) -> tuple[ActorSystem, int]:
+def _start_system(top: Top) -> tuple[ActorSystem, int]:
     """A system of our own, whose Admin Port nobody else has."""
     levels = {"level": "WARNING", "handlers": ["stderr"]}
     handler = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
     log_definitions = {"version": 1, "handlers": {"stderr": handler}, "root": levels}
     for tries in range(START_TRIES):
-        with socket.socket() as probe:
-            probe.bind((deployment.bind, 0))
-            port: int = probe.getsockname()[1]
+        port = _free_port(*top.at)
+        capabilities = {"Admin Port": port}
+        if top.leader is not None:
+            convention.hasten()
+            capabilities = convention.capabilities(port, top.leader)
         try:
             system = ActorSystem(
-                "multiprocTCPBase", capabilities={"Admin Port": port}, logDefs=log_definitions, transientUnique=True
+                "multiprocTCPBase", capabilities=capabilities, logDefs=log_definitions, transientUnique=True
             )
         except ActorSystemException as error:  # somebody else has taken the port meanwhile
             log.warning("the actor system did not start at port %d: %s", port, error)
@@ -106,6 +123,20 @@ def _start_system(deployment: Deployment) -> tuple[ActorSystem, int]:
         else:
             return system, port
     raise AssertionError
+
+
+def _free_port(host: str, port: int) -> int:
+    """That one, or for 0 any. A system that finds another at its port would be one with it. Raises NoSystemError."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise NoSystemError(f"{host} is no address of this machine") from None
+            raise NoSystemError(f"{host}:{port}: {error.strerror}") from None
+        return int(probe.getsockname()[1])
 
 
 def _own_signals(folder: DeploymentFolder) -> int:
@@ -152,59 +183,30 @@ def _reap() -> None:
             pass
 
 
-def _order(deployment: str, runner: RunnerSettings, state: Path) -> RunnerOrder:
-    own = (runner.state or state).resolve()
-    return RunnerOrder(
-        name=runner.name, runtimes=runner.runtimes, kept=str(own / "kept" / deployment / runner.name),
-        journals=str(own / "journal" / deployment / runner.name),
-    )  # fmt: skip
-
-
 class _Watch:
-    """Waits for the dispatcher, for signals, and for deaths that the dispatcher cannot report."""
+    """Waits for the actor at the top, for signals, and for deaths that it cannot report."""
 
-    def __init__(
-        self, system: ActorSystem, deployment: Deployment, signal_fd: int, folder: DeploymentFolder, accept_loss: bool
-    ) -> None:
-        self.system, self.deployment, self.signal_fd, self.folder = system, deployment, signal_fd, folder
-        self.accept_loss = accept_loss
+    def __init__(self, system: ActorSystem, top: Top, signal_fd: int, folder: DeploymentFolder) -> None:
+        self.system, self.top, self.signal_fd, self.folder = system, top, signal_fd, folder
         self.watched = {signal_fd: "signal"}
         self.until: float | None = None  # of stopping
         self.errors: tuple[str, ...] = ()
 
-    def run(self, state: Path, facts: dict[str, Any], report: Report) -> tuple[str, ...]:
+    def run(self, facts: dict[str, Any], report: Report) -> tuple[str, ...]:
         """Until it is over; returns the errors."""
-        job = self.deployment
+        top = self.top
         system = set(self.folder.processes())  # the admin, which is our child, and its log
-        admin = self._watch(ADMIN, {pid for pid in system if psutil.Process(pid).ppid() == os.getpid()})
-        self.dispatcher = self.system.createActor(DispatcherActor, globalName="dispatcher")
-        dispatcher = self._watch(DISPATCHER, set(self.folder.processes()) - system)
-        runners = tuple(_order(job.name, runner, state) for runner in job.runners)
-        keys = self.folder.path / KEYS
-        shutil.rmtree(keys, ignore_errors=True)
-        if len(runners) > 1:  # they know each other by certificates, which nobody else needs
-            from actors.links.keys import make_authority, make_certificate  # what it needs is for several runners only
-
-            make_authority(keys, job.name)
-            for runner in runners:
-                make_certificate(keys, runner.name)
-        deploy = Deploy(
-            up_pid=os.getpid(), runners=runners, state=str(state), accept_loss=self.accept_loss, bind=job.bind,
-            keys=str(keys),
-            flows=tuple(source.sent for source in job.flows), restart_times=job.restart_times,
-            restart_period_s=float(job.restart_period_s),
-        )  # fmt: skip
-        self.system.tell(self.dispatcher, deploy)
+        facts["adminPid"] = self._watch(ADMIN, {pid for pid in system if psutil.Process(pid).ppid() == os.getpid()})
+        self.actor = self.system.createActor(top.kind, globalName=top.name)
+        facts[f"{top.name}Pid"] = self._watch(f"the {top.name}", set(self.folder.processes()) - system)
+        self.system.tell(self.actor, top.order)
         while True:
             match self._next():
                 case DeploymentUp(runner_pids=pids):
-                    name, pid = next(iter(pids.items()))
-                    facts |= {
-                        "runner": name, "runnerPid": pid, "runners": pids, "adminPid": admin,
-                        "dispatcherPid": dispatcher,
-                    }  # fmt: skip
+                    first = [{"runner": name, "runnerPid": pid} for name, pid in pids.items()]
+                    facts |= {**(first[0] if first else {}), "runners": pids}
                     self.folder.record(facts)
-                    report({"name": job.name, **facts})
+                    report({"name": self.folder.name, **facts})
                 case DeploymentFailed(errors=errors):
                     return errors
                 case DeploymentDown():
@@ -212,14 +214,14 @@ class _Watch:
                 case WatchMessage(ready=ready):
                     # Each may be told of several times: what is read or forgotten already, counts no more.
                     dead = [self.watched.pop(fd) for fd in self.watched.keys() & set(ready) - {self.signal_fd}]
-                    self.errors += tuple(f"{what} has died; the deployment is ended" for what in dead)
+                    self.errors += tuple(f"{what} has died; {top.whole} is ended" for what in dead)
                     signalled = self._was_signalled()
                     if signalled and self.until is not None:
                         self.errors += ("it was told twice to stop, and was ended by force",)
-                    if DISPATCHER in dead or (signalled and self.until is not None):
+                    if f"the {top.name}" in dead or (signalled and self.until is not None):
                         return self.errors
                     if dead or signalled:
-                        self._stop()
+                        self._stop(signalled)
                 case None if self.until is not None and time.monotonic() >= self.until:
                     return (f"it has not stopped within {STOP_TIMEOUT_S:g} s",)
 
@@ -236,17 +238,19 @@ class _Watch:
         except BlockingIOError:
             return False
 
-    def _stop(self) -> None:
+    def _stop(self, told: bool) -> None:
         if self.until is None:
-            log.info("%s: stopping", self.deployment.name)
+            log.info("%s: stopping", self.folder.name)
             self.until = time.monotonic() + STOP_TIMEOUT_S
-            self.system.tell(self.dispatcher, StopDeployment())
+            with contextlib.suppress(OSError):
+                self.folder.record(self.folder.read() | {"stopping": told})
+            self.system.tell(self.actor, StopDeployment())
 
     def end(self) -> None:
         """The actor system, if it is still there."""
         self.system._systemBase.transport.set_watch([])
         if any(error.startswith(ADMIN) for error in self.errors):
-            self.system.tell(self.dispatcher, ActorExitRequest())
+            self.system.tell(self.actor, ActorExitRequest())
         else:
             self.system.shutdown()
 

@@ -25,15 +25,15 @@ PAGE_BYTES = 16 << 10
 CHECKPOINT_PAGES = 4000
 MARK = struct.Struct("<QI")  # number of a group, CRC of that
 _SCHEMA = """
-create table if not exists meta(format integer, number integer);
-create table if not exists body(
+create table meta(format integer, number integer);
+create table body(
     id integer primary key, wire text, flags integer, skip integer, count integer, first integer, crc integer,
     body blob);
-create index if not exists body_wire on body(wire, first);
-create table if not exists consumed(wire text primary key, crc integer, through integer) without rowid;
-create table if not exists context(module text, key blob, crc integer, value blob, primary key(module, key))
+create index body_wire on body(wire, first);
+create table consumed(wire text primary key, crc integer, through integer) without rowid;
+create table context(module text, key blob, crc integer, value blob, primary key(module, key))
     without rowid;
-create table if not exists fact(key text primary key, crc integer, value blob) without rowid;
+create table fact(key text primary key, crc integer, value blob) without rowid;
 """
 
 
@@ -64,9 +64,8 @@ class Store:
         fcntl.flock(self._mark, fcntl.LOCK_EX)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         self._db = _connect(path)
-        self._db.executescript(_SCHEMA)
-        if self._db.execute("select count(*) from meta").fetchone()[0] == 0:
-            self._db.execute("insert into meta values(?, 0)", (FORMAT,))
+        if _is_new(self._db):
+            self._db.executescript(f"begin; {_SCHEMA} insert into meta values({FORMAT}, 0); commit;")
 
     def write(self, groups: list[Group]) -> int:
         """Write them in one transaction; returns the number of the last, which is durable."""
@@ -134,6 +133,8 @@ def recover(path: Path, accept_loss: bool = False) -> Recovered:
         return found
     try:
         with contextlib.closing(_connect(path)) as db:
+            if _is_new(db) and not _marked(path):  # whoever made it has died at once
+                return found
             return _read(path, db, found, accept_loss)
     except (sqlite3.DatabaseError, LookupError, TypeError, AttributeError, DamagedError) as error:
         said = str(error) if isinstance(error, DamagedError) else f"{path} cannot be read: {error}"
@@ -144,6 +145,17 @@ def recover(path: Path, accept_loss: bool = False) -> Recovered:
         for end in ("-wal", "-shm"):
             Path(f"{path}{end}").unlink(missing_ok=True)
         return Recovered(_marked(path), losses=[*found.losses, f"{said}; it is {aside} now"])
+
+
+def facts_of(path: Path, keys: tuple[str, ...]) -> dict[str, bytes]:
+    """Some of the facts of a journal; those that are damaged, or cannot be read, are not there."""
+    found: dict[str, bytes] = {}
+    with contextlib.suppress(sqlite3.DatabaseError, DamagedError), contextlib.closing(_connect(path)) as db:
+        for key in keys:
+            for value, crc in db.execute("select value, crc from fact where key = ?", (key,)):
+                if crc == _crc(key, value):
+                    found[key] = value
+    return found
 
 
 def wait_for_writer(path: Path) -> None:
@@ -239,6 +251,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise DamagedError(f"{path} cannot be read: {error}") from None
     return db
+
+
+def _is_new(db: sqlite3.Connection) -> bool:
+    """Nothing is in it: the tables are made in one transaction."""
+    return not db.execute("select count(*) from sqlite_master").fetchone()[0]
 
 
 def remove(path: Path) -> None:

@@ -14,15 +14,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from actors.links.frames import decoder
+from actors.links.frames import PeerKind, decoder
 from actors.links.keys import peer_name
 from actors.system.port import Port
-from runtimes.frames import HEADER, Frame, ProtocolError
+from runtimes.frames import HEADER, HEADER_BYTES, Frame, ProtocolError
 
 READ_BYTES = 256 << 10
 TURN_BYTES = 1 << 20  # read in a row, then others have their turn
 RECORD_BYTES = 64 << 10  # small frames are gathered up to this
+MAX_ANSWERS = 1 << 17  # frames without messages that wait for the other side to read
 SILENT_MS = 3000  # the kernel gives up a connection whose bytes are not acknowledged for so long
+_DATA = int(PeerKind.DATA)  # plain: an IntEnum's member costs more to look up
 
 
 class Connection:
@@ -46,7 +48,8 @@ class Connection:
         self.name: str | None = None  # of the runner at the other end
         self.begun = self.heard = time.monotonic()
         self._decoder = decoder()
-        self._outbox: deque[bytes] = deque()
+        self._outbox: deque[Frame] = deque()  # as they are: one that is sent again is not there twice
+        self._answers = 0  # of them: the wires' windows do not bound these
         self._part, self._done = b"", 0  # what TLS is writing, and how much of it is written
         self._watched = 0
         self.unread = False  # TLS has more: `read` is to be called again
@@ -70,11 +73,6 @@ class Connection:
         """Whether it has not ended."""
         return self._socket is not None
 
-    @property
-    def waiting_bytes(self) -> int:
-        """Written, and still here."""
-        return sum(map(len, self._outbox)) + len(self._part) - self._done
-
     # what happens to it --------------------------------------------------------------------------------------------
 
     def ready(self, events: int) -> None:
@@ -87,6 +85,8 @@ class Connection:
                 self._write()
             if events & ~select.EPOLLOUT:
                 self._read()
+        except ssl.SSLEOFError:  # reset, or nothing acknowledged for so long: TLS does not say which
+            self._end("the connection broke off")
         except ssl.SSLError as error:
             self._end(f"TLS: {error.reason or error}")
         except OSError as error:
@@ -147,13 +147,15 @@ class Connection:
 
     def add(self, frames: list[Frame]) -> None:
         """To be written with the next `flush`."""
-        for kind, slot, body, flags, skip, count, first in frames:
-            self._outbox.append(HEADER.pack(len(body), kind, flags, slot, skip, count, first) + body)
+        self._outbox += frames
+        self._answers += sum([frame[0] != _DATA for frame in frames])
 
     def flush(self) -> None:
         """Write what fits, and the rest when there is room."""
         if self.is_open and self.name is not None and not self._watched & select.EPOLLOUT:
             self.ready(select.EPOLLOUT)
+        if self.is_open and self._answers > MAX_ANSWERS:
+            self._end("it does not read what it is answered")
 
     def _write(self) -> None:
         tls = self._tls
@@ -173,13 +175,13 @@ class Connection:
             self._watch(select.EPOLLIN)
 
     def _gathered(self) -> bytes:
-        first = self._outbox.popleft()
-        if len(first) >= RECORD_BYTES or not self._outbox:
-            return first
-        parts, size = [first], len(first)
-        while self._outbox and size + len(self._outbox[0]) <= RECORD_BYTES:
-            parts.append(self._outbox.popleft())
-            size += len(parts[-1])
+        parts: list[bytes] = []
+        outbox, size = self._outbox, 0
+        while outbox and (not parts or size + len(outbox[0][2]) <= RECORD_BYTES):
+            kind, slot, body, flags, skip, count, first = outbox.popleft()
+            self._answers -= kind != _DATA
+            parts += (HEADER.pack(len(body), kind, flags, slot, skip, count, first), body)
+            size += HEADER_BYTES + len(body)
         return b"".join(parts)
 
     def _watch(self, events: int) -> None:

@@ -4,13 +4,15 @@ The `slot` of a frame is a channel. Whoever has the sending end of a wire choose
 direction has its own numbers. A wire's life on a connection:
 
     OPEN  ->  `first` is the oldest message that has not been acknowledged; body: flow, wire, epoch
-          <-  ACK   `first` is the number of the message wanted next: those before it may be forgotten
+          <-  ACK   `first` is the number of the message wanted next: those before it may be forgotten. Flag FRESH:
+                    that runner knows nothing of the wire
     DATA  ->  as a host's DATA; its messages are numbered on from what was wanted
           <-  HOLD, RELEASE   the module there is full, has room again
+          <-  FINISHED   what came of the messages before `first` is done: nothing of it can be lost with that runner
           <-  AGAIN   the receiving end is another one now: CLOSE and OPEN, please
     CLOSE ->  nothing more comes
 
-Each side begins with HELLO and sends PING when a second has passed.
+Each side begins with HELLO and sends PING when a second has passed; the other one sends back the time in it.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from runtimes.frames import HEADERS, HEADERS_SEPARATOR, Decoder, Frame, ProtocolError, split
+from runtimes.frames import HEADERS, HEADERS_SEPARATOR, Decoder, Frame, ProtocolError
 
-VERSION = 1
+VERSION = 2
 MAX_CHANNEL = 0xFFFF
-MAX_BODY_BYTES = 4096  # of what is no DATA
+FRESH = 1
+MAX_BODY_BYTES = 1024  # of what is no DATA: names have 64 letters at most
+MAX_SHOWN = 200
 MAX_NUMBER = 1 << 63
 
 
@@ -41,11 +45,12 @@ class PeerKind(IntEnum):
     PING = 39
     REFUSED = 40
     AGAIN = 41
+    FINISHED = 42
 
 
 KINDS = frozenset(int(kind) for kind in PeerKind)
 FORWARD = frozenset((int(PeerKind.OPEN), int(PeerKind.DATA), int(PeerKind.CLOSE)))  # from a wire's sending end
-BACK = frozenset(map(int, (PeerKind.ACK, PeerKind.HOLD, PeerKind.RELEASE, PeerKind.AGAIN)))
+BACK = frozenset(map(int, (PeerKind.ACK, PeerKind.HOLD, PeerKind.RELEASE, PeerKind.AGAIN, PeerKind.FINISHED)))
 
 
 class Hello(msgspec.Struct):
@@ -57,11 +62,23 @@ class Hello(msgspec.Struct):
 
 
 class Opened(msgspec.Struct):
-    """The wire that a channel stands for. `epoch`: of its numbers; they begin anew when the sender has lost them."""
+    """The wire that a channel stands for. `epoch`: of its numbers; they begin anew when the sender has lost them.
+    `known`: the number that the next message had when the sender started; `taken`: how many messages were acknowledged
+    and may not be finished.
+    """
 
     flow: str
     wire: str
     epoch: int
+    known: int = MAX_NUMBER
+    taken: int = 0
+
+
+class Ping(msgspec.Struct):
+    """Somebody is there. `sent`: the time at its sender, which an answer has as `echo`."""
+
+    sent: float = 0.0
+    echo: float = 0.0
 
 
 class Refusal(msgspec.Struct):
@@ -71,10 +88,10 @@ class Refusal(msgspec.Struct):
     fenced: bool
 
 
-_T = TypeVar("_T", Hello, Opened, Refusal)
+_T = TypeVar("_T", Hello, Opened, Ping, Refusal)
 
 
-def pack(body: Hello | Opened | Refusal) -> bytes:
+def pack(body: Hello | Opened | Ping | Refusal) -> bytes:
     """The bytes of a body, MessagePack."""
     return msgspec.msgpack.encode(body)
 
@@ -87,6 +104,11 @@ def read(kind: type[_T], frame: Frame) -> _T:
         return msgspec.msgpack.decode(frame.body, type=kind)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ProtocolError(f"{kind.__name__}: {error}") from None
+
+
+def shown(text: str) -> str:
+    """What a peer has said, for a log: of a bounded length, on one line, nothing that a terminal would obey."""
+    return repr(text[:MAX_SHOWN])[1:-1]
 
 
 def decoder() -> Decoder:
@@ -109,11 +131,9 @@ def check_data(frame: Frame) -> None:
     _, _, body, flags, skip, count, first = frame
     if flags & ~HEADERS or not count or len(body) < 2 or first >= MAX_NUMBER:
         raise ProtocolError(f"DATA from {first} on with flags={flags} count={count} and {len(body)} bytes")
-    if flags:
-        messages, headers = split(body, flags)
-        alike = HEADERS_SEPARATOR in body and headers is not None and len(headers) == len(messages)
-        there = len(messages) if alike else 0
-    else:
-        there = body.count(b"\n") + 1
+    there = body.count(b"\n") + 1
+    if flags:  # as many headers as messages
+        headers, separator, _ = body.partition(HEADERS_SEPARATOR)
+        there = headers.count(b"\n") + 1 if separator and there == 2 * headers.count(b"\n") + 3 else 0
     if there < skip + count:
         raise ProtocolError(f"DATA with skip={skip} count={count}: its body has fewer messages")

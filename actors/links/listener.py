@@ -20,6 +20,7 @@ from actors.messages.link_to_owner import Listening
 from actors.messages.owner_to_link import ChangePeers, StartListener, TakeConnection
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
+from actors.system.turnstile import MAX_FROM_ONE, Turnstile
 from runtimes.frames import Frame, ProtocolError
 
 MAX_STRANGERS = 200  # connections that have not shown who they are
@@ -42,6 +43,7 @@ class ListenerActor(BaseActor):
         self.resting = False
         self.listener: socket.socket | None = None
         host, port = message.place
+        self.turnstile = Turnstile(host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self.listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -78,10 +80,14 @@ class ListenerActor(BaseActor):
                     self.system.unwatch(listener.fileno())
                     return
                 continue  # that one has gone already
-            if len(self.strangers) >= MAX_STRANGERS:
+            if not self.turnstile.admits(source[0], time.monotonic()):
                 client.close()
-                self._say(source[0], f"refused: {MAX_STRANGERS} connections have not shown yet who they are")
+                self._say(source[0], f"refused: it makes more than {MAX_FROM_ONE} in a second, or others do")
                 continue
+            if len(self.strangers) >= MAX_STRANGERS:  # whoever means it has shown who he is in a few milliseconds
+                oldest = next(iter(self.strangers.values()))
+                oldest.close()
+                self._forget(oldest, f"refused: {MAX_STRANGERS} others came, and it has not shown yet who it is")
             connection = Connection(
                 self, client, self.contexts.server, self._shown, self._hear_nobody, self._lost, server=True
             )  # fmt: skip

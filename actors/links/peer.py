@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -10,13 +11,14 @@ from functools import partial
 
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
-from actors.links import log
 from actors.links.connection import Connection
-from actors.links.frames import MAX_CHANNEL, VERSION, Hello, PeerKind, Refusal, pack
+from actors.links.figures import LinkFigures
+from actors.links.frames import MAX_CHANNEL, VERSION, Hello, PeerKind, Ping, Refusal, pack, shown
+from actors.links.said import SAY_S, Said
 from actors.links.talk import Name, Talk
 from actors.messages.actor_to_itself import Flush, TakeFrames
-from actors.messages.link_to_owner import Fenced, PeerFound, PeerLost
-from actors.messages.owner_to_link import PeerAt, StartPeer, TakeConnection
+from actors.messages.link_to_owner import Fenced, LinkDescribed, PeerFound, PeerLost
+from actors.messages.owner_to_link import DescribeLink, PeerAt, StartPeer, TakeConnection
 from actors.messages.peer_to_wire import PeerUp
 from actors.messages.system_to_actor import Ready
 from actors.messages.wire_to_peer import BreakPeer, JoinPeer, LeavePeer, PeerFrames
@@ -44,11 +46,13 @@ class PeerActor(BaseActor):
         self.channels: dict[Name, int] = {}  # of the sending ends
         self.receiving: dict[Name, ActorAddress] = {}
         self.last_channel = 0
+        self.figures = LinkFigures()
         self.talk: Talk | None = None  # with a peer that has introduced itself
         self.coming: Talk | None = None  # one that has not yet
         self.retry_s = FIRST_RETRY_S
         self.retrying = self.flushing = False
-        self.reason = "nobody knows where it listens"  # why there is no connection, as it was said last
+        self.said = Said(str(self), "nobody knows where it listens")
+        self.fenced_at = -SAY_S
         self.wakeupAfter(PING_S, self._look)
 
     def __str__(self) -> str:
@@ -121,10 +125,11 @@ class PeerActor(BaseActor):
         if refusal is None:
             refusal = talk.hear(frames)
         if refusal is not None:
-            self.retry_s = LAST_RETRY_S
-            self._break(talk, f"it refuses this runner: {refusal.reason}")
-            if refusal.fenced:
-                self.send(self.owner, Fenced(peer=self.peer, reason=refusal.reason))
+            self.retry_s, reason = LAST_RETRY_S, shown(refusal.reason)
+            self._break(talk, f"it refuses this runner: {reason}")
+            if refusal.fenced and time.monotonic() - self.fenced_at >= SAY_S:
+                self.fenced_at = time.monotonic()
+                self.send(self.owner, Fenced(peer=self.peer, reason=reason))
 
     def _introduced(self, talk: Talk, hello: Hello) -> bool:
         """Whether it may stay; it takes the place of the connection before."""
@@ -132,7 +137,7 @@ class PeerActor(BaseActor):
         if hello.protocol != VERSION:
             refusal = Refusal(reason=f"it speaks protocol {hello.protocol}, we {VERSION}", fenced=False)
         elif hello.runner != self.peer:
-            refusal = Refusal(reason=f"it calls itself {hello.runner}", fenced=False)
+            refusal = Refusal(reason=f"it calls itself {shown(hello.runner)}", fenced=False)
         elif hello.incarnation < self.seen:
             reason = f"there is a newer incarnation of {self.peer}: {self.seen}, not {hello.incarnation}"
             refusal = Refusal(reason=reason, fenced=True)
@@ -147,7 +152,8 @@ class PeerActor(BaseActor):
         if before is not None:
             before.connection.close()
             before.end()
-        self.seen, self.retry_s, self.reason = hello.incarnation, FIRST_RETRY_S, ""
+        self.seen, self.retry_s = hello.incarnation, FIRST_RETRY_S
+        self.said.say(logging.INFO, "there is a connection")
         self.send(self.owner, PeerFound(peer=self.peer, incarnation=hello.incarnation))
         for channel, end in self.sending.items():
             self.send(end, PeerUp(channel=channel, connection=talk.number))
@@ -164,9 +170,8 @@ class PeerActor(BaseActor):
         self._not_there(reason)
 
     def _not_there(self, reason: str) -> None:
-        if reason != self.reason:
-            self.reason = reason
-            log.warning("%s: %s", self, reason)
+        if self.talk is None:
+            self.said.say(logging.WARNING, reason)
         if self.connects and self.talk is None and not self.retrying:
             self.retrying = True
             self.wakeupAfter(self.retry_s, self._connect)
@@ -180,6 +185,7 @@ class PeerActor(BaseActor):
     def _look(self) -> None:
         """Once a second: is it still there?"""
         self.wakeupAfter(PING_S, self._look)
+        self.said.say_on()
         now = time.monotonic()
         if self.coming is not None and now - self.coming.connection.begun > INTRODUCTION_S:
             self._break(self.coming, "it has not introduced itself in time")
@@ -187,11 +193,22 @@ class PeerActor(BaseActor):
             if now - self.talk.connection.heard > SILENT_S:
                 self._break(self.talk, f"nothing was heard for {SILENT_S:g} s")
             else:
-                self._write([Frame(PeerKind.PING)])
+                self._write([Frame(PeerKind.PING, body=pack(Ping(sent=now)))])
 
     def _break(self, talk: Talk, reason: str) -> None:
         talk.connection.close()
         self._lost(talk.connection, reason)
+
+    def receiveMsg_DescribeLink(self, message: DescribeLink, sender: ActorAddress) -> None:
+        """`roundTripMs`: None as long as it is not known; `reason`: why there is no connection."""
+        talk = self.talk
+        row = {
+            "peer": self.peer, "up": talk is not None, "incarnation": self.seen or None,
+            "reason": None if talk is not None else self.said.now,
+            "roundTripMs": None if talk is None or talk.round_trip_s is None else talk.round_trip_s * 1000,
+            **self.figures.row(),
+        }  # fmt: skip
+        self.send(sender, LinkDescribed(round=message.round, row=row))
 
     def receiveMsg_BreakPeer(self, message: BreakPeer, _sender: ActorAddress) -> None:
         """What it says does not fit."""
@@ -246,6 +263,7 @@ class PeerActor(BaseActor):
     def receiveMsg_JoinPeer(self, message: JoinPeer, sender: ActorAddress) -> None:
         """One more end of a wire."""
         name = (message.flow, message.wire)
+        self.figures.join((*name, message.sending), message.figures)
         if not message.sending:
             self.receiving[name] = sender
             if self.talk is not None:
@@ -271,6 +289,7 @@ class PeerActor(BaseActor):
     def receiveMsg_LeavePeer(self, message: LeavePeer, _sender: ActorAddress) -> None:
         """The end of a wire has gone."""
         name = (message.flow, message.wire)
+        self.figures.leave((*name, message.sending))
         if message.sending:
             self.sending.pop(self.channels.pop(name, 0), None)
         else:

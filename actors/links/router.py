@@ -6,14 +6,15 @@ on. Where runners are is told from outside, as often as it changes.
 
 from __future__ import annotations
 
+from typing import Any
+
 from thespian.actors import ActorAddress, ActorExitRequest
 
-from actors.links import log
 from actors.links.keys import contexts
 from actors.links.listener import ListenerActor
 from actors.links.peer import PeerActor
-from actors.messages.link_to_owner import Fenced, Listening, PeerFound, PeerLost
-from actors.messages.owner_to_link import ChangePeers, PeerAt, StartListener, StartPeer
+from actors.messages.link_to_owner import Fenced, LinkDescribed, LinksDescribed, Listening, PeerFound, PeerLost
+from actors.messages.owner_to_link import ChangePeers, DescribeLink, PeerAt, StartListener, StartPeer
 from actors.messages.owner_to_runner import RunnersKnown
 from actors.messages.runner_to_link import StartRouter
 from actors.messages.wire_to_peer import JoinPeer, LeavePeer
@@ -26,9 +27,11 @@ class RouterActor(BaseActor):
 
     def receiveMsg_StartRouter(self, message: StartRouter, sender: ActorAddress) -> None:
         """Listen; whoever has asked for links is answered when that is so."""
-        self.owner, self.runner, self.asked, self.client = sender, message.runner, message.request, message.client
+        self.owner, self.runner, self.incarnation = sender, message.runner, message.incarnation
+        self.asked, self.client = message.request, message.client
         self.answers = Answers(self)
         self.peers: dict[str, ActorAddress] = {}
+        self.rounds: dict[int, tuple[ActorAddress, int, list[dict[str, Any]]]] = {}  # of questions to all peers
         self.found: dict[str, int] = {}  # peers that there is a connection to: their incarnations
         order = message.request
         try:
@@ -62,8 +65,7 @@ class RouterActor(BaseActor):
         """A runner that nobody knows yet may come."""
         if runner not in self.peers:
             peer = self.peers[runner] = self.createActor(PeerActor)
-            incarnation = self.asked.incarnation
-            start = StartPeer(runner=self.runner, incarnation=incarnation, peer=runner, contexts=self.contexts)
+            start = StartPeer(runner=self.runner, incarnation=self.incarnation, peer=runner, contexts=self.contexts)
             self.send(peer, start)
             self.send(self.listener, ChangePeers(peers=dict(self.peers)))
         return self.peers[runner]
@@ -71,11 +73,28 @@ class RouterActor(BaseActor):
     def receiveMsg_PeerFound(self, message: PeerFound, _sender: ActorAddress) -> None:
         """There is a connection."""
         self.found[message.peer] = message.incarnation
-        log.info("%s: linked with %s", self.runner, message.peer)
 
     def receiveMsg_PeerLost(self, message: PeerLost, _sender: ActorAddress) -> None:
         """There is no connection; the peer seeks it again."""
         self.found.pop(message.peer, None)
+
+    def receiveMsg_DescribeLink(self, message: DescribeLink, sender: ActorAddress) -> None:
+        """Every peer describes its own."""
+        self.rounds[message.round] = sender, len(self.peers), []
+        for peer in self.peers.values():
+            self.send(peer, message)
+        self._tell_described(message.round)
+
+    def receiveMsg_LinkDescribed(self, message: LinkDescribed, _sender: ActorAddress) -> None:
+        """One of the answers."""
+        self.rounds[message.round][2].append(message.row)
+        self._tell_described(message.round)
+
+    def _tell_described(self, number: int) -> None:
+        client, count, rows = self.rounds[number]
+        if len(rows) == count:
+            del self.rounds[number]
+            self.send(client, LinksDescribed(round=number, rows=sorted(rows, key=lambda row: str(row["peer"]))))
 
     def receiveMsg_Fenced(self, message: Fenced, _sender: ActorAddress) -> None:
         """The runner is to end."""

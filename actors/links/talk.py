@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 
 from thespian.actors import ActorAddress
 
 from actors.links.connection import Connection
-from actors.links.frames import BACK, FORWARD, Hello, Opened, PeerKind, Refusal, read
+from actors.links.frames import BACK, FORWARD, Hello, Opened, PeerKind, Ping, Refusal, pack, read
 from actors.messages.peer_to_wire import PeerDown, PeerUp
 from actors.system.port import Port
 from runtimes.frames import Frame, ProtocolError
 
 _OPEN, _CLOSE = int(PeerKind.OPEN), int(PeerKind.CLOSE)  # plain: an IntEnum's member costs more to look up
+MAX_OFFERS = 1 << 14  # wires that the other side has opened and nobody here has
+MAX_TRIP_S = 60.0
 Name = tuple[str, str]  # flow, wire
 
 
@@ -30,6 +33,7 @@ class Talk:
         self.number, self.connection = number, connection
         self._sending, self._receiving = sending, receiving
         self.hello: Hello | None = None
+        self.round_trip_s: float | None = None
         self._channels: dict[int, Name] = {}  # of what it sends
         self._names: dict[Name, int] = {}  # the same the other way
         self._open: dict[int, ActorAddress] = {}  # those whose end is here
@@ -72,19 +76,32 @@ class Talk:
                     send(end, frame)
             elif kind == PeerKind.REFUSED:
                 return read(Refusal, frame)
-            elif kind != PeerKind.PING:
+            elif kind == PeerKind.PING:
+                self._pinged(read(Ping, frame))
+            else:
                 raise ProtocolError(f"{PeerKind(kind).name} in the middle of a connection")
         return None
+
+    def _pinged(self, ping: Ping) -> None:
+        if ping.echo:
+            trip_s = time.monotonic() - ping.echo
+            if 0 <= trip_s < MAX_TRIP_S:  # it may say anything
+                self.round_trip_s = trip_s
+        elif ping.sent:
+            self.connection.add([Frame(PeerKind.PING, body=pack(Ping(echo=ping.sent)))])
+            self.connection.flush()
 
     def _opened(self, frame: Frame) -> None:
         opened, channel = read(Opened, frame), frame.slot
         name = (opened.flow, opened.wire)
-        if channel in self._channels or name in self._names:
+        if not channel or channel in self._channels or name in self._names:
             raise ProtocolError(f"OPEN on channel {channel}, or of its wire, twice")
         self._channels[channel] = name
         self._names[name] = channel
         self._offers[name] = frame
         self.joined(name)
+        if len(self._offers) > MAX_OFFERS:
+            raise ProtocolError(f"{len(self._offers)} wires that nobody here has")
 
     def joined(self, name: Name) -> None:
         """The receiving end of a wire may be here now."""

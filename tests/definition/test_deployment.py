@@ -49,19 +49,22 @@ def test_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
+        ("id: p\nmodules: {a: {}}\n", "2:1", "this is a flow, not a deployment; `runner run` runs it"),
         ("name: p\n", "1:1", "the deployment lacks the field `runners`"),
         ("name: p\nrunners: {}\n", "2:1", "name one runner"),
-        ("name: p\nrunners: {a: {container: x}}\n", "2:15", "`runners.a.container` comes in a later version"),
+        ("name: p\nrunners: {a: {container: -x}}\n", "2:15", "`runners.a.container` must be the name of an image"),
         ("name: p\nrunners: {a: {join: 'h:1'}}\n", "2:15", "`runners.a.join` comes in a later version"),
-        ("name: p\nrunners: {a: {limits: {memory_mb: 1}}}\n", "2:15", "`runners.a.limits` comes in a later version"),
-        ("name: p\nrunners: {a: {}}\ngateway: {listen: x}\n", "3:1", "`gateway` comes in a later version"),
+        ("name: p\nrunners: {a: {limits: {memory_mb: 16}}}\n", "2:15", "`runners.a.limits` are those of a `container`"),
+        ("name: p\nrunners: {a: {}}\ngateway: {listen: x}\n", "3:11", "must be HOST:PORT"),
+        ("name: p\nrunners: {a: {}}\ngateway: {listen: 'a:70000'}\n", "3:11", "a port is at most 65535"),
+        ("name: p\nrunners: {a: {}}\ngateway: {listen: 'a:1', token: x}\n", "3:26", "a secret does not stand"),
         (f"{TWO}flows: [{{file: f.yaml, place: {{a: edg}}}}]\n", "3:32", "no runner 'edg'; did you mean 'edge'?"),
         (f"{TWO}flows: [{{file: f.yaml, place: {{aa: edge}}}}]\n", "3:32", "f has no module 'aa'; did you mean 'a'?"),
         (f"{TWO}flows: [{{file: f.yaml, place: {{a: big}}}}]\n", "3:32", "does not offer python3; these do: edge."),
         (f"{TWO}flows: [{{file: f.yaml, place: [a]}}]\n", "3:24", "must be a mapping"),
         ("name: p\nrunners: {a: {}}\nflows: [{file: f.yaml, place: {a: b}}]\n", "3:32", "no runner 'b'"),
-        ("name: p\nrunners: {a: {}}\nbind: 0.0.0.0\n", "3:1", "not loopback"),
-        ("name: p\nrunners: {a: {}}\nbind: localhost\n", "3:1", "not loopback"),
+        ("name: p\nrunners: {a: {}}\nbind: 0.0.0.0\n", "3:1", "none to come to"),
+        ("name: p\nrunners: {a: {}}\nbind: localhost\n", "3:1", "must be an IPv4 address"),
         ("name: p\nrunners: {a: {runtimes: [nod]}}\n", "2:26", "did you mean 'node'?"),
         ("name: p\nrunner: {a: {}}\n", "2:1", "did you mean 'runners'?"),
         ("name: a/b\nrunners: {a: {}}\n", "1:1", "must be a name of letters"),
@@ -117,11 +120,46 @@ def test_what_cannot_be_placed(tmp_path: Path) -> None:
         FlowError, match=r"w.yaml:6:54: `modules.c.runner`: there is no runner 'bug'; did you mean 'big'"
     ):
         placed(tmp_path, "{}", WIDE.replace("runner: big", "runner: bug"))
-    with pytest.raises(
-        FlowError, match=r"c.out->d.in leads from big to edge: a `disk` wire between runners comes in a"
-    ):
-        placed(tmp_path, "{}", WIDE.replace("memory", "disk"))
-    assert placed(tmp_path, "{d: big}", WIDE.replace("memory", "disk"))["d"] == "big"
+    assert placed(tmp_path, "{d: edge}", WIDE.replace("memory", "disk"))["d"] == "edge", "disk wires cross, too"
+
+
+PAGES = """
+id: w
+modules:
+  a: {runtime: browser, code: '(m) => m'}
+  b: {runtime: python3, code: 'def run(m, c): pass'}
+  c: {runtime: browser, code: '(m) => m'}
+  d: {runtime: browser, code: '(m) => m'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "runners"),
+    [
+        ("{}", "edge big edge edge"),  # all browser modules are where the first is
+        ("{c: big}", "big edge big big"),
+        ("{'*': big, c: auto}", "big big big big"),
+        ("{b: edge}", "big edge big big"),
+    ],
+)
+def test_browser_modules_are_on_one_runner(tmp_path: Path, place: str, runners: str) -> None:
+    assert with_pages(tmp_path, place) == dict(zip("abcd", runners.split(), strict=True))
+
+
+def test_browser_modules_cannot_be_on_two(tmp_path: Path) -> None:
+    words = "the browser modules of a flow are on one runner: c cannot be on big and a on edge"
+    with pytest.raises(FlowError, match=rf"w.yaml:6.*`modules.c.runner`: {words}"):
+        with_pages(tmp_path, "{a: edge, c: big}")
+    with pytest.raises(FlowError, match="d cannot be on big and a on edge"):
+        with_pages(tmp_path, "{a: edge, '*': big, c: auto}")
+
+
+def with_pages(folder: Path, place: str) -> dict[str, str]:
+    (folder / "w.yaml").write_text(PAGES)
+    runners = "name: p\nrunners: {edge: {}, big: {}}\n"
+    (folder / "d.yaml").write_text(f"{runners}flows: [{{file: w.yaml, place: {place}}}]\n")
+    (source,) = read_deployment(folder / "d.yaml", (*KNOWN, "browser")).flows
+    return {name: module["runner"] for name, module in source.sent["modules"].items()}
 
 
 def test_problems_of_the_flows(tmp_path: Path) -> None:

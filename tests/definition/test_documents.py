@@ -122,6 +122,10 @@ DEPLOYMENT = {
     "name": "d", "bind": "127.0.0.1", "runners": {"r": {"runtimes": ["python3"], "state": "s"}, "s": {}},
     "restart": {"times": 1, "period_s": 1.5}, "log": {"level": "info", "format": "json"},
     "flows": [{"file": "f.yaml", "place": {"a": "r", "*": "auto"}}],
+    "gateway": {
+        "listen": "127.0.0.1:0", "token": "${env:T}", "origins": ["https://e"], "pages": "p",
+        "tls": {"certificate": "c", "key": "k"},
+    },
 }  # fmt: skip
 
 

@@ -101,7 +101,10 @@ def test_places_of_keys_and_items():
         ("a:\n  true: b", "DIR/f.yaml:2:3: the key 'true' in `a` is not text; put it in quotes."),
         ("? [a]\n: b", "DIR/f.yaml:1:3: the key of several values in the flow is not text; put it in quotes."),
         ("a:\n\t- b", "DIR/f.yaml:2:1: a tab stands where YAML wants spaces; replace it."),
-        ("a: b: c", "DIR/f.yaml:1:5: this is not YAML: mapping values are not allowed in this context."),
+        (
+            "runners: {}\nflows: []",
+            "DIR/f.yaml:1:1: this is a deployment, not a flow; `runner up` starts it, `runner check` checks it.",
+        ),
         (
             "a: b\nc: \x07",
             "DIR/f.yaml:2:4: the character '\\x07' may not stand in YAML; remove or escape it.",
@@ -120,6 +123,29 @@ def test_libyamls_own_sentence_gets_a_place(tmp_path, text):
     (problem,) = problems(write(tmp_path, text))
     assert problem.startswith("DIR/f.yaml:")
     assert "this is not YAML: " in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "hint"),
+    [
+        ("a: b: c", "1:5", "a text with `: ` in it needs quotes, and a line may be indented too far"),
+        ("a:\n  b: c\n    d: e", "3:6", "a text with `: ` in it needs quotes, and a line may be indented too far"),
+        ("a: b\n c:\n  - d", "2:3", "and a line may be indented too far"),
+        ("a:\n  b: c\n d: e", "3:2", "what belongs together begins in the same column"),
+        ("a:\n  - b\n c: d", "3:2", "what belongs together begins in the same column"),
+        ("a:\n  - b\n  c: d", "3:3", "the items of a list begin in the same column"),
+        ("a: |\n  b\nc", "4:1", "a key ends in `:`"),
+        ("a: - b", "1:4", "a list begins in a line of its own"),
+        ("a: {b: c\nd: e}", "2:2", "a bracket or a quote is not closed"),
+        ("a: {b: 'it's'}", "1:12", "a bracket or a quote is not closed"),
+        ("a: 'b", "1:6", "a quote is not closed"),
+        ("a: @b", "1:4", "put the text in quotes"),
+        ("a: *b", "1:4", "a text that begins with `*` needs quotes"),
+    ],
+)
+def test_what_people_have_mostly_done(tmp_path, text, place, hint):
+    (problem,) = problems(write(tmp_path, text))
+    assert problem.startswith(f"DIR/f.yaml:{place}: this is not YAML: ") and hint in problem
 
 
 def test_an_alias_bomb_is_refused(tmp_path):

@@ -72,30 +72,56 @@ def test_a_good_flow():
     VALIDATOR.validate(GOOD)
 
 
-@pytest.mark.parametrize("text", ["${env:TOKEN}", "Bearer ${env:TOKEN}", "${file:token}", "x${file:}"])
-def test_references_are_not_taken_for_what_they_name(text):
-    """A module would be given the reference itself as its password."""
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("${file:token}", "${file:token}: the path has to begin with /."),
+        ("x${env:A}${file:}", "${file:} names nothing."),
+        ("${env:}", "${env:} names nothing."),
+    ],
+)
+def test_references_that_can_stand_for_nothing(text, said):
     for path, place in (("config", "config"), ("env", "env.KEY")):
         value = text if path == "config" else {"KEY": text}
-        (said,) = problems(changed(f"modules/a/{path}", value))
-        assert said.startswith(f"`modules.a.{place}`: ${{") and "is not replaced by what it names yet" in said
+        assert problems(changed(f"modules/a/{path}", value)) == [f"`modules.a.{place}`: {said}"]
     deep = {"db": [{"user": "me", "password": text}]}
-    (said,) = problems(changed("modules/a/config", deep))
-    assert said.startswith("`modules.a.config.db[0].password`: ${")
-    for other in ("env:TOKEN", "$TOKEN", "${TOKEN}", "${ENV:x}", "$${x}"):
-        assert check_flow(changed("modules/a/config", other)).modules["a"].config == other
+    assert problems(changed("modules/a/config", deep)) == [f"`modules.a.config.db[0].password`: {said}"]
+
+
+def test_no_secret_goes_to_pages():
+    (said,) = problems(changed("modules/page/config", ["${env:TOKEN}"]))
+    assert said == "`modules.page.config[0]`: ${env:TOKEN} is a secret: it would go to every page."
+
+
+@pytest.mark.parametrize("text", ["env:TOKEN", "$TOKEN", "${TOKEN}", "${ENV:x}", "$${x}", "${env:X}", "a${file:/b}c"])
+def test_config_stays_what_it_is(text):
+    """What a reference stands for is looked up where the host is started; here it is text."""
+    assert check_flow(changed("modules/a/config", text)).modules["a"].config == text
 
 
 def test_fields_without_an_effect_are_warned_of():
     assert warnings(GOOD) == []
-    document = changed("tracing", True)
-    document["modules"]["b"]["runner"] = "edge"
+    document = changed("modules/b/runner", "edge")
     check_flow(document)
-    assert [said.partition(" has no effect")[0] for said in warnings(document)] == [
-        "`tracing`",
-        "`modules.b.runner`",
-    ]
-    assert warnings(changed("tracing", False)) == []
+    assert [said.partition(" has no effect")[0] for said in warnings(document)] == ["`modules.b.runner`"]
+
+
+def test_a_page_does_not_try_again() -> None:
+    retry = {"times": 3, "backoff_s": 1}
+    modules = {
+        "a": {"runtime": "browser", "code": "(m) => m", "retry": retry},
+        "b": {"runtime": "python3", "code": "def run(m, c): pass", "retry": retry},
+    }
+    for alone in (True, False):
+        (said,) = warnings({"id": "f", "modules": modules}, alone=alone)
+        assert said.startswith("`modules.a.retry` has no effect")
+
+
+@pytest.mark.parametrize(("said", "share"), [(False, None), (True, 1.0), (0, 0.0), (1, 1.0), (0.25, 0.25)])
+def test_how_much_is_followed(said, share):
+    """0 is not false: what comes with a sampled `traceparent` is followed."""
+    assert check_flow(changed("tracing", said)).tracing == share
+    assert check_flow(GOOD).tracing is None
 
 
 def test_every_field_arrives():
@@ -103,14 +129,14 @@ def test_every_field_arrives():
         "runtime": "python3", "code": "x", "name": "a.py", "files": {"lib/b.py": "y"}, "config": {"n": [None]},
         "dependencies": [], "ports": {"out": []}, "concurrency": 4, "isolated": True, "optional": True,
         "timeout_s": 1.5, "runner": "edge", "env": {"A": "$A"}, "limits": {"memory_mb": 1, "cpu_s": 2, "open_files": 3},
-        "state_version": 2, "on_queued": "dead_letter", "window": False,
+        "state_version": 2, "on_queued": "dead_letter", "window": False, "background": True,
     }  # fmt: skip
     settings = {
-        "drain_timeout_s": 1, "step_timeout_s": 2.5, "max_turn_bytes": 10, "on_stuck": "kill", "tracing": True,
+        "drain_timeout_s": 1, "step_timeout_s": 2.5, "max_turn_bytes": 10, "on_stuck": "kill", "tracing": 0.5,
     }  # fmt: skip
     retrying = {"runtime": "node", "code": "", "retry": {"times": 3}, "restart": {"times": 2, "backoff_s": 5}}
     document = {"id": "f", "modules": {"a": module, "r": retrying}, "layout": {"x": 1}, **settings}
-    assert set(module) | {"retry", "restart", "file"} == set(flow_schema()["$defs"]["module"]["properties"])
+    assert set(module) | {"retry", "restart", "file", "use"} == set(flow_schema()["$defs"]["module"]["properties"])
     flow = check_flow(document)
     assert flow.modules["a"] == Module(
         **{name: value for name, value in module.items() if name not in {"ports", "dependencies"}},
@@ -128,7 +154,9 @@ BAD = [
     ("id", None, "`id` must be text, not empty (null)."),
     ("modules", [], "`modules` must be a mapping, not a list."),
     ("wires", {}, "`wires` must be a list, not a mapping."),
-    ("tests", "no", "`tests` must be a list, not the text 'no'."),
+    ("tests", "no", "`tests` must be a list, not the text 'no'; an item begins with `- `."),
+    ("modules/a", None, "`modules.a` must be a mapping, not empty (null); its fields are indented further than its name."),
+    ("modules/a/code", {"def run(m, c)": None}, "`modules.a.code` must be text, not a mapping; a text with `: ` in it needs quotes, one of several lines a `|` before the first."),
     ("moduls", {}, "`moduls` is not a known field; did you mean 'modules'?"),
     ("on_stuck", "retry", "`on_stuck` must be one of abort, kill, not 'retry'."),
     ("drain_timeout_s", 0, "`drain_timeout_s` must be more than 0, not 0."),
@@ -136,8 +164,7 @@ BAD = [
     ("drain_timeout_s", float("inf"), "`drain_timeout_s` must be a finite number, not inf."),
     ("max_turn_bytes", 1 << 40, "`max_turn_bytes` must be at most 67108864, not 1099511627776."),
     ("max_turn_bytes", 1.5, "`max_turn_bytes` must be a whole number, not the number 1.5."),
-    ("tracing", "on", "`tracing` must be true or false, not the text 'on'; write true without quotes."),
-    ("modules/a", None, "`modules.a` must be a mapping, not empty (null)."),
+    ("tracing", "on", "`tracing` must be true or false or a number, not the text 'on'; write true without quotes."),
     ("modules/a", {"code": "x"}, "`modules.a` lacks the field `runtime`."),
     ("modules/a", {"runtime": "node"}, "`modules.a` has no source; give it `file` (a path) or `code` (the text)."),
     ("modules/a/file", "x.py", "`modules.a` has both `file` and `code`; keep one."),
@@ -171,6 +198,8 @@ BAD = [
 ]  # fmt: skip
 BAD_IN_MEANING = [
     ("modules/a/runtime", "nod", "`modules.a.runtime`: there is no runtime 'nod'; did you mean 'node'?"),
+    ("modules/a/runtime", "JavaScript", "`modules.a.runtime`: there is no runtime 'JavaScript'; did you mean 'node'?"),
+    ("modules/a/runtime", "golang", "`modules.a.runtime`: there is no runtime 'golang'; there are browser, node, python3."),
     ("modules/a/runtime", "cobol", "`modules.a.runtime`: there is no runtime 'cobol'; there are browser, node, python3."),
     ("modules/a", {"runtime": "node", "file": "x.js"}, "`modules.a`: a runner reads no files; send the text of `file` as `code`."),
     ("modules/a/files", ["*.py"], "`modules.a.files`: a runner reads no files; send a mapping of name to text."),

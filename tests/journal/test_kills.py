@@ -188,7 +188,7 @@ def run(message, context):
 @pytest.mark.timeout(300)
 def test_a_source_two_outputs_retries_and_dead_letters(tmp_path: Path) -> None:
     """The source keeps its position in its context; every number is somewhere, once, and the sums are those of all."""
-    count = 40_000
+    count = 100_000
     print(f"seed {(seed := random.randrange(1 << 30))}")
     chance = random.Random(seed)
     modules = {

@@ -186,7 +186,7 @@ class Mirror:
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(self.path.parent, copy, ignore=shutil.ignore_patterns("copy", "*.lock"))
         opened = OpenedJournal(copy / "f.db", -1, recover(copy / "f.db"))
-        kept = find_journalled(self.runner.actor(self.runner.runner).premises, opened)
+        kept = find_journalled(self.runner.actor(self.runner.runner).premises, opened, self.record.flow)
         assert kept is not None
         record = kept.record()
         journal = self.runner.actor(self.runner.actor(self.runner.runner).flows["f"].actor).journal

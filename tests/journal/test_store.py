@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.journal import store
 from actors.journal.gathering import MAX_GROUP_BYTES, Gathering
 from actors.journal.group import Body, Group, Records, Recovered, encode
 from actors.journal.store import DamagedError, Store, mark_of, recover, remove
@@ -248,6 +253,35 @@ def test_a_journal_that_is_behind_its_mark_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f.db").unlink()
     with pytest.raises(DamagedError, match=r"is missing; .*f.mark says that it had 6 groups"):
         recover(tmp_path / "f.db")
+
+
+def test_whoever_makes_it_may_die_before_any_statement(tmp_path: Path) -> None:
+    for moment in itertools.count():
+        path = tmp_path / f"{moment}.journal"
+        pid = os.fork()
+        if not pid:
+            _make(path, moment)
+        made = os.waitpid(pid, 0)[1] == 0
+        assert recover(path) == Recovered()
+        Store(path).close()
+        assert recover(path) == Recovered()
+        if made:
+            break
+    assert moment > 5
+
+
+def _make(path: Path, moment: int) -> NoReturn:
+    """In a process that is killed before the statement of that number."""
+    numbers, connect = itertools.count(), store._connect
+
+    def traced(path: Path) -> sqlite3.Connection:
+        db = connect(path)
+        db.set_trace_callback(lambda _: next(numbers) == moment and os.kill(os.getpid(), signal.SIGKILL))
+        return db
+
+    store._connect = traced
+    Store(path)
+    os._exit(0)
 
 
 def test_a_database_of_another_program(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 import psutil
 
 from actors.console.client import RunnerClient, RunnerError
+from runtimes import locks
 from tests.deployments import Plant, plant
 from tests.journal.runs import JOURNAL
 from tests.test_run import wait_for
@@ -49,6 +51,15 @@ def _is_taken(future: Future[Any]) -> bool:
 
 def _children(up: Plant) -> list[psutil.Process]:
     return [p for pid in up.pids() for p in psutil.Process(pid).children()]
+
+
+def _has_open(up: Plant, path: Path) -> bool:
+    """Whether one of the deployment's processes has a file open."""
+    open_files: list[str] = []
+    for process in psutil.Process(up.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            open_files += [file.path for file in process.open_files()]
+    return str(path) in open_files
 
 
 def _context(client: RunnerClient) -> Any:
@@ -93,14 +104,16 @@ def test_a_durable_flow_goes_on_and_of_another_its_facts_are_there(tmp_path: Pat
             assert client.add_or_update_flow(flow(name, COUNT + "\n", durable=name == "kept"))
             assert client.set_break_point_at_module(f"{name}/b", when="message[0] == 99")
             wait_for(lambda name=name: context_of(client, f"{name}/b") == TWO)
+        assert client.add_or_update_flow(flow("applied", durable=True))  # and not started
         kill_runner(up, client)
         client = up.client()
+        assert client.flow_state("applied")["state"] == "stopped"
         for name in ("kept", "lost"):
             (letter,) = client.dead_letters(name)
             assert (letter["id"], letter["message"]) == (f"{name}/1", "bad")
             state = client.flow_state(name)
             assert state["debug"]["breakpoints"]["b"]["when"] == "message[0] == 99"
-            assert client.last_receipt(name)["version"] == 3  # what the file says, on top of the second one
+            assert client.last_receipt(name)["version"] == 2
         kept, lost = client.flow_state("kept"), client.flow_state("lost")
         assert kept["lost"] is None and "what mailboxes and contexts held is gone" in lost["lost"]
         assert (context_of(client, "kept/b"), context_of(client, "lost/b")) == (TWO, 0)
@@ -116,6 +129,42 @@ def test_a_durable_flow_goes_on_and_of_another_its_facts_are_there(tmp_path: Pat
         assert "messages, contexts, accounts" in storage and "kept.db" in storage
         client.close()
     assert not list(tmp_path.rglob("kept.flow"))
+
+
+def test_a_runner_that_takes_a_while_to_die(tmp_path: Path) -> None:
+    """The next one waits for its lock; it does not go on without the flow."""
+    (tmp_path / "kept.json").write_text(json.dumps(flow("kept", durable=True)))
+    with plant(tmp_path, flows=[{"file": "kept.json"}]) as up:
+        up.wait_until_up()
+        with up.client() as client:
+            assert client.send_message("kept/a", "in", 1)
+        pid = up.folder.read()["runnerPid"]
+        (lock,) = up.state.rglob("kept.lock")
+        fd = os.open(lock, os.O_RDWR)
+        os.kill(pid, signal.SIGKILL)
+        while not locks.seize(fd):
+            pass
+        try:
+            wait_for(lambda: _has_open(up, lock), 60.0)
+        finally:
+            os.close(fd)
+        wait_for(lambda: "is up again" in up.log.read_text(), 60.0)
+        with up.client() as client:
+            assert client.flow_state("kept")["state"] == "running"
+            assert context_of(client, "kept/b") > 0
+
+
+def test_what_was_removed_or_stopped_stays_so_after_a_crash(tmp_path: Path) -> None:
+    for name in ("gone", "stopped", "runs"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(flow(name)))
+    with plant(tmp_path, flows=[{"file": f"{name}.json"} for name in ("gone", "stopped", "runs")]) as up:
+        up.wait_until_up()
+        client = up.client()
+        assert client.remove_flow("gone") and client.stop_flow("stopped")
+        kill_runner(up, client)
+        with up.client() as client:
+            states = {f["id"]: f["state"] for f in client.list_flows()}
+            assert states == {"stopped": "stopped", "runs": "running"}
 
 
 def test_what_was_acknowledged_is_there_once(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from actors.links.peer import PeerActor
 from actors.links.receiving import ReceivingActor
 from actors.links.sending import SendingActor
 from actors.messages.flow_to_session import Attached
-from actors.messages.link_to_owner import Listening
+from actors.messages.link_to_owner import FinishWanted, Listening
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.owner_to_link import PeerAt, StartListener, StartPeer, StartReceiving, StartSending
 from actors.messages.wire_to_peer import JoinPeer, LeavePeer
@@ -69,10 +69,14 @@ class ModuleDouble(BaseActor):
     def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
         pass  # `until` looks at its condition now
 
+    def receiveMsg_FinishWanted(self, _message: FinishWanted, _sender: ActorAddress) -> None:
+        pass
+
     def _tell(self, message: Any, _sender: ActorAddress) -> None:
         self.told.append(message)
 
     receiveMsg_PeerFound = receiveMsg_PeerLost = receiveMsg_Listening = receiveMsg_Fenced = _tell
+    receiveMsg_WireHandedOver = receiveMsg_TakenLost = _tell
 
     def put(self, wire: str, body: bytes, count: int) -> None:
         self.activity.pending += count
@@ -110,8 +114,12 @@ class Proxy:
             if self.refusing:
                 client.close()
                 continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:  # the runner is not up
+                client.close()
+                continue
             self.connections += 1
-            server = socket.create_connection(("127.0.0.1", self.target))
             self._pairs.append((client, server))
             for one, other in ((client, server), (server, client)):
                 self._begin(self._pass, one, other, self.limit)
@@ -192,25 +200,33 @@ class Plant:
     def connect(self) -> None:
         self.tell(self.a, self.peer_b, PeerAt(place=("127.0.0.1", self.proxy.port)))
 
-    def wire(self, name: str, delivery: Any = MEMORY) -> tuple[ActorAddress, ActorAddress]:
-        """From `a` to `b`."""
-        sending = self.system.createActor(SendingActor)
+    def wire(
+        self, name: str, delivery: Any = MEMORY, journals: tuple[Any, Any] = (None, None)
+    ) -> tuple[ActorAddress, ActorAddress]:
+        """From `a` to `b`, which have these journals."""
+        return self.sending(self.a, name, "b", delivery, journals[0]), self.receiving(name, journals[1])
+
+    def sending(
+        self, owner: ModuleDouble, name: str, runner: str, delivery: Any = MEMORY, journal: Any = None
+    ) -> ActorAddress:
+        """The one end of a wire to that runner."""
+        sending: ActorAddress = self.system.createActor(SendingActor)
         start = StartSending(
-            flow="f", wire=name, runner="b", delivery=delivery, epoch=1, window_bytes=WINDOW_BYTES,
-            router=self.a.address, activity=self.a.activity,
+            flow="f", wire=name, runner=runner, delivery=delivery, new_epoch=lambda: 1, window_bytes=WINDOW_BYTES,
+            router=owner.address, activity=owner.activity, journal=journal,
         )  # fmt: skip
-        self.tell(self.a, sending, start)
-        self.attach(self.a, sending, name)
-        self.a.wires[name] = sending
-        return sending, self.receiving(name)
+        self.tell(owner, sending, start)
+        self.attach(owner, sending, name)
+        owner.wires[name] = sending
+        return sending
 
     def attach(self, owner: ModuleDouble, end: ActorAddress, wire: str) -> None:
         """As a flow does that has made its end."""
         self.tell(owner, end, Attached(wire=wire, module=owner.address, activity=owner.activity))
 
-    def receiving(self, name: str) -> ActorAddress:
+    def receiving(self, name: str, journal: Any = None, before: Any = None) -> ActorAddress:
         receiving: ActorAddress = self.system.createActor(ReceivingActor)
-        start = StartReceiving(flow="f", wire=name, runner="a", router=self.b.address)
+        start = StartReceiving(flow="f", wire=name, runner="a", router=self.b.address, journal=journal, before=before)
         self.tell(self.b, receiving, start)
         self.attach(self.b, receiving, name)
         return receiving
@@ -230,8 +246,10 @@ class Plant:
             self.tell(self.a, actor, ActorExitRequest())
         while self.system.base.busy:
             self.system.base.turn()
+        failures = self.system.base.failures  # of assertions in the doubles, too
         self.proxy.close()
         self.system.shutdown()
+        assert not failures
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.links.crossed import Incoming
 from actors.links.frames import Hello, Opened, PeerKind, Refusal, read
 from actors.links.inbox import Inbox
 from actors.links.outbox import SMALL_BYTES, Outbox
@@ -142,3 +143,19 @@ def test_an_acknowledgement_of_what_was_not_sent_is_refused(wanted: int) -> None
     with pytest.raises(ProtocolError, match="have been sent"):
         outbox.acknowledged(wanted)
     assert outbox.waiting == 3
+
+
+def test_an_end_that_is_older_than_it_was_is_known_by_its_numbers() -> None:
+    """What was acknowledged and is not here; what is here and was never sent. Nothing else is."""
+    kept = Incoming(epoch=5, wanted=80, runner="a")
+    assert Inbox(0, kept).missing(5, 120, 0) == 40
+    assert Inbox(0, kept).missing(5, 80, 80) == Inbox(0, kept).missing(6, 120, 0) == 0
+    assert Inbox().missing(5, 120, 7) == 7 and Inbox().missing(5, 120, 0) == 0
+    assert Inbox(0, kept).beyond(30) == 50 and Inbox(0, kept).beyond(80) == Inbox().beyond(0) == 0
+    assert Inbox(0, kept.of("another")).beyond(0) == 0, "numbers of somebody else"
+    inbox = Inbox(0, Incoming(epoch=5, wanted=80, shift=20))
+    assert inbox.opened(5, 70) == 80 and inbox.missing(5, 120, 0) == 0
+    with pytest.raises(ProtocolError):
+        inbox.opened(5, 120)
+    inbox.begin_anew()
+    assert inbox.opened(5, 40) == 40 and inbox.wanted + inbox.shift == 100, "here numbers never go back"

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 from actors.console.client import RunnerClient
 from actors.links import keys
 from tests.links.plant import Proxy, seed
+from tests.machines import Machine
 
 TIMEOUT_S = 60.0
 REPORT = """
@@ -56,18 +58,29 @@ def run(message, context):
 
 
 class Runner:
-    """One of them. `a` connects to `b` by a proxy."""
+    """One of them. `a` connects to `b` by a proxy; or each is on a machine of its own."""
 
-    def __init__(self, name: str, folder: Path, key_folder: Path, incarnation: int = 1) -> None:
-        self.name = name
+    def __init__(self, name: str, folder: Path, *, keeps: bool, machine: Machine | None = None) -> None:
+        self.name, self.folder, self.machine = name, folder, machine
         self.log = (folder / f"{name}.log").open("a")
-        command = [sys.executable, "-m", "tests.links.runner_process", name, folder / name, key_folder]
+        self.state = [folder / "state" / name] if keeps else []
+        self.incarnation = 0
+        self.start()
+
+    def start(self) -> None:
+        self.incarnation += 1
+        shutil.rmtree(self.folder / self.name, ignore_errors=True)  # what one that was killed has left
+        command = [sys.executable, "-m", "tests.links.runner_process", self.name, self.folder / self.name]
+        env = dict(os.environ)
+        if self.machine is not None:
+            command, env["ADDRESS"] = [*self.machine.command, *command], self.machine.address
         self.process = subprocess.Popen(
-            [*command, str(incarnation)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True
-        )
+            [*command, self.folder / "keys", str(self.incarnation), *self.state],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=env,
+        )  # fmt: skip
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
-        self.client = RunnerClient(socket=folder / name / "api.sock")
+        self.client = RunnerClient(socket=self.folder / self.name / "api.sock")
 
     def know(self, places: dict[str, tuple[str, int]]) -> None:
         assert self.process.stdin is not None
@@ -76,7 +89,8 @@ class Runner:
     def context(self, module: str) -> dict[str, Any]:
         """As its handler sees it: it fails with it."""
         before = len(self.client.call("deadLetters", "f"))
-        assert self.client.call("sendMessage", f"f/{module}", "in", "report")
+        while not self.client.call("sendMessage", f"f/{module}", "in", "report"):
+            time.sleep(0.02)  # its mailbox is full
         deadline = time.monotonic() + TIMEOUT_S
         while len(letters := self.client.call("deadLetters", "f")) == before:
             assert time.monotonic() < deadline
@@ -90,39 +104,56 @@ class Runner:
     def pids(self, flow: str) -> list[int]:
         return [host["pid"] for host in self.client.call("flowState", flow)["hosts"].values() if host["pid"]]
 
-    def close(self) -> None:
+    def end(self, *, kill: bool = False) -> None:
         self.client.close()
-        assert self.process.stdin is not None
+        assert self.process.stdin is not None and self.process.stdout is not None
+        if kill:
+            self.process.kill()
         self.process.stdin.close()
-        assert self.process.wait(timeout=20) == 0
-        assert self.process.stdout is not None
+        assert self.process.wait(timeout=20) == (-9 if kill else 0)
         self.process.stdout.close()
+
+    def close(self) -> None:
+        self.end()
         self.log.close()
 
 
 class Two:
-    def __init__(self, folder: Path) -> None:
+    """`keeps`: what they keep and write is there when they start again."""
+
+    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
         keys.make_authority(folder / "keys", "test")
         for name in ("a", "b"):
             keys.make_certificate(folder / "keys", name)
-        self.a, self.b = (Runner(name, folder, folder / "keys") for name in ("a", "b"))
+        self.a, self.b = (Runner(name, folder, keeps=keeps) for name in ("a", "b"))
         self.proxy = Proxy(self.b.port)
+        self._tell_places()
+
+    def _tell_places(self) -> None:
+        self.proxy.target = self.b.port
         self.a.know({"b": ("127.0.0.1", self.proxy.port)})
         self.b.know({"a": ("127.0.0.1", self.a.port)})
 
-    def apply(self, document: dict[str, Any]) -> None:
-        for runner in (self.b, self.a):
+    def apply(self, document: dict[str, Any], *runners: Runner) -> None:
+        for runner in runners or (self.b, self.a):
             outcome = runner.client.call("addOrUpdateFlow", document)
             assert outcome, outcome
-        for runner in (self.b, self.a):
+        for runner in runners or (self.b, self.a):
             outcome = runner.client.call("startFlow", document["id"])
             assert outcome, outcome
 
-    def until(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + TIMEOUT_S
+    def again(self, runner: Runner, document: dict[str, Any], *, kill: bool = False) -> None:
+        """It ends, or is killed, and is started again with its flow."""
+        runner.end(kill=kill)
+        runner.start()
+        self._tell_places()
+        self.apply(document, runner)
+
+    def until(self, done: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
+        deadline = time.monotonic() + timeout_s
         while not done():
             assert time.monotonic() < deadline, "nothing came"
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     def close(self) -> None:
         self.a.close()
@@ -153,8 +184,8 @@ def arrived(two: Two) -> int:
     return two.a.completed("sum")
 
 
-def check(two: Two, total: int) -> None:
-    two.until(lambda: arrived(two) >= total)
+def check(two: Two, total: int, timeout_s: float = TIMEOUT_S) -> None:
+    two.until(lambda: arrived(two) >= total, timeout_s)
     assert two.a.context("sum") == {"last": total - 1, "count": total}
     assert two.b.context("count") == {"count": total, "sum": total * (total - 1) // 2}
     for runner in (two.a, two.b):

@@ -1,0 +1,1 @@
+"""What answers for a deployment of several runners."""

@@ -1,0 +1,108 @@
+"""kill -9 of each runner, of hosts and of the dispatcher in every phase of a move: wholly there or wholly here."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.console.client import RunnerError
+from tests import deployments
+from tests.deployment.test_move import check, done, flow, up_with
+from tests.deployment.test_several_runners import until
+from tests.deployments import plant
+
+PROGRAM = """
+import os, signal, sys
+from actors.deployment.front.joint_update import JointUpdate
+from actors.flow.update.update import Update
+victim, phase, marker = sys.argv[1:4]
+del sys.argv[1:4]
+def hosts():
+    own = open(f"/proc/self/task/{os.getpid()}/children").read().split()
+    return [int(pid) for pid in own if b"host.py" in open(f"/proc/{pid}/cmdline", "rb").read()]
+def hook(kind, name_of):
+    enter = kind.enter
+    def entering(self, name):
+        enter(self, name)
+        if (name_of(self), name) == (victim.removeprefix("host of "), phase) and os.path.exists(marker):
+            os.unlink(marker)
+            for pid in hosts() if victim.startswith("host") else [os.getpid()]:
+                os.kill(pid, signal.SIGKILL)
+    kind.enter = entering
+hook(Update, lambda update: update._means.premises.name)
+hook(JointUpdate, lambda _: "dispatcher")
+from actors.console.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+RUNNER_PHASES = ["trying", "loading", "draining", "stopping", "giving", "handing", "starting", "prepared", "finishing"]
+FRONT_PHASES = ["preparing", "loading", "holding", "draining", "switching", "deciding", "committing"]
+PLACES = {"source": "a", "one": "b", "two": "a", "sum": "b"}  # `one` moves from b to c; a has its neighbours
+ALWAYS = [("disk", "b", "finishing"), ("disk", "c", "finishing"), ("disk", "dispatcher", "committing")]
+
+
+def cases() -> list[Any]:
+    found = [(more, name, phase) for more in ("memory", "disk") for name in "abc" for phase in RUNNER_PHASES]
+    found += [(more, "dispatcher", phase) for more in ("memory", "disk") for phase in FRONT_PHASES]
+    found += [("disk", f"host of {name}", phase) for name in "abc" for phase in RUNNER_PHASES if phase != "trying"]
+    return [case if case in ALWAYS else pytest.param(*case, marks=pytest.mark.full) for case in found]
+
+
+def passing(client: Any, count: int = 200) -> None:
+    """So many more messages arrive; after a death the count begins anew if the flow is not durable."""
+    before = done(client)
+    until(lambda: done(client) > before + count or done(client) < before)
+    until(lambda: done(client) > count)
+
+
+@pytest.mark.parametrize(("more", "victim", "phase"), cases())
+@pytest.mark.timeout(180)
+def test_wholly_there_or_wholly_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, victim: str, phase: str
+) -> None:
+    marker = tmp_path / "kill"
+    settings = up_with(tmp_path, flow(rate=1000, **({"durable": True} if more == "disk" else {})), **PLACES)
+    with monkeypatch.context() as patched:
+        patched.setattr(deployments, "RUNNER", [sys.executable, "-c", PROGRAM, victim, phase, str(marker)])
+        ran = plant(tmp_path, **settings)
+        up = ran.__enter__()
+    ok = False
+    try:
+        up.wait_until_up()
+        with up.client() as client:
+            passing(client)
+            marker.touch()
+            with contextlib.suppress(RunnerError, OSError, TimeoutError):
+                outcome = client.call("moveModule", "f/one", "c")
+                ok = bool(outcome)
+                print("ok" if ok else outcome.error)
+            assert not marker.exists(), "nobody was killed"
+            if victim != "dispatcher":
+                until(lambda: client.flow_state("f")["state"] == "running" and not client.flow_state("f")["away"])
+                place = client.flow_state("f")["modules"]["one"]["runner"]
+                assert place == ("c" if ok else "b")
+                passing(client)
+                if more == "disk":
+                    again = client.call("moveModule", "f/one", "a")
+                    assert again, again.error
+                    passing(client)
+                    check(up, client)
+                else:
+                    assert client.call("moveModule", "f/one", "b" if ok else "c"), "the next one goes"
+                    passing(client)
+                assert up.cli("down").returncode == 0
+        if victim == "dispatcher":
+            assert up.process.wait(60) != 0
+    finally:
+        ran.__exit__(*sys.exc_info())
+    if victim == "dispatcher":  # the next start goes on from what was decided
+        with plant(tmp_path, **settings) as up:
+            up.wait_until_up()
+            with up.client() as client:
+                passing(client)
+                if more == "disk":
+                    check(up, client)
+            assert up.cli("down").returncode == 0
