@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from actors.log_subject import about
+
 MAX_KINDS = 1_000  # of a flow that are told apart
 log = logging.getLogger("runner.flow")
 
@@ -56,10 +58,10 @@ class ErrorLog:
     def __init__(self) -> None:
         self._more: dict[Kind, int] = {}  # since that was said
 
-    def take(self, module: str, what: str, error: dict[str, Any]) -> bool:
+    def take(self, module: str, what: str, error: dict[str, Any], message_id: str | None = None) -> bool:
         """Log the first of its kind, with its stack; else count it. Whether `say_rest` has something to say only now.
 
-        `module` is of the form flow/module, `what` says what has happened.
+        `module` is of the form flow/module, `what` says what has happened; `message_id`: to which, if that is known.
         """
         kind = kind_of(module, error)
         if kind not in self._more and len(self._more) >= MAX_KINDS:
@@ -67,7 +69,9 @@ class ErrorLog:
         if kind not in self._more:
             self._more[kind] = 0
             stack = "".join(f"\n  {line}" for line in (error.get("stack") or "").rstrip().split("\n") if line)
-            log.error("%s: %s: %s%s", module, what, error_text(error), stack)
+            flow_id, _, module_id = module.partition("/")
+            subject = about(flow_id, module_id, message_id)
+            log.error("%s: %s: %s%s", module, what, error_text(error), stack, extra=subject)
             return False
         is_first = not any(self._more.values())
         self._more[kind] += 1

@@ -75,25 +75,22 @@ class Decoder:
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES, kinds: Collection[int] = KNOWN_KINDS) -> None:
         self._max_body_bytes = max_body_bytes
         self._kinds = kinds
-        self._parts: list[bytes] = []
-        self._held_bytes = 0
+        self._held = bytearray()  # not the pieces: somebody may send two bytes at a time
         self._needed_bytes = HEADER_BYTES
 
     @property
     def pending_bytes(self) -> int:
         """Bytes of an unfinished frame."""
-        return self._held_bytes
+        return len(self._held)
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that `data` completes."""
-        if self._parts:
-            self._parts.append(data)
-            self._held_bytes += len(data)
-            if self._held_bytes < self._needed_bytes:
+        if self._held:
+            self._held += data
+            if len(self._held) < self._needed_bytes:
                 return
-            data = b"".join(self._parts)
-            self._parts.clear()
-            self._held_bytes = 0
+            data = bytes(self._held)
+            self._held.clear()
         position, size, kinds = 0, len(data), self._kinds
         new, unpack = tuple.__new__, HEADER.unpack_from  # half the time of Frame(...)
         while size - position >= HEADER_BYTES:
@@ -111,9 +108,7 @@ class Decoder:
         else:
             self._needed_bytes = HEADER_BYTES
         if position < size:
-            rest = data[position:]
-            self._parts.append(rest)
-            self._held_bytes = len(rest)
+            self._held += data[position:]
 
 
 def join(messages: list[bytes], headers: list[bytes] | None = None) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ class Given:
     def __init__(self, *, retry: bool = False, context: Mapping[bytes, bytes] | None = None) -> None:
         self.messages = 0  # of DATA, not consumed
         self.credit = 0
-        self.announced: set[int] = set()  # numbers of messages whose TURN is still to come
+        self.announced: Counter[int] = Counter()  # numbers, of several wires, of messages whose TURN is still to come
         self.pausing = 0  # the request of a PAUSE that has no answer yet
         self.overshoot_bytes = 0  # committed with turns of the slot since then
         self.held = False  # a message has failed and is to be tried again: PAUSED comes next
@@ -68,9 +69,12 @@ class Given:
 
     def begin(self, number: int) -> bool:
         """TURN: whether it was to come."""
-        announced = number in self.announced
-        self.announced.discard(number)
-        return announced
+        if not self.announced[number]:
+            return False
+        self.announced[number] -= 1
+        if not self.announced[number]:
+            del self.announced[number]
+        return True
 
     def check_context(self, changes: Mapping[bytes, bytes | None]) -> None:
         """That the context is not too large with them."""

@@ -6,6 +6,7 @@
     --write=PATH                it may write there; nowhere else, where the kernel can hold it to that
     --own=PATH                  it may write there, and where it can be it is a folder that nobody else has
     --hide=PATH --show=PATH     a folder that it cannot see; what it can in such a folder
+    --offline=1                 it gets no socket
     --pipe=FD                   an end of its pipes, which becomes the command's next word as /dev/fd/N
 
 Without any (a compiler) only what no program needs is refused. docs/security.md says what holds where.
@@ -50,7 +51,8 @@ def drop_capabilities() -> None:
 
 def confine(options: list[str]) -> list[str]:
     """What a host is held to, each measure where there is one; returns more words for its command."""
-    given: dict[str, list[str]] = {"limits": [], "write": [], "own": [], "hide": [], "show": [], "pipe": []}
+    kinds = ("limits", "write", "own", "hide", "show", "offline", "pipe")
+    given: dict[str, list[str]] = {kind: [] for kind in kinds}
     for option in options:
         name, _, value = option.partition("=")
         given[name.removeprefix("--")].append(value)
@@ -86,7 +88,7 @@ def main() -> None:
             prctl(PR_SET_PDEATHSIG, SIGKILL)
         prctl(PR_SET_NO_NEW_PRIVS, 1)
         try:
-            seccomp.restrict(os.getpid())
+            seccomp.restrict(os.getpid(), "--offline=1" in options)
         except OSError:
             pass
         os.execvp(command[0], command)

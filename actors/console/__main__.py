@@ -2,6 +2,6 @@
 
 import sys
 
-from actors.console.cli import main
+from actors.console.start import main
 
 sys.exit(main())

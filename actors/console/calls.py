@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 
 from actors.console.client import TIMEOUT_S, Outcome, RunnerClient, RunnerError
 from actors.console.errors import UserError
-from actors.console.live_runners import LiveRunner, find_runner, live_runners, several
+from actors.console.live_runners import LiveRunner, doors, find_runner, live_runners, several
+from actors.console.text import plain
+from actors.definition.places import among, listed
 from actors.state.shown import MAX_MESSAGE_DEPTH, is_nested_deeper
 
 ANSWER_TIMEOUT_S = (3.0, 30.0)  # of a runner that is stopped, of one that is only busy
@@ -20,8 +23,15 @@ ANSWER_TIMEOUT_S = (3.0, 30.0)  # of a runner that is stopped, of one that is on
 @contextmanager
 def connected(options: argparse.Namespace, flow_id: str | None = None) -> Iterator[RunnerClient]:
     """The runner that is meant: with several live ones, the one that has the flow."""
+    with calling(choose(options, flow_id)) as client:
+        yield client
+
+
+@contextmanager
+def calling(runner: LiveRunner) -> Iterator[RunnerClient]:
+    """What goes wrong is a UserError."""
     try:
-        with reached(_choose(options, flow_id)) as client:
+        with reached(runner) as client:
             yield client
     except RunnerError as error:
         problems = error.data if isinstance(error.data, list) else [str(error)]
@@ -80,8 +90,9 @@ def runners_with(runners: Iterable[LiveRunner], flow_id: str) -> tuple[list[Live
     return having, silent
 
 
-def _choose(options: argparse.Namespace, flow_id: str | None) -> LiveRunner:
-    runners = live_runners(options.state)
+def choose(options: argparse.Namespace, flow_id: str | None) -> LiveRunner:
+    """The runner that is meant: of several the one that has the flow. Raises UserError."""
+    runners = doors(live_runners(options.state))
     if options.runner is not None or len(runners) < 2 or flow_id is None:
         return find_runner(options.state, options.runner)
     having, silent = runners_with(runners, flow_id)
@@ -90,6 +101,83 @@ def _choose(options: argparse.Namespace, flow_id: str | None) -> LiveRunner:
     if having:
         raise UserError(f"several runners have the flow {flow_id!r}: {several(having)}", *silent)
     raise UserError(f"no live runner has the flow {flow_id!r}; {several(runners)}", *silent)
+
+
+def flow_of(options: argparse.Namespace, named: str | None) -> str:
+    """The flow that is meant: the only one there is, if none is named."""
+    if named is not None:
+        return named
+    ids = sorted({flow["id"] for flows in of_each(options, _flows).values() for flow in flows})
+    if len(ids) == 1:
+        return str(ids[0])
+    there = f"there are {', '.join(ids)}" if ids else "there is none; `runner apply FLOW.yaml` adds one"
+    raise UserError(f"which flow? {there}", usage=bool(ids))
+
+
+def place_of(options: argparse.Namespace, text: str, wanted: str) -> tuple[str, str, str]:
+    """Flow, module and port (or "") of FLOW/MODULE.PORT; FLOW/ may be left out if there is only one.
+
+    `wanted` begins the sentence about another text.
+    """
+    flow_id, slash, place = text.rpartition("/")
+    module, _, port = place.partition(".")
+    if not slash:
+        flow_id = _flow_with(options, module, f"{wanted}, not {text!r}")
+    if not flow_id or not module or "/" in flow_id:
+        raise UserError(f"{wanted}, not {text!r}", usage=True)
+    return flow_id, module, port
+
+
+def module_of(options: argparse.Namespace) -> tuple[str, str]:
+    """The flow of `options.module`, and its `flow/module`."""
+    wanted = "a module is named FLOW/MODULE"
+    flow_id, module, port = place_of(options, options.module, wanted)
+    if port:
+        raise UserError(f"{wanted}, not {options.module!r}", usage=True)
+    return flow_id, f"{flow_id}/{module}"
+
+
+def _flow_with(options: argparse.Namespace, module: str, refused: str) -> str:
+    """The only flow, which has this module."""
+    found = [flow for flows in of_each(options, _flows).values() for flow in flows]
+    if len(found) != 1:
+        there = listed(sorted(flow["id"] for flow in found)) or "none"
+        raise UserError(f"{refused}; flows here: {there}", usage=True)
+    flow_id, modules = str(found[0]["id"]), found[0]["modules"]
+    if module == flow_id:
+        raise UserError(f"{refused}; its modules are {listed(modules)}", usage=True)
+    if module not in modules:
+        raise UserError(no_module(flow_id, module, modules))
+    return flow_id
+
+
+def no_module(flow_id: str, module: str, modules: Iterable[str]) -> str:
+    """The sentence about a module that a flow has not."""
+    return f"the flow {flow_id!r} has no module {among(module, modules, 'it has')}"
+
+
+def _flows(client: RunnerClient) -> list[dict[str, Any]]:
+    return list(client.list_flows())
+
+
+def of_each(options: argparse.Namespace, ask: Callable[[RunnerClient], Any]) -> dict[LiveRunner, Any]:
+    """What every live runner says, or the one that is meant. One that does not answer is named on standard error."""
+    runners = doors(live_runners(options.state))
+    if options.runner is not None or len(runners) < 2:
+        runners = [find_runner(options.state, options.runner)]
+    said: dict[LiveRunner, Any] = {}
+    silent: list[str] = []
+    for runner in runners:
+        try:
+            with calling(runner) as client:
+                said[runner] = ask(client)
+        except UserError as error:
+            silent += error.sentences
+    if not said:
+        raise UserError(*silent)
+    for sentence in silent:
+        print(f"runner: {plain(sentence)}", file=sys.stderr)
+    return said
 
 
 def show(options: argparse.Namespace, value: Any, text: Callable[[Any], str]) -> int:

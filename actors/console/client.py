@@ -57,6 +57,27 @@ class Outcome:
         return self.ok
 
 
+class _Answer(Future[Any]):
+    """The answer to a call. Waits so that Ctrl-C ends it at any moment.
+
+    A Future waits in a Condition, which is written in Python: an exception between two of its lines leaves its lock
+    in disorder ("cannot release un-acquired lock"). A plain lock is waited for in C.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_there = threading.Lock()
+        self._is_there.acquire()
+        self.add_done_callback(lambda _: self._is_there.release())
+
+    def result(self, timeout: float | None = None) -> Any:
+        """As of a Future; `timeout` in seconds."""
+        if not self._is_there.acquire(timeout=-1 if timeout is None else timeout):
+            raise TimeoutError
+        self._is_there.release()
+        return super().result()
+
+
 class RemoteCall:
     """A call that is bound to its target: call it and wait, or `.remote()` for a future."""
 
@@ -118,6 +139,7 @@ class RunnerClient:
         self._lock = threading.Lock()
         self._waiting: dict[int, tuple[type[Request], Future[Any]]] = {}
         self.on_progress: Callable[[str], None] | None = None  # called by the reading thread
+        self.on_notification: Callable[[str, dict[str, Any]], None] | None = None  # method and params; by that, too
         self._count = 0
         self._gone: str | None = None
         self._reader = threading.Thread(target=self._read, name="runner-client", daemon=True)
@@ -134,9 +156,9 @@ class RunnerClient:
         answer = self.begin(method, *args, **params).result(timeout)
         if method == "addOrUpdateFlow" and answer and isinstance(answer.value, dict):
             return replace(answer, value=True, receipt=answer.value)  # of a plan
-        if method in ("addOrUpdateFlow", "rollbackFlow") and answer:
-            first = args[0] if args else params.get("flow") or params["flowId"]
-            flow_id = first["id"] if isinstance(first, dict) else first
+        if method in ("addOrUpdateFlow", "rollbackFlow", "moveModule") and answer:
+            first = args[0] if args else params.get("flow") or params.get("flowId") or params["flowModuleId"]
+            flow_id = first["id"] if isinstance(first, dict) else first.partition("/")[0]
             return replace(answer, receipt=self.begin("lastReceipt", flow_id).result(timeout))
         return answer
 
@@ -145,7 +167,7 @@ class RunnerClient:
         kind = REQUESTS[method]
         if args:
             params |= dict(zip(_parameters(kind), args, strict=False))
-        future: Future[Any] = Future()
+        future = _Answer()
         with self._lock:
             self._count += 1
             number = self._count
@@ -154,11 +176,8 @@ class RunnerClient:
             if self._gone is not None:
                 raise RunnerGoneError(self._gone)
             self._waiting[number] = kind, future
-            try:
+            with contextlib.suppress(OSError):  # it may have said why before it closed: the reading thread tells
                 self._socket.sendall(line + b"\n")
-            except OSError as error:
-                self._waiting.pop(number, None)
-                raise RunnerGoneError(f"the runner has gone: {error.strerror}") from None
         return future
 
     def flow(self, flow_id: str) -> FlowHandle:
@@ -204,6 +223,10 @@ class RunnerClient:
         if message.get("method") == "progress":
             if self.on_progress is not None:
                 self.on_progress(message["params"]["text"])
+            return
+        if "method" in message:
+            if self.on_notification is not None:
+                self.on_notification(message["method"], message["params"])
             return
         error = message.get("error")
         if message["id"] is None:  # about a line, not about a call: which one, is not known

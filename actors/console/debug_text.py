@@ -59,14 +59,18 @@ def _context_lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[st
 
 
 def held_text(held: list[dict[str, Any]]) -> str:
-    """A line per message; its id as a shell takes it."""
+    """A line per message, with its number; its id as a shell takes it."""
     if not held:
         return "no message is held"
     rows = [
-        ("*" if view["atBreakpoint"] else "", shlex.quote(view["id"]), value_text(view["message"]) + _headers(view))
+        (
+            f"{'*' if view['atBreakpoint'] else ''}{view['number']}",
+            shlex.quote(view["id"]),
+            value_text(view["message"]) + _headers(view),
+        )
         for view in held
     ]
-    lines = [columns(("", "ID", "MESSAGE"), rows)]
+    lines = [columns(("NO", "ID", "MESSAGE"), rows)]
     lines += [f"and {view['more']} more in {view['flowModuleId']}" for view in held if "more" in view]
     lines += [f"{view['flowModuleId']}: {view['error']}" for view in held if "error" in view]
     if any(view["atBreakpoint"] for view in held):

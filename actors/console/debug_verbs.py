@@ -4,69 +4,93 @@ from __future__ import annotations
 
 import argparse
 
-from actors.console.calls import connected, done, show, value_of
+from actors.console.calls import connected, done, flow_of, module_of, of_each, show, value_of
+from actors.console.client import RunnerClient
 from actors.console.debug_text import held_text, step_text
 from actors.console.errors import UserError
-
-
-def _module(text: str) -> str:
-    """The flow of FLOW/MODULE."""
-    flow_id, slash, module = text.partition("/")
-    if not slash or not flow_id or not module:
-        raise UserError(f"a module is named FLOW/MODULE, not {text!r}", usage=True)
-    return flow_id
+from actors.console.held_numbers import HeldNumbers
 
 
 def set_break(options: argparse.Namespace) -> int:
     """`runner break FLOW/MODULE [--when EXPR]`."""
-    with connected(options, _module(options.module)) as client:
+    flow_id, module = module_of(options)
+    with connected(options, flow_id) as client:
         outcome = client.set_break_point_at_module(
-            options.module, when=options.when, scope=options.scope, log=options.log, timeout_s=options.timeout
+            module, when=options.when, scope=options.scope, log=options.log, timeout_s=options.timeout
         )
     what = "only logs" if options.log else "pauses the flow" if options.scope == "flow" else "pauses the module"
     when = f" when {options.when}" if options.when else ""
-    return done(options, outcome, f"{options.module}: breakpoint set: {what}{when}", module=options.module)
+    return done(options, outcome, f"{module}: breakpoint set: {what}{when}", module=module)
 
 
 def unbreak(options: argparse.Namespace) -> int:
     """`runner unbreak FLOW/MODULE`: a flow that is paused stays paused."""
-    with connected(options, _module(options.module)) as client:
-        outcome = client.remove_break_point_at_module(options.module)
-    return done(options, outcome, f"{options.module}: breakpoint removed", module=options.module)
+    flow_id, module = module_of(options)
+    with connected(options, flow_id) as client:
+        outcome = client.remove_break_point_at_module(module)
+    return done(options, outcome, f"{module}: breakpoint removed", module=module)
 
 
 def pause(options: argparse.Namespace) -> int:
     """`runner pause FLOW`: returns when nothing moves any more."""
-    with connected(options, options.flow) as client:
-        outcome = client.pause_flow(options.flow, timeout_s=options.timeout)
-    return done(options, outcome, f"{options.flow}: paused", flow=options.flow)
+    flow_id = flow_of(options, options.flow)
+    with connected(options, flow_id) as client:
+        outcome = client.pause_flow(flow_id, timeout_s=options.timeout)
+    return done(options, outcome, f"{flow_id}: paused", flow=flow_id)
 
 
 def resume(options: argparse.Namespace) -> int:
     """`runner resume FLOW`: what is held at breakpoints goes on, too."""
-    with connected(options, options.flow) as client:
-        outcome = client.resume_flow(options.flow)
-        state = client.flow_state(options.flow)["state"] if outcome else ""
+    flow_id = flow_of(options, options.flow)
+    with connected(options, flow_id) as client:
+        outcome = client.resume_flow(flow_id)
+        state = client.flow_state(flow_id, rates=False)["state"] if outcome else ""
     goes_on = "goes on" if state == "running" else f"not paused any more, but {state}"
-    return done(options, outcome, f"{options.flow}: {goes_on}", flow=options.flow)
+    return done(options, outcome, f"{flow_id}: {goes_on}", flow=flow_id)
 
 
 def step(options: argparse.Namespace) -> int:
     """`runner step [FLOW]`: one wave, and what each module did in it."""
-    with connected(options, options.flow) as client:
-        wave = client.single_step_flow(options.flow)
+    flow_id = options.flow or _paused_flow(options)
+    with connected(options, flow_id) as client:
+        wave = client.single_step_flow(flow_id)
+    if options.keep_as_test:
+        from actors.console.keep_as_test import keep, of_step  # runs flows
+
+        return keep(options, of_step(options.keep_as_test, wave))
     return show(options, wave, step_text)
+
+
+def _paused_flow(options: argparse.Namespace) -> str | None:
+    """The only flow that is paused, whichever runner has it; None lets the runner say what is wrong."""
+
+    def ask(client: RunnerClient) -> list[str]:
+        states = (client.flow_state(flow["id"], rates=False) for flow in client.list_flows())
+        return [state["id"] for state in states if state["debug"]["pausedBy"] is not None]
+
+    found = of_each(options, ask)
+    paused = [flow_id for some in found.values() for flow_id in some]
+    if len(paused) == 1:
+        return str(paused[0])
+    if len(found) > 1:
+        raise UserError(f"these are paused: {', '.join(paused)}; say which" if paused else "no flow is paused")
+    return None
 
 
 def held_list(options: argparse.Namespace) -> int:
     """`runner held list FLOW`."""
-    with connected(options, options.flow) as client:
-        found = client.list_held(options.flow)
+    flow_id = flow_of(options, options.flow)
+    with connected(options, flow_id) as client:
+        found = client.list_held(flow_id)
+    numbers = HeldNumbers(options.state).of(flow_id, [view["id"] for view in found if "id" in view])
+    found = [{"number": numbers[view["id"]], **view} if "id" in view else view for view in found]
     return show(options, found, held_text)
 
 
 def _held(options: argparse.Namespace) -> str:
-    """The flow of a held message's id."""
+    """The flow of a held message's id, which takes the place of a number in `options`."""
+    if options.id.isdecimal():
+        options.id = HeldNumbers(options.state).id_of(int(options.id))
     if "#" not in options.id:
         said = f"{options.id!r} is no id of a held message: `runner held list FLOW` shows them; put the id in quotes"
         raise UserError(said, usage=True)

@@ -16,7 +16,7 @@ from actors.console.client import RunnerClient
 from actors.console.errors import UserError
 from actors.console.live_runners import live_runners
 from actors.console.text import columns
-from actors.messages.client_to_runner import BadRequestError, make_request
+from actors.messages.calls import BadRequestError, make_request
 from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.runner_to_client import Progress, Reply
 from actors.preparation.state_folder import RunFolder, default_state_folder
@@ -83,9 +83,10 @@ def _print_progress(text: str) -> None:
 
 
 def list_dependencies(options: argparse.Namespace) -> int:
-    """`runner deps list RUNTIME`."""
+    """`runner deps list [RUNTIME]`."""
     with _calls(options) as call:
-        found = call("listDependencies", options.runtime)
+        runtimes = [options.runtime] if options.runtime else [runtime["id"] for runtime in call("listRuntimes")]
+        found = [environment for runtime in runtimes for environment in call("listDependencies", runtime)]
     head = ("ENVIRONMENT", "STATE", "SIZE", "USED BY", "DEPENDENCIES", "LOCKED")
     rows = [
         (
@@ -94,7 +95,8 @@ def list_dependencies(options: argparse.Namespace) -> int:
         )
         for e in found
     ]  # fmt: skip
-    return show(options, found, lambda _: columns(head, rows) if rows else f"{options.runtime} has no environments")
+    none = f"{options.runtime} has no environments" if options.runtime else "there are no environments"
+    return show(options, found, lambda _: columns(head, rows) if rows else none)
 
 
 def install(options: argparse.Namespace) -> int:

@@ -22,6 +22,14 @@ COLUMNS: dict[str, Cell] = {
 }
 
 
-def rows(state: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """By module the cells of its row."""
-    return {name: tuple(cell(name, its) for cell in COLUMNS.values()) for name, its in state["modules"].items()}
+OF_SEVERAL: dict[str, Cell] = {
+    "runner" if name == "runtime" else name: (lambda _, its: its["runner"]) if name == "runtime" else cell
+    for name, cell in COLUMNS.items()
+}  # so that it is no wider
+
+
+def figures_of(state: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, tuple[Any, ...]]]:
+    """The names of the columns, and by module the cells of its row. Of a flow on several runners: which has it."""
+    cells = OF_SEVERAL if any("runner" in its for its in state["modules"].values()) else COLUMNS
+    rows = {name: tuple(cell(name, its) for cell in cells.values()) for name, its in state["modules"].items()}
+    return tuple(cells), rows

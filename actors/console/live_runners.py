@@ -15,11 +15,17 @@ from actors.preparation.state_folder import default_state_folder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRunner:
-    """A runner that takes connections."""
+    """A runner that takes connections, or the door of a deployment with several; `deployment`: whose member it is."""
 
     pid: int
     name: str
     socket: Path
+    deployment: str | None = None
+
+    @property
+    def path(self) -> str:
+        """What no other is called: of a member, with its deployment."""
+        return self.name if self.deployment is None else f"{self.deployment}/{self.name}"
 
 
 def state_folder(state: str | Path | None) -> Path:
@@ -38,10 +44,19 @@ def live_runners(state: str | Path | None = None) -> list[LiveRunner]:
                 connect(path).close()
             name = (path.parent / "name").read_text("utf-8")
             began = path.parent.stat().st_ctime_ns
+            of = path.parent / "deployment"
+            deployment = of.read_text("utf-8") if of.exists() else None
         except OSError:
             continue  # it has just ended, or left this behind
-        runners.append((began, LiveRunner(pid=int(path.parent.name), name=name, socket=path)))
+        found = LiveRunner(pid=int(path.parent.name), name=name, socket=path, deployment=deployment)
+        runners.append((began, found))
     return [runner for _, runner in sorted(runners, key=lambda entry: entry[0])]
+
+
+def doors(runners: list[LiveRunner]) -> list[LiveRunner]:
+    """Without the members of deployments whose own door is there: that speaks for them."""
+    names = {runner.name for runner in runners if runner.deployment is None}
+    return [runner for runner in runners if runner.deployment not in names]
 
 
 def find_runner(state: str | Path | None, wanted: str | int | None) -> LiveRunner:
@@ -50,7 +65,7 @@ def find_runner(state: str | Path | None, wanted: str | int | None) -> LiveRunne
     if not runners:
         folder = state_folder(state)
         raise UserError(_foreign(folder) or f"no runner is live in {folder}; `runner run` or `runner up` starts one")
-    chosen = runners if wanted is None else [r for r in runners if str(wanted) in (r.name, str(r.pid))]
+    chosen = doors(runners) if wanted is None else [r for r in runners if str(wanted) in (r.name, str(r.pid), r.path)]
     if len(chosen) == 1:
         return chosen[0]
     raise UserError(several(chosen or runners, None if chosen else wanted))
@@ -79,7 +94,7 @@ def _user(number: int) -> str:
 
 def several(runners: list[LiveRunner], wanted: str | int | None = None) -> str:
     """A sentence that asks for a choice."""
-    known = ", ".join(f"{runner.name} ({runner.pid})" for runner in runners)
+    known = ", ".join(f"{runner.path} ({runner.pid})" for runner in runners)
     if wanted is not None:
         return f"no live runner is called {wanted!r}; there are {known}"
     return f"{len(runners)} runners are live; choose one with --runner NAME or PID: {known}"

@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 
+from actors.definition.agent import agent_schema
+from actors.definition.catalogue import module_schema
 from actors.definition.deployment import deployment_schema
 from actors.definition.schema import flow_schema
 
 
 def schema(options: argparse.Namespace) -> int:
     """Print a JSON Schema."""
-    print(json.dumps(flow_schema() if options.kind == "flow" else deployment_schema(), indent=2))
+    schemas = {
+        "flow": flow_schema, "deployment": deployment_schema, "agent": agent_schema, "module": module_schema,
+    }  # fmt: skip
+    print(json.dumps(schemas[options.kind](), indent=2))
     return 0
 
 

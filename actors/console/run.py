@@ -22,10 +22,12 @@ from actors.definition.model import Flow, FlowError
 from actors.definition.reading import FlowSource, read_flow_file
 from actors.definition.validation import check_flow
 from actors.ends.input_lines import MAX_NAMED
-from actors.ends.log_pipe import hurry_stderr, mind_stderr
+from actors.ends.log_lines import configure_logging
+from actors.ends.log_pipe import hurry_stderr
 from actors.ends.outcome import Outcome
 from actors.ends.session import SessionActor
 from actors.error_text import by_kind, error_text, more
+from actors.messages.owner_to_gateway import GatewayOrder
 from actors.messages.owner_to_runner import ConfigureRunner
 from actors.messages.run_to_session import Endpoint, RunFlow
 from actors.preparation.state_folder import RunFolder, default_state_folder
@@ -46,6 +48,9 @@ def run(options: argparse.Namespace) -> int:
     """Run a flow file to its end. Exit status: 0; 1 if it could not be loaded, failed, or left dead letters."""
     source, flow = read_checked(options.flow)
     durable = is_durable(flow)
+    serve = None if options.serve is None else _gateway_order(options.serve[0], options.serve[1], options.pages)
+    if options.pages is not None and serve is None:
+        raise UserError("--pages is for --serve", usage=True)
     if not durable and (options.fresh or options.accept_repeats or options.accept_loss):
         raise UserError(
             "--fresh, --accept-repeats and --accept-loss are for durable flows, and this is none", usage=True
@@ -53,8 +58,8 @@ def run(options: argparse.Namespace) -> int:
     inputs, outputs = open_ends(
         flow, options.input, options.output, durable=durable, accept_repeats=options.accept_repeats
     )
-    mind_stderr()  # not before: what it opens is no `/dev/fd/3` of whoever has started us
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper())
+    # not before: what it opens is no `/dev/fd/3` of whoever has started us
+    configure_logging(options.log_level, options.log_format)
     journals = JournalOptions(options.fresh, options.accept_loss)
     if options.lines and not inputs:
         raise UserError("--lines says how -i is read, and there is no -i", usage=True)
@@ -64,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
             outcome = run_embedded(
                 options.state, flow=source.sent, inputs=inputs, outputs=outputs, watch=watch, raw=options.lines,
                 for_s=options.for_s, signal_fd=catch_signals(), show=table.show if table else None,
-                name=source.document.get("id"), journals=journals,
+                name=source.document.get("id"), journals=journals, serve=serve, file=Path(options.flow),
             )  # fmt: skip
         if table and outcome.state:
             table.show(outcome.state)
@@ -92,11 +97,15 @@ class JournalOptions(NamedTuple):
     accept_loss: bool
 
 
-def run_embedded(state: str | None, name: Any = None, journals: JournalOptions | None = None, **job: Any) -> Outcome:
+def run_embedded(
+    state: str | None, name: Any = None, journals: JournalOptions | None = None, serve: GatewayOrder | None = None,
+    file: Path | None = None, **job: Any,
+) -> Outcome:  # fmt: skip
     """Run one flow in a runner of its own in this process, to its end; `job` are the fields of RunFlow.
 
     With a `name` it answers the Runner API on a socket in the state directory. With `journals` the flow can go on when
-    it was killed.
+    it was killed. With `serve` there is a gateway, and the flow does not end by itself.
+    `file`: where the flow is from.
     """
     place = Path(state) if state else default_state_folder()
     folder = RunFolder(place)
@@ -109,15 +118,18 @@ def run_embedded(state: str | None, name: Any = None, journals: JournalOptions |
 
     try:
         runner = system.createActor(RunnerActor)
-        configure = ConfigureRunner(run_folder=folder.path, name=str(name or ""))
+        files = {str(name): file.absolute()} if file is not None else {}
+        configure = ConfigureRunner(run_folder=folder.path, name=str(name or ""), files=files)
         if journals is not None:
             configure = replace(
                 configure, journals=place.absolute() / "journal", accept_loss=journals.accept_loss,
                 fresh=journals.fresh, journal_lost=journal_lost,
             )  # fmt: skip
         system.tell(runner, configure)
+        if serve is not None:
+            _open_gateway(system, runner, place, folder.path, serve)
         session = system.createActor(SessionActor)
-        system.tell(session, RunFlow(runner=runner, outcome=outcome, **job))
+        system.tell(session, RunFlow(runner=runner, outcome=outcome, stays=serve is not None, **job))
         while system.base.busy and not outcome.over:  # to where the hosts have been started
             system.base.turn()
         if name is not None and not outcome.over:
@@ -134,6 +146,20 @@ def _open_door(system: ActorSystem, runner: Any, folder: Path, name: str) -> Non
 
     if error := open_door(system, runner, folder, name):
         log.warning("no API: %s", error)
+
+
+def _gateway_order(host: str, port: int, pages: str | None) -> GatewayOrder:
+    if pages is not None and not Path(pages).is_dir():
+        raise UserError(f"--pages: {pages} is no folder", usage=True)
+    return GatewayOrder(host=host, port=port, pages=pages)
+
+
+def _open_gateway(system: ActorSystem, runner: Any, state: Path, folder: Path, serve: GatewayOrder) -> None:
+    from actors.gateway.open import open_gateway  # HTTP and WebSocket: only where they are wanted
+
+    error = open_gateway(system, runner, state, folder, serve)
+    if error is not None:
+        raise UserError(error)
 
 
 def _table(options: argparse.Namespace, outputs: tuple[Endpoint, ...]) -> LiveTable | None:

@@ -1,110 +1,137 @@
-"""`runner test FLOW.yaml`: sends what the flow's tests say and compares what leaves. Each test has hosts of its own."""
+"""`runner test FILE...`: runs the tests of flow files, each in hosts of its own, and says what differs."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
+import math
 import os
+import select
+import sys
+import time
 from collections import Counter
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from actors.console.errors import UserError
-from actors.console.run import catch_signals, dead_letter_lines, run_embedded
-from actors.counted import counted
-from actors.definition.model import Flow, FlowError, FlowTest
-from actors.definition.ports import Side
-from actors.definition.reading import read_flow_file
-from actors.definition.validation import check_flow
-from actors.definition.wire_names import end_wire
-from actors.messages.run_to_session import Endpoint
-from runtimes.conformance.values import equal
+from actors.console.flow_test import LEFT_OUT, Result, run_test
+from actors.console.run import catch_signals, read_checked
+from actors.console.text import plain
+from actors.console.watch import open_watch
+from actors.definition.model import FlowTest
 
-TIMEOUT_S = 60.0
-LEFT_OUT = "left out"
+COLOURS = {"-": "\x1b[31m", "+": "\x1b[32m"}
+RESET = "\x1b[0m"
+UPDATED = "updated"
 
 
 def run_tests(options: argparse.Namespace) -> int:
-    """Run every test of a flow file. Exit status 0 when all passed."""
+    """Run the tests of flow files. Exit status 0 when all passed."""
+    if options.watch and (options.update or options.json):
+        raise UserError("test takes --watch alone, without --update and --json", usage=True)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.ERROR)
-    try:
-        source = read_flow_file(Path(options.flow))
-        flow = check_flow(source.document, source.places)
-    except FlowError as error:
-        raise UserError(*error.problems) from None
-    if not flow.tests:
-        raise UserError(f"{options.flow} carries no tests")
+    logging.getLogger("runner.prepare").setLevel(logging.INFO)  # what is compiled or installed takes its time
     signal_fd = catch_signals()
+    if options.watch:
+        return _follow(options, signal_fd)
+    return _run_files(options, options.flow, signal_fd)
+
+
+def _run_files(options: argparse.Namespace, files: list[str], signal_fd: int) -> int:
+    read = [(file, *read_checked(file)) for file in files]
+    chosen = {file: [test for test in flow.tests if _is_chosen(options, test)] for file, _, flow in read}
+    if not any(chosen.values()):
+        which = f" whose name has {options.k!r}" if options.k and any(flow.tests for *_, flow in read) else ""
+        raise UserError(f"{', '.join(files)} {'carries' if len(files) == 1 else 'carry'} no tests{which}")
     results: Counter[str] = Counter()
-    for test in flow.tests:
-        result, lines = _run_test(options.state, _only_needed(flow, source.sent, test), test, signal_fd)
-        results[result] += 1
-        print(f"{result}: {test.name}")
-        for line in lines:
-            print(f"  {line}")
-    left_out = f", {results[LEFT_OUT]} left out" if results[LEFT_OUT] else ""
-    print(f"{results['ok']} passed, {results['FAIL']} failed{left_out}")
+    facts: list[dict[str, Any]] = []
+    for file, source, flow in read:
+        if len(files) > 1 and chosen[file] and not options.json:
+            print(f"{file}:")
+        done: dict[str, Result] = {}
+        for test in chosen[file]:
+            done[test.name] = result = run_test(options.state, flow, source.sent, test, signal_fd)
+            if select.select([signal_fd], [], [], 0)[0]:  # it was cut short: that says nothing of the test
+                return 130
+            results[result.result] += 1
+            facts.append({"file": file, "name": test.name, **asdict(result)})
+            if not options.json:
+                _show(test, result)
+        if options.update:
+            updated = _update(file, {test.name: (test, done[test.name]) for test in chosen[file]})
+            results["FAIL"] -= updated
+            results[UPDATED] += updated
+    if options.json:
+        print(json.dumps({"ok": not results["FAIL"], "tests": facts}, default=str))
+    else:
+        more = "".join(f", {results[word]} {word}" for word in (LEFT_OUT, UPDATED) if results[word])
+        print(f"{results['ok']} passed, {results['FAIL']} failed{more}", flush=True)
     return 1 if results["FAIL"] else 0
 
 
-def _only_needed(flow: Flow, document: dict[str, Any], test: FlowTest) -> dict[str, Any]:
-    """The flow without the modules that nothing expected depends on: they need not cope with a test's messages."""
-    needed = {place.partition(".")[0] for place in test.expect}
-    reached = 0
-    while reached != len(needed):
-        reached = len(needed)
-        needed |= {wire.from_module for wire in flow.wires if wire.to_module in needed}
-    needed |= {place.partition(".")[0] for place in test.send}
-    wires = zip(document.get("wires", []), flow.wires, strict=True)
-    return {
-        **document,
-        "modules": {name: module for name, module in document["modules"].items() if name in needed},
-        "wires": [raw for raw, wire in wires if wire.from_module in needed and wire.to_module in needed],
-        "tests": [],
-    }
+def _is_chosen(options: argparse.Namespace, test: FlowTest) -> bool:
+    return not options.k or options.k.casefold() in test.name.casefold()
 
 
-def _run_test(
-    state: str | None, document: dict[str, Any], test: FlowTest, signal_fd: int
-) -> tuple[str, list[str]]:  # fmt: skip
-    """The result and what to say of it: a test of an optional module that this machine cannot run is left out."""
-    inputs = [_memory_file("in", place, messages) for place, messages in test.send.items()]
-    outputs = [_memory_file("out", place, []) for place in test.expect]
+def _show(test: FlowTest, result: Result) -> None:
+    print(f"{result.result}: {test.name}")
+    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    for line in result.problems:
+        text = plain(line)
+        colour = COLOURS.get(line[:1]) if coloured else None
+        print(f"  {colour}{text}{RESET}" if colour else f"  {text}")
+    for line in result.printed:
+        print(f"  | {plain(line)}")
+    sys.stdout.flush()
+
+
+def _update(file: str, done: dict[str, tuple[FlowTest, Result]]) -> int:
+    """Returns how many tests of the file have been changed: those in which nothing but messages differs."""
+    from actors.console.kept_tests import TestFile  # YAML that keeps its comments: only here
+
+    kept, count = TestFile(Path(file)), 0
+    for test, result in done.values():
+        if result.result == "FAIL" and not result.broken:
+            kept.update(test, result)
+            count += 1
+    kept.save()
+    return count
+
+
+def _follow(options: argparse.Namespace, signal_fd: int) -> int:
+    """Once, and then the tests of each file that is edited, until Ctrl-C."""
+    with ExitStack() as stack:
+        watches = {file: stack.enter_context(open_watch(file, read_checked(file)[0])) for file in options.flow}
+        _attempt(options, options.flow, signal_fd)
+        ready = select.poll()
+        for fd in (signal_fd, *(watch.fd for watch in watches.values())):
+            ready.register(fd, select.POLLIN)
+        for watch in watches.values():
+            watch.take_in()
+            watch.reread()
+        while True:
+            dues = [watch.due for watch in watches.values() if watch.due is not None]
+            wait_s = max(0.0, min(dues) - time.monotonic()) if dues else None
+            came = dict(ready.poll(None if wait_s is None else math.ceil(wait_s * 1000)))
+            if signal_fd in came:
+                return 130
+            edited = []
+            for file, watch in watches.items():
+                if watch.fd in came:
+                    watch.take_in()
+                if watch.due is not None and watch.due <= time.monotonic() and watch.reread() is not None:
+                    edited.append(file)
+            if edited:
+                _attempt(options, edited, signal_fd)
+
+
+def _attempt(options: argparse.Namespace, files: list[str], signal_fd: int) -> None:
     try:
-        outcome = run_embedded(
-            state, flow=document, inputs=tuple(inputs), outputs=tuple(outputs), for_s=TIMEOUT_S,
-            signal_fd=signal_fd, mute_sources=True,
-        )  # fmt: skip
-        modules = {place.partition(".")[0] for place in (*test.send, *test.expect)}
-        if reasons := [f"{name}: {outcome.left_out[name]}" for name in sorted(modules & outcome.left_out.keys())]:
-            return LEFT_OUT, reasons
-        problems = list(outcome.errors)
-        problems += dead_letter_lines(outcome.dead_letters)
-        for output, (place, expected) in zip(outputs, test.expect.items(), strict=True):
-            problems += _compare(place, expected, output.fd)
-    finally:
-        for end in [*inputs, *outputs]:
-            os.close(end.fd)
-    return "FAIL" if problems else "ok", problems
-
-
-def _compare(place: str, expected: list[Any], fd: int) -> list[str]:
-    os.lseek(fd, 0, os.SEEK_SET)
-    with os.fdopen(os.dup(fd), "rb") as file:
-        got = [json.loads(line) for line in file]
-    for index, (wanted, value) in enumerate(zip(expected, got, strict=False)):
-        if not equal(wanted, value):
-            return [f"{place}: message {index + 1} is {json.dumps(value)}, expected {json.dumps(wanted)}"]
-    if len(got) != len(expected):
-        return [f"{place}: {counted(len(got), 'message')}, expected {len(expected)}"]
-    return []
-
-
-def _memory_file(side: Side, place: str, messages: list[Any]) -> Endpoint:
-    fd = os.memfd_create(place)
-    for message in messages:
-        os.write(fd, json.dumps(message).encode() + b"\n")
-    os.lseek(fd, 0, os.SEEK_SET)
-    module, _, port = place.partition(".")
-    return Endpoint(places={end_wire(side, place): (module, port)}, fd=fd, name=place)
+        _run_files(options, files, signal_fd)
+    except UserError as error:
+        for sentence in error.sentences:
+            print(f"runner: {plain(sentence)}", file=sys.stderr)
+    print("-- waiting for edits --", flush=True)

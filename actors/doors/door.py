@@ -19,12 +19,12 @@ from actors.doors import rpc, unix_socket
 from actors.doors.caller import Caller
 from actors.messages.door_to_owner import DoorOpened
 from actors.messages.owner_to_door import OpenDoor
-from actors.messages.runner_to_client import Progress, Reply
+from actors.messages.runner_to_client import Notification, Progress, Reply
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
 from actors.system.in_process import ActorSystem
 
-SOCKET_NAME, NAME_FILE = "api.sock", "name"
+SOCKET_NAME, NAME_FILE, DEPLOYMENT_FILE = "api.sock", "name", "deployment"
 OPEN_TIMEOUT_S = 10.0
 MAX_CONNECTIONS = 64
 MAX_LINE_BYTES = 64 << 20
@@ -47,6 +47,10 @@ class Connection:
     output: bytearray = field(default_factory=bytearray)
     ended: bool = False  # it sends no more
     events: int = select.EPOLLIN
+
+    def has_room(self) -> bool:
+        """Whether the client has read most of what it was told."""
+        return len(self.output) <= OUTPUT_HIGH_BYTES
 
 
 class DoorActor(BaseActor):
@@ -109,6 +113,15 @@ class DoorActor(BaseActor):
         if not caller.has_left:
             self._serve(connection, caller, select.EPOLLOUT)
 
+    def receiveMsg_Notification(self, message: Notification, _sender: ActorAddress) -> None:
+        """A subscription is told something; it may have ended meanwhile."""
+        if (found := self.callers.get(message.request_id.partition(".")[0])) is None:
+            return
+        connection, caller = found
+        caller.notify(message)
+        if not caller.has_left:
+            self._serve(connection, caller, select.EPOLLOUT)
+
     def _accept(self) -> None:
         try:
             client, _ = self.listener.accept()
@@ -134,7 +147,10 @@ class DoorActor(BaseActor):
             return
         self.count += 1
         connection = Connection(client)
-        caller = Caller(f"door-{self.count}", partial(self.send, self.runner), connection.output.extend)
+        say = connection.output.extend
+        caller = Caller(
+            f"door-{self.count}", partial(self.send, self.runner), say, tell=say, has_room=connection.has_room
+        )
         self.connections[client.fileno()] = self.callers[caller.name] = connection, caller
         self.system.watch(client.fileno(), select.EPOLLIN, self.myAddress)
 
@@ -216,6 +232,11 @@ class DoorActor(BaseActor):
 
 def _is_full(connection: Connection, caller: Caller) -> bool:
     return caller.is_full or len(connection.output) > OUTPUT_HIGH_BYTES
+
+
+def be_member(folder: Path, deployment: str) -> None:
+    """The runner is one of several of a deployment: its door is for those who name it. Before the door is opened."""
+    (folder / DEPLOYMENT_FILE).write_text(deployment, "utf-8")
 
 
 def open_door(system: ActorSystem, runner: ActorAddress, folder: Path, name: str) -> str | None:

@@ -1,16 +1,19 @@
-"""JSON-RPC 2.0, one object a line: text to requests, replies to text. Knows no sockets and no actors."""
+"""JSON-RPC 2.0, a request or a batch a line: text to requests, replies to text. Knows no sockets and no actors."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from actors.messages.client_to_runner import REQUESTS, BadRequestError, Request, make_request
+from actors.messages.calls import BadRequestError, make_request
+from actors.messages.client_to_runner import REQUESTS, Request
 from actors.messages.runner_to_client import Reply
 
+MAX_BATCH = 256
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, BAD_PARAMS, REFUSED = -32700, -32600, -32601, -32602, -32000
 
 
@@ -23,21 +26,46 @@ class Call:
     notification: bool = False
 
 
-def parse(line: bytes, request_id: str) -> Call | bytes | None:
-    """The call in a line; or the line that answers a bad one; or None for a bad notification."""
+class Asked(NamedTuple):
+    """What a line has: calls, and the answers to those that are none. `together`: a batch, answered with one array."""
+
+    calls: list[Call]
+    answers: list[bytes]
+    together: bool = False
+
+
+def parse(line: bytes, next_id: Callable[[], str]) -> Asked:
+    """The calls in a line; `next_id` gives their requests ids."""
     try:
         message = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return failure(None, PARSE_ERROR, f"this line is not JSON: {error}")
+        return Asked([], [failure(None, PARSE_ERROR, f"this line is not JSON: {error}")])
     except RecursionError:
-        return failure(None, PARSE_ERROR, "this line is nested too deep")
+        return Asked([], [failure(None, PARSE_ERROR, "this line is nested too deep")])
+    if not isinstance(message, list):
+        return _asked([_call(message, next_id)], together=False)
+    if not message:
+        return Asked([], [failure(None, INVALID_REQUEST, "a batch without a request")])
+    if len(message) > MAX_BATCH:
+        text = f"a batch of {len(message)} requests: at most {MAX_BATCH} are taken, and none of these was"
+        return Asked([], [failure(None, INVALID_REQUEST, text)])
+    return _asked([_call(one, next_id) for one in message], together=True)
+
+
+def _asked(found: list[Call | bytes | None], together: bool) -> Asked:
+    calls = [one for one in found if isinstance(one, Call)]
+    return Asked(calls, [one for one in found if isinstance(one, bytes)], together)
+
+
+def _call(message: Any, next_id: Callable[[], str]) -> Call | bytes | None:
+    """The call; or the answer to a bad one; or None for a bad notification."""
     if problem := _malformed(message):
         known = message.get("id") if isinstance(message, dict) else None
         return failure(known if _is_id(known) else None, INVALID_REQUEST, problem)
     method, given = message["method"], message.get("id")
     code = BAD_PARAMS if method in REQUESTS else METHOD_NOT_FOUND
     try:
-        request = make_request(method, message.get("params", {}), request_id)
+        request = make_request(method, message.get("params", {}), next_id())
     except BadRequestError as error:
         return failure(given, code, str(error)) if "id" in message else None
     return Call(id=given, request=request, notification="id" not in message)
@@ -45,7 +73,7 @@ def parse(line: bytes, request_id: str) -> Call | bytes | None:
 
 def _malformed(message: Any) -> str | None:
     if not isinstance(message, dict):
-        return "a line holds one request, an object; for several send several lines"
+        return "a request is an object"
     if message.get("jsonrpc") != "2.0":
         return 'a request has "jsonrpc": "2.0"'
     if not isinstance(message.get("method"), str):
@@ -68,9 +96,19 @@ def answer(id: Any, reply: Reply) -> bytes:
     return failure(id, REFUSED, reply.error or "refused", reply.data)
 
 
+def batch(answers: list[bytes]) -> bytes:
+    """The line that answers a batch."""
+    return b"[" + b",".join(answer.rstrip(b"\n") for answer in answers) + b"]\n"
+
+
+def notification(method: str, params: dict[str, Any]) -> bytes:
+    """The line that tells something."""
+    return _line({"jsonrpc": "2.0", "method": method, "params": params})
+
+
 def progress(id: Any, text: str) -> bytes:
     """The line that says how far a call is: a notification."""
-    return _line({"jsonrpc": "2.0", "method": "progress", "params": {"id": id, "text": text}})
+    return notification("progress", {"id": id, "text": text})
 
 
 def failure(id: Any, code: int, message: str, data: Any = None) -> bytes:

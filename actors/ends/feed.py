@@ -19,8 +19,9 @@ from actors.messages.end_to_session import BadLines, FeedBroken
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.session_to_end import EndFeed, StartEnd
 from actors.messages.system_to_actor import Ready
+from actors.messages.to_exporter import SpansEnded
+from actors.state.tracing import Span, context_of, cut, headers_of
 from actors.system.base import BaseActor
-from runtimes.frames import join
 
 if TYPE_CHECKING:
     from actors.ends.notes import InputNotes
@@ -40,6 +41,7 @@ class FeedActor(BaseActor):
         self.fd = own(message.end.fd, os.O_RDONLY)
         self.given = message.end.fd  # watched: a named pipe that is opened anew tells nothing of a writer that has gone
         self.held: set[str] = set()
+        self.place = ".".join(next(iter(message.end.places.values()), ()))  # for people
         self.lines, self.number = InputLines(message.raw), 0
         self.told, self.next_told = 0, 10 * MAX_NAMED  # bad lines
         self.watching = self.ended = self.reading = False
@@ -144,15 +146,27 @@ class FeedActor(BaseActor):
 
     def _deliver(self, lines: list[bytes]) -> None:
         if lines:
-            body, count, modules = join(lines), len(lines), self.neighbours.modules
-            self.neighbours.activity.pending += count * len(modules)
-            for wire, module in modules.items():
-                self.send(module, Deliver(wire, body, 0, 0, count, self.number))
-            self.number += count
-            if self.notes is not None:
-                self.notes.delivered(modules, body, count)
+            entered = self.neighbours.tracing.enter(self.place, len(lines))
+            if entered:
+                self._follow(entered)
+            headers = {index: headers_of(context_of(span)) for index, span in entered.items()}
+            for body, flags, count in cut(lines, headers):
+                self._deliver_body(body, flags, count)
         if self.lines.named or self.lines.bad_count >= self.next_told:
             self._tell_bad_lines()
+
+    def _deliver_body(self, body: bytes, flags: int, count: int) -> None:
+        modules = self.neighbours.modules
+        self.neighbours.activity.pending += count * len(modules)
+        for wire, module in modules.items():
+            self.send(module, Deliver(wire, body, flags, 0, count, self.number))
+        self.number += count
+        if self.notes is not None:
+            self.notes.delivered(modules, body, flags, count)
+
+    def _follow(self, entered: dict[int, Span]) -> None:
+        tracing = self.neighbours.tracing
+        self.send(tracing.exporter, SpansEnded(spans=tuple(entered.values()), counts=tracing.counts))
 
     def _tell_bad_lines(self) -> None:
         """The first ones, then when there are ten times as many, then all at the end."""

@@ -20,6 +20,7 @@ from actors.system.port import Port
 
 if TYPE_CHECKING:
     from actors.journal.gathering import Gathering
+    from actors.state.tracing import Tracing
 
 log = logging.getLogger("runner")
 
@@ -28,11 +29,12 @@ class Neighbours:
     """`side`: of the modules, where they are attached to. `problem`: is asked when all are there; `ready`: is told,
     after the session, whether all are there and nothing is wrong.
 
-    `activity` and `journal`, the flow's, are known from `problem` on.
+    `activity`, `journal` and `tracing`, the flow's, are known from `problem` on.
     """
 
     activity: Activity
     journal: Gathering | None
+    tracing: Tracing
 
     def __init__(
         self, port: Port, side: Side, start: StartEnd, owner: ActorAddress, ready: Callable[[bool], None],
@@ -56,6 +58,8 @@ class Neighbours:
                 log.warning("%s: its module has been removed: nothing more comes on %s", name, message.wire)
         else:
             assert message.activity is not None
+            assert message.tracing is not None
+            self.tracing = message.tracing
             self.modules[message.wire], self.activity, self.journal = message.module, message.activity, message.journal
             if self.holding:
                 self._port.send(message.module, HoldWire(wire=message.wire))

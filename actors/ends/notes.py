@@ -42,10 +42,10 @@ class InputNotes:
         """So many bytes more."""
         self._position += size
 
-    def delivered(self, wires: Iterable[str], body: bytes, count: int) -> None:
+    def delivered(self, wires: Iterable[str], body: bytes, flags: int, count: int) -> None:
         """Messages, the next ones."""
         for wire in wires:
-            self._journal.sent(wire, body, 0, 0, count, self.number)
+            self._journal.sent(wire, body, flags, 0, count, self.number)
         self.number += count
         self._journal.fact_later(self._key, self._progress)
 

@@ -94,6 +94,8 @@ class SessionActor(BaseActor):
         if not outcome.errors and not self.signalled:  # it may have come at any moment of the start
             watcher = self._start_watcher()
             yield from self._until_over(flow_id, reply.data["ends"])
+            if self.outcome.ended and any(module.get("background") for module in job.flow["modules"].values()):
+                yield from self._run_dry(str(flow_id))
             if watcher is not None:
                 self.send(watcher, StopWatcher())
         yield from self._ending(feeds, sinks)
@@ -102,11 +104,29 @@ class SessionActor(BaseActor):
             outcome.dead_letters = reply.value or []
             outcome.errors += [] if reply.ok else [reply.error]
 
+    def _run_dry(self, flow_id: str) -> Steps:
+        """What `stop` sends when all is done, such as a list that is not full, is for modules that have stopped, too:
+        they take it, while the sources rest.
+        """
+        for _ in self.job.flow["modules"]:
+            reply = _only((yield self._call(api.StopFlow, flow_id=flow_id)))
+            self._add_errors([] if reply.ok else [reply.error])
+            rows = _only((yield self._call(api.Audit))).value
+            if not reply.ok or self.signalled or not any(row["queued"] for row in rows.values()):
+                return
+            self.send(self.job.runner, MuteSources(flow=flow_id))
+            reply = _only((yield self._call(api.StartFlow, flow_id=flow_id)))
+            if not reply.ok:
+                self._add_errors(reply.data or [reply.error])
+                return
+            self.send(self.job.runner, WatchFlow(flow=flow_id, idle=True))
+            yield Expect(["over"])
+
     def _ending(self, feeds: list[ActorAddress], sinks: list[ActorAddress]) -> Steps:
         """Read no more, stop, write what has come out; say what was not done."""
         for feed in feeds:
             self.send(feed, EndFeed())
-        state = _only((yield self._call(api.FlowState, flow_id=str(self.job.flow.get("id")))))
+        state = _only((yield self._call(api.FlowState, flow_id=str(self.job.flow.get("id")), rates=False)))
         sources = {name: m["source"] for name, m in state.value["modules"].items() if m["source"]} if state.ok else {}
         self._add_errors(
             source_failure(f"{state.value['id']}/{name}", source["error"])
@@ -144,14 +164,15 @@ class SessionActor(BaseActor):
         return watcher
 
     def _until_over(self, flow_id: Any, ends: bool) -> Steps:
-        self.send(self.job.runner, WatchFlow(flow=flow_id, idle=ends))
-        if not ends and self.job.for_s is None:
+        self.send(self.job.runner, WatchFlow(flow=flow_id, idle=ends and not self.job.stays))
+        if not ends and not self.job.stays and self.job.for_s is None:
             log.info("%s has no source and no -i: it waits for `runner send %s/MODULE JSON`", flow_id, flow_id)
         if self.job.for_s is not None:
             self.wakeupAfter(self.job.for_s, "over")
         if self.job.show is not None:
             self.wakeupAfter(self.job.show_every_s, "show")
         ended = None if self._all_broken() else (yield from self._over(flow_id))
+        self.outcome.ended = isinstance(ended, FlowEnded)
         if isinstance(ended, FlowEnded):
             self._add_errors(ended.errors)
         if self.job.show is not None:
@@ -163,7 +184,7 @@ class SessionActor(BaseActor):
             came = yield Expect(["over"])
             if self.job.watch is None or self.job.inputs or not isinstance(came["over"], FlowEnded):
                 return came["over"]
-            question = self._call(api.FlowState, flow_id=flow_id)
+            question = self._call(api.FlowState, flow_id=flow_id, rates=False)
             question.also = {"over"}
             answers = yield question
             if "over" in answers or not _only(answers).ok:  # a signal; or it has been removed

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+import orjson
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage
 
 from actors.messages.flow_to_session import Attached
@@ -21,6 +22,7 @@ from actors.system.base import BaseActor
 from runtimes.frames import HEADERS, split
 
 MAX_MESSAGES = 1000
+MAX_LINES = 1 << 20  # which nobody decodes
 MAX_BYTES = 1 << 20  # encoded; a frame is 64 KiB, or one larger message
 REST_S = 0.1  # between two answers: 10,000 messages a second at most
 
@@ -32,7 +34,9 @@ class TapActor(BaseActor):
 
     def receiveMsg_StartTap(self, message: StartTap, sender: ActorAddress) -> None:
         """Keep what is delivered from now on, up to the limits."""
-        self.owner, self.flow = sender, message.flow
+        self.owner, self.flow, self.as_lines = sender, message.flow, message.as_lines
+        self.without_private = message.without_private
+        self.max_messages = MAX_LINES if message.as_lines else MAX_MESSAGES
         self.kept: deque[Deliver] = deque()
         self.messages = self.bytes = self.dropped = 0
         self.reader: ReadNext | None = None
@@ -48,7 +52,7 @@ class TapActor(BaseActor):
         self.activity.pending -= message.count
         if self.activity.idle:
             self.send(self.owner, FlowIdle(flow=self.flow))
-        count = min(message.count, MAX_MESSAGES - self.messages)
+        count = min(message.count, self.max_messages - self.messages)
         if self.dropped or self.bytes + len(message.body) > MAX_BYTES:  # what is kept has no gap in it
             count = 0
         self.dropped += message.count - count
@@ -66,11 +70,18 @@ class TapActor(BaseActor):
             return
         self.reader = message
         self._answer()
+        if self.reader is not None and message.wait_s is not None:
+            self.wakeupAfter(message.wait_s, message.request_id)
 
-    def receiveMsg_WakeupMessage(self, _message: WakeupMessage, _sender: ActorAddress) -> None:
-        """The rest is over."""
-        self.resting = False
-        self._answer()
+    def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
+        """The rest is over, or the reader has waited long enough."""
+        if message.payload is None:
+            self.resting = False
+            self._answer()
+        elif self.reader is not None and self.reader.request_id == message.payload and not self.kept:
+            empty = {"messages": [], "dropped": self.dropped}
+            self.send(self.reader.client, Reply(request_id=self.reader.request_id, ok=True, value=empty))
+            self.reader, self.dropped = None, 0
 
     def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: ActorAddress) -> None:
         """Whoever still reads is told."""
@@ -82,23 +93,45 @@ class TapActor(BaseActor):
     def _answer(self) -> None:
         if self.reader is None or self.resting or not (self.kept or self.dropped):
             return
-        view = View()
-        messages = [shown for delivered in self.kept for shown in _views(view, delivered)]
-        value = {"messages": messages, "dropped": self.dropped}
+        value: Any
+        if self.as_lines:
+            value = [line for delivered in self.kept for line in self._lines(delivered)], self.dropped
+            if value == ([], 0):  # all is private
+                self._forget()
+                return
+        else:
+            view = View()
+            messages = [shown for delivered in self.kept for shown in _views(view, delivered)]
+            value = {"messages": messages, "dropped": self.dropped}
+            self.resting = True
+            self.wakeupAfter(REST_S)
         self.send(self.reader.client, Reply(request_id=self.reader.request_id, ok=True, value=value))
         self.reader = None
+        self._forget()
+
+    def _forget(self) -> None:
         self.kept.clear()
         self.messages = self.bytes = self.dropped = 0
-        self.resting = True
-        self.wakeupAfter(REST_S)
+
+    def _lines(self, delivered: Deliver) -> list[bytes]:
+        bodies, headers = _meant(delivered)
+        if headers is None or not self.without_private:
+            return bodies
+        told = map(orjson.loads, headers)
+        return [body for body, its in zip(bodies, told, strict=True) if its is None or "client" not in its]
+
+
+def _meant(delivered: Deliver) -> tuple[list[bytes], list[bytes] | None]:
+    bodies, headers = split(delivered.body, delivered.flags & HEADERS)
+    meant = slice(delivered.skip, delivered.skip + delivered.count)
+    return bodies[meant], None if headers is None else headers[meant]
 
 
 def _views(view: View, delivered: Deliver) -> list[dict[str, Any]]:
-    bodies, headers = split(delivered.body, delivered.flags & HEADERS)
-    meant = range(delivered.skip, delivered.skip + delivered.count)
+    bodies, headers = _meant(delivered)
     return [
-        {"message": view.value(bodies[index]), "headers": _users(view, headers[index]) if headers else None}
-        for index in meant
+        {"message": view.value(body), "headers": _users(view, headers[index]) if headers else None}
+        for index, body in enumerate(bodies)
     ]
 
 

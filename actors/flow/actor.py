@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
 
+from actors.definition.graph import PAGES
 from actors.flow.answers import FlowAnswers
 from actors.flow.debugger import Debugger
 from actors.flow.ends import Ends
 from actors.flow.figures import Figures
+from actors.flow.finished import Finished
 from actors.flow.hosts import Hosts
 from actors.flow.jobs import FlowJobs
 from actors.flow.journal import FlowJournal
@@ -22,24 +23,31 @@ from actors.flow.keep import Keep
 from actors.flow.letters import Letters
 from actors.flow.life import Life
 from actors.flow.record import FlowRecord
+from actors.flow.shadows import Shadows
 from actors.flow.taps import Taps
+from actors.flow.traces import Traces
 from actors.flow.update.means import Means
 from actors.flow.update.plan import first_receipt
 from actors.flow.updates import Updates
+from actors.flow.viewers import Viewers
+from actors.flow.waves import Waves
 from actors.flow.wiring import Wiring
 from actors.messages import client_to_runner as api
 from actors.messages import session_to_flow as from_session
 from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.bridge_to_flow import HostFailed
 from actors.messages.flow_to_runner import FlowChanged, FlowClosed, FlowFacts, FlowGone
+from actors.messages.front_to_flow import AdvanceUpdate, DecideUpdate
+from actors.messages.gateway_to_flow import JoinPage, OfPage, ReadTapLines
 from actors.messages.runner_to_client import Reply
-from actors.messages.runner_to_flow import AddFlow, CloseFlow, FlowForgotten, HaltFlow, UpdateFlow
+from actors.messages.runner_to_flow import AddFlow, CloseFlow, FlowForgotten, JoinUpdate, TryModule, UpdateFlow
 from actors.system.base import BaseActor
 from actors.system.job import Operation, Steps
 
 HURRY_S = 10.0  # beyond drain_timeout_s; then a job that is under way when the runner is to end is ended half-way
-_WAITING = (api.Request, UpdateFlow)  # while a flow is being removed or taken up again; those of taps do not
-_OF_TAPS = (api.ReadTap, api.EndTap)
+# While a flow is being removed or taken up again these wait, but for those of `_AT_ONCE`.
+_WAITING = (api.Request, UpdateFlow, JoinUpdate, TryModule)
+_AT_ONCE = (api.ReadTap, api.EndTap, ReadTapLines, AdvanceUpdate, DecideUpdate)
 _PASSED_ON = (  # by the runner, to which it goes back when the flow is gone
     *_WAITING, from_session.AttachEnd, from_session.MuteSources, from_session.WatchFlow
 )  # fmt: skip
@@ -49,14 +57,20 @@ log = logging.getLogger("runner.flow")
 class FlowActor(BaseActor):
     """One per flow; a child of the Runner."""
 
-    parts = ("jobs", "letters", "debugger", "figures", "taps", "ends", "updates")
+    parts = (
+        "jobs", "letters", "debugger", "figures", "viewers", "taps", "shadows", "waves", "ends", "updates", "finished"
+    )  # fmt: skip
     jobs: FlowJobs
     letters: Letters
     debugger: Debugger
     figures: Figures
+    viewers: Viewers
     taps: Taps
+    shadows: Shadows
+    waves: Waves
     ends: Ends
     updates: Updates
+    finished: Finished
 
     def receiveMsg_AddFlow(self, message: AddFlow, sender: ActorAddress) -> None:
         """Be this flow, or the one that was kept and then this one."""
@@ -68,6 +82,7 @@ class FlowActor(BaseActor):
         self.early: list[tuple[Any, ActorAddress]] = []  # what waits for the end of that
         self.told = FlowFacts(share=record.share)
         self.answers = FlowAnswers(self, record)
+        self.traces = Traces(record, premises)
         self.hosts = Hosts(record, self, premises)
         self.jobs = FlowJobs(record, self, self.hosts.stop)
         self.wiring = Wiring(record, self, premises)
@@ -75,16 +90,29 @@ class FlowActor(BaseActor):
         self.letters = Letters(record, self, self.answers, self.wiring, self.journal, self.fail_flow)
         self.life = Life(record, self, self.jobs, self.hosts, self.wiring, self.letters, self.journal)
         self.debugger = Debugger(record, self, self.answers, self.jobs, self.journal, premises.name)
-        self.figures = Figures(record, self, self.answers, self.debugger.view, self.journal.view)
+        self.figures = Figures(
+            record, self, self.answers, self.debugger.view, self.journal.view, self.traces.view
+        )  # fmt: skip
+        self.viewers = Viewers(
+            record.flow.id, self, self.answers, self.figures.picture, lambda: record.receipt, premises.numbers
+        )  # fmt: skip
+        self.waves = Waves(record, self.answers, self.jobs, self.wiring.crossings)
         self.taps = Taps(record, self, self.answers, self.jobs, self.wiring, premises.numbers)
+        self.shadows = Shadows(
+            record, self, premises, self.answers, self.jobs, self.hosts, self.taps, self.debugger, premises.numbers
+        )  # fmt: skip
         self.ends = Ends(record, self, self.wiring, self.fail_flow)
+        self.finished = Finished(record, self, self.wiring.crossings, premises.accepts_loss)
         self.keep = Keep(record, self.life, self.journal, premises.kept, self.leave)
         means = Means(
             record=record, port=self, premises=premises, jobs=self.jobs, hosts=self.hosts, wiring=self.wiring,
             letters=self.letters, life=self.life, journal=self.journal, figures=self.figures,
             fail=self.fail_flow,
         )  # fmt: skip
-        after = (self.debugger.after_update, self.taps.after_update, self.wiring.settle)
+        after = (
+            self.debugger.after_update, self.taps.after_update, self.shadows.after_update, self.wiring.settle,
+            self.traces.after_update,
+        )  # fmt: skip
         self.updates = Updates(means, self.answers, after)
         if message.opened is not None:
             self.journal.take(message.opened)
@@ -108,7 +136,7 @@ class FlowActor(BaseActor):
         handler = super()._find_handler(kind)
         if handler is FlowActor._unknown and hasattr(kind, "by"):
             handler = FlowActor._take
-        passed_on, waits = issubclass(kind, _PASSED_ON), issubclass(kind, _WAITING) and kind not in _OF_TAPS
+        passed_on, waits = issubclass(kind, _PASSED_ON), issubclass(kind, _WAITING) and kind not in _AT_ONCE
 
         def handle(self: FlowActor, message: Any, sender: ActorAddress) -> None:
             if passed_on and self.gone:
@@ -142,7 +170,12 @@ class FlowActor(BaseActor):
     def _tell_facts(self) -> None:
         """The runner answers what is asked of all flows."""
         record = self.record
-        facts = FlowFacts(share=record.share, state=record.state, paused=record.debug.paused_by is not None)
+        facts = FlowFacts(
+            share=record.share,
+            state=record.state,
+            paused=record.debug.paused_by is not None,
+            paused_by=record.debug.whole,
+        )
         if facts != self.told and not self.gone:
             self.told = facts
             self.send(self.runner, FlowChanged(facts=facts))
@@ -165,7 +198,11 @@ class FlowActor(BaseActor):
         """Stop; stopping a stopped flow is fine."""
         self._cancel_start()
         stopped = f"{self.record.flow.id}: stopped"
-        done = lambda errors: self.answers.reply_or_regret(message, sender, stopped, errors)  # noqa: E731
+
+        def done(errors: tuple[str, ...]) -> None:
+            self.journal.note_running(False)
+            self.answers.reply_or_regret(message, sender, stopped, errors)
+
         self.jobs.add(self.life.stopping, done, self.answers.refusing(message, sender))
 
     def _cancel_start(self) -> None:
@@ -174,6 +211,18 @@ class FlowActor(BaseActor):
             self.hosts.cancel_preparation()
         if self.record.state == "starting":
             self.jobs.hurry(self.record.flow.drain_timeout_s)
+
+    # pages ---------------------------------------------------------------------------------------------------------
+
+    def receiveMsg_JoinPage(self, message: JoinPage | OfPage, sender: ActorAddress) -> None:
+        """Whoever has the pages answers."""
+        bridge = self.record.bridges.get(PAGES)
+        if bridge is None:
+            self.answers.refuse(message, sender, f"{self.record.flow.id} has no browser modules")
+        else:
+            self.pass_on(message, sender, bridge)
+
+    receiveMsg_SayPage = receiveMsg_ReadPage = receiveMsg_LeavePage = receiveMsg_JoinPage
 
     # failures ------------------------------------------------------------------------------------------------------
 
@@ -201,6 +250,7 @@ class FlowActor(BaseActor):
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
         """Stop and be forgotten."""
+        self.figures.show()
         self._cancel_start()
         self.unsettled = True
 
@@ -225,24 +275,11 @@ class FlowActor(BaseActor):
         for message, client in early:
             self.receiveMessage(message, client)
 
-    def receiveMsg_HaltFlow(self, message: HaltFlow, sender: ActorAddress) -> None:
-        """Stop, before any runner ends; CloseFlow comes next."""
-        self._end(message, sender, self.jobs.add, self._halting)
-
-    def _halting(self) -> Steps:
-        errors = yield from self.life.stopping()
-        yield from self.wiring.crossings.emptying()
-        return errors
-
     def receiveMsg_CloseFlow(self, message: CloseFlow, sender: ActorAddress) -> None:
         """Stop, and be kept."""
-        flow_id = self.record.flow.id
-        add_last = partial(self.jobs.add_last, refusal=f"{flow_id}: the runner is about to end")
-        self._end(message, sender, add_last, self._closing)
-
-    def _end(self, message: HaltFlow | CloseFlow, sender: ActorAddress, add: Any, job: Callable[[], Steps]) -> None:
         flow = self.record.flow
         self._cancel_start()
+        self.updates.give_up("the runner is about to end")
         self.jobs.hurry(flow.drain_timeout_s + HURRY_S)
 
         def done(errors: tuple[str, ...]) -> None:
@@ -252,7 +289,7 @@ class FlowActor(BaseActor):
             log.error("%s", error)
             done((error,))
 
-        add(job, done, failed)
+        self.jobs.add_last(self._closing, done, failed, refusal=f"{flow.id}: the runner is about to end")
 
     def _closing(self) -> Steps:
         return () if self.gone else (yield from self.keep.keeping())
@@ -261,12 +298,17 @@ class FlowActor(BaseActor):
         """It is not here any more; what still comes for it goes back to the runner."""
         self.gone = True
         self.record.modules, self.record.bridges, self.record.watcher = {}, {}, None
+        self.figures.show()
         self.taps.end_all()
+        self.shadows.end_all()
+        self.viewers.end_all()
         self.wiring.crossings.end_all()
         self.send(self.runner, FlowGone(flow=self.record.flow.id))
 
     def _pass_back(self, message: Any, sender: ActorAddress) -> None:
-        request = message.request if isinstance(message, UpdateFlow) else message
+        if isinstance(message, JoinUpdate):
+            sender = message.client
+        request = message.request if isinstance(message, (UpdateFlow, JoinUpdate, TryModule)) else message
         self.pass_on(request, sender, self.runner)
 
     def receiveMsg_FlowForgotten(self, _message: FlowForgotten, _sender: ActorAddress) -> None:

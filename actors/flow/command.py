@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from actors.definition.limits import HostLimits
 
@@ -13,7 +13,8 @@ class HostCommand:
     """What starts a host, what it may use, and the descriptors that keep what it needs from being removed."""
 
     words: tuple[str, ...]
-    env: dict[str, str]
+    env: dict[str, str] = field(repr=False)
+    secrets: dict[str, str] = field(repr=False)  # reference in a module's config -> what it stands for
     limits: HostLimits
     holds: tuple[int, ...] = ()
 

@@ -23,6 +23,7 @@ from actors.messages import flow_to_bridge as to_bridge
 from actors.messages import flow_to_module as to_module
 from actors.messages import module_to_flow as from_module
 from actors.messages.bridge_to_flow import FusingBarred
+from actors.messages.front_to_flow import JoinPause
 from actors.messages.naming import held_place
 from actors.state.condition import Breakpoint, ConditionError
 from actors.system.job import Expect, Steps
@@ -46,7 +47,11 @@ class Debugger:
     def receiveMsg_PauseFlow(self, message: api.PauseFlow, sender: ActorAddress) -> None:
         """Answered when every module is paused."""
         timeout_s = FALLBACK_TIMEOUT_S if message.timeout_s is None else message.timeout_s
-        self._add(lambda: self._pausing(self._record.modules, "pauseFlow", timeout_s), message, sender)
+        self._add(lambda: self._pausing(self._record.modules, "pauseFlow", timeout_s, whole=True), message, sender)
+
+    def receiveMsg_JoinPause(self, message: JoinPause, sender: ActorAddress) -> None:
+        """As another runner has it, which sees to its end."""
+        self._add(lambda: self._pausing(self._record.modules, message.by, 0.0, whole=True), message, sender)
 
     def receiveMsg_ResumeFlow(self, message: api.ResumeFlow, sender: ActorAddress) -> None:
         """What is held goes on."""
@@ -82,8 +87,10 @@ class Debugger:
             debug.resumed_by_itself = said
             self._add(self._resuming)
 
-    def _pausing(self, modules: Iterable[str], by: str, timeout_s: float) -> Steps:
+    def _pausing(self, modules: Iterable[str], by: str, timeout_s: float, *, whole: bool = False) -> Steps:
         debug = self._record.debug
+        if whole:
+            debug.whole = debug.whole or by
         names = frozenset(modules) & self._record.modules.keys()
         if debug.paused_by is None:
             debug.paused_by, debug.timeout_s, debug.resumed_by_itself = by, timeout_s, None
@@ -103,6 +110,7 @@ class Debugger:
     def _resuming(self) -> Steps:
         debug = self._record.debug
         modules, debug.paused_modules, debug.paused_by = debug.paused_modules, frozenset(), None
+        debug.whole = None
         debug.errors.clear()
         debug.hits.clear()
         if debug.stepping:
@@ -135,7 +143,7 @@ class Debugger:
             if not debug.stepping or plan is not debug.plans.get(key):
                 self._record.plans[key] = plan.showing(hidden[key], on=False).showing(shown[key], on=True)
                 self._port.send(self._record.bridges[key], to_bridge.ChangePlan(plan=self._record.plans[key]))
-        debug.plans = dict(self._record.plans)
+        debug.plans = dict(self._record.plans) if debug.stepping else {}
 
     def _by_host(self, places: set[tuple[str, str]]) -> dict[str, list[tuple[int, str]]]:
         found: dict[str, list[tuple[int, str]]] = {key: [] for key in self._record.plans}
@@ -157,6 +165,14 @@ class Debugger:
         yield Expect((FusingBarred, key) for key in self._record.bridges)
         for module in self._record.modules.values():
             self._port.send(module, to_module.GoOn(reason="fusing"))
+
+    def watch(self, module: str, *, on: bool) -> Steps:
+        """Let every message for a module come by the runner; or not any more."""
+        record = self._record
+        (record.debug.watched.add if on else record.debug.watched.discard)(module)
+        key, slot = record.places.get(module, ("", 0))
+        if key in record.plans and any(wire[2] == slot for wire in record.plans[key].fusable):
+            yield from self._bar()
 
     # breakpoints ---------------------------------------------------------------------------------------------------
 
@@ -213,7 +229,7 @@ class Debugger:
             debug.errors[message.module] = message.error
         modules = record.modules if breakpoint.scope == "flow" else [message.module]
         by = f"the breakpoint at {message.module}"
-        self._add(lambda: self._pausing(modules, by, breakpoint.timeout_s))
+        self._add(lambda: self._pausing(modules, by, breakpoint.timeout_s, whole=breakpoint.scope == "flow"))
 
     def after_update(self) -> None:
         """Breakpoints of removed modules go."""
@@ -245,7 +261,7 @@ class Debugger:
         if debug.paused_by is None:
             return f"{record.flow.id} is not paused: pauseFlow or a breakpoint comes first"
         if debug.paused_modules != record.modules.keys():
-            yield from self._pausing(record.modules, debug.paused_by, debug.timeout_s)
+            yield from self._pausing(record.modules, debug.paused_by, debug.timeout_s, whole=True)
         yield from self._unfuse()
         self._show_ports()  # of modules that an update has brought meanwhile
         record.waves += 1
@@ -330,5 +346,5 @@ class Debugger:
         }
         return {
             "pausedBy": debug.paused_by, "pausedModules": sorted(debug.paused_modules), "breakpoints": breakpoints,
-            "resumedByItself": debug.resumed_by_itself,
+            "resumedByItself": debug.resumed_by_itself, "hits": sorted(debug.hits),
         }  # fmt: skip

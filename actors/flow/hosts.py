@@ -16,10 +16,12 @@ from actors.definition.hosting import HostPlan
 from actors.definition.model import Flow, Module
 from actors.definition.origin import placed
 from actors.definition.places import listed
+from actors.definition.references import replaced
 from actors.definition.share import Share
 from actors.flow.command import HostCommand, release
 from actors.flow.record import FlowRecord
 from actors.host.load import failure_sentence
+from actors.host.secrets import secrets_of
 from actors.messages import flow_to_bridge as to_bridge
 from actors.messages.bridge_to_flow import HostStopped
 from actors.messages.preparation_to_runner import Prepared
@@ -44,9 +46,12 @@ class Hosts:
         flow, groups = share.flow, graph.host_groups(share)
         members = {key: [share.modules[module] for module in groups[key]] for key in keys}
         commands: dict[str, HostCommand] = {}
+        secrets: dict[str, dict[str, str]] = {}
         recipes: dict[str, list[Recipe]] = {}
         errors: list[str] = []
         for key, modules in members.items():
+            secrets[key], unknown = secrets_of(flow.id, modules)
+            errors += unknown
             problem = self._premises.why_not(modules)
             if problem is not None:
                 errors.append(f"{flow.id}/{modules[0].id}: {problem}")
@@ -67,8 +72,8 @@ class Hosts:
             module = members[key][0]  # all of a host have the same environment variables and limits
             runtime, limits = self._premises.runtimes[module.runtime], self._premises.limits(module)
             words = tuple(runtime.host_command(**places, memory_mb=limits.memory_mb))
-            env = runtime.host_variables(limits.memory_mb) | module.env
-            commands[key] = HostCommand(words, env, limits, answer.holds)
+            env = runtime.host_variables(limits.memory_mb) | replaced(module.env, secrets[key])
+            commands[key] = HostCommand(words, env, secrets[key], limits, answer.holds)
         if errors:
             release(commands)
             commands = {}
@@ -88,9 +93,10 @@ class Hosts:
             bridge,
             to_bridge.StartHost(
                 flow=flow.id, plan=plan, command=command.words, members=members,
-                folder=self._premises.host_folder(flow.id), env=command.env, limits=command.limits,
-                sweeper=self._premises.sweeper, mute_sources=self._record.mute_sources, placed=self._record.placed,
-                barred=self._record.debug.barred, hold_fusing=hold_fusing, follower=self._follower(),
+                folder=self._premises.host_folder(flow.id), env=command.env, secrets=command.secrets,
+                limits=command.limits, sweeper=self._premises.sweeper, mute_sources=self._record.mute_sources,
+                placed=self._record.placed, barred=self._record.debug.barred, hold_fusing=hold_fusing,
+                follower=self._follower(), tracing=self._record.tracing,
             ),
         )  # fmt: skip
 
@@ -127,7 +133,8 @@ def _sentences(flow: Flow, modules: Iterable[Module], answer: Prepared) -> list[
         return sentences
     if answer.failed.has_lock:
         wanted = ", ".join(answer.failed.about["dependencies"]) or "no dependencies"
-        what = f"the environment of {answer.key} ({wanted}) could not be prepared"
+        whose = listed(module.id for module in modules)
+        what = f"the environment of {whose} ({wanted}) could not be prepared"
     else:
         what = f"the modules of {answer.key} could not be compiled"
     return [f"{flow.id}: {what}: {answer.failure.reason}"]

@@ -69,6 +69,13 @@ class FlowJobs:
         """Handovers may happen now."""
         self._jobs.resolve(QuietPoint, message)
 
+    def attempt(self, steps: Steps) -> Steps:
+        """Steps that touch nothing of what runs: if they raise, that is an error as those that they return."""
+        try:
+            return (yield from steps)
+        except Exception as error:
+            return (self.sentence(error),)
+
     # the end of jobs -----------------------------------------------------------------------------------------------
 
     def fail(self, error: str) -> bool:

@@ -17,10 +17,11 @@ from actors.definition.durability import KeptWires, is_durable
 from actors.definition.model import Flow, FlowError
 from actors.definition.places import listed
 from actors.definition.share import Share
-from actors.definition.validation import check_flow
 from actors.flow.journalled import OpenedJournal, unpacked
 from actors.flow.kept_file import FORMAT
+from actors.flow.moved import Moved, forget
 from actors.flow.record import DeadLetter, FlowRecord, Version
+from actors.links.crossed import Crossed
 from actors.messages.from_journal import JournalEnded, JournalSynced
 from actors.messages.to_journal import (
     AddJournal,
@@ -32,7 +33,7 @@ from actors.messages.to_journal import (
 )
 from actors.preparation.premises import Premises
 from actors.state.condition import Breakpoint
-from actors.state.facts import States
+from actors.state.facts import States, facts_of
 from actors.state.module import ModuleState
 from actors.system.job import Expect, Steps
 from actors.system.port import Port
@@ -64,6 +65,7 @@ class FlowJournal:
         )
         record.journal.keeps = KeptWires(record.flow)
         port.send(actor, AddJournal(flow=flow, gathering=record.journal, lock=opened.lock))
+        self._fact("life", self._premises.life)
         for loss in opened.found.losses:
             log.error("%s: accepted: %s", flow, loss)
 
@@ -87,13 +89,23 @@ class FlowJournal:
         """Why the flow cannot become that one while it runs."""
         record = self._record
         if is_durable(flow) == is_durable(record.flow):
-            return None
+            return self._changed_crossing(flow) if record.state == "running" else None
         if record.attached:
             return f"{flow.id}: whether it is durable cannot change while -i or -o are attached to it"
         if record.state == "running":
             return f"{flow.id}: whether it is durable cannot change while it runs; `runner stop {flow.id}` first"
         if record.journal is None:
             return f"{flow.id}: it was added without a journal; remove it first, or start the runner anew"
+        return None
+
+    def _changed_crossing(self, flow: Flow) -> str | None:
+        """Of what is on its way to another runner neither end knows whether the other has it written down."""
+        now = {wire.id: wire.delivery for wire in flow.wires}
+        for wire in self._record.share.crossings.values():
+            before, after = wire.delivery, now.get(wire.id, wire.delivery)
+            if after is not before:
+                change = f"cannot become `{after.name}` while it runs, since it leads to another runner"
+                return f"{flow.id}: {wire.id} is `{before.name}` and {change}; `runner stop {flow.id}` first"
         return None
 
     def change_wires(self, flow: Flow) -> KeptWires | None:
@@ -115,7 +127,7 @@ class FlowJournal:
         for number in written:
             _, document, left_out, contexts = unpacked(found.facts[f"version/{number}"])
             try:
-                flow = check_flow(json.loads(document), runtimes=self._premises.runtimes)
+                flow = self._premises.check(json.loads(document))
             except FlowError as error:
                 log.warning("%s: version %d cannot be gone back to: %s", record.flow.id, number, error)
                 continue
@@ -185,7 +197,7 @@ class FlowJournal:
         self._fact("letters", self._record.dead_letter_count)
 
     def drop_letter(self, letter: DeadLetter) -> None:
-        """A dead letter less: it is replayed."""
+        """A dead letter less: it is replayed, or dropped."""
         self._fact(f"letter/{letter.id}", None)
 
     def note_rebuilt(self, before: Share, states: States) -> None:
@@ -204,6 +216,26 @@ class FlowJournal:
             else:
                 note_module(record.journal, name, state, numbers)
 
+    def note_moved(self, states: States, moved: Moved) -> None:
+        """Modules have left or come since it was written: everything stands in place of that."""
+        journal = self._record.journal
+        assert journal is not None
+        forget(journal, journal.found.facts)
+        if not moved:
+            return
+        for wire in moved.void:
+            journal.clear(wire)
+        self.note_rebuilt(self._record.share, states)
+        for name in moved.left:
+            journal.forget_context(name)
+            journal.fact(f"module/{name}", None)
+        for key in journal.found.facts:
+            if key.startswith("letter/"):
+                journal.fact(key, None)
+        for letter in self._record.dead_letters:
+            self.note_letter(letter)
+        self.note_breakpoints()
+
     def note_removed(self, module: str, state: ModuleState) -> None:
         """A module is no more; what waited there is in letters."""
         if self._record.durable_journal is not None:
@@ -216,9 +248,27 @@ class FlowJournal:
         self._record.journal.forget_context(module)
         self._record.journal.fact(f"module/{module}", None)
 
+    def note_running(self, running: bool) -> None:
+        """Whether it is to run again after a crash."""
+        self._fact("running", True if running else None)
+
     def note_open(self, is_open: bool) -> None:
         """Whether what is to come may be lost: a runner that dies while it is open has not ended in order."""
         self._fact("closed", None if is_open else True)
+        if is_open:
+            self._fact("left", None)
+
+    def note_left(self, states: States, ends: Crossed) -> None:
+        """At an orderly end of a durable flow: what waits on wires that are not `disk`, and the sessions of pages. A
+        crash loses that.
+        """
+        journal = self._record.journal
+        assert journal is not None
+        found = [fact for name, (state, numbers) in states.items() for fact in facts_of(name, state, numbers)]
+        left = [fact for fact in found if fact[0] == "messages" and not journal.keeps[fact[2]]]
+        left += [fact for fact in ends.facts() if not journal.keeps[fact[1]]]
+        self._fact("left", left or None)
+        self._fact("sessions", self._record.sessions or None)
 
     def view(self) -> dict[str, Any] | None:
         """What it takes on the disk, as the API shows it; None without a journal."""
@@ -235,12 +285,22 @@ class FlowJournal:
 
     # the end -------------------------------------------------------------------------------------------------------
 
+    def ask_noted(self, facts: dict[str, Any]) -> list[Any]:
+        """Returns what is to be waited for until they are durable."""
+        for key, value in facts.items():
+            self._fact(key, value)
+        return self._ask_synced()
+
+    def _ask_synced(self) -> list[Any]:
+        place, flow = self._premises.journals, self._record.flow.id
+        if self._record.journal is None or place is None:
+            return []
+        self._port.send(place.actor(), SyncJournal(flow=flow))
+        return [(JournalSynced, flow)]
+
     def syncing(self) -> Steps:
         """Until all that has happened is durable."""
-        place, flow = self._premises.journals, self._record.flow.id
-        if self._record.journal is not None and place is not None:
-            self._port.send(place.actor(), SyncJournal(flow=flow))
-            yield Expect([(JournalSynced, flow)])
+        yield Expect(self._ask_synced())
 
     def removing(self) -> Steps:
         """Nothing of it is left."""

@@ -27,23 +27,28 @@ class Keep:
     def keeping(self) -> Steps:
         """Stop the flow and write it down; after that it is not here any more. Returns what went wrong."""
         errors = tuple(f"{self._record.flow.id}: stopped, but {error}" for error in (yield from self._life.stopping()))
-        durable = self._record.durable_journal is not None
-        self._journal.note_open(False)
-        yield from self._journal.syncing()
+        yield from self._journal.syncing()  # what is asked for when a group goes is asked while it is there
         if self._folder is not None:
-            errors += yield from self._writing(None if durable else self._folder)
+            errors += yield from self._writing(self._folder)
+        self._journal.note_open(False)
+        if self._folder is None:  # else all journals are closed together, when this flow may be no more
+            yield from self._journal.syncing()
         return errors
 
-    def _writing(self, folder: Path | None) -> Steps:
+    def _writing(self, folder: Path) -> Steps:
         record = self._record
+        ends = yield from self._life.take_ends()
         states = yield from self._life.take_states()
         self._leave()  # whoever sends to it from now on is told so
-        if folder is None or not is_worth_keeping(record, states):
+        if record.durable_journal is not None:
+            self._journal.note_left(states, ends)
             return ()
-        messages = sum(state.mailbox.queued for state, _ in states.values())
+        if not is_worth_keeping(record, states):
+            return ()
+        messages = ends.messages + sum(state.mailbox.queued for state, _ in states.values())
         path = folder / f"{record.flow.id}.flow"
         try:
-            write_kept(path, record, states)
+            write_kept(path, record, states, ends)
         except OSError as error:
             what = f"{record.flow.id}: lost, with {counted(messages, 'message')}"
             lost = f"{what}: {path} cannot be written: {error.strerror}"

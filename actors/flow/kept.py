@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.definition import graph
-from actors.definition.model import FlowError
+from actors.definition.model import Flow, FlowError
 from actors.definition.share import Share
-from actors.definition.validation import check_flow
 from actors.flow.kept_file import KeptFlow, KeptFlowError, read_kept, remove_kept
+from actors.flow.moved import Moved, placed_as
 from actors.flow.record import FlowRecord
 from actors.preparation.premises import Premises
 
@@ -25,6 +25,7 @@ class Kept:
     share: Share
     facts: KeptFlow
     in_journal: bool = False
+    moved: Moved | None = None  # what has left or come since it was written
 
     def record(self) -> FlowRecord:
         """As it was, without actors."""
@@ -34,8 +35,10 @@ class Kept:
         record.dead_letters.extend(facts.dead_letters)
         record.dead_letter_bytes = sum(len(letter.message) for letter in facts.dead_letters)
         record.dead_letter_count = facts.dead_letter_count
+        record.crossed = facts.crossed
+        record.sessions = tuple(facts.sessions)
         waiting = sum(state.mailbox.queued for state, _ in facts.states.values())
-        record.activity.pending = facts.leaving + waiting
+        record.activity.pending = facts.leaving + facts.crossed.messages + waiting
         return record
 
     @property
@@ -44,14 +47,15 @@ class Kept:
         return f"what is durable of it is still in {self.path}" if self.in_journal else _still(self.path)
 
 
-def find_kept(premises: Premises, flow_id: str) -> Kept | None:
-    """The flow if it is kept. Raises FlowError if it cannot be taken up."""
-    path = _kept_file(premises.kept, flow_id)
+def find_kept(premises: Premises, wanted: Flow) -> Kept | None:
+    """The flow if it is kept; `wanted`: as it is to be. Raises FlowError if it cannot be taken up."""
+    path = _kept_file(premises.kept, wanted.id)
     if path is None:
         return None
     try:
         facts = read_kept(path)
-        flow = check_flow(facts.document, runtimes=premises.runtimes)
+        facts.document = placed_as(facts.document, wanted, premises.name, {})
+        flow = premises.check(facts.document)
     except (KeptFlowError, FlowError) as error:
         problems = error.problems if isinstance(error, FlowError) else [str(error)]
         raise FlowError([*problems, _still(path)]) from None

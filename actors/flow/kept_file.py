@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from actors.flow.record import DeadLetter, FlowRecord
+from actors.links import crossed
+from actors.links.crossed import Crossed
 from actors.state import facts
 from actors.state.facts import Fact, States
 
@@ -35,15 +37,28 @@ class KeptFlow:
     dead_letter_count: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
     states: States = field(default_factory=dict)
+    crossed: Crossed = field(default_factory=Crossed)
+    breakpoints: dict[str, dict[str, Any]] = field(default_factory=dict)  # by module, as the API shows them
+    sessions: list[Any] = field(default_factory=list)  # of pages
     leaving: int = 0  # messages that have left its modules, for outputs that have not got them yet
+
+    def add(self, other: KeptFlow) -> None:
+        """What is known of other modules of the same flow."""
+        self.input_numbers |= other.input_numbers
+        self.dead_letters += other.dead_letters
+        self.states |= other.states
+        self.crossed.sending |= other.crossed.sending
+        self.crossed.receiving |= other.crossed.receiving
+        self.breakpoints |= other.breakpoints
+        self.sessions += other.sessions
 
 
 def is_worth_keeping(record: FlowRecord, states: States) -> bool:
     """Whether anything has happened yet."""
-    return bool(record.dead_letters) or facts.has_done_anything(states)
+    return bool(record.dead_letters or record.sessions) or facts.has_done_anything(states)
 
 
-def write_kept(path: Path, record: FlowRecord, states: States) -> None:
+def write_kept(path: Path, record: FlowRecord, states: States, ends: Crossed) -> None:
     """Write the whole file or nothing, durably."""
     import msgpack  # not needed by `runner run`
 
@@ -52,7 +67,7 @@ def write_kept(path: Path, record: FlowRecord, states: States) -> None:
     packer = msgpack.Packer()
     try:
         with open(unfinished, "wb", opener=_private) as file:
-            for fact in _facts(record, states):
+            for fact in _facts(record, states, ends):
                 file.write(packer.pack(fact))
             file.flush()
             os.fsync(file.fileno())
@@ -77,13 +92,20 @@ def read_kept(path: Path) -> KeptFlow:
             for fact in _stream(file):
                 if fact[0] == "end":
                     return kept
-                if (take := facts.READ.get(fact[0])) is not None:
-                    take(kept.states, *fact[1:])
-                else:
-                    _READ[fact[0]](kept, *fact[1:])
+                take_fact(kept, fact)
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise KeptFlowError(f"{type(error).__name__}: {error}") from None
     raise KeptFlowError("its end is missing")
+
+
+def take_fact(kept: KeptFlow, fact: Fact) -> None:
+    """One of them, to what those before it have said. Raises LookupError or TypeError if it is none."""
+    if (take := facts.READ.get(fact[0])) is not None:
+        take(kept.states, *fact[1:])
+    elif (take := crossed.READ.get(fact[0])) is not None:
+        take(kept.crossed, *fact[1:])
+    else:
+        _READ[fact[0]](kept, *fact[1:])
 
 
 def _stream(file: IO[bytes]) -> Iterator[Fact]:
@@ -108,16 +130,22 @@ def _sync_folder(folder: Path) -> None:
 # the facts -------------------------------------------------------------------------------------------------------
 
 
-def _facts(record: FlowRecord, states: States) -> Iterator[Fact]:
+def letter_fact(letter: DeadLetter) -> Fact:
+    """All of a dead letter."""
+    error = json.dumps(letter.error)
+    return "letter", letter.id, letter.module, letter.port, letter.message, letter.headers, error, letter.time
+
+
+def _facts(record: FlowRecord, states: States, ends: Crossed) -> Iterator[Fact]:
     """In an order in which each can be understood at once."""
     yield "flow", FORMAT, time.time(), json.dumps(record.flow.document), record.left_out
     yield "inputs", record.input_numbers
     for name, (state, numbers) in states.items():
         yield from facts.facts_of(name, state, numbers)
+    yield from ends.facts()
     yield "letters", record.dead_letter_count
-    for letter in record.dead_letters:
-        error = json.dumps(letter.error)
-        yield "letter", letter.id, letter.module, letter.port, letter.message, letter.headers, error, letter.time
+    yield from map(letter_fact, record.dead_letters)
+    yield from (("session", session) for session in record.sessions)
     yield ("end",)
 
 
@@ -141,6 +169,15 @@ def _take_letter(
     kept.dead_letters.append(DeadLetter(id_, module, port, message, headers, json.loads(error), at))
 
 
+def _take_breakpoint(kept: KeptFlow, module: str, view: dict[str, Any]) -> None:
+    kept.breakpoints[module] = view
+
+
+def _take_session(kept: KeptFlow, session: Any) -> None:
+    kept.sessions.append(session)
+
+
 _READ: dict[str, Callable[..., None]] = {
     "flow": _take_flow, "inputs": _take_inputs, "letters": _take_letters, "letter": _take_letter,
+    "breakpoint": _take_breakpoint, "session": _take_session,
 }  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from thespian.actors import ActorAddress
@@ -20,13 +21,20 @@ from actors.flow.wiring import Wiring
 from actors.messages import client_to_runner as api
 from actors.messages import module_to_flow as from_module
 from actors.messages.flow_to_module import SubmitMessage
+from actors.messages.gateway_to_flow import SendBatch
 from actors.messages.runner_to_client import Reply
+from actors.messages.to_exporter import SpansEnded
 from actors.state.module import ModuleState
 from actors.state.shown import MAX_MESSAGE_DEPTH, View, is_nested_deeper
+from actors.state.tracing import context_of, says_of, with_context
 from actors.system.port import Port
 from runtimes.frames import HEADERS, join
 
 SAY_REST_S = 10.0  # after the first error that is only counted
+
+
+def _nothing() -> None:
+    pass
 
 
 class Letters:
@@ -43,23 +51,50 @@ class Letters:
 
     def receiveMsg_SendMessage(self, message: api.SendMessage, sender: ActorAddress) -> None:
         """One message from outside."""
-        module = self._answers.find_module(message, sender)
+        try:
+            self._send(message, [encode_message(message.message)], None, sender)
+        except ValueError as error:
+            self._answers.refuse(message, sender, str(error))
+
+    def receiveMsg_SendBatch(self, message: SendBatch, sender: ActorAddress) -> None:
+        """Several messages, encoded: all are taken, or none."""
+        if not message.for_visitor or self._answers.is_for_visitors(message, sender, "in"):
+            self._send(message, message.messages, message.headers, sender)
+
+    def _send(
+        self, request: api.SendMessage | SendBatch, messages: list[bytes], headers: list[bytes] | None,
+        client: ActorAddress,
+    ) -> None:  # fmt: skip
+        module = self._answers.find_module(request, client)
         if module is None:
             return
         flow = self._record.flow
-        if (problem := port_problem(flow.modules[module], "in", message.port)) is not None:
-            self._answers.refuse(message, sender, f"{flow.id}: {problem}")
-            return
-        try:
-            body = join([encode_message(message.message)])
-        except ValueError as error:
-            self._answers.refuse(message, sender, str(error))
-            return
-        self._submit(module, message.port, body, 0, "api", message.request_id, sender)
+        if (problem := port_problem(flow.modules[module], "in", request.port)) is not None:
+            self._answers.refuse(request, client, f"{flow.id}: {problem}")
+        else:
+            headers, entered = self._enter(f"{module}.{request.port}", messages, headers)
+            self._submit(module, request.port, messages, headers, "api", request.request_id, client, entered)
+
+    def _enter(
+        self, place: str, messages: list[bytes], headers: list[bytes] | None
+    ) -> tuple[list[bytes] | None, Callable[[], None]]:  # fmt: skip
+        """The headers with those of what is followed from here on; and what is to be done when it is taken."""
+        tracing = self._record.tracing
+        spans = tracing.enter(place, len(messages)) if tracing.is_on else {}
+        for index in [index for index in spans if headers is not None and says_of(headers[index])]:
+            del spans[index]  # whoever sends it has decided
+        if not spans:
+            return headers, _nothing
+        told = [b"null"] * len(messages) if headers is None else [*headers]
+        for index, span in spans.items():
+            told[index] = with_context(told[index], context_of(span))
+        ended = SpansEnded(spans=tuple(spans.values()), counts=tracing.counts)
+        return told, lambda: self._port.send(tracing.exporter, ended)
 
     def _submit(
-        self, module: str, port: str, body: bytes, flags: int, origin: str, request_id: str, client: ActorAddress
-    ) -> None:
+        self, module: str, port: str, messages: list[bytes], headers: list[bytes] | None, origin: str, request_id: str,
+        client: ActorAddress, entered: Callable[[], None] = _nothing,
+    ) -> None:  # fmt: skip
         record, wire = self._record, outside_wire(origin, f"{module}.{port}")
         try:
             self._wiring.input_wire(module, port, wire, None)
@@ -68,17 +103,19 @@ class Letters:
             self._port.send(client, refusal)
             return
         number = record.input_numbers.get(wire, 0)
-        record.input_numbers[wire] = number + 1
+        record.input_numbers[wire] = number + len(messages)
         self._port.send(
             record.modules[module],
             SubmitMessage(
                 request_id=request_id,
                 client=client,
                 wire=wire,
-                body=body,
-                flags=flags,
+                body=join(messages, headers),
+                flags=0 if headers is None else HEADERS,
                 number=number,
+                count=len(messages),
                 replay=origin == "dead",
+                entered=entered,
             ),
         )
 
@@ -86,10 +123,13 @@ class Letters:
 
     def receiveMsg_DeadLettered(self, message: from_module.DeadLettered, _sender: ActorAddress) -> None:
         """A module has given up on a message."""
-        self.add(message.module, message.port, message.message, message.headers, message.error)
+        self.add(message.module, message.port, message.message, message.headers, message.error, message.message_id)
         self._journal.end_unit()
 
-    def add(self, module: str, port: str, message: bytes, headers: bytes | None, error: dict[str, Any]) -> None:
+    def add(
+        self, module: str, port: str, message: bytes, headers: bytes | None, error: dict[str, Any],
+        message_id: str | None = None,
+    ) -> None:  # fmt: skip
         """Keep a dead letter; a full store stops the flow rather than lose one."""
         record = self._record
         record.dead_letter_count += 1
@@ -98,7 +138,7 @@ class Letters:
         record.dead_letters.append(letter)
         record.dead_letter_bytes += len(message)
         self._journal.note_letter(letter)
-        if record.errors.take(f"{record.flow.id}/{module}", f"dead letter {letter.id}", error):
+        if record.errors.take(f"{record.flow.id}/{module}", f"dead letter {letter.id}", error, message_id):
             self._port.wakeupAfter(SAY_REST_S, (self._say_rest, None))
         if len(record.dead_letters) >= MAX_DEAD_LETTERS or record.dead_letter_bytes >= MAX_DEAD_LETTER_BYTES:
             self._fail(f"{record.flow.id}: {counted(len(record.dead_letters), 'dead letter')}: the flow is stopped")
@@ -116,6 +156,27 @@ class Letters:
                 self.add(module, mailbox.wires[segment.wire].port, message, headers, error)
         self._record.activity.pending -= mailbox.queued
 
+    def give(self, modules: Collection[str]) -> None:
+        """Those of modules that another runner has now, with them."""
+        record = self._record
+        for letter in [letter for letter in record.dead_letters if letter.module in modules]:
+            self._remove(letter)
+
+    def take(self, letters: Iterable[DeadLetter]) -> None:
+        """Of modules that have come from another runner: they get numbers of this one."""
+        record = self._record
+        for letter in letters:
+            record.dead_letter_count += 1
+            taken = replace(letter, id=f"{record.flow.id}/{record.dead_letter_count}")
+            record.dead_letters.append(taken)
+            record.dead_letter_bytes += len(taken.message)
+            self._journal.note_letter(taken)
+
+    def _remove(self, letter: DeadLetter) -> None:
+        self._record.dead_letters.remove(letter)
+        self._record.dead_letter_bytes -= len(letter.message)
+        self._journal.drop_letter(letter)
+
     def receiveMsg_DeadLetters(self, message: api.DeadLetters, sender: ActorAddress) -> None:
         """The dead letters of a flow, oldest first."""
         view, record = View(), self._record
@@ -123,10 +184,40 @@ class Letters:
             message, sender, [letter_view(view, record.flow.id, letter) for letter in record.dead_letters]
         )
 
+    def receiveMsg_EditDeadLetter(self, message: api.EditDeadLetter, sender: ActorAddress) -> None:
+        """Its error stays what it was."""
+        record, letter = self._record, self._letter(message.id)
+        if letter is None:
+            self._answers.refuse(message, sender, f"there is no dead letter {message.id!r}")
+            return
+        try:
+            encoded = encode_message(message.message)
+        except ValueError as error:
+            self._answers.refuse(message, sender, str(error))
+            return
+        edited = replace(letter, message=encoded)
+        record.dead_letters[record.dead_letters.index(letter)] = edited
+        record.dead_letter_bytes += len(encoded) - len(letter.message)
+        self._journal.unit(lambda: self._journal.note_letter(edited))
+        self._answers.reply(message, sender)
+
+    def receiveMsg_DropDeadLetter(self, message: api.DropDeadLetter, sender: ActorAddress) -> None:
+        """It is no more; the accounts of its module stay what they are."""
+        record, letter = self._record, self._letter(message.id)
+        if letter is None:
+            self._answers.refuse(message, sender, f"there is no dead letter {message.id!r}")
+            return
+        record.dead_letters.remove(letter)
+        record.dead_letter_bytes -= len(letter.message)
+        self._journal.unit(lambda: self._journal.drop_letter(letter))
+        self._answers.reply(message, sender)
+
+    def _letter(self, letter_id: str) -> DeadLetter | None:
+        return next((letter for letter in self._record.dead_letters if letter.id == letter_id), None)
+
     def receiveMsg_ReplayDeadLetter(self, message: api.ReplayDeadLetter, sender: ActorAddress) -> None:
         """Send it again and take it off the list."""
-        record = self._record
-        letter = next((letter for letter in record.dead_letters if letter.id == message.id), None)
+        record, letter = self._record, self._letter(message.id)
         if letter is None or letter.module not in record.modules:
             self._answers.refuse(message, sender, f"there is no dead letter {message.id!r} that could be replayed")
             return
@@ -138,9 +229,8 @@ class Letters:
         self._count_replays += 1
         request_id = f"replay-{self._count_replays}"
         self._replays[request_id] = (letter, message, sender)
-        body = join([letter.message], [letter.headers] if letter.headers else None)
-        flags = HEADERS if letter.headers else 0
-        self._submit(letter.module, letter.port, body, flags, "dead", request_id, self._port.address)
+        headers = [letter.headers] if letter.headers else None
+        self._submit(letter.module, letter.port, [letter.message], headers, "dead", request_id, self._port.address)
 
     def take_reply(self, reply: Reply) -> bool:
         """A module has taken a message that is replayed, or not; False if this is about something else."""

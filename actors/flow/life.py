@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from actors.counted import counted
+from actors.definition.graph import PAGES
 from actors.definition.places import listed
 from actors.definition.share import Share
 from actors.flow.hosts import Hosts
@@ -18,9 +19,17 @@ from actors.flow.record import FlowRecord
 from actors.flow.wiring import Wiring
 from actors.messages import flow_to_bridge as to_bridge
 from actors.messages import flow_to_module as to_module
-from actors.messages.bridge_to_flow import HostFailed, HostLoaded, LoadFailed, ModulesStarted, StartFailed
+from actors.messages.bridge_to_flow import (
+    HostFailed,
+    HostLoaded,
+    LoadFailed,
+    ModulesStarted,
+    PagesDescribed,
+    StartFailed,
+)  # fmt: skip
 from actors.messages.flow_to_session import FlowEnded
 from actors.messages.module_to_flow import ContextDescribed, ModuleHandedOver, ModuleStopped
+from actors.state.facts import States
 from actors.system.job import Expect, JobError, Steps
 from actors.system.port import Port
 
@@ -65,6 +74,7 @@ class Life:
             return errors
         self._forget_kept()  # before the first message: nothing of it is ever done twice
         self._journal.note_open(True)
+        self._journal.note_running(True)
         for module in record.modules.values():
             self._port.send(module, to_module.GoOn(reason="flow"))
         record.move("started")
@@ -83,11 +93,13 @@ class Life:
         record = self._record
         for key, plan in record.plans.items():
             self._hosts.start(record.flow, record.bridges[key], plan, record.modules, record.commands[key])
+        self.adopt_sessions()
         answers = yield Expect((HostLoaded, key) for key in record.plans)
         errors = errors_of(answers.values())
         if not errors:
             for key, bridge in record.bridges.items():
-                self._port.send(bridge, to_bridge.ServeModules(plan=record.plans[key], patient=True))
+                serve = to_bridge.ServeModules(plan=record.plans[key], patient=True, share=record.share)
+                self._port.send(bridge, serve)
             answers = yield Expect((ModulesStarted, key) for key in record.plans)
             errors = errors_of(answers.values())
         return errors
@@ -133,29 +145,63 @@ class Life:
         came = yield Expect((ContextDescribed, module) for module in modules)
         return {key[1]: answer.context for key, answer in came.items()}
 
+    def sessions(self) -> Steps:
+        """Those of the pages that have joined."""
+        self._port.send(self._record.bridges[PAGES], to_bridge.DescribePages())
+        came = yield Expect([(PagesDescribed, PAGES)])
+        return came[PagesDescribed, PAGES].sessions
+
+    def adopt_sessions(self) -> None:
+        """The pages that have been there before come back."""
+        if self._record.sessions and PAGES in self._record.bridges:
+            self._port.send(self._record.bridges[PAGES], to_bridge.AdoptPages(sessions=self._record.sessions))
+            self._record.sessions = ()
+
+    def take_ends(self) -> Steps:
+        """What the ends of wires to and from other runners know; they work no more."""
+        yield from self._jobs.quiet()
+        return (yield from self._wiring.crossings.take_states())
+
     def take_states(self) -> Steps:
         """The state of every module; the actors of the flow are no more."""
         yield from self._jobs.quiet()
+        if PAGES in self._record.bridges:
+            self._record.sessions += yield from self.sessions()
         for module in self._record.modules.values():
             self._port.send(module, to_module.HandOver())
         came = yield Expect((ModuleHandedOver, name) for name in self._record.modules)
         self._wiring.end_actors()
         return {key[1]: (message.state, message.numbers) for key, message in came.items()}
 
-    def rebuild(self, share: Share, left_out: dict[str, str], contexts: dict[str, dict[bytes, bytes]]) -> Steps:
-        """Give a flow that is not running another definition; `contexts` replace those of their modules. Returns the
-        states that go on, by module.
+    def rebuild(
+        self, share: Share, left_out: dict[str, str], contexts: dict[str, dict[bytes, bytes]],
+        leaving: Collection[str] = (), came: States | None = None,
+    ) -> Steps:  # fmt: skip
+        """Give a flow that is not running another definition; `contexts` replace those of their modules; `leaving`
+        modules are at another runner now, those that `came` were there. Returns the states that go on, by module.
         """
         states = yield from self.take_states()
         for module in states.keys() - share.modules.keys():
-            self._letters.drop_queue(module, states[module][0])
+            if module in leaving:
+                self._record.activity.pending -= states[module][0].mailbox.queued
+            else:
+                self._letters.drop_queue(module, states[module][0])
+        states |= came or {}
+        self._record.activity.pending += sum(state.mailbox.queued for state, _ in (came or {}).values())
         for module, context in contexts.items():
             states[module][0].change_context(context)
         before = self._record.share
         self._record.share, self._record.left_out = share, left_out
-        if self._record.journal is not None:
-            self._journal.unit(lambda: self._journal.note_rebuilt(before, states))
-        self._wiring.build(states)
+
+        def build() -> None:
+            if self._record.journal is not None:
+                self._journal.note_rebuilt(before, states)
+            self._wiring.crossings.note()
+            self._wiring.build(states)
+            if PAGES not in self._record.bridges:
+                self._record.sessions = ()
+
+        self._journal.unit(build)
         return {module: state for module, (state, _) in states.items() if module in share.modules}
 
     # the end -------------------------------------------------------------------------------------------------------

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from thespian.actors import ActorAddress
 
+from actors.counted import counted
 from actors.definition.durability import is_durable
 from actors.definition.hosting import HostPlan, Layout, WireIn, lay_out
 from actors.definition.model import Flow
 from actors.definition.origin import placed
 from actors.definition.ports import Side
-from actors.definition.share import Share
+from actors.definition.share import Crossing, Share
 from actors.error_text import ErrorLog
 from actors.flow.command import HostCommand
+from actors.links.crossed import Crossed
 from actors.state.activity import Activity
 from actors.state.condition import Breakpoint
 from actors.state.module import ModuleState
+from actors.state.tracing import Tracing
 
 if TYPE_CHECKING:
     from actors.journal.gathering import Gathering
@@ -63,7 +66,7 @@ class DeadLetter:
 class Attachment:
     """A feed (side "in"), a sink or a tap ("out"): it stays attached when the flow's actors are replaced.
 
-    `crosses`: it is the end here of a wire of the flow whose other end is on another runner.
+    `runner`: the one that has the other end, if it is the end here of a wire of the flow that crosses.
     """
 
     side: Side
@@ -71,7 +74,12 @@ class Attachment:
     port: str
     wire: str
     actor: ActorAddress
-    crosses: bool = False
+    runner: str | None = None
+
+    @property
+    def crossing(self) -> Crossing | None:
+        """Which end of which wire between runners it is, if it is one."""
+        return None if self.runner is None else Crossing(self.wire, self.side, self.runner)
 
 
 @dataclass(slots=True)
@@ -81,7 +89,9 @@ class Debug:
     breakpoints: dict[str, Breakpoint] = field(default_factory=dict)  # by module
     paused_by: str | None = None  # why the flow, or a part of it, is paused
     paused_modules: frozenset[str] = frozenset()
+    whole: str | None = None  # why all of it is, also what is elsewhere
     stepping: bool = False
+    watched: set[str] = field(default_factory=set)  # modules whose messages a shadow is to see
     shown: set[tuple[str, str]] = field(default_factory=set)  # module, port: written for the steps alone
     plans: dict[str, HostPlan] = field(default_factory=dict)  # as they were when that was seen to
     hits: set[str] = field(default_factory=set)  # modules that are held at their breakpoint
@@ -93,7 +103,7 @@ class Debug:
     @property
     def barred(self) -> frozenset[str] | None:
         """The modules into which no wire is fused; None: no wire at all."""
-        return None if self.stepping else frozenset(self.breakpoints)
+        return None if self.stepping else frozenset(self.breakpoints) | self.watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +147,16 @@ class FlowRecord:
     phase: str = ""  # of the update under way
     receipt: dict[str, Any] | None = None
     kept: Path | None = None  # the file it goes on from, until it has started
+    sessions: tuple[Any, ...] = ()  # of pages, that are to go on
+    crossed: Crossed = field(default_factory=Crossed)  # what ends of wires between runners are to go on from
     journal: Gathering | None = None  # what is written down of it while it runs
     lost: str | None = None  # what went with the runner that had it before, if that did not end in order
+    older: dict[str, str] = field(default_factory=dict)  # wire -> what one of its ends has and the other does not
+    taken_lost: dict[tuple[str, str], int] = field(default_factory=dict)  # wire, runner -> messages that are gone there
+    tracing: Tracing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tracing = Tracing(self.flow.id)
 
     @property
     def flow(self) -> Flow:
@@ -153,6 +171,19 @@ class FlowRecord:
     def durable_journal(self) -> Gathering | None:
         """Where its modules write what they do; None if it is not durable."""
         return self.journal if is_durable(self.flow) else None
+
+    @property
+    def losses(self) -> str | None:
+        """What was lost, here and by other runners, in words."""
+        said = [] if self.lost is None else [self.lost]
+        said += [self.taken_lost_words(*which, count) for which, count in self.taken_lost.items()]
+        said += self.older.values()
+        return "\n".join(said) or None
+
+    def taken_lost_words(self, wire: str, runner: str, count: int) -> str:
+        """That so many messages of a wire, at most, have gone with a runner."""
+        what = f"at most {counted(count, 'message')} {'was' if count == 1 else 'were'} lost"
+        return f"{self.flow.id}: {wire}: {what} in {runner}, which has begun anew: they were taken and not finished"
 
     def move(self, event: str) -> None:
         """To the next state, by the table above."""
@@ -193,7 +224,7 @@ def lay_out_record(record: FlowRecord, share: Share, moved: Collection[str] = ()
 
 
 def _outside(record: FlowRecord, share: Share, side: Side) -> list[Attachment]:
-    return [end for end in record.ends(side) if end.module in share.modules and not end.crosses]
+    return [end for end in record.ends(side) if end.module in share.modules and end.runner is None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +250,8 @@ def tables(record: FlowRecord, share: Share, actors: dict[str, ActorAddress]) ->
         if wire.from_module in share.modules and wire.to_module in share.modules:
             feeders[wire.to_module][wire.id] = actors[wire.from_module]
             targets[wire.from_module].setdefault(wire.from_port, []).append((actors[wire.to_module], wire.id))
-    wires = {wire.id for wire in share.wires}
     for end in record.attached:
-        if end.crosses and end.wire not in wires:
+        if end.crossing is not None and end.crossing not in share.crossings:
             continue  # of the version before or after this one
         if end.module in share.modules and end.side == "in":
             feeders[end.module][end.wire] = end.actor

@@ -7,6 +7,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest
 
+from actors.definition.graph import PAGES
 from actors.definition.hosting import HostPlan, WireIn
 from actors.definition.model import Flow
 from actors.definition.wire_names import is_tap
@@ -37,7 +38,7 @@ class Wiring:
         layout = lay_out_record(record, share)
         record.plans, record.places = layout.plans, layout.places
         record.modules = {module: self.new_module() for module in share.modules}
-        record.bridges = {key: self.new_bridge() for key in record.plans}
+        record.bridges = {key: self.new_bridge(plan) for key, plan in record.plans.items()}
         ends = tables(record, share, record.modules)
         for name in share.modules:
             state, numbers = states.get(name, (None, {}))
@@ -56,9 +57,13 @@ class Wiring:
         """The actor of a module; `configure` tells it which."""
         return self._port.createActor(ModuleActor)
 
-    def new_bridge(self) -> ActorAddress:
+    def new_bridge(self, plan: HostPlan) -> ActorAddress:
         """The actor of a host that is still to be started."""
-        return self._port.createActor(BridgeActor)
+        if plan.runtime != PAGES:
+            return self._port.createActor(BridgeActor)
+        from actors.pages.bridge import PagesActor
+
+        return self._port.createActor(PagesActor)
 
     def end_actors(self) -> None:
         """All of them, at once."""
@@ -141,7 +146,7 @@ class Wiring:
         record = self._record
         attached = Attached(
             wire=attachment.wire, module=record.modules[attachment.module], activity=record.activity,
-            journal=record.durable_journal,
+            journal=record.durable_journal, tracing=record.tracing,
         )  # fmt: skip
         self._port.send(attachment.actor, attached)
 

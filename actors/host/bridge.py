@@ -1,7 +1,7 @@
 """The Bridge actor: owns one host and its life. It knows frames and transactions, never what a body means.
 
 What it has: `members`, `reports`, `bars` and `restarts` from StartHost on; for every start of the host anew a `host`
-(its process and link), `orders`, `commits`, `probation`, `fusing` and `service`.
+(its process and link), `orders`, `commits`, `probation`, `fusing`, `following` and `service`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import logging
 import time
 from collections import deque
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.host.commit import Commits
 from actors.host.deadlines import Owed
+from actors.host.following import Following
 from actors.host.fusing import Bars, Fusing
 from actors.host.host import Host, Progress
 from actors.host.life import HostLife, Life
@@ -39,14 +40,13 @@ _WHILE_STARTING = frozenset(("hello", "load", "wires", "start"))
 _COMMIT = int(Kind.COMMIT)  # plain: an IntEnum's member costs more to look up
 _OPEN = Life.OPEN
 log = logging.getLogger("runner.host")
-module_log = logging.getLogger("runner.module.log")
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50}
 
 
 class BridgeActor(HostOwner):
     """Starts the host, hands its frames to those who know what to do, starts it again when it dies."""
 
-    parts = ("service", "probation", "fusing")
+    parts: ClassVar[tuple[str, ...]] = ("service", "probation", "fusing")
     order: from_flow.StartHost
     members: Members
     reports: Reports
@@ -56,6 +56,7 @@ class BridgeActor(HostOwner):
     commits: Commits
     probation: Probation
     fusing: Fusing
+    following: Following
     service: Service
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class BridgeActor(HostOwner):
         self.owner, self.flow, self.order = sender, message.flow, message
         self.key = message.plan.key
         self.host_life = HostLife(f"{self.key} of {message.flow}")
-        self.members = Members(self, message.plan, message.members)
+        self.members = Members(self, message.plan, message.members, message.secrets)
         self.reports = Reports(self, sender, message.flow, self.key)
         self.bars = Bars(held=message.hold_fusing, modules=message.barred)
         self.restarts = Restarts()
@@ -87,16 +88,18 @@ class BridgeActor(HostOwner):
         order, life, members = self.order, self.host_life, self.members
         self.starts += 1
         life.move("start")
-        host = Host(
-            self, order.flow, self.key, order.sweeper, members.outputs, self.stderr, take=self._take, ended=self._exited
-        )  # fmt: skip
+        host = self._new_host()
         transaction = host.conversation.transaction
+        self.following = Following(
+            self, order.tracing, host.conversation.given, lambda: members.plan, lambda: self.fusing.fused
+        )  # fmt: skip
         self.commits = Commits(
-            self, order.flow, self.key, self.starts, transaction, members.actors, order.follower
+            self, order.flow, self.key, self.starts, transaction, members.actors, order.follower,
+            see=self.following.committed,
         )  # fmt: skip
         self.orders = Orders(self, host, self.commits, members.names, self._late)
-        self.probation = Probation(life, members, over=self._drain)
         self.fusing = Fusing(host, members, self.reports, self.bars, self._is_steady)
+        self.probation = Probation(life, members, over=self.fusing.drain)
         self.service = Service(
             order.flow, life, host, self.orders, members, self.probation, self.fusing, self.reports, order.placed,
             muted=order.mute_sources,
@@ -110,6 +113,12 @@ class BridgeActor(HostOwner):
         self.host = host
         self.orders.expect("hello", "hello")
 
+    def _new_host(self) -> Host:
+        return Host(
+            self, self.flow, self.key, self.order.sweeper, self.members.outputs, self.stderr, take=self._take,
+            ended=self._exited,
+        )  # fmt: skip
+
     def _progress(self) -> Progress:
         """Loading is no turn: what it takes does not count."""
         working = self.life in (Life.OPENING, Life.OPEN)
@@ -118,15 +127,14 @@ class BridgeActor(HostOwner):
     def _is_steady(self) -> bool:
         return self.life is _OPEN and not self.probation.under_way
 
-    def _drain(self) -> None:
-        self.fusing.drain()
-
     # the host's frames ---------------------------------------------------------------------------------------------
 
     def receiveMsg_SendFrames(self, message: from_module.SendFrames, _sender: ActorAddress) -> None:
         """Frames of a module; dropped when there is no host, for the module will get HostDown."""
         if self.host_life.now is _OPEN:
             slot, frames = message
+            if self.order.tracing.is_on:
+                frames = self.following.mark(slot, frames)
             self.orders.give(slot, frames)
 
     def _take(self, frame: Frame) -> None:
@@ -141,15 +149,17 @@ class BridgeActor(HostOwner):
             conversation.hello(frame)
             self.orders.met("hello")
             self.host_life.move("hello")
-            self.members.tell_all(to_module.HostUp())
+            self.members.tell_all(self.members.host_up())
         elif kind == Kind.PAUSED:
             conversation.paused(frame)
             self.orders.met(("pause", slot))
+            self.following.recalled(slot)
             self.members.tell(slot, to_module.SlotPaused())
         elif kind == Kind.TURN:
             conversation.turn(frame)
-            self.probation.turn_begun()
-            self.members.tell(slot, to_module.TurnBegun(number=frame.first))
+            if not self.following.begun(slot, frame.first):
+                self.probation.turn_begun()
+                self.members.tell(slot, to_module.TurnBegun(number=frame.first))
         elif kind == Kind.RESULT:
             self.service.result(frame)
         elif kind == Kind.LOG:
@@ -177,7 +187,8 @@ class BridgeActor(HostOwner):
             self.members.tell(slot, to_module.PortUnwired(port=entry.text))
             return
         name = self.key if slot == ALL_SLOTS else self.members.names.get(slot, str(slot))
-        module_log.log(LEVELS.get(entry.level, 20), "%s/%s: %s", self.flow, name, entry.text)
+        assert self.host is not None
+        self.host.log.say(name, LEVELS.get(entry.level, 20), entry.text)
 
     # the end of a host ---------------------------------------------------------------------------------------------
 
@@ -201,6 +212,7 @@ class BridgeActor(HostOwner):
     def _exited(self, status: str) -> None:
         host, self.host = self.host, None
         assert host is not None
+        self.following.died(host.link.killed_for or status)
         if host.link.killed_for:
             status = f"{host.link.killed_for} ({status})"
         elif host.watch is not None:

@@ -8,7 +8,7 @@ anybody's comes in between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from thespian.actors import ActorAddress
 
@@ -23,20 +23,25 @@ class Commits:
 
     def __init__(
         self, port: Port, flow: str, key: str, start: int, transaction: Transaction,
-        members: Mapping[int, ActorAddress], follower: ActorAddress | None,
+        members: Mapping[int, ActorAddress], follower: ActorAddress | None, see: Callable[[Parts], None] | None,
     ) -> None:  # fmt: skip
-        """`flow`, `key`, `start`: of the host; `members`: slot -> module actor; `follower`: is told of every commit."""
+        """`flow`, `key`, `start`: of the host; `members`: slot -> module actor; `follower`: is told of every commit;
+        `see`: gets its parts before anybody, and may exchange them.
+        """
         self._port = port
         self._flow, self._key, self._start = flow, key, start
         self._transaction = transaction
         self._members = members
         self._follower = follower
+        self._see = see
         self.number = 0
 
     def take(self, frame: Frame) -> Parts:
         """A COMMIT: all of it or, with ProtocolError, nothing."""
         parts = self._transaction.commit(frame)
         self.number += 1
+        if self._see is not None:
+            self._see(parts)
         send, members, follower = self._port.send, self._members, self._follower
         if follower is not None:
             begun = to_follower.CommitHandedOut(

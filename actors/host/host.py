@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,6 +13,7 @@ from thespian.actors import ActorAddress
 
 from actors.definition.limits import HostLimits
 from actors.host.link import Link, LinkPort
+from actors.host.module_log import ModuleLog
 from actors.host.printed import HostLog
 from actors.host.process import HostProcess
 from actors.host.watch import WATCH_S, HostWatch
@@ -43,7 +45,8 @@ class Host:
         self._ended = ended
         self.conversation = Conversation(outputs)
         hear = partial(self.conversation.hear, take)
-        printed = HostLog(stderr, f"{flow}/{key}")
+        self.log = ModuleLog(port, flow)
+        printed = HostLog(stderr, lambda line: self.log.say(key, logging.WARNING, line))
         self.link = Link(port, f"{flow}: the host {key}", printed, hear, self._closed)
         self.watch: HostWatch | None = None  # if it has limits
         self.cpu_s = 0.0  # once it has ended
@@ -90,11 +93,13 @@ class Host:
 
     def _closed(self, status: str) -> None:
         self.cpu_s = self._process.cpu_s
+        self.log.say_rest()
         self._sweep(self._process.folder)
         self._ended(status)
 
     def close(self) -> None:
         """Leave no process behind, and tell nobody."""
+        self.log.say_rest()
         folder = self.link.close()
         if folder is not None:
             self._sweep(folder)

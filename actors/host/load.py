@@ -7,17 +7,20 @@ from typing import Any
 import orjson
 
 from actors.definition.model import Module
+from actors.definition.references import replaced
 from actors.error_text import error_text
 
 Context = dict[bytes, bytes]
 
 
-def load_body(flow: str, module: Module, max_turn_bytes: int, context: Context, unit: str | None) -> bytes:
-    """The body of LOAD; `unit` only for a module that was compiled."""
+def load_body(
+    flow: str, module: Module, max_turn_bytes: int, context: Context, unit: str | None, secrets: dict[str, str]
+) -> bytes:
+    """The body of LOAD; `unit` only for a module that was compiled; `secrets`: reference in `config` -> text."""
     ports = None if module.ports_out is None else {"in": module.ports_in or ("in",), "out": module.ports_out}
     fixed = {
         "flow": flow, "module": module.id, "name": module.name, "code": module.code, "files": module.files,
-        "config": module.config, "ports": ports, "concurrency": module.concurrency,
+        "config": replaced(module.config, secrets), "ports": ports, "concurrency": module.concurrency,
         "retry": module.retry is not None, "version": module.state_version, "max_turn_bytes": max_turn_bytes,
     }  # fmt: skip
     if unit is not None:

@@ -8,18 +8,20 @@ from typing import Any
 from thespian.actors import ActorAddress
 
 from actors.definition.hosting import HostPlan
+from actors.messages.bridge_to_module import HostUp
 from actors.system.port import Port
 
 
 class Members:
     """`plan`: how those that work are wired; `serving`: their slots, the other members are loaded only."""
 
-    def __init__(self, port: Port, plan: HostPlan, actors: dict[int, ActorAddress]) -> None:
-        """`actors`: slot -> module actor."""
+    def __init__(self, port: Port, plan: HostPlan, actors: dict[int, ActorAddress], secrets: dict[str, str]) -> None:
+        """`actors`: slot -> module actor; `secrets`: what references in their config stand for."""
         self._port = port
         self.plan = plan
         self.serving: frozenset[int] = frozenset()
         self.actors = dict(actors)
+        self._secrets = secrets
         self.names = dict(plan.modules)  # slot -> module
         self.outputs = dict(plan.outputs)  # channel -> (slot, port)
         self.adding: frozenset[int] = frozenset()  # slots that are loaded beside the others, until the flow is told
@@ -34,8 +36,13 @@ class Members:
         for actor in self.actors.values():
             self._port.send(actor, message)
 
-    def add(self, names: dict[int, str], actors: dict[int, ActorAddress]) -> None:
+    def host_up(self) -> HostUp:
+        """What tells a module that its host is there."""
+        return HostUp(secrets=self._secrets)
+
+    def add(self, names: dict[int, str], actors: dict[int, ActorAddress], secrets: dict[str, str]) -> None:
         """These are to be loaded beside the others."""
+        self._secrets = self._secrets | secrets
         self.actors |= actors
         self.names |= names
         self.adding, self._died_adding = frozenset(actors), False

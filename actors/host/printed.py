@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from actors.system.pipe import waiting_bytes
 
@@ -14,7 +13,6 @@ MAX_LINE_BYTES = 8 << 10
 MAX_LINES = 500  # that are logged at one go: some milliseconds
 READ_BYTES = 2 << 10  # even if they are empty lines
 STDERR_LINES = 20  # that are kept of a host, over all its starts
-log = logging.getLogger("runner.module.log")
 
 
 class Printed:
@@ -55,10 +53,10 @@ class Printed:
 
 
 class HostLog:
-    """Standard output and error of a host: read in small portions, logged, the last lines kept in `stderr`."""
+    """Standard output and error of a host: read in small portions, each line said, the last ones kept in `stderr`."""
 
-    def __init__(self, stderr: deque[str], name: str) -> None:
-        self._stderr, self._name = stderr, name
+    def __init__(self, stderr: deque[str], say: Callable[[str], None]) -> None:
+        self._stderr, self._say = stderr, say
         self._printed = Printed()
 
     def read(self, fd: int) -> bool:
@@ -83,7 +81,7 @@ class HostLog:
     def _log(self, lines: list[str]) -> None:
         self._stderr.extend(lines)
         for line in lines:
-            log.warning("%s: %s", self._name, line)
+            self._say(line)
 
 
 def _text(line: bytes) -> str:

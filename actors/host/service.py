@@ -306,13 +306,13 @@ class Service:
 
     def receiveMsg_AddMembers(self, message: from_flow.AddMembers, _sender: ActorAddress) -> None:
         """Load them beside the others."""
-        self._members.add(message.names, message.members)
+        self._members.add(message.names, message.members, message.secrets)
         self._reports.owe("loaded")
         if self._life.now in (Life.NONE, Life.STOPPING):
             self.tell_loaded(to_flow.LoadFailed, errors=(f"{self._reports.title} has ended",))
         elif self._life.now in RUNNING:
             for slot in message.members:
-                self._members.tell(slot, to_module.HostUp())
+                self._members.tell(slot, self._members.host_up())
 
     def give_up_adding(self, reason: str) -> None:
         """The host has died. Twice while the same modules were loaded beside the others: they come no more."""

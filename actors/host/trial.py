@@ -6,8 +6,10 @@ becomes the flow's: it only migrates contexts when the update comes to that.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ NICENESS = 10
 class TrialActor(HostOwner):
     """One host and a list of requests, one after the other."""
 
+    patience_s = math.inf  # if somebody has less than the limits say
+
     def receiveMsg_RunTrial(self, message: from_flow.RunTrial, sender: ActorAddress) -> None:
         """Start a host and load what is to be tried; then TrialEnded."""
         self.owner, self.flow, self.key = sender, message.flow, message.key
@@ -47,9 +51,7 @@ class TrialActor(HostOwner):
         self.cpu_ms = 0.0
         self.status = ""
         self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
-        host = Host(
-            self, self.flow, self.key, message.sweeper, {}, self.stderr, take=self._take, ended=self._exited
-        )  # fmt: skip
+        host = self._new_host(message)
         self.conversation, self.link = host.conversation, host.link
         try:
             host.start(message.command, message.folder, message.env, message.limits, _nothing_counts, NICENESS)
@@ -58,6 +60,9 @@ class TrialActor(HostOwner):
             return
         self.host = host
         self._run(self._trying(message.modules), self._end_trial)
+
+    def _new_host(self, message: from_flow.RunTrial) -> Host:
+        return Host(self, self.flow, self.key, message.sweeper, {}, self.stderr, take=self._take, ended=self._exited)
 
     def _run(self, steps: Steps, done: Any) -> None:
         self.operation = Operation(steps, done, self._broken, self.wakeupAfter)
@@ -114,7 +119,7 @@ class TrialActor(HostOwner):
             if what == "load":
                 self.conversation.given[slot] = Given()
             self.link.write([Frame(Kind.LOAD if what == "load" else Kind.CALL, slot, body, first=self.request)])
-            self.limit_s = seconds(what, self.timeouts_s.get(slot))
+            self.limit_s = min(self.patience_s, seconds(what, self.timeouts_s.get(slot)))
             came = yield Expect([("result", self.request)], self.limit_s)
             return came.get(("result", self.request))
         return None
@@ -175,12 +180,8 @@ class TrialActor(HostOwner):
 
     def _commit(self, frame: Frame) -> None:
         for slot, part in self.conversation.transaction.commit(frame):
-            context = self.changes.get(slot, {})  # of a module that does not migrate: what it says is of no use
-            for key, value in part.context.items():
-                if value is None:
-                    context.pop(key, None)
-                else:
-                    context[key] = value
+            if slot in self.changes:  # what others say is of no use
+                change_context(self.changes[slot], part.context)
 
     def receiveMsg_WakeupMessage(self, message: WakeupMessage, _sender: ActorAddress) -> None:
         """A step took too long, or it is time to look at what the host uses."""
@@ -210,6 +211,15 @@ class TrialActor(HostOwner):
     def _tell_closed(self) -> None:
         self.send(self.owner, to_flow.TrialClosed(flow=self.flow, key=self.key, cpu_ms=self.cpu_ms))
         self.send(self.myAddress, ActorExitRequest())
+
+
+def change_context(context: Context, changes: Mapping[bytes, bytes | None]) -> None:
+    """As a commit says."""
+    for key, value in changes.items():
+        if value is None:
+            context.pop(key, None)
+        else:
+            context[key] = value
 
 
 def _nothing_counts() -> Progress:

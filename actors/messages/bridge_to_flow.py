@@ -56,6 +56,13 @@ class MembersRemoved(OfHost):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PagesDescribed(OfHost):
+    """The sessions of all pages, as facts (pages/session.py)."""
+
+    sessions: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FusingHeld(OfHost):
     """Nothing is about to be fused."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runtimes.turns_committed import TurnsCommitted
@@ -12,7 +12,9 @@ __all__ = ["TurnsCommitted"]  # a module's part of a transaction, made where tha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostUp:
-    """A host has said HELLO: answer with LoadModule."""
+    """A host has said HELLO: answer with LoadModule. `secrets`: what references in the module's config stand for."""
+
+    secrets: dict[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from actors.messages.parameters import Expression, Number, Seconds, Text, camel, method_of, parameters, request_problem
+from actors.messages.client_to_authoring import EndShadow, ListStarters, SaveFlow, ShadowModule
+from actors.messages.client_to_dependencies import (
+    CancelDependencies,
+    CollectDependencies,
+    InstallDependencies,
+    ListDependencies,
+    RemoveDependencies,
+)
+from actors.messages.parameters import Expression, Number, Seconds, Text, method_of
+from actors.messages.request import Command, Request
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """Base of all requests; `request_id` comes back in the Reply."""
-
-    request_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command(Request):
-    """Base of the requests whose answer is true, or false with an error."""
+__all__ = [
+    "CancelDependencies",
+    "CollectDependencies",
+    "Command",
+    "EndShadow",
+    "InstallDependencies",
+    "ListDependencies",
+    "ListStarters",
+    "RemoveDependencies",
+    "Request",
+    "SaveFlow",
+    "ShadowModule",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping(Command):
     """True at once, whatever else goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRunners(Request):
+    """The runners: name, process, machine, how often each has been started, its flows, its links to the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +84,31 @@ class RemoveFlow(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestartRunner(Command):
+    """End a runner of a deployment in order, and start it again with its flows; the others hold what is for it."""
+
+    name: Text
+    changed: bool = False  # be what `runner up` has written down, which starts one that is new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveModule(Command):
+    """Move a module, `flow/module`, to another runner of the deployment, with all that it has; the flow goes on."""
+
+    flow_module_id: Text
+    runner: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainRunner(Command):
+    """Move all modules off a runner. It stays up; nothing is placed there by itself, until `end` or `runner up`."""
+
+    name: Text
+    end: bool = False
+    remove: bool = False  # if `runner up` has written down that it is not to be: end it, and forget it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartFlow(Command):
     """Start a flow, or go on where it was stopped."""
 
@@ -92,9 +133,48 @@ class SendMessage(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowState(Request):
-    """State, rates, mailbox, errors and latency per module of a flow, and its hosts."""
+    """State, rates, mailbox, errors and latency per module of a flow, and its hosts; at once without `rates`."""
 
     flow_id: Text
+    rates: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explain(Request):
+    """Sentences: what holds a flow back, or what is wrong with it; the first begins with the module that causes it."""
+
+    flow_id: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetContext(Request):
+    """The context of a module as of its last commit."""
+
+    flow_module_id: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLog(Request):
+    """The last lines of the log: `{lines, after}`; of a flow or of one of its modules; those that came `after`."""
+
+    flow_id: Text | None = None
+    module_id: Text | None = None
+    after: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe(Request):
+    """Be told a flow's figures as they change, and what happens to it, until unsubscribe; returns an id."""
+
+    flow_id: Text
+    every_ms: Number = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsubscribe(Command):
+    """Be told nothing more; at a runner's socket a subscription ends with its connection."""
+
+    subscription_id: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +182,21 @@ class DeadLetters(Request):
     """The messages of a flow that could not be handled."""
 
     flow_id: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditDeadLetter(Command):
+    """Put another message in the place of a dead letter's; it stays one until it is replayed."""
+
+    id: Text
+    message: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropDeadLetter(Command):
+    """Forget a dead letter; it stays counted as one."""
+
+    id: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +214,13 @@ class Audit(Request):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastReceipt(Request):
     """The receipt of the last addOrUpdateFlow of a flow."""
+
+    flow_id: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListVersions(Request):
+    """The versions of a flow that are kept, the oldest first: number, document, and which of them runs."""
 
     flow_id: Text
 
@@ -205,6 +307,7 @@ class ReadTap(Request):
     """What has come since the last call, or comes next: `{messages, dropped}`; the dropped ones came after those."""
 
     tap_id: Text
+    wait_s: Seconds | None = None  # then the answer has no messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,73 +317,8 @@ class EndTap(Command):
     tap_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListDependencies(Request):
-    """The environments of a runtime: id, dependencies, locked versions, state, size, and which flows use them."""
-
-    runtime_id: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallDependencies(Request):
-    """Make the environment of these dependencies, or wait for it; the answer is its id. Progress comes meanwhile."""
-
-    runtime_id: Text
-    dependencies: list[Text]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelDependencies(Command):
-    """Stop the installation of these dependencies; the calls that wait for it are refused."""
-
-    runtime_id: Text
-    dependencies: list[Text]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveDependencies(Command):
-    """Remove an environment; refused while a flow uses it."""
-
-    runtime_id: Text
-    environment_id: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectDependencies(Request):
-    """Remove every environment and build that nothing uses, of one runtime or of all: what was removed."""
-
-    runtime_id: Text | None = None
-
-
 REQUESTS: dict[str, type[Request]] = {
     method_of(kind): kind
     for kind in [*Request.__subclasses__(), *Command.__subclasses__()]
     if kind.__name__ != "Command"
 }
-
-
-class BadRequestError(Exception):
-    """A call that names no method, or has the wrong parameters."""
-
-
-def make_request(method: str, params: dict[str, Any] | list[Any], request_id: str) -> Request:
-    """The request for a JSON-RPC call. Raises BadRequestError with a sentence."""
-    kind: Any = REQUESTS.get(method)
-    if kind is None:
-        raise BadRequestError(f"there is no method {method!r}; there are {', '.join(sorted(REQUESTS))}")
-    names = {parameter.camel: parameter.name for parameter in parameters(kind)}
-    if isinstance(params, list):
-        if len(params) > len(names):
-            raise BadRequestError(f"{method} takes at most {len(names)} parameters: {', '.join(names)}")
-        params = dict(zip(names, params, strict=False))
-    unknown = [name for name in params if name not in names]
-    if unknown:
-        raise BadRequestError(f"{method} has no parameter {unknown[0]!r}; it has {', '.join(names) or 'none'}")
-    try:
-        request: Request = kind(request_id=request_id, **{names[name]: value for name, value in params.items()})
-    except TypeError:
-        needed = [camel(one.name) for one in fields(kind) if one.default is MISSING and camel(one.name) not in params]
-        raise BadRequestError(f"{method} lacks {' and '.join(needed)}; its parameters: {', '.join(names)}") from None
-    if (problem := request_problem(request)) is not None:
-        raise BadRequestError(problem)
-    return request

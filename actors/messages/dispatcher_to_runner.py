@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from thespian.actors import ActorAddress
 
 from actors.messages.client_to_runner import Request
+from actors.messages.owner_to_gateway import GatewayOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinksOrder:
-    """Have links to the other runners: listen at the address `bind`, with the certificates of the folder `keys`; where
-    the others are, the registry says.
+    """Have links to the other runners of the deployment: listen at `place`, port 0 for any; where the others are, the
+    registry says.
     """
 
-    bind: str
-    keys: str
-    registry: ActorAddress
+    deployment: str
+    place: tuple[str, int]
+    registry: ActorAddress | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,10 @@ class HostRunner:
     """Be the runner called `name`, with its run folder in `state`; answered with RunnerHosted.
 
     Flows wait in the folder `kept` while the runner is down, and are written down in `journals` while it is up;
-    `accept_loss`: those that are damaged go on with what is left.
+    `accept_loss`: those that are damaged go on with what is left; `again`: in place of one that has died. `life`: of
+    the deployment, from one orderly end to the next.
+    `keys`: the folder with its certificate, which no host is to see; `traces`: the endpoint of the collector of spans.
+    `container`: the image to be it in, with so much memory at most.
     """
 
     name: str
@@ -33,8 +38,15 @@ class HostRunner:
     kept: str
     journals: str
     accept_loss: bool
+    again: bool
+    life: str
     runtimes: tuple[str, ...] | None
+    keys: str
     links: LinksOrder | None = None
+    gateway: GatewayOrder | None = None
+    traces: str | None = None
+    container: str | None = None
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +57,18 @@ class RegistryAt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelayRequest:
-    """A client's request; the Reply goes straight to the client."""
+class RelayRequests:
+    """A client's requests, in order; each Reply goes straight to the client."""
 
-    request: Request
+    requests: tuple[Request, ...]
     client: ActorAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HaltRunner:
-    """All runners end: first each stops its flows and lets the others have what is on its way to them; answered with
-    RunnerHalted.
-    """
+class AskRunner:
+    """Of the front: requests in order. What there is to say to them comes back in pieces, as RunnerSaid."""
+
+    requests: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentUp:
-    """Every flow is started."""
+    """Every flow is started; but for what is on machines that are not there yet: their runners have no process."""
 
-    runner_pids: dict[str, int]
+    runner_pids: dict[str, int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

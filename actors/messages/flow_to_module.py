@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from thespian.actors import ActorAddress
@@ -98,8 +98,36 @@ class AskDry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskOldest:
+    """Answer with OldestTold. To a module, or to the sending end of a wire."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeContext:
     """Answer with ContextDescribed: the context as of the last commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeRecent:
+    """Answer with RecentDescribed: the messages that were handled last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessTurns:
+    """Tell `shadow` the context, then what each commit has consumed, after it got what that has sent; None: no more."""
+
+    shadow: ActorAddress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeState:
+    """At a quiet point: answer with StateDescribed. `moves`: the module is stopped, and its state is about to go to
+    another runner: until GoOn("update") or the end nobody changes it.
+    """
+
+    moves: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +151,7 @@ class Rewire:
 
     Waiting messages of the wires `drop` become dead letters. `provisional`: until GoOn("update") nothing of what the
     module's host commits is applied; a HandOver drops it. `kept_before`: which wires the journal kept, if that changes.
+    `least`: port -> the next number of its wires, if that is not higher already.
     """
 
     wires_in: dict[str, WireIn]
@@ -131,6 +160,7 @@ class Rewire:
     drop: frozenset[str]
     provisional: bool = False
     kept_before: Mapping[str, bool] | None = None
+    least: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +175,14 @@ class TakeStep:
     """While stopped for "debug": handle the oldest message, pull a source once; then StepTaken with this `wave`."""
 
     wave: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowContext:
+    """Answer `client`: the context as of the last commit."""
+
+    request_id: str
+    client: ActorAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +204,11 @@ class ChangeHeld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitMessage:
-    """One message from the API; the module answers `client` itself: accepted, or its mailbox is full.
+    """Messages from the API, of which `number` is the first; the module answers `client` itself: accepted, or its
+    mailbox is full.
 
     `replay`: what it takes is one with what the flow has noted before; `client` is the flow.
+    `entered` is called when they are accepted.
     """
 
     request_id: str
@@ -177,4 +217,6 @@ class SubmitMessage:
     body: bytes
     flags: int
     number: int
+    count: int = 1
     replay: bool = False
+    entered: Callable[[], None]

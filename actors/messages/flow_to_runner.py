@@ -10,11 +10,14 @@ from actors.definition.share import Share
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFacts:
-    """What the runner needs to know of a flow: what of it is here, its state, and whether any of it is paused."""
+    """What the runner needs to know of a flow: what of it is here, its state, whether any of it is paused, and why
+    all of it is, that of other runners included.
+    """
 
     share: Share
     state: str = "stopped"
     paused: bool = False
+    paused_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,19 +10,21 @@ from thespian.actors import ActorAddress
 if TYPE_CHECKING:
     from actors.journal.gathering import Gathering
     from actors.state.activity import Activity
+    from actors.state.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
     """The wire is there; `module` is its other end, None if that has been removed. Or `error` says why not.
 
-    `journal`: what comes and goes there has to be noted in it.
+    `journal`: what comes and goes there has to be noted in it; `tracing`: which messages of the flow are followed.
     """
 
     wire: str
     module: ActorAddress | None = None
     activity: Activity | None = None
     journal: Gathering | None = None
+    tracing: Tracing | None = None
     error: str | None = None
 
 

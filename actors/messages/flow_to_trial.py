@@ -29,7 +29,10 @@ class TrialModule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTrial:
-    """Load everything in a host of its own, rehearse what has to migrate; then TrialEnded. The host stays."""
+    """Load everything in a host of its own, rehearse what has to migrate; then TrialEnded. The host stays.
+
+    `pages`: who has the pages that may try browser modules, if there are any; `windows`: those for a page's window.
+    """
 
     flow: str
     key: str
@@ -40,6 +43,8 @@ class RunTrial:
     limits: HostLimits
     modules: tuple[TrialModule, ...]
     placed: Placed
+    pages: ActorAddress | None = None
+    windows: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

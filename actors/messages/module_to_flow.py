@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from actors.state.module import ModuleState
+    from actors.state.segment import Handled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +28,12 @@ class ModuleStopped(OfModule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleDescribed:
-    """Figures of one module; the keys are flowState's."""
+    """Figures of one module, and of the wires that lead to it; the keys are flowState's."""
 
     request_id: str
     module: str
     figures: dict[str, Any]
+    wires: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,24 @@ class ContextDescribed(OfModule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecentDescribed(OfModule):
+    """What a module had last, the oldest first: (wire, port, message, headers), encoded; and its context now."""
+
+    messages: tuple[Handled, ...]
+    context: dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleHandedOver(OfModule):
     """The state of a module on its way to its successor, and the next number of each out-port."""
+
+    state: ModuleState
+    numbers: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateDescribed(OfModule):
+    """The state of a module, which it keeps, and the next number of each out-port. Nobody is to change either."""
 
     state: ModuleState
     numbers: dict[str, int]
@@ -85,12 +103,15 @@ class HeldDescribed(OfModule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLettered(OfModule):
-    """A message that could not be handled. `message` is encoded; `error` has type, message and more."""
+    """A message that could not be handled. `message` is encoded; `error` has type, message and more; `message_id`: if
+    it is known.
+    """
 
     port: str
     message: bytes
     headers: bytes | None
     error: dict[str, Any]
+    message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +139,11 @@ class FlowIdle:
     """No message is anywhere in the flow, and no source or feed is left."""
 
     flow: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldestTold:
+    """When the oldest message came that is waiting or under way there, by the monotonic clock; infinite: none is."""
+
+    number: int
+    arrived: float

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from actors.messages import client_to_runner as api
+from actors.messages.door_to_flow import ShowWhole
+from actors.messages.gateway_to_flow import ReadTapLines
 
 
 class HeldPlace(NamedTuple):
@@ -32,10 +34,12 @@ def flow_of(request: api.Request) -> str:
             if place is None:
                 raise ValueError(f"{request.id!r} is no id of a held message; listHeld has them")
             return place.flow
-        case api.ReplayDeadLetter():
+        case api.ReplayDeadLetter() | api.EditDeadLetter() | api.DropDeadLetter():
             return request.id.partition("/")[0]
-        case api.ReadTap() | api.EndTap():
+        case api.ReadTap() | api.EndTap() | ReadTapLines():
             return request.tap_id.partition("/")[0]
+        case api.Unsubscribe() | ShowWhole():
+            return request.subscription_id.partition("/")[0]
     flow_module_id = getattr(request, "flow_module_id", None)
     if flow_module_id is not None and "/" not in flow_module_id:
         raise ValueError(f"{flow_module_id!r} is not of the form flow/module")

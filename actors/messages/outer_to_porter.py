@@ -1,21 +1,23 @@
-"""What the outer runner tells its porter, inside the in-process system."""
+"""What an actor between processes tells the porter in its in-process system."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from thespian.actors import ActorAddress
 
-from actors.messages.client_to_runner import Request
-from actors.messages.owner_to_runner import CloseJournals, ShutDown
-from actors.messages.runner_to_client import Reply
+from actors.messages.runner_to_client import Progress, Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carry:
-    """Send `request` to `runner`; `done` gets the reply."""
+    """Send `request`, which has a `request_id`, to an inner actor; `done` gets the reply, `progress` what is said
+    meanwhile.
+    """
 
-    request: Request | ShutDown | CloseJournals
-    runner: ActorAddress
+    request: Any
+    to: ActorAddress
     done: Callable[[Reply], None]
+    progress: Callable[[Progress], None]

@@ -20,4 +20,5 @@ class RunnersRegistered:
 class RunnerFenced:
     """There is a newer incarnation of this runner: it is to end."""
 
+    name: str
     incarnation: int

@@ -30,7 +30,8 @@ class Endpoint:
 class RunFlow:
     """Run the flow until it ends, a signal arrives on `signal_fd`, or `for_s` seconds are over.
 
-    What is found out meanwhile is in `outcome`, which says when it is over.
+    What is found out meanwhile is in `outcome`, which says when it is over. `stays`: it is not over when the flow has
+    nothing to do.
     """
 
     runner: ActorAddress
@@ -44,4 +45,5 @@ class RunFlow:
     watch: FlowWatch | None = None
     show: Callable[[dict[str, Any]], None] | None = None
     mute_sources: bool = False
+    stays: bool = False
     show_every_s: float = 0.5

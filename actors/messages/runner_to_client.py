@@ -19,6 +19,17 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """Something that a subscription, which `request_id` has begun, is told; `whole`: no earlier one is needed."""
+
+    request_id: str
+    subscription_id: str
+    method: str
+    params: dict[str, Any]
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a request is that takes long: a line for people."""
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from thespian.actors import ActorAddress
+
 from actors.definition.share import Share
-from actors.messages.client_to_runner import AddOrUpdateFlow
+from actors.messages.client_to_runner import AddOrUpdateFlow, ShadowModule
+from actors.messages.front_to_flow import PrepareUpdate
 
 if TYPE_CHECKING:
     from actors.flow.journalled import OpenedJournal
@@ -49,15 +52,36 @@ class UpdateFlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditFlow:
-    """Answer with FlowAudited, which has the same `round`."""
+class TryModule:
+    """Compare the module of that request in `share` with the one that runs; answer the sender, whose request it was."""
 
-    round: int
+    request: ShadowModule
+    share: Share
+
+    @property
+    def request_id(self) -> str:
+        """That of the client's request."""
+        return self.request.request_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HaltFlow:
-    """All runners of the deployment end: stop, and let the others have what is on its way to them; then FlowClosed."""
+class JoinUpdate:
+    """Begin the part here of an update of several runners; answer `client`, whose request that was."""
+
+    request: PrepareUpdate
+    client: ActorAddress
+    share: Share
+    left_out: dict[str, str]
+
+    @property
+    def request_id(self) -> str:
+        """That of the front's request."""
+        return self.request.request_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFlow:
+    """Answer with FlowAudited, which has the same `round`."""
 
     round: int
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRouter:
-    """Have the links of `runner`, and answer `client`, who has asked for them."""
+    """Have the links of `runner`, which has been started so often, and answer `client`, who has asked for them."""
 
     runner: str
+    incarnation: int
     request: OpenLinks
     client: ActorAddress

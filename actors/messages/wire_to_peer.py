@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtimes.frames import Frame
+
+if TYPE_CHECKING:
+    from actors.links.figures import WireFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinPeer:
     """To the router: the sender is an end of a wire whose other end is on `runner`. That one's peer answers: with
-    PeerUp, for every connection; to the receiving end when the other runner has opened the wire.
+    PeerUp, for every connection; to the receiving end when the other runner has opened the wire. `figures`: what it
+    has carried.
     """
 
     runner: str
     flow: str
     wire: str
     sending: bool
+    figures: Callable[[], WireFigures]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ A message passes here, and in `Wires.emit`: it is delivered, goes to the host, a
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import orjson
 from thespian.actors import ActorAddress, WakeupMessage
@@ -26,6 +27,7 @@ from actors.module.source import Source
 from actors.module.steps import Steps
 from actors.module.succession import Succession
 from actors.module.wires import Wires
+from actors.module.witness import Witness
 from actors.state.effects import (
     BreakpointHit,
     Drained,
@@ -47,7 +49,7 @@ class ModuleActor(BaseActor):
     """Its messages are the events of its record's ModuleState, whose effects it performs."""
 
     serves_flow = True
-    parts = ("wires", "source", "host_side", "steps", "held", "succession", "figures")
+    parts = ("wires", "source", "host_side", "steps", "held", "succession", "figures", "witness")
     wires: Wires
     source: Source
     host_side: HostSide
@@ -55,6 +57,7 @@ class ModuleActor(BaseActor):
     held: Held
     succession: Succession
     figures: Figures
+    witness: Witness
 
     def __str__(self) -> str:
         return f"the actor of {self.record.name}" if hasattr(self, "record") else super().__str__()
@@ -70,13 +73,14 @@ class ModuleActor(BaseActor):
             record.notes = Notes(message.module.id, record, lambda: self.wires.numbers, message.journal)
         self.failures = Failures(record, self, self.wires)
         self.source = Source(record, self, self.failures)
-        self.host_side = HostSide(record, self, self.wires, self.source)
+        self.witness = Witness(record, self)
+        self.host_side = HostSide(record, self, self.wires, self.source, self.witness)
         self.steps = Steps(record, self, self.source)
         self.held = Held(record, self)
         self.succession = Succession(
             record, self, self.wires, self.failures, self.source, self.host_side, self.steps
         )  # fmt: skip
-        self.figures = Figures(record, self, self.source)
+        self.figures = Figures(record, self, self.source, self.wires)
         self._emit, self._count_latency = self.wires.emit, self.figures.latency.add
         self.wires.go_on()
 
@@ -105,6 +109,8 @@ class ModuleActor(BaseActor):
             return
         if consumed:
             self._count_latency(time.monotonic() - mailbox.window[0].arrived)
+        if (shadow := self.witness.shadow) is not None:
+            self.witness.committed(shadow, consumed, pulled, errors)
         if record.notes is not None:
             record.notes.committed(consumed, context)
         state.commit(consumed, handled, failed, pulled, sent, unwired, busy_us, fused, context, errors)
@@ -139,7 +145,7 @@ class ModuleActor(BaseActor):
                 case HoldsChanged():
                     self.wires.hold()
                 case Failed():
-                    self.failures.fail(effect)
+                    self.figures.note_error(self.failures.fail(effect))
                 case Stopped(reason):
                     stopped = to_flow.ModuleStopped(flow=record.flow, module=record.module.id, reason=reason)
                     self.send(record.owner, stopped)
@@ -149,33 +155,44 @@ class ModuleActor(BaseActor):
                     self.send(record.bridge, to_bridge.WiresDrained(slot=record.slot))
                 case Probed(left):
                     self.send(record.bridge, to_bridge.ProbeDone(slot=record.slot, left=left))
-                case RetryLater(backoff_s):
+                case RetryLater(backoff_s, info):
+                    self.figures.note_error(self._error(info))
                     self.host_side.retry_later(backoff_s)
                 case SourceFailed(info):
-                    self.source.life.raised(record.placed(record.module.id, orjson.loads(info)["error"]))
+                    error = self._error(info)
+                    self.figures.note_error(error)
+                    self.source.life.raised(error)
                 case BreakpointHit():
                     self.held.breakpoint_hit(effect)
                 case Overrun(wire):
                     overrun = to_flow.MailboxOverrun(flow=record.flow, module=record.module.id, wire=wire)
                     self.send(record.owner, overrun)
 
+    def _error(self, info: bytes) -> dict[str, Any]:
+        error: dict[str, Any] = self.record.placed(self.record.module.id, orjson.loads(info)["error"])
+        return error
+
     # the flow ------------------------------------------------------------------------------------------------------
 
     def receiveMsg_SubmitMessage(self, message: from_flow.SubmitMessage, _sender: ActorAddress) -> None:
-        """A message from the API."""
+        """Messages from the API."""
         record = self.record
         mailbox = record.state.mailbox
         if mailbox.over_high:
             error = f"the mailbox of {record.name} is full: {mailbox.queued} messages; try again later"
-            self.send(message.client, Reply(request_id=message.request_id, ok=False, value=False, error=error))
+            full = {"full": True}
+            refusal = Reply(request_id=message.request_id, ok=False, value=False, error=error, data=full)
+            self.send(message.client, refusal)
             return
-        record.activity.pending += 1
-        mailbox.deliver(message.wire, message.body, message.flags, 0, 1, message.number, time.monotonic())
+        count = message.count
+        record.activity.pending += count
+        mailbox.deliver(message.wire, message.body, message.flags, 0, count, message.number, time.monotonic())
+        message.entered()
         taken = Reply(request_id=message.request_id, ok=True, value=True)
         if record.notes is None:
             self.send(message.client, taken)
         else:
-            record.notes.submitted(message.wire, message.body, message.flags, message.number)
+            record.notes.submitted(message.wire, message.body, message.flags, count, message.number)
             if message.replay:
                 record.notes.journal.end()
             record.notes.journal.when_durable(lambda: self.send(message.client, taken))

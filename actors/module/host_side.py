@@ -19,6 +19,7 @@ from actors.module.port import ModulePort
 from actors.module.record import ModuleRecord
 from actors.module.source import Source
 from actors.module.wires import Wires
+from actors.module.witness import Witness
 from actors.state.module import ModuleState
 
 log = logging.getLogger("runner.module")
@@ -27,21 +28,24 @@ log = logging.getLogger("runner.module")
 class HostSide:
     """Of one module: what it tells its bridge, and what that tells it."""
 
-    def __init__(self, record: ModuleRecord, port: ModulePort, wires: Wires, source: Source) -> None:
+    def __init__(
+        self, record: ModuleRecord, port: ModulePort, wires: Wires, source: Source, witness: Witness
+    ) -> None:  # fmt: skip
         self._record, self._port, self._wires, self._source = record, port, wires, source
+        self._witness = witness
         self._loaded_state: ModuleState | None = None  # the one whose context the host has
         self._unwired_ports: set[str] = set()  # that it has sent to, as far as that was said
         self.timed_turn = 0  # the number of the one whose time counts, plus 1
 
     # load, work, end -----------------------------------------------------------------------------------------------
 
-    def receiveMsg_HostUp(self, _message: from_bridge.HostUp, sender: ActorAddress) -> None:
+    def receiveMsg_HostUp(self, message: from_bridge.HostUp, sender: ActorAddress) -> None:
         """Give the host our code and context."""
         record = self._record
         state, module = record.state, record.module
         state.recall.move("host_up")
         self._loaded_state = state
-        body = load_body(record.flow, module, record.max_turn_bytes, state.context, record.unit)
+        body = load_body(record.flow, module, record.max_turn_bytes, state.context, record.unit, message.secrets)
         loading = to_bridge.LoadModule(
             slot=record.slot, body=body, suspects=state.blame.suspects, max_turn_bytes=record.max_turn_bytes,
             retry=module.retry is not None, timeout_s=module.timeout_s, context=state.context,
@@ -104,6 +108,7 @@ class HostSide:
         state = self._record.state
         if self._record.notes is not None and state.mailbox.queued < before:
             self._record.notes.given_up(*head)
+        self._witness.given_up(before - state.mailbox.queued)
         if state.effects:
             self._port.perform()
         self._record.activity.pending -= before - state.mailbox.queued

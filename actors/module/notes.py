@@ -50,9 +50,9 @@ class Notes:
 
     # what others do to the mailbox ----------------------------------------------------------------------------------
 
-    def submitted(self, wire: str, body: bytes, flags: int, number: int) -> None:
-        """One message from the API."""
-        self.journal.sent(wire, body, flags, 0, 1, number)
+    def submitted(self, wire: str, body: bytes, flags: int, count: int, number: int) -> None:
+        """Messages from the API."""
+        self.journal.sent(wire, body, flags, 0, count, number)
 
     def changed(self, wire: str, below: int) -> None:
         """Of what waits of a wire, that with numbers below that is not what it was."""

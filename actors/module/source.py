@@ -26,7 +26,7 @@ class Source:
     def __init__(self, record: ModuleRecord, port: ModulePort, failures: Failures) -> None:
         self._record, self._port, self._failures = record, port, failures
         self.life = SourceLife(record.module.restart or record.module.retry)
-        self.live = False  # it counts as work to come: it runs, or will run again
+        self.live = False  # it runs, or will run again; it counts as work to come, if it is not in the background
 
     @property
     def sends(self) -> bool:
@@ -37,12 +37,16 @@ class Source:
         """A `start` has returned one, or none."""
         record = self._record
         self.life.begun(is_source)
-        record.activity.sources += live - self.live
-        self.live = live
+        self._set_live(live)
         if is_source:
             self._port.send(record.owner, to_flow.SourceBegun(flow=record.flow, module=record.module.id))
         elif record.module.restart is not None:
             log.warning("%s: `restart` has no effect: the module is no source", record.name)
+
+    def _set_live(self, live: bool) -> None:
+        if not self._record.module.background:
+            self._record.activity.sources += live - self.live
+        self.live = live
 
     def receiveMsg_SourceFinished(self, message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
         """It has no more values, or has raised: then it is started again, or has failed."""
@@ -59,8 +63,7 @@ class Source:
         self.life.begun(False)
 
     def _ended(self) -> None:
-        self._record.activity.sources -= self.live
-        self.live = False
+        self._set_live(False)
 
     def _failed(self) -> None:
         """It is started again after a while; or it has failed, and its error goes to the error port."""

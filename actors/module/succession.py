@@ -10,6 +10,7 @@ from thespian.actors import ActorAddress
 from actors.messages import bridge_to_module as from_bridge
 from actors.messages import flow_to_module as from_flow
 from actors.messages import module_to_flow as to_flow
+from actors.messages.runner_to_client import Reply
 from actors.module.failures import Failures
 from actors.module.host_side import HostSide
 from actors.module.port import ModulePort
@@ -61,12 +62,33 @@ class Succession:
         context = dict(record.state.context)
         self._port.send(sender, to_flow.ContextDescribed(flow=record.flow, module=record.module.id, context=context))
 
+    def receiveMsg_DescribeState(self, message: from_flow.DescribeState, sender: ActorAddress) -> None:
+        """The state stays ours, unless the other runner goes on with it."""
+        record = self._record
+        if message.moves:
+            self._port.divert({**dict.fromkeys(CHANGING, self._refuse), from_flow.GoOn: self._stay})
+        described = to_flow.StateDescribed(
+            flow=record.flow, module=record.module.id, state=record.state, numbers=self._wires.numbers
+        )
+        self._port.send(sender, described)
+
+    def _refuse(self, message: Any, _sender: ActorAddress) -> None:
+        error = f"{self._record.name} is being moved to another runner: try again"
+        refusal = Reply(request_id=message.request_id, ok=False, value=False, error=error, data={"moving": True})
+        self._port.send(message.client, refusal)
+
+    def _stay(self, message: from_flow.GoOn, sender: ActorAddress) -> None:
+        if message.reason == "update":
+            self._port.restore()
+        self._port.handle(message, sender)
+
     # the switch ----------------------------------------------------------------------------------------------------
 
     def receiveMsg_HandOver(self, _message: from_flow.HandOver, sender: ActorAddress) -> None:
         """The state goes to the other version; this one may get it back."""
         record = self._record
         state = record.state
+        self._wires.settle()
         record.take(ModuleState(state.recall.link), {})
         self._host.handed_over()
         self._steps.forget()
@@ -149,4 +171,5 @@ class Succession:
         self._port.receiveMessage(message, sender)
 
 
+CHANGING = (from_flow.SubmitMessage, from_flow.ChangeHeld)
 FENCED = (from_bridge.TurnsCommitted, from_bridge.SourceFinished, from_bridge.TurnBegun)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
 from thespian.actors import ActorAddress
 
 from actors.definition.wire_names import is_tap
@@ -85,8 +89,29 @@ class Wires:
 
     def fuse(self, fused: frozenset[str]) -> None:
         """These are inside the host from now on, and no others."""
+        self.settle()
         self.fused = fused
         self.hold()
+
+    def settle(self) -> None:
+        """Count what came on fused wires."""
+        state = self._record.state
+        state.mailbox.counts.settle(state.fused, self.fused & self.feeders.keys())  # `fused`: all wires of the host
+
+    def view(self) -> dict[str, dict[str, Any]]:
+        """What is known here of each wire in: messages that came and that wait, whether it is fused, or held."""
+        self.settle()
+        mailbox = self._record.state.mailbox
+        waiting: Counter[str] = Counter()
+        for segment in (*mailbox.window, *mailbox.waiting()):
+            waiting[segment.wire] += segment.count
+        return {
+            wire: {
+                "messages": mailbox.counts.of(wire), "waiting": waiting[wire],
+                "fused": wire in self.fused, "held": wire in self.holding,
+            }
+            for wire in self.feeders
+        }  # fmt: skip
 
     # who is at their ends ------------------------------------------------------------------------------------------
 
@@ -118,6 +143,7 @@ class Wires:
     def take(self, ends: from_flow.Rewire, numbers: dict[str, int]) -> None:
         """Have the ends of another version, and go on with its numbers."""
         self.feeders, self.targets, self.numbers = ends.feeders, ends.targets, numbers
+        self.raise_numbers(ends.least)
 
     def rewire(self, ends: from_flow.Rewire) -> None:
         """Other wires or other actors; who is not the same as before says again that it is full."""
@@ -126,3 +152,9 @@ class Wires:
         after = {(str(actor), wire) for targets in ends.targets.values() for actor, wire in targets}
         self.blocked &= {wire for _, wire in before & after}
         self.feeders, self.targets = ends.feeders, ends.targets
+        self.raise_numbers(ends.least)
+
+    def raise_numbers(self, least: Mapping[str, int]) -> None:
+        """Of these ports: on a wire that was between runners there may have been higher ones."""
+        for port, number in least.items():
+            self.numbers[port] = max(number, self.numbers.get(port, 0))

@@ -140,7 +140,7 @@ class PreparationActor(BaseActor):
             job.making = Making(self.cache, job.recipe)
             self._watch(Command(job.making.start), job)
         except OSError as error:
-            self._end(job, Failure(reason=f"{error.filename or job.recipe.command[0]}: {error.strerror}"))
+            self._end(job, Failure(reason=f"{error.filename or f'the cache {self.cache}'}: {error.strerror}"))
 
     def _watch(self, command: Command, job: Job | None) -> None:
         if job is not None:

@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from thespian.actors import ActorAddress
 
 from actors.definition import graph
 from actors.definition.limits import HostLimits, limits_of
 from actors.definition.model import Flow, FlowError, Module
+from actors.definition.places import no_runtime
 from actors.definition.share import Share
+from actors.definition.validation import check_flow
 from runtimes.environments import Recipe, Unit, about_of, build_recipe, environment_recipe
 from runtimes.manifest import Runtime, find_version
 
@@ -46,7 +49,10 @@ class Journals:
 class Premises:
     """The same for all flows of a runner. `run_folder` holds one folder per host, `numbers` gives what no two of a
     runner have; `kept`: where flows are kept when it ends, `journals`: where they are written down while they run,
-    None: they are not; `hidden`: what no host is to see, `shown`: what of that it is to see; `links`: to other runners.
+    None: they are not; `known`: all runtimes, also those that only other runners offer; `hidden`: what no host is to
+    see, `shown`: what of that it is to see; `links`: to other runners; `exporter`: who takes the spans of followed
+    messages, begun when he is first asked for. `life`: of the deployment, from one orderly
+    end to the next.
     """
 
     name: str
@@ -58,17 +64,36 @@ class Premises:
     hidden: tuple[str, ...]
     shown: tuple[str, ...]
     runtimes: dict[str, Runtime]
+    known: dict[str, Runtime]
     preparation: ActorAddress
     sweeper: ActorAddress
     numbers: Iterator[int]
+    exporter: Callable[[], ActorAddress]
     links: Links = field(default_factory=Links)
+    life: str = ""
+
+    @property
+    def accepts_loss(self) -> bool:
+        """Whether flows go on though something durable of them is missing."""
+        return self.journals is not None and self.journals.accept_loss
 
     def runtime(self, runtime_id: str) -> Runtime:
         """A runtime. Raises UnknownRuntimeError with a sentence."""
         if runtime_id not in self.runtimes:
-            known = ", ".join(sorted(self.runtimes))
-            raise UnknownRuntimeError(f"there is no runtime {runtime_id!r}; there are {known}")
+            raise UnknownRuntimeError(no_runtime(runtime_id, self.runtimes).removesuffix("."))
         return self.runtimes[runtime_id]
+
+    def check(self, document: dict[str, Any]) -> Flow:
+        """The flow of a document; of what is here the runtimes are offered. Raises FlowError."""
+        if self.links.router is None:
+            return check_flow(document, runtimes=self.runtimes)
+        flow = check_flow(document, runtimes=self.known)
+        if wrong := [
+            f"modules.{name}.runtime: the runner {self.name} does not offer {module.runtime}"
+            for name, module in self.share_of(flow).modules.items() if module.runtime not in self.runtimes
+        ]:  # fmt: skip
+            raise FlowError(wrong)
+        return flow
 
     def share_of(self, flow: Flow) -> Share:
         """What of a flow this runner has: all of it, or with links what is placed here."""

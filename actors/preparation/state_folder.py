@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from runtimes import locks
@@ -27,26 +28,41 @@ def default_state_folder() -> Path:
     return Path(base) / "runner"
 
 
+@contextlib.contextmanager
+def of_state(state: Path) -> Iterator[None]:
+    """What fails meanwhile is the state directory's fault, and an OSError that says so."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{error.strerror}; --state DIR or $RUNNER_STATE names another one"
+        raise OSError(error.errno, said, f"the state directory {state}") from None
+
+
 class RunFolder:
     """`STATE/runs/PID`, mode 0700, locked for as long as this process lives; `close()` removes it."""
 
     def __init__(self, state: Path) -> None:
         runs = state.absolute() / "runs"  # a host has a working directory of its own
-        runs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sweep(runs)
-        self.path = runs / str(os.getpid())
-        self.path.mkdir(mode=0o700)
-        self._lock = locks.own(self.path)
+        with of_state(state):
+            runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sweep(runs)
+            self.path = runs / str(os.getpid())
+            self.path.mkdir(mode=0o700)
+            self._lock = locks.own(self.path)
 
     def close(self) -> None:
         """The runner ends in order."""
         _give_up([self.path], clean=1)  # its hosts have been swept one by one
         os.close(self._lock)
 
+    def forget(self) -> None:
+        """In a process that has been forked: it is the other one's."""
+        os.close(self._lock)
+
 
 def sweep(runs: Path) -> None:
     """End the hosts and remove the folders of runners that are dead: nobody holds the lock of their folder."""
-    dead = [path for path in runs.iterdir() if path.name.startswith(DEAD) or locks.is_abandoned(path)]
+    dead = [path for path in runs.glob("*") if path.name.startswith(DEAD) or locks.is_abandoned(path)]
     if dead:
         _give_up(dead, clean=3)
 
@@ -79,11 +95,13 @@ def next_incarnation(path: Path) -> int:
     return number
 
 
-def hidden_places(run_folder: Path, kept: Path | None, journals: Path | None = None) -> tuple[str, ...]:
+def hidden_places(
+    run_folder: Path, kept: Path | None, journals: Path | None = None, keys: Path | None = None
+) -> tuple[str, ...]:
     """Folders that no host is to see: sockets, keys, kept flows, other hosts' folders, of other runners too."""
     places = {run_folder.parent.parent, default_state_folder()}
     places |= {kept.parent.parent} if kept else set()
-    places |= {journals} if journals else set()
+    places |= {place for place in (journals, keys) if place}
     return tuple(str(place) for place in places)
 
 

@@ -7,7 +7,6 @@ it: it may be a million files, and processes that fork.
 from __future__ import annotations
 
 import logging
-import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from actors.messages.sweeper_to_runner import SweeperClosed
 from actors.messages.system_to_actor import Ready
 from actors.messages.to_sweeper import CloseSweeper, SweepFolders
 from actors.preparation.command import Command
+from actors.preparation.watched import Watched
 from actors.system.base import BaseActor
 from runtimes.sweep import marked, remove, sweep_command
 
@@ -33,7 +33,7 @@ class SweeperActor(BaseActor):
         super().__init__()
         self.waiting: list[Path] = []
         self.steps: Iterator[None] | None = None  # of the work under way
-        self.command: Command | None = None  # the child process
+        self.command: Watched | None = None  # the child process
         self.closed = False
         self.closers: list[ActorAddress] = []  # those who wait for the end of the process
 
@@ -77,29 +77,16 @@ class SweeperActor(BaseActor):
 
     def _begin(self, folders: list[str]) -> None:
         try:
-            self.command = Command.of(sweep_command(folders))
+            command = Command.of(sweep_command(folders))
         except OSError as error:  # the end of the run folder, or the next runner, does it
             log.error("what hosts have left cannot be removed: %s", error.strerror)
             return
-        for fd in self.command.fds:
-            self.system.watch(fd, select.EPOLLIN, self.myAddress)
+        self.command = Watched(command, self.system, self.myAddress, _say)
 
     def receiveMsg_Ready(self, message: Ready, _sender: ActorAddress) -> None:
         """It has said something, or ended."""
-        command = self.command
-        if command is None:
+        if self.command is None or not self.command.ready(message.fd):
             return
-        if message.fd != command.pid_fd:
-            lines, more = command.read(message.fd)
-            _say(lines)
-            if not more:
-                self.system.unwatch(message.fd)
-            return
-        for fd in (command.out_fd, command.err_fd):
-            _say(command.read_last(fd))
-        for fd in command.fds:
-            self.system.unwatch(fd)
-        command.reap()
         self.command = None
         self._go_on()
         self._tell_closed()

@@ -11,6 +11,7 @@ from thespian.actors import ActorAddress
 from actors.definition.share import Share
 from actors.messages import client_to_runner as api
 from actors.messages import runner_to_preparation as to_preparation
+from actors.messages.front_to_runner import CollectOthers, ListUsed
 from actors.messages.preparation_to_runner import Prepared
 from actors.preparation.premises import Premises, UnknownRuntimeError
 from actors.system.answers import Answers
@@ -87,12 +88,20 @@ class Dependencies:
             ),
         )
 
-    def receiveMsg_CollectDependencies(self, message: api.CollectDependencies, sender: ActorAddress) -> None:
+    def receiveMsg_ListUsed(self, message: ListUsed, sender: ActorAddress) -> None:
+        """For a runner that shares what is made here."""
+        runtimes = [it for id, it in self._premises.runtimes.items() if message.runtime_id in (None, id)]
+        self._answers.reply(message, sender, [id for runtime in runtimes for id in self._used(runtime)])
+
+    def receiveMsg_CollectDependencies(
+        self, message: api.CollectDependencies | CollectOthers, sender: ActorAddress
+    ) -> None:  # fmt: skip
         """Remove what nothing uses; what a runtime needs for modules without dependencies stays."""
         if message.runtime_id is not None and self._find_runtime(message, sender, message.runtime_id) is None:
             return
         chosen = [runtime for id, runtime in self._premises.runtimes.items() if message.runtime_id in (None, id)]
         kept = {id for runtime in chosen for id in self._used(runtime)}
+        kept.update(message.used if isinstance(message, CollectOthers) else ())
         kept |= {
             environment_id(runtime, find_version(runtime).version or "", ()) for runtime in chosen
             if runtime.environment_always
@@ -104,6 +113,8 @@ class Dependencies:
                 runtimes=frozenset(runtime.id for runtime in chosen),
             ),
         )  # fmt: skip
+
+    receiveMsg_CollectOthers = receiveMsg_CollectDependencies
 
     def _wanted(self, message: Any, sender: ActorAddress) -> Recipe | None:
         """The environment that a request is about, or a refusal."""

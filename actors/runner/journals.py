@@ -47,9 +47,9 @@ class RunnerJournals:
         """Of a flow that is not here: its journal, and what it was. Raises FlowError."""
         opened = open_journal(premises, flow)
         try:
-            kept = find_kept(premises, flow.id)
+            kept = find_kept(premises, flow)
             if kept is None and opened is not None:
-                kept = find_journalled(premises, opened)
+                kept = find_journalled(premises, opened, flow)
         except FlowError:
             if opened is not None:
                 os.close(opened.lock)

@@ -13,10 +13,11 @@ from typing import Any
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.definition.model import FlowError
+from actors.definition.origin import with_module
 from actors.definition.places import among
 from actors.definition.share import Share
 from actors.definition.unsupported import warnings
-from actors.definition.validation import check_flow
+from actors.ends.log_lines import call_runner
 from actors.flow.actor import FlowActor
 from actors.flow.journalled import forget_journal
 from actors.flow.kept import forget_kept
@@ -25,12 +26,20 @@ from actors.messages import client_to_runner as api
 from actors.messages import session_to_flow as from_session
 from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.flow_to_runner import FlowAudited, FlowChanged, FlowClosed, FlowFacts, FlowGone
+from actors.messages.gateway_to_flow import ReadTapLines
 from actors.messages.module_to_flow import FlowIdle
 from actors.messages.naming import flow_of
-from actors.messages.owner_to_runner import ConfigureRunner, Halt, ShutDown
+from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.parameters import request_problem
 from actors.messages.preparation_to_runner import PreparationClosed
-from actors.messages.runner_to_flow import AddFlow, AuditFlow, CloseFlow, FlowForgotten, HaltFlow, UpdateFlow
+from actors.messages.runner_to_flow import (
+    AddFlow,
+    AuditFlow,
+    CloseFlow,
+    FlowForgotten,
+    TryModule,
+    UpdateFlow,
+)
 from actors.messages.runner_to_preparation import ClosePreparation, OpenCache
 from actors.messages.sweeper_to_runner import SweeperClosed
 from actors.messages.to_sweeper import CloseSweeper
@@ -38,10 +47,13 @@ from actors.preparation.actor import PreparationActor
 from actors.preparation.premises import Premises, UnknownRuntimeError
 from actors.preparation.state_folder import hidden_places, shown_places
 from actors.preparation.sweeper import SweeperActor
+from actors.runner.authoring import Authoring
 from actors.runner.dependencies import Dependencies
 from actors.runner.journals import RunnerJournals
 from actors.runner.links import RunnerLinks
+from actors.runner.log_book import LogBook
 from actors.runner.round import Round
+from actors.runner.traces import RunnerTraces
 from actors.system.answers import Answers
 from actors.system.base import BaseActor
 from runtimes.manifest import listed, load_runtimes, runtime_folders
@@ -64,30 +76,41 @@ class FlowEntry:
 class RunnerActor(BaseActor):
     """One per runner: checks what is asked, and passes on what a flow answers."""
 
-    parts = ("dependencies", "journals", "links")
+    parts = ("authoring", "dependencies", "journals", "links", "log_book", "traces")
+    authoring: Authoring
     dependencies: Dependencies
     journals: RunnerJournals
     links: RunnerLinks
+    log_book: LogBook
+    traces: RunnerTraces
 
     def receiveMsg_ConfigureRunner(self, message: ConfigureRunner, _sender: ActorAddress) -> None:
         """Read the runtimes' manifests."""
         self.answers = Answers(self)
         self.journals = RunnerJournals(self, self.answers)
+        name = message.name or message.run_folder.name
+        call_runner(name)
+        self.traces = RunnerTraces(self, name, message.traces)
         runtimes = load_runtimes(runtime_folders())
         offered = runtimes if message.runtimes is None else message.runtimes
-        hidden = hidden_places(message.run_folder, message.kept, message.journals)
+        hidden = hidden_places(message.run_folder, message.kept, message.journals, message.keys)
         self.premises = Premises(
-            name=message.name or message.run_folder.name, runner=self.address,
+            name=name, runner=self.address,
             run_folder=message.run_folder, kept=message.kept, journals=self.journals.place(message),
             cache=message.cache, hidden=hidden, shown=shown_places(message.cache, hidden),
-            runtimes={id: runtime for id, runtime in runtimes.items() if id in offered},
+            runtimes={id: runtime for id, runtime in runtimes.items() if id in offered}, known=runtimes,
             sweeper=self.createActor(SweeperActor), preparation=self.createActor(PreparationActor),
-            numbers=itertools.count(1),
+            numbers=itertools.count(1), exporter=self.traces.exporter, life=message.life,
         )  # fmt: skip
+        self.premises.links.incarnation = message.incarnation
         self.send(self.premises.preparation, OpenCache(cache=message.cache))
         self.flows: dict[str, FlowEntry] = {}
         self.dependencies = Dependencies(self, self.answers, self.premises, self._shares)
-        self.links = RunnerLinks(self, self.premises)
+        self.log_book = LogBook(self.answers, lambda: self.flows)
+        self.links = RunnerLinks(self, self.answers, self.premises, lambda: self.flows)
+        self.authoring = Authoring(
+            self, self.answers, message.run_folder, message.files, self._shares, self.premises.runtimes
+        )  # fmt: skip
         self.rounds: dict[int, Round] = {}  # of questions to all flows
         self.closings: list[Round] = []  # those of ShutDowns
         self.ending = False
@@ -156,7 +179,7 @@ class RunnerActor(BaseActor):
     def receiveMsg_AddOrUpdateFlow(self, message: api.AddOrUpdateFlow, sender: ActorAddress) -> None:
         """Check the flow; then add it, or let the running one be replaced."""
         try:
-            flow = check_flow(message.flow, runtimes=self.premises.runtimes)
+            flow = self.premises.check(message.flow)
             if message.expected_version is not None and flow.id not in self.flows:
                 raise FlowError([f"there is no flow {flow.id!r} here: it has no version"])
             share, left_out = self.premises.leave_out(self.premises.share_of(flow))
@@ -178,11 +201,27 @@ class RunnerActor(BaseActor):
             self.answers.reply(message, sender, receipt, receipt=receipt, data={"leftOut": left_out})
         else:
             actor = self.createActor(FlowActor)
+            self.authoring.read(message.flow)
             self.flows[flow.id] = FlowEntry(actor, FlowFacts(share=kept.share if kept else share))
             add = AddFlow(
                 request=message, share=share, left_out=left_out, premises=self.premises, kept=kept, opened=opened
             )  # fmt: skip
             self.pass_on(add, sender, actor)
+
+    def receiveMsg_ShadowModule(self, message: api.ShadowModule, sender: ActorAddress) -> None:
+        """Check the flow as it would be with the other fields; the running one sees to the rest."""
+        flow_id, _, module = message.flow_module_id.partition("/")
+        entry = self.flows.get(flow_id)
+        if entry is None or module not in entry.facts.share.modules:
+            self._pass_on(message, sender)
+            return
+        document = with_module(entry.facts.share.flow.document, module, message.module)
+        try:
+            share, _ = self.premises.leave_out(self.premises.share_of(self.premises.check(document)))
+        except FlowError as error:
+            self.answers.refuse(message, sender, str(error), error.problems)
+        else:
+            self.pass_on(TryModule(request=message, share=share), sender, entry.actor)
 
     def receiveMsg_RemoveFlow(self, message: api.RemoveFlow, sender: ActorAddress) -> None:
         """Stop and forget; also what is only kept."""
@@ -194,35 +233,34 @@ class RunnerActor(BaseActor):
         else:
             self._pass_on(message, sender)
 
-    def receiveMsg_SingleStepFlow(self, message: api.SingleStepFlow, sender: ActorAddress) -> None:
-        """One wave; of the flow that is paused, if none is named."""
+    def receiveMsg_SingleStepFlow(self, message: api.SingleStepFlow | api.Explain, sender: ActorAddress) -> None:
+        """If no flow is named, of the one that is paused; of the only one, if that makes no difference."""
         if message.flow_id is None:
-            paused = [flow_id for flow_id, entry in self.flows.items() if entry.facts.paused]
-            if len(paused) != 1:
-                which = f"these are paused: {', '.join(paused)}; say which" if paused else "no flow is paused"
-                self.answers.refuse(message, sender, which)
+            steps = isinstance(message, api.SingleStepFlow)
+            found = [flow_id for flow_id, entry in self.flows.items() if entry.facts.paused or not steps]
+            if len(found) != 1:
+                some = f"these are {'paused' if steps else 'here'}: {', '.join(found)}; say which"
+                self.answers.refuse(message, sender, some if found else f"no flow is {'paused' if steps else 'here'}")
                 return
-            message = replace(message, flow_id=paused[0])
+            message = replace(message, flow_id=found[0])
         self._pass_on(message, sender)
 
-    def receiveMsg_ReadTap(self, message: api.ReadTap | api.EndTap, sender: ActorAddress) -> None:
+    receiveMsg_Explain = receiveMsg_SingleStepFlow
+
+    def receiveMsg_ReadTap(self, message: api.ReadTap | api.EndTap | ReadTapLines, sender: ActorAddress) -> None:
         """Of a flow that is gone: it has ended."""
         if flow_of(message) in self.flows:
             self._pass_on(message, sender)
         else:
             self.answers.refuse(message, sender, f"there is no tap {message.tap_id!r}, or it has ended")
 
-    receiveMsg_EndTap = receiveMsg_ReadTap
+    receiveMsg_EndTap = receiveMsg_ReadTapLines = receiveMsg_ReadTap
 
     def receiveMsg_Audit(self, message: api.Audit, sender: ActorAddress) -> None:
         """The accounts of every module."""
         self._ask_flows(AuditFlow, Round(self.flows, lambda rows: self.answers.reply(message, sender, dict(rows))))
 
-    def receiveMsg_Halt(self, message: Halt, sender: ActorAddress) -> None:
-        """Every flow stops and lets other runners have what is on its way to them."""
-        self._ask_flows(HaltFlow, Round(self.flows, lambda errors: self.answers.reply(message, sender, data=errors)))
-
-    def _ask_flows(self, question: type[AuditFlow] | type[HaltFlow] | type[CloseFlow], of: Round) -> None:
+    def _ask_flows(self, question: type[AuditFlow] | type[CloseFlow], of: Round) -> None:
         """Every flow answers, also one that is gone meanwhile."""
         number = next(self.premises.numbers)
         if not of.over:
@@ -247,11 +285,15 @@ class RunnerActor(BaseActor):
 
     def receiveMsg_FlowChanged(self, message: FlowChanged, _sender: ActorAddress) -> None:
         """For what is asked of all flows."""
-        self.flows[message.facts.share.flow.id].facts = message.facts
+        entry = self.flows[message.facts.share.flow.id]
+        before, entry.facts = entry.facts, message.facts
+        if before.paused_by != message.facts.paused_by:
+            self.links.paused(message.facts.share.flow.id, message.facts.paused_by)
 
     def receiveMsg_FlowGone(self, message: FlowGone, sender: ActorAddress) -> None:
         """What comes for it from now on names no flow, or makes a new one."""
-        del self.flows[message.flow]
+        if self.flows.pop(message.flow).facts.paused_by is not None:
+            self.links.paused(message.flow, None)
         self.send(sender, FlowForgotten())
 
     def receiveMsg_FlowAudited(self, message: FlowAudited, _sender: ActorAddress) -> None:
@@ -277,7 +319,9 @@ class RunnerActor(BaseActor):
         """Stop and keep every flow, stop what is being prepared, then answer; what is stuck is not waited for."""
         self.ending = True
         names = [_PREPARING, _SWEEPING, *self.flows]
-        closing = Round(names, lambda errors: self.answers.reply(message, sender, data=errors))
+        closing = Round(
+            names, lambda errors: self.traces.close(lambda: self.answers.reply(message, sender, data=errors))
+        )  # fmt: skip
         self.closings.append(closing)
         self.send(self.premises.preparation, ClosePreparation())
         self.send(self.premises.sweeper, CloseSweeper())

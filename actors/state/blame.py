@@ -50,7 +50,7 @@ class Blame:
             self._give_up(info)
             return True
         self._mailbox.redeliver_head()
-        self._effects.append(RetryLater(self._backoff_s))
+        self._effects.append(RetryLater(self._backoff_s, info))
         return False
 
     def _give_up(self, info: bytes, deaths: int = 0) -> None:

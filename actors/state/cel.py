@@ -179,6 +179,21 @@ def _convert(value: Any) -> Any:
     return _Fraction(value) if isinstance(value, float) else json_to_cel(value)
 
 
+def plain(value: Any) -> Any:
+    """What CEL has found, as JSON."""
+    if value is None or isinstance(value, (bool, celtypes.BoolType)):
+        return None if value is None else bool(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in dict.items(value)}
+    if isinstance(value, list):
+        return [plain(item) for item in list.__iter__(value)]
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return str(value)
+
+
 def _equal(a: Any, b: Any) -> Any:
     """Values of different kinds are different, as CEL has it; the library's own way is an error."""
     for value in (a, b):

@@ -12,33 +12,61 @@ class ConditionError(Exception):
     """An expression that is not CEL, or says nothing about a message; the message says where."""
 
 
-class Condition:
-    """A compiled expression that is true or false of a message."""
+class Expression:
+    """A compiled expression over some of `names`; `what` it is called in sentences about it."""
+
+    def __init__(self, text: str, names: tuple[str, ...], what: str) -> None:
+        """Compile `text`; raises ConditionError, which says where it is wrong."""
+        self.text, self._what = text, what
+        self._cel: Any = importlib.import_module("actors.state.cel")  # only those who look need it
+        try:
+            self._program = self._cel.Program(text, names)
+        except self._cel.ExpressionError as error:
+            raise ConditionError(f"{what} {error}") from None
+
+    @property
+    def mentioned(self) -> list[str]:
+        """The names that it needs."""
+        return list(self._program.mentioned)
+
+    def is_true(self, given: dict[str, Any]) -> bool:
+        """Of values, encoded or not. Raises ConditionError if it cannot be told."""
+        result = self._evaluate(given)
+        if type(result).__name__ not in ("bool", "BoolType"):
+            raise ConditionError(f"{self._what} is {type(result).__name__.removeprefix('_')}, not true or false")
+        return bool(result)
+
+    def value(self, given: dict[str, Any]) -> Any:
+        """Its value, as JSON has it. Raises ConditionError if it has none."""
+        return self._cel.plain(self._evaluate(given))
+
+    def _evaluate(self, given: dict[str, Any]) -> Any:
+        try:
+            return self._program.evaluate(given)
+        except self._cel.TooLong:
+            limit_ms = self._cel.MAX_EVALUATION_S * 1000
+            raise ConditionError(f"{self._what} failed: it takes more than {limit_ms:g} ms") from None
+        except Exception as error:  # CELEvalError, and whatever the library does not foresee: it is shown
+            said = str(error.args[0]) if error.args else type(error).__name__
+            raise ConditionError(f"{self._what} failed: {said.partition(' (in activation')[0]}") from None
+
+
+class Condition(Expression):
+    """An expression that is true or false of a message."""
 
     def __init__(self, text: str) -> None:
         """Compile `text`; raises ConditionError, which says where it is wrong."""
-        self.text = text
-        self._cel: Any = importlib.import_module("actors.state.cel")  # only those who debug need it
-        try:
-            self._program = self._cel.Program(text, NAMES)
-        except self._cel.ExpressionError as error:
-            raise ConditionError(f"`when` {error}") from None
+        super().__init__(text, NAMES, "`when`")
 
     def holds(self, message: bytes, headers: bytes | None, context: dict[bytes, bytes]) -> tuple[bool, str | None]:
         """Whether the encoded message is meant. An expression that fails means it too, and says why."""
         given: dict[str, Any] = {"message": message, "headers": headers or b"{}"}
-        if "context" in self._program.mentioned:
+        if "context" in self.mentioned:
             given["context"] = {key.decode(): value for key, value in context.items()}
         try:
-            result = self._program.evaluate(given)
-        except self._cel.TooLong:
-            return True, f"`when` failed: it takes more than {self._cel.MAX_EVALUATION_S * 1000:g} ms"
-        except Exception as error:  # CELEvalError, and whatever the library does not foresee: it is shown
-            said = str(error.args[0]) if error.args else type(error).__name__
-            return True, f"`when` failed: {said.partition(' (in activation')[0]}"
-        if type(result).__name__ not in ("bool", "BoolType"):
-            return True, f"`when` is {type(result).__name__.removeprefix('_')}, not true or false"
-        return bool(result), None
+            return self.is_true(given), None
+        except ConditionError as error:
+            return True, str(error)
 
 
 class Breakpoint:

@@ -22,9 +22,10 @@ class Drained(NamedTuple):
 
 
 class RetryLater(NamedTuple):
-    """Call retry_due() after `backoff_s`."""
+    """Call retry_due() after `backoff_s`; `info`: the ERROR that it is for."""
 
     backoff_s: float
+    info: bytes
 
 
 class Failed(NamedTuple):

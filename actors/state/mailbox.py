@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 
 from actors.definition.hosting import WireIn
 from actors.state.effects import Effect, HoldsChanged, Overrun
-from actors.state.segment import Segment
-from runtimes.frames import REDELIVERED, Frame, Kind, join
+from actors.state.segment import Handled, Segment
+from actors.state.wire_counts import WireCounts
+from runtimes.frames import HEADERS, REDELIVERED, Frame, Kind, join, split
 
 WINDOW_MESSAGES = 1024
 WINDOW_BYTES = 256 << 10
@@ -19,6 +20,7 @@ MAILBOX_HIGH_MESSAGES = 8192
 MAILBOX_HIGH_BYTES = 4 << 20
 FEEDBACK_CAP_MESSAGES = 65536
 FEEDBACK_CAP_BYTES = 64 << 20
+RECENT_SEGMENTS, RECENT_BYTES = 20, 8 << 10  # that are kept to try another version on; the size of each
 _DATA = int(Kind.DATA)  # a plain number: this is the hot path
 _new = tuple.__new__  # half the time of Frame(...)
 
@@ -43,6 +45,8 @@ class Mailbox:
         self.done = 0  # handled, or given up
         self.dropped = 0
         self.discarded = 0  # of wires that are no more
+        self.counts = WireCounts()
+        self.recent: deque[Segment] = deque(maxlen=RECENT_SEGMENTS)  # done
 
     def configure(self, wires: Mapping[str, WireIn], most: int) -> None:
         """The wires in, and what fits into the window."""
@@ -58,6 +62,7 @@ class Mailbox:
         """Take messages of a wire into the mailbox. Returns how many were dropped (a lossy wire above high-water)."""
         info = self.wires[wire]
         self.accepted += count
+        self.counts.came[wire] += count
         if self.over_high and info.delivery.may_drop:
             self.dropped += count
             return count
@@ -129,8 +134,11 @@ class Mailbox:
                 return
             count -= segment.count
             window.popleft()
-            self.window_bytes -= len(segment.body)
-            self.queued_bytes -= len(segment.body)
+            size = len(segment.body)
+            self.window_bytes -= size
+            self.queued_bytes -= size
+            if size <= RECENT_BYTES:
+                self.recent.append(segment)
 
     def take_head(self) -> Segment:
         """Take the first message out, which is done; nothing is in the window."""
@@ -139,6 +147,8 @@ class Mailbox:
         self.queued -= 1
         self.queued_bytes -= len(segment.body)
         self.done += 1
+        if len(segment.body) <= RECENT_BYTES:
+            self.recent.append(segment)
         return segment
 
     @property
@@ -185,6 +195,29 @@ class Mailbox:
         del singles[at]
         self.queued -= 1
         self.dropped += 1
+
+    def last_done(self) -> list[Handled]:
+        """Messages that were handled last, the oldest first: wire, port, message, headers."""
+        found: list[Handled] = []
+        for segment in reversed(self.recent):
+            info = self.wires.get(segment.wire)
+            for index in reversed(range(segment.count)):
+                if info is not None:
+                    found.append((segment.wire, info.port, *segment.message(index)))
+        return found[::-1]
+
+    def first_of_window(self, count: int) -> list[Handled]:
+        """The same of messages that the host has."""
+        found: list[Handled] = []
+        for segment in self.window:
+            some = min(segment.count, count - len(found))
+            if some <= 0:
+                break
+            bodies, headers = split(segment.body, segment.flags & HEADERS)
+            port = self.wires[segment.wire].port
+            for at in range(segment.skip, segment.skip + some):
+                found.append((segment.wire, port, bodies[at], headers[at] if headers else None))
+        return found
 
     # what waits ----------------------------------------------------------------------------------------------------
 

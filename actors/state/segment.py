@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from runtimes.frames import join, split
 
+Handled = tuple[str, str, bytes, bytes | None]  # wire, port, message, headers, encoded
+
 
 class Segment:
     """Consecutive messages of one wire, inside a body that is never cut: `skip, count` say which are meant."""

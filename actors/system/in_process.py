@@ -133,6 +133,10 @@ class InProcessBase(ActorSystemBase):
             for entry in [entry for entry in self._queue if type(entry[1]) is Ready and entry[1].fd == fd]:
                 self._queue.remove(entry)
 
+    def descriptors(self) -> list[int]:
+        """All that this system has open for itself or watches."""
+        return [self._epoll.fileno(), self._timerfd.fd, *self._watchers]
+
     def has_children(self, actor: ActorAddress) -> bool:
         """Whether an actor that it has begun is still there."""
         return bool(self.actorRegistry[actor.actorAddressString]._yung)

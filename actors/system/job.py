@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 
@@ -184,3 +185,33 @@ class Jobs:
             return False
         self._operation.fail(error)
         return True
+
+
+class Operations:
+    """Operations that go on at the same time."""
+
+    def __init__(self, set_timer: SetTimer) -> None:
+        self._set_timer = set_timer
+        self._all: dict[Operation, None] = {}
+
+    def begin(self, steps: Steps, done: Callable[[Any], None], failed: Callable[[Exception], None]) -> Operation:
+        """One more; `done` or `failed` is called at its end."""
+
+        def ended(tell: Callable[[Any], None], what: Any) -> None:
+            del self._all[operation]
+            tell(what)
+
+        operation = Operation(steps, partial(ended, done), partial(ended, failed), self._set_timer)
+        self._all[operation] = None
+        operation.begin()
+        return operation
+
+    def resolve(self, key: Hashable, value: Any) -> None:
+        """An event that any of them may wait for."""
+        for operation in list(self._all):
+            operation.resolve(key, value)
+
+    def time_up(self, operation: Operation, step: int) -> None:
+        """The timer of one, which may have ended."""
+        if operation in self._all:
+            operation.time_up(step)

@@ -18,17 +18,25 @@ log = logging.getLogger("runner.actor")
 
 
 class OuterActor(Actor):
-    """Dispatches to `receiveMsg_NAME(message, sender)`, requests of the Runner API to `request`."""
+    """Dispatches to `receiveMsg_NAME(message, sender)`, its own or that of one of its `parts`; requests of the Runner
+    API to `request`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.watched: list[int] = []
+        self.parts: list[Any] = []
 
     def receiveMessage(self, msg: Any, sender: ActorAddress) -> ThespianWatch:
         """Run the handler; answer failures; go on watching."""
+        self.handle(msg, sender)
+        return ThespianWatch(list(self.watched))
+
+    def handle(self, msg: Any, sender: Any) -> None:
+        """As if it had come as an actor message."""
         try:
             name = "request" if isinstance(msg, Request) else f"receiveMsg_{type(msg).__name__}"
-            handler = getattr(self, name, None)
+            handler = next((getattr(one, name) for one in (self, *self.parts) if hasattr(one, name)), None)
             if handler is not None:
                 handler(msg, sender)
             elif not isinstance(msg, (ActorExitRequest, ChildActorExited)):
@@ -39,7 +47,6 @@ class OuterActor(Actor):
             if (request_id := getattr(msg, "request_id", None)) is not None:
                 text = f"internal error: {type(error).__name__}: {error}"
                 self.send(sender, Reply(request_id=request_id, ok=False, error=text))
-        return ThespianWatch(list(self.watched))
 
     def handled(self) -> None:
         """Called after every handler that has not raised."""

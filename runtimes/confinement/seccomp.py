@@ -54,26 +54,27 @@ _MODES = {
     "fchmodat2": (452, 452, 2, None), "creat": (85, _NONE, 1, None), "mknod": (133, _NONE, 1, None),
     "mknodat": (259, 33, 2, None), "open": (2, _NONE, 2, 1), "openat": (257, 56, 3, 2),
 }  # fmt: skip
-_CLONE, _UNSHARE, _IOCTL = (56, 220), (272, 97), (16, 29)
+_CLONE, _UNSHARE, _IOCTL, _SOCKET = (56, 220), (272, 97), (16, 29), (41, 198)
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
 
-def restrict(pid: int) -> None:
+def restrict(pid: int, offline: bool = False) -> None:
     """From now on refuse these calls to this process and what it starts; raises OSError. It must gain no privileges.
 
-    `pid` is the process that the host begins as. Does nothing on machines other than x86-64 and arm64.
+    `pid` is the process that the host begins as; `offline`: it gets no socket at all. Does nothing on machines other
+    than x86-64 and arm64.
     """
     known = _MACHINES.get(machine())
     if known is not None:
         architecture, seccomp, column = known
-        instructions = _program(architecture, column, pid)
+        instructions = _program(architecture, column, pid, offline)
         code = Memory(b"".join(map(_packed, instructions)))
         program = len(instructions).to_bytes(8, "little") + code.address.to_bytes(8, "little")
         syscall("seccomp", seccomp, SET_MODE_FILTER, NO_SPECULATION_LIMITS, program)
 
 
-def _program(architecture: int, column: int, pid: int) -> list[Instruction]:
+def _program(architecture: int, column: int, pid: int, offline: bool = False) -> list[Instruction]:
     program = [
         (LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, architecture), _end(ABSENT),
         (LOAD, 0, 0, NUMBER), (AT_LEAST, 0, 1, X32), _end(ABSENT),
@@ -86,6 +87,8 @@ def _program(architecture: int, column: int, pid: int) -> list[Instruction]:
     for calls, answer in ((_REFUSED, REFUSE), (_ABSENT, ABSENT)):
         for numbers in calls.values():
             rule(numbers[column], _end(answer))
+    if offline:
+        rule(_SOCKET[column], _end(REFUSE))
     for name, (*places, whose) in _OWN.items():
         own = [_load(whose), (EQUAL, 2, 0, 0), (EQUAL, 1, 0, pid), _end(REFUSE), _end(ALLOW)]
         if name in ALL_OF_THE_USER:

@@ -31,6 +31,7 @@ from runtimes.conformance.values import short, text_of
 from runtimes.frames import ALL_SLOTS, DELETED, Frame, Kind
 
 WAIT_S = 10.0
+HELLO_S = 60.0  # as the runner waits
 SEEN_FRAMES = 12
 
 
@@ -58,7 +59,7 @@ class Host:
         self._channels: dict[int, tuple[Slot, str]] = {}
         self._next_request = 1
         try:
-            self.wait(lambda: self.hello, "HELLO")
+            self.wait(lambda: self.hello, "HELLO", HELLO_S)
         except Broken:
             self.link.close()
             raise

@@ -15,6 +15,8 @@ from runtimes.making import make
 from runtimes.manifest import Runtime, find_version
 
 MODULES = Path(__file__).parent / "modules"
+LANGUAGES = {"browser": "node"}  # whose modules a runtime has beside its own: it is the same language
+IMPOSSIBLE = {("browser", "forks")}
 
 
 class CannotBuildError(Exception):
@@ -41,7 +43,10 @@ class Subject:
 
     def find(self, module: str) -> tuple[str, str] | None:
         """File name and text of a module in the runtime's language."""
-        found = sorted(self.modules.glob(f"{module}.*"))
+        if (self.name, module) in IMPOSSIBLE:
+            return None
+        folders = (self.modules, MODULES / LANGUAGES.get(self.name, self.name))
+        found = [file for folder in folders for file in sorted(folder.glob(f"{module}.*"))]
         return source_of(found[0]) if found else None
 
     def unit(self, name: str, code: str, files: dict[str, str]) -> str | None:  # noqa: ARG002  for compiled ones

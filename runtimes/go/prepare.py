@@ -35,6 +35,9 @@ def add_dependencies(variables: dict[str, str], specs: list[str]) -> list[str]:
     """Fill go.mod, go.sum and modules/; what the specs became."""
     if not specs:
         return []
+    for name, equals, version in (spec.partition("==") for spec in specs):
+        if equals:  # Python's notation
+            raise Failed(f"a version is written {name}@v{version}, not {name}=={version}")
     print("fetching", ", ".join(specs), flush=True)
     go(variables, "get", *specs)
     go(variables, "mod", "download", "all")

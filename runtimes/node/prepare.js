@@ -30,6 +30,10 @@ function main() {
   }
   if (problem !== null) {
     console.error(problem)
+    for (const text of dependencies) {
+      const [, name, version] = /^(@?[\w./-]+)\s*[=~><]=\s*([\w.*-]+)$/.exec(text) ?? [] // Python's notation
+      if (name) console.error(`a version is written ${name}@${version}, not ${text}`)
+    }
     return 1
   }
   const { packages } = JSON.parse(fs.readFileSync('package-lock.json', 'utf8'))

@@ -129,6 +129,13 @@ final class Host {
             $context->hooks = array_filter($context->hooks);
             $isModule = isset($context->hooks['run']) || isset($context->hooks['start']);
             if (!$isModule) throw new \Exception('it defines neither run nor start');
+            foreach ($context->hooks as $name => $hook) {
+                $shape = $name === 'run' ? '($message, $context)' : ($name === 'migrate' ? '($context, $from_version)' : '($context)');
+                $takes = new \ReflectionFunction($hook);
+                if ($takes->getNumberOfRequiredParameters() <= substr_count($shape, ',') + 1) continue;
+                $names = implode(', ', array_map(fn($one) => '$' . $one->name, $takes->getParameters()));
+                throw new \ArgumentCountError("$name is called with $shape, but takes ($names)");
+            }
             return ['ok' => true, 'hooks' => array_values(array_diff(array_keys($context->hooks), ['run']))];
         } catch (\Throwable $error) {
             if ($this->hasLeft) $this->comeBack($error);

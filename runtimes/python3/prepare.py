@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 LOCK, REQUIREMENTS, PACKAGES = "lock.json", "requirements.lock", "site-packages"
+OTHERS_NOTATION = re.compile(r"([\w.-]+)@v?([\d*^~][^/:]*)")  # npm's, Go's, cargo's
 NO_NETWORK = re.compile(r"error sending request|Failed to fetch|dns error|Connect|timed out", re.IGNORECASE)
 
 
@@ -23,7 +24,8 @@ def main() -> int:
     from uv import find_uv_bin  # type: ignore[import-not-found, unused-ignore]
 
     uv = find_uv_bin()
-    dependencies = "\n".join(json.load(sys.stdin)["dependencies"])
+    named = json.load(sys.stdin)["dependencies"]
+    dependencies = "\n".join(named)
     cache = Path(os.environ["RUNNER_CACHE"]) / "tools" / "python3" / "uv"
     os.environ.setdefault("UV_CACHE_DIR", str(cache))
     try:
@@ -39,6 +41,8 @@ def main() -> int:
                 raise error from None
     except FailedError as error:
         print(error, file=sys.stderr)
+        for name, version in (found.groups() for text in named if (found := OTHERS_NOTATION.fullmatch(text))):
+            print(f"a version is written {name}=={version.lstrip('^~')}, not {name}@{version}", file=sys.stderr)
         return 1
     locked = re.findall(r"^([^\s#-][^\s;\\]*(?: @ [^\s;\\]+)?)", Path(REQUIREMENTS).read_text("utf-8"), re.MULTILINE)
     Path(LOCK).write_text(json.dumps({"locked": locked, "python": sys.version.split()[0]}), "utf-8")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x20, 0x80, 0x200
 HOOKS = ("start", "stop", "migrate")
+SHAPES = {"run": "(message, context)", "start": "(context)", "stop": "(context)", "migrate": "(context, from_version)"}
+VARARGS = 0x04
 
 
 class Slot:
@@ -59,6 +61,8 @@ class Slot:
         self.hooks = {name: hook for name in HOOKS if callable(hook := getattr(module, name, None))}
         if not callable(self.handler) and "start" not in self.hooks:
             raise TypeError(f"{self.namespace.name} defines neither run nor start")
+        for name, function in (("run", self.handler), *self.hooks.items()):
+            check_shape(name, function)
         self.kind = code_flags(self.handler)
         self.is_async = any(
             code_flags(function) & (COROUTINE | ASYNC_GENERATOR) for function in (self.handler, *self.hooks.values())
@@ -115,6 +119,18 @@ class Slot:
         self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = 0
         self.busy_ns = self.fused = 0
         return row
+
+
+def check_shape(name: str, function: Any) -> None:
+    """Refuse a plain function that no call of the host fits; of other callables only a call says."""
+    if type(function) is not type(check_shape):
+        return
+    code, count = function.__code__, SHAPES[name].count(",") + 1
+    least = code.co_argcount - len(function.__defaults__ or ())
+    wants_names = code.co_kwonlyargcount > len(function.__kwdefaults__ or ())
+    if wants_names or not least <= count or not (count <= code.co_argcount or code.co_flags & VARARGS):
+        names = ", ".join(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        raise TypeError(f"{name} is called with {SHAPES[name]}, but takes ({names})")
 
 
 def code_flags(function: Any) -> int:

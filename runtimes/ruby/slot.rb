@@ -3,7 +3,10 @@ require_relative "context"
 
 module Flow
   MAX_UNWIRED = 64 # ports of a slot that are named
-  HANDLERS = %i[run start stop migrate].freeze
+  SHAPES = {
+    run: "(message, context)", start: "(context)", stop: "(context)", migrate: "(context, from_version)"
+  }.freeze
+  HANDLERS = SHAPES.keys.freeze
   SCOPE = ->(code) { code.module_eval("binding") } # not in a method: a module may begin with `using`
   FOLDER = File.join(Dir.pwd, ".modules") # in the host's private folder
 
@@ -91,6 +94,17 @@ module Flow
       @space.once(@space.place(@load["name"], @load["code"]))
       @code.module_eval { public(*HANDLERS & private_instance_methods(false)) }
       raise LoadError, "it defines neither run nor start" unless @code.respond_to?(:run) || @code.respond_to?(:start)
+      HANDLERS.each { |name| check_shape(name, function(name)) if function(name) }
+    end
+
+    # Refuse what no call of the host fits.
+    def check_shape(name, method)
+      kinds, count = method.parameters.map(&:first), SHAPES[name].count(",") + 1
+      least = kinds.count(:req)
+      most = kinds.include?(:rest) ? count : least + kinds.count(:opt)
+      return if count.between?(least, most) && !kinds.include?(:keyreq)
+
+      raise ArgumentError, "#{name} is called with #{SHAPES[name]}, but takes (#{method.parameters.map(&:last).join(", ")})"
     end
 
     def function(name) = @code.respond_to?(name) ? @code.method(name) : nil

@@ -19,6 +19,9 @@
 
 (sb-ext:defglobal *load-count* 0)
 
+(defparameter *shapes* '(("run" . "(message context)") ("start" . "(context)") ("stop" . "(context)")
+                         ("migrate" . "(context from-version)")))
+
 (defun load-code (code)
   "Compile and run a module's text: its handler and its hooks."
   (let* ((number (incf *load-count*))
@@ -42,7 +45,19 @@
                          when function collect (cons hook function))))
         (unless (or handler (assoc "start" hooks :test #'string=))
           (refuse 'load-error "the module has no handler: end it with (lambda (message context) ...) or define run"))
+        (loop for (name . function) in (acons "run" handler hooks) when function do (check-shape name function))
         (values handler hooks)))))
+
+(defun check-shape (name function)
+  "Refuse a function that no call of the host fits; of a generic one only a call says."
+  (let* ((shape (cdr (assoc name *shapes* :test #'string=)))
+         (given (1+ (count #\Space shape)))
+         (takes (if (typep function 'generic-function) '(&rest any) (sb-kernel:%fun-lambda-list function)))
+         (least (or (position-if (lambda (one) (member one lambda-list-keywords)) takes) (length takes)))
+         (optional (rest (member '&optional takes)))
+         (most (+ least (or (position-if (lambda (one) (member one lambda-list-keywords)) optional) (length optional)))))
+    (unless (and (<= least given) (or (<= given most) (intersection '(&rest &key) takes)))
+      (refuse 'load-error "~a is called with ~a, but takes ~:[()~;~:*~(~a~)~]" name shape takes))))
 
 (defun place-file (code name text)
   "The files of a module lie beside each other in a folder of its own."

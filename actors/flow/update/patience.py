@@ -29,8 +29,10 @@ class Patience:
         all_came: dict[Any, Any] = {}
         before: Any = None
         while missing:
-            self._means.figures.gather(False, lambda answers: self._means.jobs.resolve(_FIGURES, answers))
-            came = yield Expect([_FIGURES], also=missing)
+            came: dict[Any, Any] = {_FIGURES: []}
+            if self._means.record.modules:
+                self._means.figures.gather(False, lambda answers: self._means.jobs.resolve(_FIGURES, answers))
+                came = yield Expect([_FIGURES], also=missing)
             figures = {a.module: a.figures for a in came.pop(_FIGURES) if isinstance(a, ModuleDescribed)}
             all_came |= came
             missing -= came.keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +10,8 @@ from thespian.actors import ActorAddress
 
 from actors.definition import graph
 from actors.definition.hosting import HostPlan
-from actors.definition.model import Flow
-from actors.definition.plan import Cover, Difference, cover, difference, mixing
+from actors.definition.model import Flow, Wire
+from actors.definition.plan import Cover, Difference, cover, difference, mixing, stopped_cover
 from actors.definition.share import Share
 from actors.flow.record import FlowRecord
 from actors.host.load import Context
@@ -56,6 +56,7 @@ class Plan:
     difference: Difference
     contexts: dict[str, Context]  # of a rollback: instead of the current ones
     migrating: dict[str, int]  # module -> the version its context has
+    moves: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # module -> from where, to where
     carried: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()  # keys of hosts that stay
     cover: Cover = field(default_factory=lambda: Cover(modules=(), cyclic=frozenset()))
@@ -68,9 +69,27 @@ class Plan:
         return self.difference.replaced | self.difference.added
 
     @property
+    def leaving(self) -> frozenset[str]:
+        """The modules here that move to another runner."""
+        return self.difference.removed & self.moves.keys()
+
+    @property
+    def coming(self) -> frozenset[str]:
+        """Those that move here."""
+        return self.difference.added & self.moves.keys()
+
+    @property
     def quiet(self) -> tuple[str, ...]:
         """The modules here that must be quiet, feeders before their targets."""
         return tuple(module for module in self.cover.modules if module in self.old.share.modules)
+
+    def runs_dry(self, wire: Wire) -> bool:
+        """Whether nothing may be left on it: it goes, or leads, also to another runner, to what runs dry or moves."""
+        if self.moves:
+            return wire.from_module in self.moves or wire.to_module in self.moves
+        return wire.id in self.difference.gone or (
+            wire.from_module not in self.at_once and wire.to_module in self.cover.modules
+        )
 
     def dropped(self, module: str) -> frozenset[str]:
         """Removed wires whose messages are not to be handled any more."""
@@ -80,7 +99,7 @@ class Plan:
             return frozenset()
         return frozenset(wire.id for wire in old.ends_of(module).inputs if wire.id in self.difference.gone)
 
-    def decide_hosts(self, load_ms: Mapping[str, float], runtimes: Mapping[str, Runtime], paused: bool) -> None:
+    def decide_hosts(self, load_ms: Mapping[str, float], runtimes: Mapping[str, Runtime]) -> None:
         """Which hosts stay: those that run already, with the same needs, and can load the new code quickly."""
         old, new, changed = self.old.share, self.new.share, self.difference
 
@@ -100,7 +119,20 @@ class Plan:
         self.carried = frozenset(new.modules.keys() - stays - self.fresh)
         self.new.own = self.fresh | self.carried
         self.old.own = changed.replaced | changed.removed | self.carried
-        self.cover = cover(old, self.old.own | changed.unsettled)
+
+    @property
+    def unsettled(self) -> frozenset[str]:
+        """The modules here for which something has to be quiet."""
+        return self.old.own | self.difference.unsettled
+
+    def decide_cover(self, unsettled: Collection[str], paused: bool) -> None:
+        """What has to be quiet, and of that what does not run dry. `unsettled`: of all runners."""
+        old, changed = self.old.share, self.difference
+        if self.moves:  # what waits goes along
+            self.cover = stopped_cover(old, unsettled)
+            self.at_once = frozenset(self.quiet)
+            return
+        self.cover = cover(old, unsettled)
         at_once = {m for m in changed.removed if old.modules[m].on_queued == "dead_letter"}
         quiet = frozenset(self.quiet)
         self.mixed = quiet if paused else quiet & self.cover.cyclic
@@ -108,11 +140,16 @@ class Plan:
 
     def mix(self, waiting: Mapping[str, frozenset[str]]) -> None:
         """The flow does not run. `waiting`: module -> the wires that its mailbox has messages of."""
+        if self.moves:
+            return
         changed = self.difference.replaced | self.difference.removed
         self.mixed = mixing(self.old.share.flow, changed, waiting) & self.difference.replaced
 
 
-def plan_of(record: FlowRecord, share: Share, left_out: dict[str, str], contexts: dict[str, Context]) -> Plan:
+def plan_of(
+    record: FlowRecord, share: Share, left_out: dict[str, str], contexts: dict[str, Context],
+    moves: Mapping[str, tuple[str, str]],
+) -> Plan:  # fmt: skip
     """What is to be done so that `share` runs; `contexts` replace those of their modules."""
     old, new = record.share.modules, share.modules
     changed = difference(record.share, share)
@@ -123,7 +160,7 @@ def plan_of(record: FlowRecord, share: Share, left_out: dict[str, str], contexts
     return Plan(
         Side(record.share, record.left_out, record.modules, record.bridges, record.plans, record.places),
         Side(share, left_out), changed, {m: context for m, context in contexts.items() if m in changed.replaced},
-        migrating,
+        migrating, moves,
     )  # fmt: skip
 
 
@@ -140,10 +177,10 @@ class Account:
 
 def receipt_of(version: int, plan: Plan, account: Account) -> dict[str, Any]:
     """What an update has done to every module, or would do."""
-    old, new, quiet = plan.old.share.modules, plan.new.share.modules, set(plan.quiet)
+    old, new, quiet = plan.old.share.modules, plan.new.share.modules, {*plan.quiet, *plan.coming}
     modules = {}
-    for module in (*new, *(old.keys() - new.keys())):
-        did = plan.difference.did(module, plan.carried)
+    for module in (*new, *(old.keys() - new.keys() - plan.leaving)):
+        did = "moved" if module in plan.coming else plan.difference.did(module, plan.carried)
         modules[module] = {
             "did": did,
             "from": graph.module_version(old[module]) if module in old else None,

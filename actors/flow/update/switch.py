@@ -11,9 +11,11 @@ from functools import partial
 
 from thespian.actors import ActorExitRequest
 
+from actors.definition.graph import PAGES
 from actors.flow.life import errors_of
 from actors.flow.record import lay_out_record, tables
 from actors.flow.update.means import Means
+from actors.flow.update.moves import Moves
 from actors.flow.update.plan import Account, Plan, Side
 from actors.flow.update.trials import Trials
 from actors.messages import flow_to_bridge as to_bridge
@@ -31,9 +33,11 @@ class Switch:
     """Exchanges the two sides of an update. `enter`: notes how far it has come."""
 
     def __init__(
-        self, means: Means, plan: Plan, account: Account, trials: Trials, enter: Callable[[str], None]
-    ) -> None:
+        self, means: Means, plan: Plan, account: Account, trials: Trials, moves: Moves | None,
+        enter: Callable[[str], None],
+    ) -> None:  # fmt: skip
         self._means, self._plan, self._account, self._trials, self._enter = means, plan, account, trials, enter
+        self._moves = moves
 
     def run(self) -> Steps:
         """Old `stop`, handover, new `start`; all the way back if anything of it fails. Returns errors."""
@@ -55,6 +59,13 @@ class Switch:
             if errors:
                 return errors + (yield from self._serve_again(old))
         new.contexts = {**plan.contexts, **self._account.migrated}
+        if self._moves is not None:
+            self._enter("giving")
+            errors = yield from self._means.jobs.attempt(self._moves.exchanging())
+            if errors:
+                self._enter("returning")
+                return errors + (yield from self._serve_again(old))
+            yield from quiet()  # other runners have been waited for
         self._enter("handing")
         wiring.crossings.prepare(new.share)
         # the API may have added wires since they were loaded
@@ -63,11 +74,16 @@ class Switch:
         self._enter("starting")
         errors = yield from self._serve(old, new, patient=False)
         if errors:
-            self._account.stop_errors |= yield from self._retire(new)
-            yield from quiet()
-            yield from self._hand_over(new, old)
-            errors += yield from self._serve_again(new)
+            errors += yield from self.back()
         return errors
+
+    def back(self) -> Steps:
+        """From the new side to the old one, as long as the new one does not stand. Returns errors."""
+        old, new = self._plan.old, self._plan.new
+        self._account.stop_errors |= yield from self._retire(new)
+        yield from self._means.jobs.quiet()
+        yield from self._hand_over(new, old)
+        return (yield from self._serve_again(new))
 
     def _migrating(self) -> Steps:
         if not self._plan.migrating:
@@ -94,10 +110,14 @@ class Switch:
         for module in moving:
             port.send(giver.modules[module], to_module.HandOver())
         came = yield Expect((ModuleHandedOver, module) for module in moving)
+        if self._moves is not None and taker is plan.new:
+            came |= self._moves.handed()
+            record.activity.pending += self._moves.waiting
         record.share, record.left_out, record.modules = taker.share, taker.left_out, taker.modules
         for module in giver.own | taker.own:
             record.forget_source(module)
         record.bridges, record.plans, record.places = taker.bridges, taker.plans, taker.places
+        self._means.life.adopt_sessions()
         kept_before = self._means.journal.change_wires(taker.share.flow)
         wires_in = lay_out_record(record, taker.share, kept=taker.plans).wires_in
         before = tables(record, giver.share, giver.modules)
@@ -108,6 +128,8 @@ class Switch:
                 drop=plan.dropped(module) if taker is plan.new else frozenset(),
                 provisional=taker is plan.new and module in taker.own, kept_before=kept_before,
             )  # fmt: skip
+            if self._moves is not None and taker is plan.new:
+                rewire.least.update(self._moves.least(module))
             if (ModuleHandedOver, module) in came:
                 handed = came[ModuleHandedOver, module]
                 self._account.held[module] = handed.state.mailbox.queued
@@ -122,15 +144,20 @@ class Switch:
                 or module in taker.own
                 or module in plan.difference.rewired
                 or before.ends_of(module) != after.ends_of(module)
+                or rewire.least
             ):
                 port.send(taker.modules[module], rewire)
         wiring.attach_again(taker.own)
 
     def _serve(self, before: Side, side: Side, *, patient: bool) -> Steps:
         """Let a side's modules work in all hosts that are not as they were; returns errors."""
-        keys = [key for key in side.plans if key in side.own_slots() or before.plans.get(key) != side.plans[key]]
+        keys = [
+            key for key, plan in side.plans.items()
+            if key in side.own_slots() or before.plans.get(key) != plan or plan.runtime == PAGES
+        ]  # fmt: skip
         for key in keys:
-            self._means.port.send(side.bridges[key], to_bridge.ServeModules(plan=side.plans[key], patient=patient))
+            serve = to_bridge.ServeModules(plan=side.plans[key], patient=patient, share=side.share)
+            self._means.port.send(side.bridges[key], serve)
         came = yield Expect((ModulesStarted, key) for key in keys)
         return errors_of(came.values())
 
@@ -167,5 +194,8 @@ class Switch:
             port.send(side.bridges[key], ActorExitRequest())
 
     def _remove(self, module: str, state: ModuleState) -> None:
-        self._means.letters.drop_queue(module, state)
+        if module in self._plan.moves:  # another runner has it
+            self._means.record.activity.pending -= state.mailbox.queued
+        else:
+            self._means.letters.drop_queue(module, state)
         self._means.journal.note_removed(module, state)

@@ -17,6 +17,7 @@ from actors.host.load import Context, load_body
 from actors.host.trial import TrialActor
 from actors.messages import flow_to_trial as to_trial
 from actors.messages.trial_to_flow import ContextsMigrated, TrialClosed, TrialEnded
+from actors.pages.trial import PagesTrialActor
 from actors.system.job import Expect, JobError, Steps
 
 log = logging.getLogger("runner.update")
@@ -44,7 +45,7 @@ class Trials:
         for module in plan.fresh:
             tried.setdefault(graph.host_key(new.modules[module]), []).append(self._of_module(module, contexts))
         for key, modules in tried.items():
-            self._actors[key] = port.createActor(TrialActor)
+            self._actors[key] = port.createActor(PagesTrialActor if key == graph.PAGES else TrialActor)
             port.send(self._actors[key], self._trial(key, modules))
         came = yield Expect((TrialEnded, key) for key in tried)
         for answer in came.values():
@@ -55,13 +56,15 @@ class Trials:
         plan, old, new = self._plan, self._plan.old.flow, self._plan.new.flow
         before, after = plan.old.share.modules.get(module), plan.new.share.modules[module]
         unit = self._means.premises.unit_id(after)  # of a build, which does not have the running version
-        same_host = before is not None and graph.host_key(before) == graph.host_key(after)
+        key = graph.host_key(after)
+        same_host = before is not None and graph.host_key(before) == key
+        command = self._means.record.commands.get(key) if same_host else None
         return to_trial.TrialModule(
             module=module,
-            running=load_body(old.id, before, old.max_turn_bytes, {}, None)
-            if before is not None and same_host and unit is None
+            running=load_body(old.id, before, old.max_turn_bytes, {}, None, command.secrets)
+            if before is not None and command is not None and unit is None
             else None,
-            new=load_body(new.id, after, new.max_turn_bytes, {}, unit),
+            new=load_body(new.id, after, new.max_turn_bytes, {}, unit, self.commands[key].secrets),
             timeout_s=after.timeout_s,
             migrate=(plan.migrating[module], contexts[module]) if module in plan.migrating else None,
         )
@@ -71,7 +74,8 @@ class Trials:
         return to_trial.RunTrial(
             flow=flow.id, key=key, command=command.words, folder=premises.host_folder(flow.id, "-trial"),
             sweeper=premises.sweeper, env=command.env, limits=command.limits, modules=tuple(modules),
-            placed=partial(placed, flow),
+            placed=partial(placed, flow), pages=self._means.record.bridges.get(graph.PAGES),
+            windows=frozenset(name for name, module in flow.modules.items() if module.window),
         )  # fmt: skip
 
     def migrate(self, contexts: dict[str, Context]) -> Steps:

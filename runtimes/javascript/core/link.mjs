@@ -16,10 +16,12 @@ export const KIND = {
 }
 export const FLAG = { REDELIVERED: 1, HEADERS: 2, TURN: 4, DELETED: 8, HELD: 16 }
 
-/** Takes bytes in any portions and calls `onFrame(header, body)`; both are only valid during that call. */
+/** Takes bytes in any portions and calls `onFrame(header, body)`; both are only valid during that call. `kinds`: from and to, those that may come. */
 export class FrameReader {
-  constructor(onFrame) {
+  constructor(onFrame, [lowest, highest] = [KIND.LOAD, KIND.PING]) {
     this._onFrame = onFrame
+    this._lowest = lowest
+    this._highest = highest
     this._held = alloc(HELD_BYTES) // an unfinished frame, and what came with its end
     this._size = 0 // of what is held
     this._needed = HEADER_BYTES
@@ -39,7 +41,7 @@ export class FrameReader {
       const size = readUint32(chunk, at)
       const header = this._header
       header.kind = chunk[at + 4]
-      if (size > MAX_BODY_BYTES || header.kind === 0 || header.kind > KIND.PING) platform.exit(3)
+      if (size > MAX_BODY_BYTES || header.kind < this._lowest || header.kind > this._highest) platform.exit(3)
       if (chunk.length - at - HEADER_BYTES < size) {
         this._needed = HEADER_BYTES + size
         break

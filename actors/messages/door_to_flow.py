@@ -1,0 +1,15 @@
+"""What a door asks of a flow for a client that has not read in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.messages.client_to_runner import Request
+from actors.messages.parameters import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowWhole(Request):
+    """A subscription has missed something: its next figures are whole."""
+
+    subscription_id: Text

@@ -1,0 +1,21 @@
+"""What the ends of a line between two machines tell each other (system/line.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+LineId = tuple[str, int, int]  # the deployment, how often its dispatcher has been started, which of its lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """Messages of the sender, the first of which has the number `first`, each pickled; it has taken all of the other
+    side that are before `wanted`. `state`: what is so now, whatever was said before.
+    """
+
+    line: LineId
+    first: int
+    messages: tuple[bytes, ...]
+    wanted: int
+    state: Any

@@ -1,0 +1,24 @@
+"""What the trial of browser modules asks of those who have the pages, and what it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryInPage:
+    """Let one page load this body of LOAD, in a Worker that is thrown away; then PageTried. `window`: it is for a
+    page's window, of which a Worker can only tell whether it is JavaScript.
+    """
+
+    number: int
+    body: bytes
+    window: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageTried:
+    """The body of RESULT; it is good, too, if no page is there that could say so."""
+
+    number: int
+    body: bytes

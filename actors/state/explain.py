@@ -1,0 +1,153 @@
+"""What holds a flow back, or what is wrong with it, in sentences; the first begins with the module that causes it.
+
+Pure. It knows what flowState knows, so the answer is the same for one runner and for several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from actors.counted import counted
+from actors.definition.places import listed
+from actors.definition.wire_names import is_sink, target_of
+from actors.error_text import error_text
+
+FULL_CORE = 0.9  # of a processor: a host that uses so much is at its limit
+AT_WORK = 0.5  # of its time: a module that is busy for so long is what the flow waits for
+State = dict[str, Any]
+
+
+def explain(state: State) -> list[str]:
+    """`state`: as flowState has it, with rates. Never empty: if nothing is wrong, that is what it says."""
+    troubles = [*_not_running(state), *_sources(state), *_away(state), *_hosts(state), *_held_back(state)]
+    troubles += [*_retries(state), *_letters(state)]
+    return [*(troubles or [_all_is_well(state)]), *_remarks(state)]
+
+
+def _not_running(state: State) -> Iterator[str]:
+    flow, debug = state["id"], state["debug"]
+    if debug["pausedBy"] is not None:
+        where = f"{listed(debug['hits'])}: " if debug["hits"] else ""
+        yield f"{where}{flow} is paused by {debug['pausedBy']}; `runner step {flow}` or `runner resume {flow}` goes on"
+    elif state["errors"]:
+        yield from state["errors"]
+    elif state["state"] == "stopped":
+        yield f"{flow} is stopped; `runner start {flow}` starts it"
+
+
+def _sources(state: State) -> Iterator[str]:
+    for name, figures in state["modules"].items():
+        source = figures["source"]
+        if source is not None and "error" in source:
+            what = {"failed": "its source has failed", "restarting": "its source is started again"}
+            said = what.get(source["state"], f"its source was started again {counted(source['restarts'], 'time')}")
+            yield f"{name}: {said}: {error_text(source['error'])}"
+
+
+def _away(state: State) -> Iterator[str]:
+    runners: dict[str, list[str]] = {}
+    for module, runner in state.get("away", {}).items():
+        runners.setdefault(runner, []).append(module)
+    for runner, modules in runners.items():
+        yield f"{listed(modules)}: the runner {runner} is away"
+
+
+def _hosts(state: State) -> Iterator[str]:
+    for host in state["hosts"].values():
+        if host["life"] != "open" and state["state"] == "running":
+            yield f"{listed(host['modules'])}: the host is {host['life']}, started {counted(host['starts'], 'time')}"
+
+
+def _held_back(state: State) -> Iterator[str]:
+    """The ends of all chains of modules of which each waits for the next."""
+    held: dict[str, set[str]] = {}  # by who holds: the modules that wait for it
+    sinks: dict[str, set[str]] = {}
+    for name, figures in state["modules"].items():
+        for wire in figures["heldBy"]:
+            if is_sink(wire):
+                sinks.setdefault(wire, set()).add(name)
+            else:
+                held.setdefault(target_of(wire)[0], set()).add(name)
+    for wire, waiting in sinks.items():
+        place = wire.partition("->")[0]
+        yield f"{place}: whoever reads its output (-o) does not read; {_wait(_all_before(waiting, held))} for that"
+    for module, waiting in held.items():
+        if module in state["modules"] and not state["modules"][module]["heldBy"]:
+            figures = state["modules"][module]
+            held_back = counted(len(_all_before(waiting, held)), "module")
+            yield f"{module} holds {held_back} back: {figures['queued']:,} waiting{_at_work(state, module)}"
+        elif module not in state["modules"]:
+            yield f"{module}, on another runner, holds {_wait(_all_before(waiting, held), verb=False)} back"
+
+
+def _all_before(waiting: set[str], held: dict[str, set[str]]) -> set[str]:
+    found, left = set[str](), [*waiting]
+    while left:
+        module = left.pop()
+        if module not in found:
+            found.add(module)
+            left += held.get(module, ())
+    return found
+
+
+def _wait(modules: set[str], verb: bool = True) -> str:
+    names = listed(sorted(modules))
+    return f"{names} {'waits' if len(modules) == 1 else 'wait'}" if verb else names
+
+
+def _at_work(state: State, module: str) -> str:
+    """What a module does with its time."""
+    figures = state["modules"][module]
+    said = ""
+    if figures["handled"]:
+        said += f", {figures['busyMs'] / figures['handled']:,.3g} ms a message"
+    host = state["hosts"].get(figures.get("host"))
+    if host is not None and host.get("cpuPerS") is not None:
+        at = "its host is" if len(host["modules"]) == 1 else f"its host, with {len(host['modules'])} modules, is"
+        said += f", {at} at {host['cpuPerS']:.0%} of a core"
+        if host["cpuPerS"] >= FULL_CORE:
+            said += ": it is at its limit"
+    if "retry" in figures["stops"]:
+        said += ", it tries a message again"
+    return said
+
+
+def _retries(state: State) -> Iterator[str]:
+    for name, figures in state["modules"].items():
+        if "retry" in figures["stops"]:
+            last = figures.get("lastError")
+            yield f"{name} tries a message again{'' if last is None else f': {error_text(last)}'}"
+
+
+def _letters(state: State) -> Iterator[str]:
+    flow = state["id"]
+    dead = {name: its["deadLettered"] for name, its in state["modules"].items() if its["deadLettered"]}
+    if state["deadLetters"]:
+        where = listed(dead) if dead else flow
+        yield f"{where}: {counted(state['deadLetters'], 'dead letter')}; `runner dead list {flow}` shows them"
+
+
+def _remarks(state: State) -> Iterator[str]:
+    """What does not hold anything back, and may be meant."""
+    for name, figures in state["modules"].items():
+        if figures["unwired"]:
+            what = counted(figures["unwired"], "message")
+            yield f"{name} has sent {what} to ports that no wire leads from"
+    for name, reason in state["leftOut"].items():
+        yield f"{name} is left out: {reason}"
+    for name in state["debug"]["breakpoints"]:
+        if state["debug"]["pausedBy"] is None:
+            yield f"{name} has a breakpoint; `runner unbreak {state['id']}/{name}` takes it away"
+
+
+def _all_is_well(state: State) -> str:
+    modules = state["modules"]
+    busiest = max(modules, key=lambda name: modules[name].get("busyPerS") or 0.0, default=None)
+    busy = 0.0 if busiest is None else modules[busiest].get("busyPerS") or 0.0
+    if busiest is not None and busy >= AT_WORK:
+        return f"{busiest} is what the flow waits for: busy for {busy:.0%} of its time{_at_work(state, busiest)}"
+    rate = sum(its["inPerS"] for its in modules.values())
+    if rate < 1:
+        return f"{state['id']}: nothing is wrong, and nothing comes in"
+    return f"{state['id']}: nothing holds it back, {rate:,.0f} messages a second"

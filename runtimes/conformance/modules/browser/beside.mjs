@@ -1,0 +1,4 @@
+import table from "./table.json";
+import words from "./deep/down/words.txt";
+
+export default () => [table, words];
