@@ -16,6 +16,7 @@ import pytest
 
 from actors.console.cli import _parser
 from actors.definition.deployment import read_deployment
+from actors.definition.reading import read_flow_file
 from actors.definition.validation import check_flow
 from actors.definition.yaml_text import read_text
 from actors.messages.client_to_runner import REQUESTS
@@ -93,14 +94,16 @@ def test_every_command_can_be_given(page: Path) -> None:
 def test_every_flow_and_deployment_is_taken(page: Path, tmp_path: Path) -> None:
     """A part of one (it has no id, or no module's source) is only read."""
     for text in blocks(page, "yaml"):
-        value, places = read_text(text, str(page))
+        value, _ = read_text(text, str(page))
         if isinstance(value, dict) and {"id", "modules"} <= value.keys():
             for module in value["modules"].values():
                 if "file" in module:
                     del module["file"]
                     module["code"] = " ".join(f"'{word}'" for word in re.findall(r"\w+", text))  # names its ports
                 module.pop("files", None)
-            check_flow(value, places)
+            (tmp_path / "flow.json").write_text(json.dumps(value))
+            read = read_flow_file(tmp_path / "flow.json")
+            check_flow(read.document, read.places)
         elif isinstance(value, dict) and {"name", "runners"} <= value.keys():
             (tmp_path / "d").mkdir(exist_ok=True)
             (tmp_path / "d" / "plant.yaml").write_text(text)
@@ -198,3 +201,29 @@ def test_the_deployments_of_the_examples(tmp_path: Path, name: str) -> None:
     shown = re.sub(r"\(471\d\)", "(PID)", console)
     assert said == "\n".join(line for line in shown.split("\n") if not line.startswith("$ ")), done.stderr
     assert "words: started" in (tmp_path / f"state/deployments/{name}/log").read_text()
+
+
+def test_the_messages_of_troubleshooting_are_said_somewhere() -> None:
+    """By the text between quotes in the source; what stands in docstrings is said to nobody."""
+    said = []
+    for path in [*ROOT.glob("actors/**/*.py"), *ROOT.glob("runtimes/**/*.py")]:
+        if "starter" not in path.parts:
+            tree = ast.parse(path.read_text("utf-8"))
+            notes = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}
+            texts = (one for one in ast.walk(tree) if isinstance(one, ast.Constant) and id(one) not in notes)
+            said += [one.value for one in texts if isinstance(one.value, str)]
+    text = "\n".join(said)
+    messages = re.findall(r"^### `(.*)`$", (ROOT / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    assert len(messages) > 20 and [one for one in messages if one not in text] == []
+
+
+@pytest.mark.parametrize("name", ["recipes.md", "testing.md"])
+def test_the_tests_of_flows_on_a_page_pass(name: str, tmp_path: Path) -> None:
+    files = []
+    for text in blocks(ROOT / "docs" / name, "yaml"):
+        flow_id = text.partition("\n")[0].removeprefix("id: ")
+        files.append(f"/tmp/{flow_id}.yaml")
+        (tmp_path / f"{flow_id}.yaml").write_text(text)
+    assert files
+    done = shell(f"runner test {' '.join(files)}", tmp_path)
+    assert re.search(r"^[1-9]\d* passed, 0 failed$", done.stdout, re.MULTILINE), (done.stdout, done.stderr)

@@ -68,8 +68,9 @@ def folders(typing_too: bool) -> dict[str, set[str]]:
 
 # From the ground up; a folder imports only those before it.
 FLOORS = (
-    "counted", "error_text", "definition", "state", "messages", "system", "journal", "preparation", "host", "ends",
-    "links", "module", "flow", "runner", "doors", "deployment", "console",
+    "counted", "log_subject", "error_text", "made_of_files", "definition", "state", "messages", "system", "journal",
+    "preparation", "telemetry", "host", "pages", "ends", "links", "module", "flow", "runner", "doors", "mcp", "dap",
+    "gateway", "deployment", "console", "chaos",
 )  # fmt: skip
 
 
@@ -225,7 +226,12 @@ def test_no_class_is_the_part_of_another() -> None:
 
 
 def test_no_file_is_too_long() -> None:
-    files = (file for top in MOST_LINES for file in (ROOT / top).rglob("*") if file.suffix in SOURCES)
+    files = (
+        file
+        for top in MOST_LINES
+        for file in (ROOT / top).rglob("*")
+        if file.suffix in SOURCES and "vendor" not in file.parts
+    )
     lines = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in files}
     assert len(lines) > 400
     assert not {name: count for name, count in lines.items() if count > MOST_LINES[name.partition("/")[0]]}

@@ -14,7 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = (
-    "actors/console/", "actors/deployment/folder.py", "actors/deployment/supervisor.py", "actors/journal/child.py"
+    "actors/chaos/", "actors/console/", "actors/dap/", "actors/definition/flow_file.py",
+    "actors/definition/flow_yaml.py", "actors/deployment/folder.py", "actors/deployment/key_folder.py",
+    "actors/deployment/staying.py", "actors/deployment/supervisor.py", "actors/journal/child.py",
 )  # fmt: skip  # not ours
 LIBRARY = ("conversation", "environments", "frames", "given", "host_bodies", "locks", "making", "manifest", "sweep",
            "transaction", "confinement/landlock")  # of runtimes/, what the runner imports  # fmt: skip
@@ -34,9 +36,11 @@ _DEAD = "the pidfd was readable, or SIGKILL was sent just before: it is a zombie
 _OURS = "a file that only the runner and its user write: no host sees its folder, or none can write there"
 _PROC = "a file of /proc"
 _TEXT = "a file of the package"
+_ALONE = "in a process of its own, that has nothing else to do: it stands for one container"
 _BEFORE = "before the loop of this process, or after it: there is nobody else to wait"
 _CONSOLE = "called by console verbs only, in processes of their own"
 _NON_BLOCKING = "the socket is non-blocking"
+_DECIDED = "the dispatcher's process carries no messages of flows"
 _KEPT = "a flow that is kept has to be on the disk before the runner ends"
 _NO_TIME = "with a time-out of 0"
 _CHILD = "in the process that writes journals, which does nothing else"
@@ -52,10 +56,25 @@ ALLOWED = {
     ("actors/doors/door.py", "DoorActor._accept", "accept"): _NON_BLOCKING,
     ("actors/doors/door.py", "DoorActor._read", "recv"): _NON_BLOCKING,
     ("actors/doors/door.py", "open_door", "write_text"): _OURS,
+    ("actors/telemetry/connection.py", "Connection._read", "recv"): _NON_BLOCKING,
+    ("actors/gateway/access.py", "token_of", "read_text"): _OURS,
+    ("actors/gateway/client.py", "Client.ready", "recv"): _NON_BLOCKING,
+    ("actors/gateway/client.py", "Client._receive", "recv"): _NON_BLOCKING,
+    ("actors/gateway/tls.py", "TlsSocket.recv", "recv"): _NON_BLOCKING,
+    ("actors/gateway/gateway.py", "GatewayActor._accept", "accept"): _NON_BLOCKING,
+    ("actors/deployment/hanging.py", "_has_ended", "waitid"): "with WNOHANG",
+    ("actors/gateway/gateway.py", "GatewayActor.receiveMsg_Ready", "poll"): _NO_TIME,
+    ("actors/gateway/open.py", "open_gateway", "os.open"): _OURS,
+    ("actors/gateway/pages.py", "Pages.find", "read_bytes"): "a regular file, asked before, of bounded size",
+    ("actors/gateway/websocket.py", "WebSocket.__init__", "accept"): "no socket: it accepts a handshake",
+    ("actors/definition/agent.py", "agent_schema", "read_text"): _TEXT,
+    ("actors/definition/agent.py", "read_agent", "read_text"): "not Path's: it parses a text",
     ("actors/definition/deployment.py", "deployment_schema", "read_text"): _TEXT,
+    ("actors/deployment/agent.py", "AgentActor._why_absent", "create_connection"): "a second, while there is no leader",
     ("actors/definition/deployment.py", "read_deployment", "read_text"): "not Path's: it parses a text",
     ("actors/definition/reading.py", "read_flow_file", "read_text"): "not Path's: it parses a text",
-    ("actors/definition/reading.py", "text_of", "read_bytes"): "a regular file, that is asked before, of bounded size",
+    ("actors/definition/catalogue.py", "read_module", "read_text"): "not Path's: it parses a text",
+    ("actors/definition/text_files.py", "text_of", "read_bytes"): "a regular file, asked before, of bounded size",
     ("actors/definition/schema.py", "flow_schema", "read_text"): _TEXT,
     ("actors/definition/limits.py", "_tasks", "read_text"): _PROC,
     ("actors/host/process.py", "HostProcess.reap", "wait"): _DEAD,
@@ -64,6 +83,7 @@ ALLOWED = {
     ("actors/host/watch.py", "usage", "read_text"): _PROC,
     ("actors/ends/notes.py", "OutputNotes.__init__", "os.open"): "a regular file, that is asked before",
     ("actors/flow/journalled.py", "_lock", "os.open"): _OURS,
+    ("actors/flow/journalled.py", "_lock", "sleep"): "for the runner before, which was killed; 5 s at most",
     ("actors/journal/store.py", "Store.__init__", "flock"): _CHILD,
     ("actors/journal/store.py", "Store.__init__", "os.open"): _CHILD,
     ("actors/journal/store.py", "_connect", "connect"): "SQLite's: a file",
@@ -81,7 +101,14 @@ ALLOWED = {
         "fsync",
     ): _KEPT,
     ("actors/flow/kept_file.py", "write_kept", "open"): _OURS,
-    ("actors/deployment/outer_runner.py", "OuterRunner._stop_now", "select"): "of its own loop, and with a time-out",
+    ("actors/deployment/inner_system.py", "InnerSystem.turn_until", "select"): "its own loop, and with a time-out",
+    ("actors/deployment/desired.py", "DesiredState._read", "read_text"): _BEFORE,
+    ("actors/deployment/desired.py", "DesiredState._write", "fsync"): _DECIDED,
+    ("actors/deployment/desired.py", "DesiredState._write", "open"): _OURS,
+    ("actors/deployment/wanted.py", "Wanted.order", "read_text"): _OURS,
+    ("actors/deployment/wanted.py", "write_wanted", "write_text"): _OURS,
+    ("actors/deployment/desired.py", "_private", "os.open"): _OURS,
+    ("actors/doors/door.py", "be_member", "write_text"): _OURS,
     ("actors/ends/outlet.py", "_has_room", "poll"): _NO_TIME,
     ("actors/ends/log_pipe.py", "LogPipe._make_room", "select"): "for the last words, behind the loop; with a time-out",
     ("actors/system/in_process.py", "InProcessBase._poll", "poll"): "it is the loop",
@@ -89,13 +116,23 @@ ALLOWED = {
     ("actors/doors/unix_socket.py", "_confinement", "read_bytes"): _PROC,
     ("actors/doors/unix_socket.py", "connect", "connect"): _CONSOLE,
     ("actors/state/module.py", "ModuleState.go_on", "open"): "no file: the gate of a module",
+    ("actors/deployment/container/engine.py", "_run", "subprocess.run"): _ALONE,
+    ("actors/deployment/container/engine.py", "_ulimits", "read_text"): _PROC,
+    ("actors/deployment/container/inside.py", "_turn", "poll"): "until something happens, or a timer is due: the loop",
+    ("actors/deployment/container/stand_in.py", "StandInActor._end", "wait"): _ALONE,
+    ("actors/runner/authoring.py", "Authoring.receiveMsg_ListStarters", "read_text"): _TEXT,
+    ("actors/ends/scribe.py", "ScribeActor._begin", "write_text"): _OURS,
+    ("actors/ends/scribe.py", "ScribeActor.receiveMsg_Ready", "read_text"): _OURS,
+    ("actors/gateway/routes.py", "Routes._out", "open"): "no file: a stream for a client",
     ("actors/preparation/state_folder.py", "next_incarnation", "fsync"): _BEFORE,
     ("actors/preparation/state_folder.py", "next_incarnation", "open"): _BEFORE,
     ("actors/preparation/state_folder.py", "next_incarnation", "read_text"): _BEFORE,
     ("actors/links/connection.py", "Connection._read", "recv"): _NON_BLOCKING,
     ("actors/links/listener.py", "ListenerActor._accept", "accept"): _NON_BLOCKING,
     ("actors/links/peer.py", "PeerActor._connect", "getaddrinfo"): "of an address in numbers: nobody is asked",
-    ("actors/links/keys.py", "make_certificate", "read_bytes"): _CONSOLE,
+    ("actors/links/keys.py", "authorities", "read_bytes"): _CONSOLE,
+    ("actors/links/keys.py", "authority_of", "read_bytes"): _CONSOLE,
+    ("actors/system/sealing.py", "read_keys", "read_text"): _OURS,
     ("runtimes/environments.py", "_folder_digest", "read_bytes"): "regular files of a runtime's folder, once a process",
     ("runtimes/making.py", "Making.__init__", "write_text"): "a new file",
     ("runtimes/making.py", "Making._name", "write_text"): "a new file",
@@ -120,6 +157,12 @@ BOUNDED = {
         "actors/doors/door.py",
         "DoorActor._write",
     ): "what waits for one client, until its buffer is full",
+    ("actors/deployment/container/inside.py", "ContainedRunner.send"): "control, which is little, to who reads always",
+    ("actors/deployment/container/stand_in.py", "StandInActor._write"): "what waits for one runner, until it is full",
+    ("actors/gateway/client.py", "Client.flush"): "what waits for one client, until its buffer is full",
+    ("actors/telemetry/connection.py", "Connection._read"): "an answer of bounded size",
+    ("actors/telemetry/connection.py", "Connection._write"): "what is posted, until the socket's buffer is full",
+    ("actors/gateway/http.py", "HttpStream.next"): "no descriptor: what h11 has of a request",
     ("actors/links/connection.py", "Connection._read"): "a portion, then others have their turn",
     ("actors/links/connection.py", "Connection._write"): "what waits for one peer, until the socket is full",
     ("actors/host/link.py", "Link._end"): "no more than the pipe holds when it begins",

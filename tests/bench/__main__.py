@@ -12,8 +12,23 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import against, durable, environment, latency, loop, pairs, size, start, throughput, updates
+from tests.bench import (
+    against,
+    durable,
+    environment,
+    latency,
+    links,
+    loop,
+    pages,
+    pairs,
+    size,
+    start,
+    throughput,
+    updates,
+)  # fmt: skip
 from tests.bench.figures import table_line
+from tests.bench.peers.rows import peers
+from tests.pages.browser import CHROMIUM
 
 BENCHMARKS = {
     "throughput.cross": throughput.cross,
@@ -24,12 +39,14 @@ BENCHMARKS = {
     "durable.cross": durable.cross,
     "durable.single": durable.single,
     "latency": latency.round_trip,
+    "links": links.links,
     "loop": loop.loop,
     "start": start.start,
     "modules": size.sizes,
     "update": updates.updates,
     "pair": pairs.pairs,
     "environment": environment.environment,
+    "page": pages.pages,
 }
 NEED_NODE = ("throughput.cross", "durable.cross", "throughput.node_chain", "loop", "start", "update")
 
@@ -41,6 +58,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=0, help="runs of each (default 5; quick 3)")
     parser.add_argument("--quick", action="store_true", help="shorter runs, three of each")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there")
+    parser.add_argument("--peers", action="store_true", help="other systems beside this one; installs them (2 GB)")
     parser.add_argument("--against", metavar="REV", help="this tree and that commit in turns, 15 pairs (or --runs)")
     options = parser.parse_args()
     if options.against:
@@ -48,6 +66,7 @@ def main() -> int:
     names = [name for name in BENCHMARKS if not options.only or any(name.startswith(only) for only in options.only)]
     if not names:
         parser.error(f"there is no benchmark {', '.join(options.only)}; there are {', '.join(BENCHMARKS)}")
+    benchmarks = {"peers": peers} if options.peers else {name: BENCHMARKS[name] for name in names}
     logging.basicConfig(level=logging.ERROR)
     runs = options.runs or (3 if options.quick else 5)
     print(
@@ -56,11 +75,14 @@ def main() -> int:
     print(table_line())
     results = {}
     begun = time.monotonic()
-    for name in names:
+    for name, benchmark in benchmarks.items():
         if name in NEED_NODE and shutil.which("node") is None:
             print(f"{name:<30} left out: node is missing")
             continue
-        for row in BENCHMARKS[name](runs, options.quick):
+        if name == "page" and CHROMIUM is None:
+            print(f"{name:<30} left out: chromium is missing")
+            continue
+        for row in benchmark(runs, options.quick):
             results[row.name] = row.as_json()
             print(table_line(row), flush=True)
             for peer, figures in results[row.name].get("peers", {}).items():

@@ -73,7 +73,7 @@ def python_pair(runs: int, quick: bool) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def _chain(runtime: str, count: int, warm: int) -> float:
+def chain(runtime: str, count: int, warm: int) -> float:
     stages = {f"stage{number}": module(runtime, "stage") for number in range(1, CHAIN)}
     modules = ends(count, warm, runtime) | stages
     return metered(modules, line("source", *stages, "meter"), "meter")
@@ -84,7 +84,7 @@ def node_chain(runs: int, quick: bool) -> Iterator[Row]:
     count = 50_000 if quick else 200_000
     warm = count // 4
     values, limits = interleaved(
-        runs, lambda: _chain("node", count, warm), lambda: bare.node_chain(CHAIN, 4 * count, warm)
+        runs, lambda: chain("node", count, warm), lambda: bare.node_chain(CHAIN, 4 * count, warm)
     )
     yield Row(
         name="throughput.node_chain", unit="msg/s", what="chain of ten node modules in one host", values=values,
@@ -97,7 +97,7 @@ def python_chain(runs: int, quick: bool) -> Iterator[Row]:
     count = 20_000 if quick else 50_000
     warm = count // 4
     values, limits = interleaved(
-        runs, lambda: _chain("python3", count, warm), lambda: bare.python_chain(CHAIN, 4 * count, warm)
+        runs, lambda: chain("python3", count, warm), lambda: bare.python_chain(CHAIN, 4 * count, warm)
     )
     yield Row(
         name="throughput.python_chain", unit="msg/s", what="chain of ten python3 modules in one host", values=values,
@@ -110,13 +110,10 @@ def ndjson(runs: int, quick: bool) -> Iterator[Row]:
     count = 50_000 if quick else 300_000
     warm = count // 4
     with TemporaryDirectory(prefix="bench-") as folder:
-        flow = Path(folder, "flow.yaml")
-        flow.write_text("id: f\nmodules:\n  m: {runtime: python3, file: stage.py}\n")
-        shutil.copy(bare.MODULES / "stage.py", folder)
-        runner = [*RUN, flow, "-i", "m.in=-", "-o", "m.out=-"]
+        runner = line_filter(Path(folder))
         values, limits = interleaved(
-            runs, lambda: _filter(runner, count, warm, folder),
-            lambda: _filter([sys.executable, bare.BARE / "filter_lines.py"], count, warm, folder),
+            runs, lambda: filtered(runner, count, warm, folder),
+            lambda: filtered([sys.executable, bare.BARE / "filter_lines.py"], count, warm, folder),
         )  # fmt: skip
     yield Row(
         name="throughput.ndjson", unit="lines/s", what="lines through `runner run` and one python3 module",
@@ -124,7 +121,15 @@ def ndjson(runs: int, quick: bool) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def _filter(command: list[Any], count: int, warm: int, folder: str) -> float:
+def line_filter(folder: Path) -> list[Any]:
+    """The command of a flow of one module; its files are in the folder."""
+    flow = folder / "flow.yaml"
+    flow.write_text("id: f\nmodules:\n  m: {runtime: python3, file: stage.py}\n")
+    shutil.copy(bare.MODULES / "stage.py", folder)
+    return [*RUN, flow, "-i", "m.in=-", "-o", "m.out=-"]
+
+
+def filtered(command: list[Any], count: int, warm: int, folder: str) -> float:
     """Lines per second through a command between two pipes, all but the first `warm`."""
     source = bare.python("send_lines.py", count, stdout=subprocess.PIPE)
     stage = bare.spawn(*command, stdin=source.stdout, stdout=subprocess.PIPE, cwd=folder)

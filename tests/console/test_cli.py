@@ -13,7 +13,9 @@ import jsonschema
 import pytest
 
 from actors.console.cli import _docs, _parser, main
+from actors.console.client import Outcome
 from actors.console.text import columns
+from actors.console.update_verbs import receipt_text
 from tests.deployments import ECHO, RUNNER, Plant, cli, flow, plant
 
 
@@ -80,6 +82,41 @@ def test_the_life_of_a_flow(up: Plant, file: Path) -> None:
     assert "there is no flow 'f'" in refused(up, "start", "f")
 
 
+def test_versions_and_their_texts(up: Plant, tmp_path: Path) -> None:
+    path = tmp_path / "w.yaml"
+    modules = {name: {"runtime": "python3", "code": "def run(m, c):\n    return m\n"} for name in "abcdefg"}
+    path.write_text(json.dumps({"id": "w", "modules": modules}))
+    ok(up, "apply", str(path), "--no-start")
+    modules["a"]["code"] += "# new\n"
+    path.write_text(json.dumps({"id": "w", "modules": {**modules, "h": modules["b"]}, "wires": ["a -> b"]}))
+    ok(up, "apply", str(path), "--no-start")
+    del modules["b"]
+    modules["i"] = modules["c"]
+    path.write_text(json.dumps({"id": "w", "modules": modules, "drain_timeout_s": 3}))
+    ok(up, "start", "w")
+    assert ok(up, "apply", str(path), "--no-start").startswith("w: running, version 3\n")
+    lines = [line.split(maxsplit=1) for line in ok(up, "versions", "w").splitlines()[1:]]
+    assert lines == [
+        ["1", "-"], ["2", "added h; changed a; wires"], ["3", "runs  added i; removed b, h; drain_timeout_s; wires"]
+    ]  # fmt: skip
+    assert [row["current"] for row in as_json(up, "versions", "w")] == [False, False, True]
+    assert ok(up, "source", "w/a") == modules["a"]["code"]
+    assert ok(up, "source", "w/a", "--version", "1") == "def run(m, c):\n    return m\n"
+    assert as_json(up, "source", "w/a")["runtime"] == "python3"
+    assert "w: there is no version 9; kept are 1, 2, 3" in refused(up, "source", "w/a", "--version", "9")
+    assert "w: version 3 has no module 'b'" in refused(up, "source", "w/b")
+    ok(up, "remove", "w")
+
+
+def test_a_few_untouched_modules_are_shown_and_many_counted() -> None:
+    rows = {name: {"did": "untouched"} for name in "abcde"}
+    said = receipt_text("f: would be", Outcome(ok=True, receipt={"modules": {"x": {"did": "added"}, **rows}}))
+    assert said == "\n".join(["f: would be", "  x: added", *(f"  {name}: untouched" for name in "abcde")])
+    rows["f"] = rows["a"]
+    said = receipt_text("f: would be", Outcome(ok=True, receipt={"modules": {"x": {"did": "added"}, **rows}}))
+    assert said == "f: would be\n  x: added\n  6 modules: untouched"
+
+
 def test_apply_names_the_place_of_a_mistake(up: Plant, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("id: bad\nmodules:\n  a: {runtime: python3, cod: x}\nwires:\n  - a -> b\n")
@@ -114,6 +151,31 @@ def test_send_dead_and_audit(up: Plant, file: Path) -> None:
     assert "no dead letter" in ok(up, "dead", "list", "echo")
 
 
+def test_dead_letters_are_a_work_list(up: Plant, file: Path) -> None:
+    ok(up, "apply", str(file))
+    ok(up, "send", "f/a", "-", stdin='"bad"\n"bad"\n"bad"\n')
+    wait_for(up, "f", "deadLettered", 3)
+    first, second, third = [letter["id"] for letter in as_json(up, "dead", "list", "f")]
+    assert ok(up, "dead", "show", first).endswith('\n"bad"\n') and "a bad message" in ok(up, "dead", "show", first)
+    assert "not JSON" in refused(up, "dead", "edit", first, "{", status=2)
+    assert "there is no dead letter 'f/99'" in refused(up, "dead", "edit", "f/99", "1")
+    ok(up, "dead", "edit", first, '{"good": true}')
+    assert as_json(up, "dead", "show", first)["message"] == {"good": True}
+    assert ok(up, "dead", "replay", first) == f"{first}: sent again\n"
+    wait_for(up, "f", "completed", 1)
+    assert "of the type 'KeyError'; there are: ValueError" in refused(up, "dead", "replay", "--type", "KeyError", "f")
+    assert as_json(up, "dead", "replay", "f", "--type", "ValueError")["replayed"] == [second, third]
+    wait_for(up, "f", "deadLettered", 5)
+    assert ok(up, "dead", "replay", "--all", "f") == "f: 2 dead letters sent again\n"
+    assert "IDs" in refused(up, "dead", "replay", status=2)
+    wait_for(up, "f", "deadLettered", 7)
+    first, second = [letter["id"] for letter in as_json(up, "dead", "list", "f")]
+    assert ok(up, "dead", "drop", first) == f"{first}: dropped\n"
+    assert refused(up, "dead", "drop", second, first).splitlines()[-1] == "runner: 1 of 2 were dropped"
+    assert as_json(up, "dead", "list", "f") == []
+    assert as_json(up, "audit")["f/a"]["deadLettered"] == 7
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
@@ -127,7 +189,7 @@ def test_send_dead_and_audit(up: Plant, file: Path) -> None:
         (["dead", "list", "nope"], 1, "there is no flow 'nope'"),
         (["stop", "nope"], 1, "there is no flow 'nope'"),
         (["flows", "--runner", "nope"], 1, "no live runner is called 'nope'; there are edge"),
-        (["start"], 2, "FLOW"),
+        (["remove"], 2, "FLOW"),
         (["dead"], 2, "ACTION"),
         (["nope"], 2, "invalid choice"),
         ([], 2, "COMMAND"),
@@ -157,8 +219,7 @@ def test_several_runners(tmp_path: Path) -> None:
         command = [*RUNNER, "--state", str(up.state), "run", str(file)]
         with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
             assert process.stderr is not None and b"started" in process.stderr.readline()
-            said = refused(up, "flows")
-            assert "2 runners are live" in said and "edge (" in said and f"solo ({process.pid})" in said
+            assert [f["id"] for f in as_json(up, "flows")] == ["echo", "solo"]
             assert [f["id"] for f in as_json(up, "flows", "--runner", "solo")] == ["solo"]
             assert [f["id"] for f in as_json(up, "flows", "--runner", str(process.pid))] == ["solo"]
             assert as_json(up, "state", "solo")["id"] == "solo"  # the one that has the flow

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from itertools import count
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -118,3 +122,35 @@ def test_closed(up: Plant) -> None:
     client.close()
     with pytest.raises(RunnerGoneError):
         client.audit()
+
+
+def test_ctrl_c_at_every_line_of_a_wait() -> None:
+    """Nothing but KeyboardInterrupt comes of it, and what was waited for can still be answered."""
+    for line in count():
+        answer, interrupt = module._Answer(), Interrupt(line)
+        sys.settrace(interrupt)
+        try:
+            answer.result(0.001)
+        except (KeyboardInterrupt, TimeoutError):
+            pass
+        finally:
+            sys.settrace(None)
+        answer.set_result(1)
+        if not interrupt.has_come:
+            break
+    assert line > 1
+
+
+class Interrupt:
+    """A trace function that raises KeyboardInterrupt at the given line, counted from the call that is traced."""
+
+    def __init__(self, line: int) -> None:
+        self.left, self.has_come = line, False
+
+    def __call__(self, _frame: FrameType, event: str, _argument: Any) -> Interrupt:
+        if event == "line":
+            self.left -= 1
+            if self.left < 0 and not self.has_come:
+                self.has_come = True
+                raise KeyboardInterrupt
+        return self

@@ -17,13 +17,16 @@ from tests.deployments import RUNNER, TIMEOUT_S, Plant, cli, gone, plant
 LINES = ["  taking p", "  taking q"]
 
 
-@pytest.fixture(params=["no live runner", "a live runner"])
+@pytest.fixture(params=["no live runner", "a live runner", "several runners"])
 def state(request: pytest.FixtureRequest, cache: Path, tmp_path: Path) -> Iterator[Path]:
     assert cache
     if request.param == "no live runner":
         yield tmp_path / "state"
         return
-    with plant(tmp_path) as deployment:
+    runners: dict[str, Any] = {"edge": {}}
+    if request.param == "several runners":  # without one that is named, all that offer the runtime are meant
+        runners |= {"big": {"runtimes": ["python3", "toy"]}, "other": {"runtimes": ["python3"]}}
+    with plant(tmp_path, runners=runners) as deployment:
         deployment.wait_until_up()
         yield deployment.state
 
@@ -37,12 +40,14 @@ def deps(state: Path, *words: str, status: int = 0) -> subprocess.CompletedProce
 
 def test_list_install_remove_collect(state: Path) -> None:
     assert deps(state, "list", "toy").stdout == "toy has no environments\n"
+    assert deps(state, "list").stdout == "there are no environments\n"
     done = deps(state, "install", "toy", "p=1", "q=2")
     assert [line for line in done.stderr.splitlines() if "taking" in line] == LINES
     environment = done.stdout.strip()
     assert deps(state, "install", "toy", "q=2", "p=1").stdout.strip() == environment
     (listed,) = json.loads(deps(state, "list", "toy", "--json").stdout)
     assert listed.pop("bytes") > 0
+    assert listed.pop("runners", ["edge", "big"]) == ["edge", "big"]
     assert listed == {
         "environmentId": environment, "dependencies": ["p=1", "q=2"], "locked": ["p=1.0", "q=2.0"], "state": "ready",
         "usedBy": [],
@@ -50,6 +55,7 @@ def test_list_install_remove_collect(state: Path) -> None:
     table = deps(state, "list", "toy").stdout.splitlines()
     assert table[0].split()[:3] == ["ENVIRONMENT", "STATE", "SIZE"]
     assert table[1].startswith(f"{environment}  ready")
+    assert deps(state, "list").stdout.splitlines()[1].startswith(f"{environment}  ready")
     assert deps(state, "remove", "toy", environment).stdout == f"{environment}: removed\n"
     assert "has no environment" in deps(state, "remove", "toy", environment, status=1).stderr
     deps(state, "install", "toy", "p=1")
@@ -158,3 +164,21 @@ def test_a_deployment_with_a_compiled_flow(cache: Path, tmp_path: Path) -> None:
     finally:
         deployment.end()
     assert len(finished(cache, "builds")) == 1
+
+
+def test_what_a_stopped_flow_of_another_runner_uses_stays(cache: Path, tmp_path: Path) -> None:
+    assert cache
+    module = {"runtime": "toy", "code": "def run(m, c): pass\n", "dependencies": ["p=1"]}
+    (tmp_path / "f.json").write_text(json.dumps({"id": "f", "modules": {"a": module}}))
+    runners: dict[str, Any] = {"edge": {}, "big": {}, "other": {}}
+    for place in runners:
+        with plant(tmp_path, runners=runners, flows=[{"file": "f.json", "place": {"a": place}}]) as up:
+            up.wait_until_up()
+            assert up.cli("stop", "f").returncode == 0
+            deps(up.state, "install", "toy", "p=2")
+            removed = json.loads(deps(up.state, "gc", "--json").stdout)["removed"]
+            [left] = json.loads(deps(up.state, "list", "toy", "--json").stdout)
+            assert (left["usedBy"], left["dependencies"]) == (["f"], ["p=1"]) and left["environmentId"] not in removed
+            assert up.cli("remove", "f").returncode == 0
+            assert json.loads(deps(up.state, "gc", "toy", "--json").stdout)["removed"] == [left["environmentId"]]
+            assert up.cli("down").returncode == 0

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import site
+import socket
 import subprocess
 import sys
 import time
@@ -20,8 +21,10 @@ import pytest
 
 import actors
 from actors.console import calls
+from actors.console.client import RunnerClient, RunnerError
 from actors.console.errors import UserError
 from actors.console.live_runners import LiveRunner, find_runner, live_runners
+from actors.doors import rpc
 from actors.doors.unix_socket import connect
 from tests.deployments import RUNNER, cli, flow
 
@@ -167,16 +170,16 @@ def foreign() -> Iterator[Path]:
         ("--state closed flows", "closed cannot be looked into: it belongs to the user root"),
         ("--state open flows", "belongs to the user root: nobody else can reach it"),
         ("--state open send f/a 1", "belongs to the user root: nobody else can reach it"),
-        ("--state open run f.json", "open/runs/"),
-        ("--state closed run f.json", "closed/runs: Permission denied"),
+        ("--state open run f.json", "the state directory open: Permission denied"),
+        ("--state closed run f.json", "the state directory closed: Permission denied"),
         ("--state new run f.json", "new: Permission denied"),
-        ("--state closed up plant.yaml", "closed/deployments"),
+        ("--state closed up plant.yaml", "closed: Permission denied; --state DIR"),
         ("--state closed down", "closed/deployments: Permission denied"),
         ("--state new test f.json", "carries no tests"),
         ("--state new run secret.json", "secret.json cannot be read: Permission denied"),
         ("--state new run f.json -i a.in=secret.json", "-i a.in=secret.json: Permission denied"),
         ("--state new run f.json -o a.out=out", "-o a.out=out: Permission denied"),
-        ("--state new new python3 x", "x.py: Permission denied"),
+        ("--state new new python3 x", "x.py cannot be written: Permission denied"),
         ("--state new deps list python3", "new: Permission denied"),
         ("--state closed doctor", None),
     ],
@@ -218,3 +221,20 @@ def test_a_runtime_of_ours_that_is_no_runtime_is_a_sentence(tmp_path: Path, word
     )  # fmt: skip
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "mine/x/runtime.yaml: cannot be read: " in done.stderr + done.stdout
+
+
+def test_refused_before_it_has_asked(tmp_path: Path) -> None:
+    """The reason is said, also where the connection is closed before the question is written."""
+    path = tmp_path / "api.sock"
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(1) as pool:
+        listener.bind(str(path))
+        listener.listen()
+        for _ in range(100):
+            pool.submit(_refuse, listener)
+            with RunnerClient(socket=path) as client, pytest.raises(RunnerError, match="no more are taken"):
+                client.call("listFlows")
+
+
+def _refuse(listener: socket.socket) -> None:
+    with listener.accept()[0] as client:
+        client.send(rpc.failure(None, rpc.REFUSED, "no more are taken"))

@@ -48,8 +48,7 @@ def test_until_ctrl_c(tapped: Plant) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         rest, said = process.stdout.read(), process.stderr.read()
-    assert process.returncode == 0
-    assert said == ""
+    assert (process.returncode, said) == (0, "")
     numbers = [first["n"], *(json.loads(line)["n"] for line in rest.splitlines())]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
@@ -103,3 +102,31 @@ def test_count_and_json(tapped: Plant) -> None:
 )
 def test_mistakes(tapped: Plant, words: list[str], status: int, says: str) -> None:
     assert says in refused(tapped, *words, status=status)
+
+
+def test_only_some_and_only_a_part(tapped: Plant) -> None:
+    """Of a message on which the expression fails nothing is shown, and that is said once."""
+    with start(
+        tapped, "t/a", "-n", "2", "--when", "message.n > 1", "--select", "{'x': message.n, 'h': headers}"
+    ) as tap:
+        with tapped.client() as client:
+            while tap.poll() is None:
+                for message in ({"m": 1}, {"n": 1}, {"n": 2.5}):
+                    client.send_message("t/a", "in", message)
+        out, said = tap.communicate(timeout=TIMEOUT_S)
+    assert [json.loads(line) for line in out.splitlines()] == [{"x": 2.5, "h": {}}] * 2
+    first, *more = said.splitlines()
+    assert "--when failed" in first and "left out" in first
+    assert all(" messages left out" in line for line in more)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--when", "mesage.n > 1"], "--when knows no mesage"),
+        (["--when", "message.n >"], "--when is not a CEL expression"),
+        (["--select", "1 + 1"], "--select is the same for every message"),
+    ],
+)
+def test_expressions_that_are_none(tapped: Plant, words: list[str], says: str) -> None:
+    assert says in refused(tapped, "tap", "t/a", *words, status=2)

@@ -58,6 +58,11 @@ def test_the_last_module_of_a_flow(runner: Harness, runtime: str) -> None:
     runner.wait(lambda: (counts(runner, "a"), counts(runner, "last")) == ((4, 4), (0, 8)))
     plans = runner.record("f").plans.values()
     assert not [plan.outside for plan in plans if plan.outside], "the hosts go on writing what nobody reads"
+    for n in (5, 6):  # and so in every pause that follows
+        runner.ok(api.PauseFlow, flow_id="f")
+        runner.send("f/last", n)
+        assert sent(runner.ok(api.SingleStepFlow, flow_id="f")["f/last"]) == [("out", n), ("side", [n])]
+        runner.ok(api.ResumeFlow, flow_id="f")
 
 
 def test_a_source_that_feeds_nobody(runner: Harness) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from actors.console import numbers
 from actors.console.cli import main
 from actors.doors import rpc
+from actors.messages import calls
 from actors.messages import client_to_runner as api
 from actors.messages.parameters import MAX_SECONDS, method_of, parameters, request_problem
 from tests.harness import Harness
@@ -74,8 +75,8 @@ def test_a_line_of_json_rpc_is_refused(kind: type[api.Request], given_: dict[str
     text = json.dumps(call)
     if any(word in text for word in ("NaN", "Infinity", "0" * 300)):
         return  # no JSON, or for its parser another number
-    answer = rpc.parse(text.encode(), "1")
-    assert isinstance(answer, bytes)
+    calls, (answer,), _ = rpc.parse(text.encode(), lambda: "1")
+    assert not calls
     error = json.loads(answer)["error"]
     assert error["code"] == rpc.BAD_PARAMS
     assert sentence in error["message"]
@@ -105,8 +106,8 @@ def test_whatever_is_given_is_taken_or_named(data: st.DataObject) -> None:
 
 
 def test_what_lacks_is_named() -> None:
-    with pytest.raises(api.BadRequestError, match="sendMessage lacks flowModuleId and message; its parameters: "):
-        api.make_request("sendMessage", {}, "1")
+    with pytest.raises(calls.BadRequestError, match="sendMessage lacks flowModuleId and message; its parameters: "):
+        calls.make_request("sendMessage", {}, "1")
 
 
 @pytest.mark.parametrize("text", ["-1", "-1e308", "1e308", "nan", "inf", "-inf", "x", "", "1e9"])

@@ -17,7 +17,7 @@ from actors.ends.log_pipe import LogPipe
 from tests.ends.test_files import TIMEOUT_S
 from tests.test_run import command, started, wait_for
 
-LOUD = "def run(m, c):\n    print('x' * 1000)\n    return m\n"
+LOUD = "def run(m, c):\n    print('x' * 20_000)\n    return m\n"
 SOURCE = "def start(c):\n    n = 0\n    while True:\n        n += 1\n        yield n\ndef stop(c): print('STOPPED')\n"
 LEFT_OUT = re.compile(r"runner: left out here: ([\d,]+) lines?, for nobody reads this\n")
 

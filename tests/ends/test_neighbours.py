@@ -16,6 +16,7 @@ from actors.messages.run_to_session import Endpoint
 from actors.messages.session_to_end import StartEnd
 from actors.messages.session_to_flow import AttachEnd
 from actors.state.activity import Activity
+from actors.state.tracing import Tracing
 
 PLACES = {"x": ("a", "out"), "y": ("b", "error")}
 
@@ -42,7 +43,8 @@ class Bench:
 
     def attached(self, wire: str, module: str | None = None, error: str | None = None) -> list[tuple[Any, Any]]:
         """What an answer leads to."""
-        self.all.receiveMsg_Attached(Attached(wire=wire, module=module, activity=self.activity, error=error), None)
+        said = Attached(wire=wire, module=module, activity=self.activity, tracing=Tracing("f"), error=error)
+        self.all.receiveMsg_Attached(said, None)
         return self.port.take()
 
 

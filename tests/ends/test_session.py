@@ -25,7 +25,7 @@ def test_a_signal_at_any_turn_of_the_start(tmp_path: Path) -> None:
     for turn in count():
         if ended(tmp_path / str(turn), turn) < turn:
             break
-    assert turn > 5
+    assert turn > 2
 
 
 def ended(folder: Path, turn: int) -> int:

@@ -13,6 +13,7 @@ import subprocess
 import termios
 from pathlib import Path
 
+import pyte
 import pytest
 
 from tests.ends.test_files import TIMEOUT_S
@@ -55,6 +56,40 @@ def test_the_live_table(tmp_path: Path, term: str, columns: int, rows: int, more
         assert b"\x1b" not in seen
     if "NO_COLOR" in more:
         assert not re.search(rb"\x1b\[[0-9;]*(?:3|4|9|10)[0-7][;m]", seen)
+
+
+def test_the_flow_s_own_lines_stay_above_the_table_and_a_summary_below(tmp_path: Path) -> None:
+    """As a terminal of 80x24 shows it and its scroll-back: each line once, whole, in order; the table once."""
+    code = "def run(m, c):\n    print(f'line {m}')\n    if m == 7: raise ValueError('seven')\n    return m\n"
+    modules = {
+        "source": {"runtime": "python3", "code": SOURCE},
+        "smooth_the_hall": {"runtime": "python3", "code": code},
+    }
+    flow = {"id": "f", "modules": modules, "wires": ["source -> smooth_the_hall"]}
+    (tmp_path / "f.json").write_text(json.dumps(flow))
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    env = {**os.environ, "TERM": "xterm-256color"}
+    screen = pyte.HistoryScreen(80, 24, history=10_000, ratio=0.001)
+    stream = pyte.ByteStream(screen)
+    with started(command(tmp_path, tmp_path / "f.json"), stdin=slave, stdout=slave, stderr=slave, env=env) as process:
+        os.close(slave)
+        while True:
+            try:
+                stream.feed(os.read(master, 1 << 16))
+            except OSError:  # the last one has closed it
+                break
+        os.close(master)
+        assert process.wait(TIMEOUT_S) == 1
+    history = ["".join(row[x].data for x in range(80)) for row in screen.history.top]
+    lines = [line.rstrip() for line in [*history, *screen.display]]
+    said = [int(found[1]) for line in lines if (found := re.search(r"smooth_the_hall: line (\d+)$", line))]
+    assert said == list(range(50)), lines
+    assert sum(line.startswith("MODULE ") for line in lines) == 1
+    table = lines.index(next(line for line in lines if line.startswith("MODULE ")))
+    assert lines[table + 1].split()[:2] == ["source", "python3"]
+    assert re.fullmatch(r"f: 49 messages handled, 1 error, 1 dead letter, \d+\.\d s", lines[table + 3]), lines
+    assert lines[table + 4].startswith("dead letter at f/smooth_the_hall:")
 
 
 def test_ctrl_c_reaches_hosts_too_and_harms_none(tmp_path: Path) -> None:

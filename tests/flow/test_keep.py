@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -221,6 +223,7 @@ def test_an_end_that_cannot_keep_says_so(tmp_path: Path) -> None:
     with plant(tmp_path) as up:
         up.wait_until_up()
         assert up.cli("send", "echo/a", "1").returncode == 0
+        shutil.rmtree(up.state / "kept")
         (up.state / "kept").write_text("no folder")
         down = up.cli("down")
         assert (down.returncode, down.stdout) == (1, "") and "echo: lost, with " in down.stderr
@@ -258,7 +261,8 @@ def test_what_a_kill_has_cost_is_said_at_the_next_start(tmp_path: Path) -> None:
     with plant(tmp_path) as up:
         pids = (up.wait_until_up(), up.pids())[1]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # some take others with them
+                os.kill(pid, signal.SIGKILL)
         assert up.process.wait(30) == -signal.SIGKILL and gone(pids)
     for wanted in (True, False):  # it is said once
         with plant(tmp_path) as up:

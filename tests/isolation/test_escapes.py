@@ -207,7 +207,7 @@ def test_nor_for_what_a_module_has_started(inside: Prison) -> None:
 def test_the_state_directory_is_hidden(inside: Prison) -> None:
     """The keys of deployments, flows that are kept, the folders of other hosts."""
     needs_namespace(inside)
-    key = inside.state / "deployments" / "plant" / "key"
+    key = inside.state / "deployments" / "plant" / "keys" / "control.key"
     key.parent.mkdir(parents=True, exist_ok=True)
     key.write_text("secret")
     inside.refuses("read", path=str(key))

@@ -14,10 +14,10 @@ NEGATIVE = 0xFFFFFFFF
 X86_64, AARCH64 = 0xC000003E, 0xC00000B7
 
 
-def answer(architecture: int, number: int, *arguments: int) -> int:
+def answer(architecture: int, number: int, *arguments: int, offline: bool = False) -> int:
     """What the filter for a machine of this architecture says."""
     column = {X86_64: 0, AARCH64: 1}.get(architecture, 0)
-    program = seccomp._program({0: X86_64, 1: AARCH64}[column], column, PID)
+    program = seccomp._program({0: X86_64, 1: AARCH64}[column], column, PID, offline)
     data = number.to_bytes(4, "little") + architecture.to_bytes(4, "little") + bytes(8)
     data += b"".join(argument.to_bytes(8, "little") for argument in (*arguments, *[0] * 6)[:6])
     at, accumulator = 0, 0
@@ -52,6 +52,12 @@ def numbers(name: str, x86_64: int | None, aarch64: int | None) -> list[object]:
 def test_what_every_program_needs(machine: int, number: int) -> None:
     for arguments in ((), (NEGATIVE,) * 6, (0o7777,) * 6):
         assert answer(machine, number, *arguments) == ALLOW
+
+
+@pytest.mark.parametrize(("machine", "number"), numbers("socket", 41, 198))
+def test_what_is_offline_gets_no_socket(machine: int, number: int) -> None:
+    assert answer(machine, number, 1, 1, offline=True) == REFUSE
+    assert answer(machine, number + 1, offline=True) == ALLOW
 
 
 @pytest.mark.parametrize(

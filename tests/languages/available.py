@@ -7,8 +7,9 @@ from typing import Any
 from runtimes.conformance.subject import MODULES
 from runtimes.manifest import RUNTIMES_FOLDER, find_version, load_runtimes
 
-ALL = sorted(load_runtimes([RUNTIMES_FOLDER]))
-AVAILABLE = [id for id, runtime in load_runtimes([RUNTIMES_FOLDER]).items() if find_version(runtime).version]
+_HERE = {id: runtime for id, runtime in load_runtimes([RUNTIMES_FOLDER]).items() if id != "browser"}  # that is in pages
+ALL = sorted(_HERE)
+AVAILABLE = [id for id, runtime in _HERE.items() if find_version(runtime).version]
 PAIRS = [(one, other) for one in AVAILABLE for other in AVAILABLE]
 
 

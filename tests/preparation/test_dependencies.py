@@ -155,6 +155,26 @@ def test_what_does_not_exist_is_a_sentence(home: Harness, packages: Path, runtim
     )
 
 
+@pytest.mark.parametrize(
+    ("runtime", "wanted", "right"),
+    [
+        ("python3", "tinypack@1", "tinypack==1"),
+        ("python3", "tinypack@^1.2", "tinypack==1.2"),
+        ("node", "tinypack==1", "tinypack@1"),
+        ("node", "@tiny/pack>=1.2", "@tiny/pack@1.2"),
+        ("go", "example.com/tiny/pack==1.0.0", "example.com/tiny/pack@v1.0.0"),
+    ],
+)
+def test_the_notation_of_another_language(home: Harness, runtime: str, wanted: str, right: str) -> None:
+    need(runtime)
+    code = {"python3": PYTHON, "node": "m => m", "go": "package module"}[runtime]
+    module = {"runtime": runtime, "code": code, "dependencies": [wanted]}
+    home.add("f", {"a": module, "b": module})
+    reply = home.call(api.StartFlow, flow_id="f")
+    assert reply.error.startswith(f"f: the environment of a, b ({wanted}) could not be prepared: ")
+    assert f"a version is written {right}, not {wanted}" in reply.error
+
+
 def counter(imports: str, version: str) -> str:
     body = "    context.set('n', context.get('n', 0) + 1)\n"
     return f"{imports}\n\ndef run(message, context):\n{body}    return [{version}, context.get('n')]\n"

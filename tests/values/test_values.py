@@ -25,7 +25,7 @@ from tests.values.cases import Tree, trees
 from tests.values.languages import LANGUAGES, Language
 from tests.values.play import VARIANTS, Seen, play
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "6"))
 CASES = int(os.environ.get("CASES", "40"))  # of one tree at most
 
 NOT_YET: dict[str, str] = {}  # runtimes that are red, and why

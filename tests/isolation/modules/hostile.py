@@ -1,5 +1,6 @@
 """Tries what it is told to, and says what came of it: "done", or why not. The same in Go: hostile.go."""
 
+import contextlib
 import ctypes
 import glob
 import os
@@ -98,7 +99,8 @@ def connect(m):
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(5)
     client.connect(m["path"].replace("@", "\0"))
-    client.sendall(b'{"jsonrpc":"2.0","id":1,"method":"listFlows","params":{}}\n')
+    with contextlib.suppress(BrokenPipeError):  # refused already: the answer is there
+        client.sendall(b'{"jsonrpc":"2.0","id":1,"method":"listFlows","params":{}}\n')
     answer = client.recv(1 << 16).decode()
     if "result" not in answer:
         raise PermissionError(answer)
