@@ -23,6 +23,7 @@ WORKDIR /opt/source
 COPY setup.cfg setup.py pyproject.toml README.md LICENSE ./
 COPY actors actors
 COPY runtimes runtimes
+COPY catalogue catalogue
 RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install -q --no-cache-dir . && /opt/venv/bin/python -m compileall -q /opt/venv
 COPY scripts/image/warm /opt/warm
 USER runner
