@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 
@@ -27,6 +29,18 @@ def _leave_or_kill(process: subprocess.Popen[Any], kind: type[BaseException] | N
 
 
 subprocess.Popen.__exit__ = _leave_or_kill  # type: ignore[method-assign]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The default suite tries the same cases every time; `--full` others each time, which are printed."""
+    hypothesis.settings.register_profile("runner", derandomize=bool(config.option.markexpr), deadline=None)
+    hypothesis.settings.load_profile("runner")
+
+
+@pytest.fixture(autouse=True)
+def chance(request: pytest.FixtureRequest) -> None:
+    """A test that draws a seed of its own by `random` prints it."""
+    random.seed(request.node.nodeid if request.config.option.markexpr else None)
 
 
 @pytest.fixture

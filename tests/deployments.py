@@ -92,6 +92,9 @@ def plant(folder: Path, **more: Any) -> Iterator[Plant]:
     deployment = Plant(folder, **more)
     try:
         yield deployment
+    except BaseException:
+        print(deployment.log.read_text())
+        raise
     finally:
         deployment.end()
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from actors.console.errors import UserError
+from actors.deployment.folder import deployments
 from actors.doors.unix_socket import connect
 from actors.preparation.state_folder import default_state_folder
+from runtimes import locks
+
+RESTART_S = 30.0  # the longest that a runner is waited for that has no door yet, or none for now
+LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +67,35 @@ def doors(runners: list[LiveRunner]) -> list[LiveRunner]:
 
 def find_runner(state: str | Path | None, wanted: str | int | None) -> LiveRunner:
     """The one that is meant; a UserError says which there are."""
-    runners = live_runners(state)
-    if not runners:
-        folder = state_folder(state)
-        raise UserError(_foreign(folder) or f"no runner is live in {folder}; `runner run` or `runner up` starts one")
+    runners = live_runners(state) or _awaited(state_folder(state))
     chosen = doors(runners) if wanted is None else [r for r in runners if str(wanted) in (r.name, str(r.pid), r.path)]
     if len(chosen) == 1:
         return chosen[0]
     raise UserError(several(chosen or runners, None if chosen else wanted))
+
+
+def _awaited(folder: Path) -> list[LiveRunner]:
+    """Those of a runner that starts, or is being restarted; a UserError if nothing is to be waited for, or too long."""
+    if foreign := _foreign(folder):
+        raise UserError(foreign)
+    until = time.monotonic() + RESTART_S
+    while coming := _coming(folder):
+        if time.monotonic() > until:
+            raise UserError(f"{coming} in {folder}, and nobody answers for it: its log says why")
+        time.sleep(LOOK_S)
+        if runners := live_runners(folder):
+            return runners
+    raise UserError(f"no runner is live in {folder}; `runner run` or `runner up` starts one")
+
+
+def _coming(folder: Path) -> str | None:
+    """What lives there without an open door."""
+    for deployment in deployments(folder):
+        return f"the deployment {deployment.name} is up"
+    for run in sorted((folder / "runs").glob("[0-9]*")):
+        if locks.is_locked(run / locks.LOCK):
+            return f"the process {run.name} is at work"
+    return None
 
 
 def _foreign(folder: Path) -> str | None:

@@ -99,7 +99,7 @@ class Session:
             case "disconnect" | "terminate":
                 return self._disconnect()
             case "setExceptionBreakpoints":
-                self._at_dead_letters = "deadLetters" in arguments.get("filters", [])
+                self._at_dead_letters = "deadLetters" in _list(arguments, "filters")
                 return None
             case "cancel":
                 return None
@@ -109,14 +109,14 @@ class Session:
         return _REQUESTS[command](self, target, stopped, arguments)
 
     def _set_breakpoints(self, target: Target, _stopped: Stopped, arguments: Arguments) -> Any:
-        wanted = _objects(arguments.get("breakpoints") or [{"line": n} for n in arguments.get("lines") or []])
+        wanted = _objects(_list(arguments, "breakpoints") or [{"line": n} for n in _list(arguments, "lines")])
         source = arguments.get("source")
         if not isinstance(source, dict):
             raise DapError("setBreakpoints names no source")
         return {"breakpoints": self._breakpoints.at_lines(target, source, wanted)}
 
     def _set_named(self, target: Target, _stopped: Stopped, arguments: Arguments) -> Any:
-        return {"breakpoints": self._breakpoints.by_name(target, _objects(arguments.get("breakpoints") or []))}
+        return {"breakpoints": self._breakpoints.by_name(target, _objects(_list(arguments, "breakpoints")))}
 
     def _locations(self, target: Target, _stopped: Stopped, arguments: Arguments) -> Any:
         first = _whole(arguments, "line", 1)
@@ -332,7 +332,14 @@ def _whole(arguments: Arguments, name: str, default: int) -> int:
     return value
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+def _list(arguments: Arguments, name: str) -> list[Any]:
+    value = arguments.get(name) or []
+    if not isinstance(value, list):
+        raise DapError(f"{name} is a list")
+    return value
+
+
+def _objects(value: list[Any]) -> list[dict[str, Any]]:
+    if not all(isinstance(one, dict) for one in value):
         raise DapError("breakpoints are a list of objects")
     return value

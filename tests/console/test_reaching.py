@@ -26,7 +26,8 @@ from actors.console.errors import UserError
 from actors.console.live_runners import LiveRunner, find_runner, live_runners
 from actors.doors import rpc
 from actors.doors.unix_socket import connect
-from tests.deployments import RUNNER, cli, flow
+from actors.preparation.state_folder import RunFolder
+from tests.deployments import RUNNER, cli, flow, plant
 
 VERBS = [
     ["runtimes"], ["flows"], ["apply", "FILE"], ["remove", "f"], ["start", "f"], ["stop", "f"], ["rollback", "f"],
@@ -120,6 +121,25 @@ def test_a_runner_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UserError, match=rf"the runner in {tmp_path} \({os.getpid()}\) belongs to the user "):
         find_runner(tmp_path, None)
     folder.rename(folder.parent / "4194305")  # a process that cannot be
+    with pytest.raises(UserError, match="no runner is live"):
+        find_runner(tmp_path, None)
+
+
+def test_a_runner_that_is_being_restarted(tmp_path: Path) -> None:
+    """It is waited for; one that has no door for long is named."""
+    with plant(tmp_path) as up:
+        os.kill(up.wait_until_up()["runners"]["edge"], signal.SIGKILL)
+        assert (done := up.cli("flows")).returncode == 0, done.stderr
+
+
+def test_a_process_without_a_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actors.console.live_runners, "RESTART_S", 0.1)
+    folder = RunFolder(tmp_path)
+    try:
+        with pytest.raises(UserError, match=rf"the process {os.getpid()} is at work in .*nobody answers for it"):
+            find_runner(tmp_path, None)
+    finally:
+        folder.close()
     with pytest.raises(UserError, match="no runner is live"):
         find_runner(tmp_path, None)
 
