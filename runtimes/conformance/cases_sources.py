@@ -7,7 +7,7 @@ from typing import Any
 
 from runtimes.conformance.case import Bench, case
 from runtimes.conformance.host import Host
-from runtimes.conformance.invariants import require
+from runtimes.conformance.invariants import in_time, require
 from runtimes.conformance.slot import Slot, expect
 from runtimes.conformance.values import parse
 from runtimes.frames import NO_INDEX
@@ -123,7 +123,7 @@ def recall_forgets_credit(bench: Bench) -> None:
     has(slot, 10)
     took = host.pause(slot.number)
     done = len(slot.out())
-    require(took < 0.05 + MARGIN_S, f"PAUSED took {took * 1000:.0f} ms, {done} messages were sent by then")
+    in_time(took < 0.05 + MARGIN_S, f"PAUSED took {took * 1000:.0f} ms, {done} messages were sent by then")
     host.ping(1)
     expect(len(slot.out()), done, "messages after PAUSED")
     slot.pull(5)
@@ -144,7 +144,7 @@ def recalled_before_a_slow_one(bench: Bench) -> str:
     has(slow, 10)
     took = host.pause(slot.number)
     done = len(slow.out())
-    require(took < 0.05 + MARGIN_S, f"PAUSED took {took * 1000:.0f} ms, {done} messages were sent by then")
+    in_time(took < 0.05 + MARGIN_S, f"PAUSED took {took * 1000:.0f} ms, {done} messages were sent by then")
     expect([slow.out(), slot.context_value("i")], [list(range(1, done + 1)), done], "sent, context i")
     return f"answered after {took * 1000:.1f} ms"
 
@@ -266,9 +266,9 @@ def blocking_source(bench: Bench) -> str:
     other = host.load("identity")
     slot.pull(10)
     took = host.pause(other.number)
-    require(took < MARGIN_S, f"PAUSED of another slot took {took * 1000:.0f} ms")
+    in_time(took < MARGIN_S, f"PAUSED of another slot took {took * 1000:.0f} ms")
     expect(other.run([1]), [1])
-    expect(slot.out(), [], "messages of the source by then")
+    in_time(not slot.out(), "the other slot was served when the source had come back")
     has(slot, 1)
     expect(slot.out(), [1])
     return f"answered after {took * 1000:.1f} ms"

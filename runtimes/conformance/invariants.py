@@ -35,10 +35,20 @@ class Broken(AssertionError):
     """A host broke an invariant of the protocol, or a case found something else than it expected."""
 
 
+class Late(Broken):
+    """What was to be in time was not: the host is slow, or the machine was busy. The case is tried again."""
+
+
 def require(condition: object, text: str) -> None:
     """Raise Broken with the text unless the condition holds."""
     if not condition:
         raise Broken(text)
+
+
+def in_time(condition: object, text: str) -> None:
+    """Raise Late with the text unless the condition holds."""
+    if not condition:
+        raise Late(text)
 
 
 @dataclass

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from runtimes.conformance import CASES, Subject, main, run_case, subject_of
+from runtimes.conformance.case import Bench, Case
 from runtimes.conformance.command import RUNTIMES
 from runtimes.conformance.corpus import corpus
+from runtimes.conformance.invariants import in_time, require
 from runtimes.conformance.values import equal, is_compact, parse
 from runtimes.manifest import find_version, load_runtimes
 from tests.fixtures.hosts.problem_host import PROBLEMS
@@ -142,3 +144,27 @@ def test_equality(left: str, right: str, is_equal: bool) -> None:
 def test_white_space_in_texts_is_no_white_space() -> None:
     assert is_compact(b'{"a b":"c\\"  d"}')
     assert not is_compact(b'{"a": 1}')
+
+
+@pytest.mark.parametrize(("late", "state", "runs"), [(0, "ok", 1), (2, "ok", 3), (3, "failed", 3)])
+def test_a_case_that_was_late_is_run_again(late: int, state: str, runs: int) -> None:
+    """The machine may have been busy; a rule that is broken is broken at once."""
+    ran = []
+
+    def sometimes_late(_bench: Bench) -> None:
+        ran.append(1)
+        in_time(len(ran) > late, "PAUSED took 400 ms")
+
+    outcome = run_case(Case("x.late", "", sometimes_late), subject("python3"))
+    assert (outcome.state, outcome.remark, len(ran)) == (state, "PAUSED took 400 ms" if state == "failed" else "", runs)
+
+
+def test_a_case_that_has_found_a_broken_rule_is_not_run_again() -> None:
+    ran = []
+
+    def broken(_bench: Bench) -> None:
+        ran.append(1)
+        require(False, "no COMMIT")
+
+    assert run_case(Case("x.broken", "", broken), subject("python3")).state == "failed"
+    assert len(ran) == 1
