@@ -17,7 +17,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,14 +249,14 @@ def snake(method: str) -> str:
 
 
 def _parameters(kind: type[Request]) -> list[str]:
-    return [camel(field.name) for field in fields(kind) if field.name != "request_id"]
+    return [camel(name) for name in kind.__struct_fields__ if name != "request_id"]
 
 
 def _add_method(method: str, kind: type[Request]) -> None:
     def call(self: RunnerClient, *args: Any, timeout: float | None = TIMEOUT_S, **params: Any) -> Any:
         return self.call(method, *args, timeout=timeout, **{camel(name): value for name, value in params.items()})
 
-    names = [field.name for field in fields(kind) if field.name != "request_id"]
+    names = [name for name in kind.__struct_fields__ if name != "request_id"]
     call.__name__ = snake(method)
     call.__doc__ = f"`{call.__name__}({', '.join(names)})`: {kind.__doc__}"
     setattr(RunnerClient, call.__name__, call)

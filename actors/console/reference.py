@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +92,15 @@ def _api() -> Iterator[str]:
     yield "What is a call, how it is made, and what it answers: [the API](../api.md)."
     kind: Any
     for method, kind in REQUESTS.items():
-        needed = {field.name for field in fields(kind) if field.default is MISSING}
         answer = "" if not issubclass(kind, Command) else " Answers true, or is refused."
         yield from ("", f"## {method}", "", f"{_plain(kind.__doc__ or '')}{answer}")
-        rows = [_parameter(one, one.name in needed, kind) for one in parameters(kind)]
+        rows = [_parameter(one) for one in parameters(kind)]
         yield from (["", *rows] if rows else [])
 
 
-def _parameter(one: Parameter, is_needed: bool, kind: Any) -> str:
-    default = next(field.default for field in fields(kind) if field.name == one.name)
-    shown = "" if is_needed or default is None else f", else {json.dumps(default)}"
-    return f"- `{one.camel}`{'' if is_needed else ' (may be left out)'}: {one.words}{shown}"
+def _parameter(one: Parameter) -> str:
+    shown = "" if one.is_needed or one.default is None else f", else {json.dumps(one.default)}"
+    return f"- `{one.camel}`{'' if one.is_needed else ' (may be left out)'}: {one.words}{shown}"
 
 
 # files ---------------------------------------------------------------------------------------------------------------

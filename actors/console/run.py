@@ -10,9 +10,10 @@ import select
 import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec.structs import replace
 
 from actors.console.ends import open_ends
 from actors.console.errors import UserError

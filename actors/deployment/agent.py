@@ -10,11 +10,11 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage, WatchMessage
 
 from actors.deployment.hanging import Hanging

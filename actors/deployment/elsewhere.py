@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ActorSystemConventionUpdate, ChildActorExited
 
 from actors.deployment.life import RunnerLife

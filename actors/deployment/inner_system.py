@@ -10,9 +10,9 @@ import select
 import time
 import weakref
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
 from actors.messages.outer_to_porter import Carry

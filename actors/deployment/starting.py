@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
 from actors.deployment.desired import DesiredFlow, DesiredState, LastTime, as_they_were

@@ -4,12 +4,12 @@ them can be while it is up.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from actors.messages.up_to_dispatcher import Deploy, RunnerOrder
 
@@ -25,7 +25,7 @@ def write_wanted(path: Path, orders: Iterable[RunnerOrder]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f"{FILE}.new")
     new.touch(mode=0o600)
-    new.write_text(json.dumps([asdict(order) for order in orders]), "utf-8")
+    new.write_bytes(msgspec.json.encode(list(orders)))
     new.replace(path)
 
 
@@ -40,8 +40,8 @@ class Wanted:
     def order(self, name: str, there: Mapping[str, RunnerOrder]) -> RunnerOrder | None:
         """What a runner is to be; None: nothing. `there`: those of now. Raises UnwantedError."""
         try:
-            orders = [_order(**one) for one in json.loads(self._path.read_text("utf-8"))]
-        except (OSError, ValueError, TypeError) as error:
+            orders = msgspec.json.decode(self._path.read_bytes(), type=list[RunnerOrder])
+        except (OSError, msgspec.DecodeError) as error:
             raise UnwantedError(f"{self._path} cannot be read: {error}; `runner up DEPLOYMENT` writes it") from None
         order = next((one for one in orders if one.name == name), None)
         if order is None:
@@ -60,10 +60,6 @@ class Wanted:
         if (there := next((path for _, path in places_moved(known, order) if path.exists()), None)) is not None:
             raise UnwantedError(f"the runner {order.name} cannot keep what it has in {there}: something is there")
         return replace(order, number=known.number, port=known.port)
-
-
-def _order(*, runtimes: list[str] | None, **fields: Any) -> RunnerOrder:
-    return RunnerOrder(runtimes=None if runtimes is None else tuple(runtimes), **fields)
 
 
 def places_moved(old: RunnerOrder, new: RunnerOrder) -> list[tuple[Path, Path]]:

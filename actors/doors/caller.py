@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from actors.doors import rpc
 from actors.messages.client_to_runner import EndTap, Request, Subscribe, TapPort, Unsubscribe

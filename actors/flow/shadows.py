@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
 from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.definition import graph
@@ -155,7 +156,7 @@ class Shadows:
             told: RecentDescribed = came[RecentDescribed, module]
             recent = told.messages, told.context
             if not told.messages and record.state == "running":
-                request, recent = replace(request, timeout_s=min(FOR_RECENT_S, request.timeout_s)), None
+                request, recent = structs.replace(request, timeout_s=min(FOR_RECENT_S, request.timeout_s)), None
         number = next(self._numbers)
         from actors.flow.shadow import ShadowActor  # `runner run` starts without it
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+
+from msgspec.structs import replace
 
 from actors.gateway.http import HttpError
 from actors.messages.client_to_runner import Request

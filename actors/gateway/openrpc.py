@@ -5,7 +5,6 @@ https://spec.open-rpc.org
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
 from typing import Any
 
 import msgspec
@@ -25,9 +24,8 @@ def openrpc() -> dict[str, Any]:
 
 
 def _method(name: str, kind: Any) -> dict[str, Any]:
-    needed = {field.name for field in fields(kind) if field.default is MISSING}
     params = [
-        {"name": one.camel, "required": one.name in needed, "schema": msgspec.json.schema(one.type)}
+        {"name": one.camel, "required": one.is_needed, "schema": msgspec.json.schema(one.type)}
         for one in parameters(kind)
     ]  # fmt: skip
     schema = {"type": "boolean"} if issubclass(kind, Command) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -122,11 +122,10 @@ def api_tools() -> dict[str, Tool]:
 
 
 def _of_call(method: str, kind: Any) -> Tool:
-    needed = {field.name for field in fields(kind) if field.default is MISSING}
     properties, required = {}, []
     for one in parameters(kind):
         properties[one.camel] = _schema(one.type, one.words)
-        if one.name in needed:
+        if one.is_needed:
             required.append(one.camel)
     description = " ".join((kind.__doc__ or "").split())
     if kind in _ORDER:

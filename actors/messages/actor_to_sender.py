@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActorFailed:
+class ActorFailed(Struct, frozen=True, kw_only=True):
     """A handler has raised; nobody need wait for its answer. `error` is a whole sentence.
 
     What serves a flow tells the flow, whoever the sender was; `asked` says whether that was the flow itself.

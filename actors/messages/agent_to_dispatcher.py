@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerThere:
+class RunnerThere(Struct, frozen=True, kw_only=True):
     """A runner that takes requests."""
 
     name: str
@@ -14,21 +13,18 @@ class RunnerThere:
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineReport:
+class MachineReport(Struct, frozen=True, kw_only=True):
     """First on a line: the runners of the deployment that are up on the machine."""
 
     machine: str
     runners: tuple[RunnerThere, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerEnded:
+class RunnerEnded(Struct, frozen=True, kw_only=True):
     """The process of a runner has ended, whichever way."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineLeaves:
+class MachineLeaves(Struct, frozen=True, kw_only=True):
     """The agent ends, in order: first its runners."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from actors.flow.kept_file import KeptFlow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModulesArrived:
+class ModulesArrived(Struct, frozen=True, kw_only=True):
     """All that `runner` has of the modules that move from there to here, in an update; `data`: as it came."""
 
     update: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfHost:
+
+class OfHost(Struct, frozen=True, kw_only=True):
     """Base of what is said of one host, by its key. A job of the flow may wait for it, or for what comes `instead_of`
     it.
     """
@@ -17,78 +17,66 @@ class OfHost:
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostLoaded(OfHost):
+class HostLoaded(OfHost, frozen=True, kw_only=True):
     """Every module of the host is loaded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadFailed(OfHost):
+class LoadFailed(OfHost, frozen=True, kw_only=True):
     """Modules could not be loaded beside those that run: `errors` are sentences for the user."""
 
     instead_of: ClassVar = (HostLoaded,)
     errors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModulesRetired(OfHost):
+class ModulesRetired(OfHost, frozen=True, kw_only=True):
     """Every `stop` has returned; `errors`: module -> what it raised."""
 
     errors: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModulesStarted(OfHost):
+class ModulesStarted(OfHost, frozen=True, kw_only=True):
     """Every module's `start` has returned."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartFailed(OfHost):
+class StartFailed(OfHost, frozen=True, kw_only=True):
     """A `start` has raised."""
 
     instead_of: ClassVar = (ModulesStarted,)
     errors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MembersRemoved(OfHost):
+class MembersRemoved(OfHost, frozen=True, kw_only=True):
     """The slots are free: nothing more will be said of their modules."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PagesDescribed(OfHost):
+class PagesDescribed(OfHost, frozen=True, kw_only=True):
     """The sessions of all pages, as facts (pages/session.py)."""
 
     sessions: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FusingHeld(OfHost):
+class FusingHeld(OfHost, frozen=True, kw_only=True):
     """Nothing is about to be fused."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FusingBarred(OfHost):
+class FusingBarred(OfHost, frozen=True, kw_only=True):
     """No barred wire is fused."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostFailed(OfHost):
+class HostFailed(OfHost, frozen=True, kw_only=True):
     """The host cannot be started, or not again: `errors` are sentences for the user."""
 
     instead_of: ClassVar = (HostLoaded, ModulesStarted)
     errors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostStopped(OfHost):
+class HostStopped(OfHost, frozen=True, kw_only=True):
     """The host has ended because it was asked to; `errors`: module -> what its `stop` raised."""
 
     errors: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostDescribed:
+class HostDescribed(Struct, frozen=True, kw_only=True):
     """Figures of one host: pid, starts, deaths."""
 
     request_id: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from runtimes.turns_committed import TurnsCommitted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitHandedOut:
+class CommitHandedOut(Struct, frozen=True, kw_only=True):
     """A commit stands: commit `number` (1, 2, ...) of the `start`-th start of the host `key` of `flow`; `parts`: (slot,
     part).
 
@@ -22,8 +21,7 @@ class CommitHandedOut:
     parts: tuple[tuple[int, TurnsCommitted], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitApplied:
+class CommitApplied(Struct, frozen=True, kw_only=True):
     """Every module has done its part of that commit, and nobody has done anything else since CommitHandedOut.
 
     A module that has raised on its part has told its flow, which ends; the system's `failures` tell then and now apart.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
 from typing import Any
 
 from actors.messages.client_to_runner import REQUESTS, Request
-from actors.messages.parameters import camel, parameters, request_problem
+from actors.messages.parameters import parameters, request_problem
 
 
 class BadRequestError(Exception):
@@ -29,7 +28,7 @@ def make_request(method: str, params: dict[str, Any] | list[Any], request_id: st
     try:
         request: Request = kind(request_id=request_id, **{names[name]: value for name, value in params.items()})
     except TypeError:
-        needed = [camel(one.name) for one in fields(kind) if one.default is MISSING and camel(one.name) not in params]
+        needed = [one.camel for one in parameters(kind) if one.is_needed and one.camel not in params]
         raise BadRequestError(f"{method} lacks {' and '.join(needed)}; its parameters: {', '.join(names)}") from None
     if (problem := request_problem(request)) is not None:
         raise BadRequestError(problem)

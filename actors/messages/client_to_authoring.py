@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from actors.messages.parameters import Number, Seconds, Text
 from actors.messages.request import Command, Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaveFlow(Request):
+class SaveFlow(Request, frozen=True, kw_only=True):
     """Write a flow as it runs into the file that it was started from, where that differs: `{file, written}`. If there
     is none: `{file: null, text}`, the text of one.
     """
@@ -18,8 +16,7 @@ class SaveFlow(Request):
     flow_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShadowModule(Request):
+class ShadowModule(Request, frozen=True, kw_only=True):
     """Try other fields of a module, such as `code`, on its messages: those that come, or with `recent` those that it
     had last. They run in hosts of their own, which reach nothing; the answer is how their outputs differ.
     """
@@ -33,15 +30,13 @@ class ShadowModule(Request):
     given: list[dict[str, Any]] | None = None  # {port, message}: these, beginning with an empty context
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndShadow(Command):
+class EndShadow(Command, frozen=True, kw_only=True):
     """No more messages for the shadows of a module: they answer with what they have."""
 
     flow_module_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListStarters(Request):
+class ListStarters(Request, frozen=True, kw_only=True):
     """Modules to begin with: `[{name, module}]`, one of each runtime that has one (NAME in its text is to be replaced),
     and those of the catalogue.
     """

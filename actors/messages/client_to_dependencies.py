@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from actors.messages.parameters import Text
 from actors.messages.request import Command, Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListDependencies(Request):
+class ListDependencies(Request, frozen=True, kw_only=True):
     """The environments of a runtime: id, dependencies, locked versions, state, size, and which flows use them."""
 
     runtime_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallDependencies(Request):
+class InstallDependencies(Request, frozen=True, kw_only=True):
     """Make the environment of these dependencies, or wait for it; the answer is its id. Progress comes meanwhile."""
 
     runtime_id: Text
     dependencies: list[Text]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelDependencies(Command):
+class CancelDependencies(Command, frozen=True, kw_only=True):
     """Stop the installation of these dependencies; the calls that wait for it are refused."""
 
     runtime_id: Text
     dependencies: list[Text]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveDependencies(Command):
+class RemoveDependencies(Command, frozen=True, kw_only=True):
     """Remove an environment; refused while a flow uses it."""
 
     runtime_id: Text
     environment_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectDependencies(Request):
+class CollectDependencies(Request, frozen=True, kw_only=True):
     """Remove every environment and build that nothing uses, of one runtime or of all: what was removed."""
 
     runtime_id: Text | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from actors.messages.client_to_authoring import EndShadow, ListStarters, SaveFlow, ShadowModule
@@ -31,35 +30,29 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ping(Command):
+class Ping(Command, frozen=True, kw_only=True):
     """True at once, whatever else goes on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListRunners(Request):
+class ListRunners(Request, frozen=True, kw_only=True):
     """The runners: name, process, machine, how often each has been started, its flows, its links to the others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListRuntimes(Request):
+class ListRuntimes(Request, frozen=True, kw_only=True):
     """The runtimes this runner knows: id, name, version, available, reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListFlows(Request):
+class ListFlows(Request, frozen=True, kw_only=True):
     """All flows with their state."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListFlowsForRuntime(Request):
+class ListFlowsForRuntime(Request, frozen=True, kw_only=True):
     """The flows that have a module of this runtime."""
 
     runtime_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddOrUpdateFlow(Command):
+class AddOrUpdateFlow(Command, frozen=True, kw_only=True):
     """Add a flow (stopped until startFlow), or update the one of the same id; with `plan`, only say what that does."""
 
     flow: dict[str, Any]
@@ -67,8 +60,7 @@ class AddOrUpdateFlow(Command):
     expected_version: Number | None = None  # refused, if the flow is at another one by now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackFlow(Command):
+class RollbackFlow(Command, frozen=True, kw_only=True):
     """Update a flow to the version before, or to one of the last 5; contexts as they are, or as they were then."""
 
     flow_id: Text
@@ -76,31 +68,27 @@ class RollbackFlow(Command):
     version: Number | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveFlow(Command):
+class RemoveFlow(Command, frozen=True, kw_only=True):
     """Stop a flow and forget it with its contexts."""
 
     flow_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartRunner(Command):
+class RestartRunner(Command, frozen=True, kw_only=True):
     """End a runner of a deployment in order, and start it again with its flows; the others hold what is for it."""
 
     name: Text
     changed: bool = False  # be what `runner up` has written down, which starts one that is new
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveModule(Command):
+class MoveModule(Command, frozen=True, kw_only=True):
     """Move a module, `flow/module`, to another runner of the deployment, with all that it has; the flow goes on."""
 
     flow_module_id: Text
     runner: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrainRunner(Command):
+class DrainRunner(Command, frozen=True, kw_only=True):
     """Move all modules off a runner. It stays up; nothing is placed there by itself, until `end` or `runner up`."""
 
     name: Text
@@ -108,22 +96,19 @@ class DrainRunner(Command):
     remove: bool = False  # if `runner up` has written down that it is not to be: end it, and forget it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartFlow(Command):
+class StartFlow(Command, frozen=True, kw_only=True):
     """Start a flow, or go on where it was stopped."""
 
     flow_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopFlow(Command):
+class StopFlow(Command, frozen=True, kw_only=True):
     """Stop a flow; mailboxes and contexts stay."""
 
     flow_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendMessage(Command):
+class SendMessage(Command, frozen=True, kw_only=True):
     """Send one message to an in-port of a module, `flow/module`."""
 
     flow_module_id: Text
@@ -131,30 +116,26 @@ class SendMessage(Command):
     message: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowState(Request):
+class FlowState(Request, frozen=True, kw_only=True):
     """State, rates, mailbox, errors and latency per module of a flow, and its hosts; at once without `rates`."""
 
     flow_id: Text
     rates: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explain(Request):
+class Explain(Request, frozen=True, kw_only=True):
     """Sentences: what holds a flow back, or what is wrong with it; the first begins with the module that causes it."""
 
     flow_id: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetContext(Request):
+class GetContext(Request, frozen=True, kw_only=True):
     """The context of a module as of its last commit."""
 
     flow_module_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadLog(Request):
+class ReadLog(Request, frozen=True, kw_only=True):
     """The last lines of the log: `{lines, after}`; of a flow or of one of its modules; those that came `after`."""
 
     flow_id: Text | None = None
@@ -162,71 +143,61 @@ class ReadLog(Request):
     after: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscribe(Request):
+class Subscribe(Request, frozen=True, kw_only=True):
     """Be told a flow's figures as they change, and what happens to it, until unsubscribe; returns an id."""
 
     flow_id: Text
     every_ms: Number = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsubscribe(Command):
+class Unsubscribe(Command, frozen=True, kw_only=True):
     """Be told nothing more; at a runner's socket a subscription ends with its connection."""
 
     subscription_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetters(Request):
+class DeadLetters(Request, frozen=True, kw_only=True):
     """The messages of a flow that could not be handled."""
 
     flow_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditDeadLetter(Command):
+class EditDeadLetter(Command, frozen=True, kw_only=True):
     """Put another message in the place of a dead letter's; it stays one until it is replayed."""
 
     id: Text
     message: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropDeadLetter(Command):
+class DropDeadLetter(Command, frozen=True, kw_only=True):
     """Forget a dead letter; it stays counted as one."""
 
     id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayDeadLetter(Command):
+class ReplayDeadLetter(Command, frozen=True, kw_only=True):
     """Send a dead letter to its module again; it is newly accepted there."""
 
     id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit(Request):
+class Audit(Request, frozen=True, kw_only=True):
     """Per module of every flow: accepted = completed + queued + dropped + deadLettered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastReceipt(Request):
+class LastReceipt(Request, frozen=True, kw_only=True):
     """The receipt of the last addOrUpdateFlow of a flow."""
 
     flow_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListVersions(Request):
+class ListVersions(Request, frozen=True, kw_only=True):
     """The versions of a flow that are kept, the oldest first: number, document, and which of them runs."""
 
     flow_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetBreakPointAtModule(Command):
+class SetBreakPointAtModule(Command, frozen=True, kw_only=True):
     """Hold a message before the module handles it, and pause. `when`: a CEL expression; `log`: only log it."""
 
     flow_module_id: Text
@@ -236,82 +207,71 @@ class SetBreakPointAtModule(Command):
     timeout_s: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveBreakPointAtModule(Command):
+class RemoveBreakPointAtModule(Command, frozen=True, kw_only=True):
     """Take a breakpoint away; a paused flow stays paused."""
 
     flow_module_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseFlow(Command):
+class PauseFlow(Command, frozen=True, kw_only=True):
     """Stop; true when nothing moves any more. After `timeout_s` without a debugging call it goes on (0: never)."""
 
     flow_id: Text
     timeout_s: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResumeFlow(Command):
+class ResumeFlow(Command, frozen=True, kw_only=True):
     """Go on; messages at breakpoints pass them."""
 
     flow_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SingleStepFlow(Request):
+class SingleStepFlow(Request, frozen=True, kw_only=True):
     """One wave of a paused flow: each module takes its oldest message, each source is pulled once."""
 
     flow_id: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListHeld(Request):
+class ListHeld(Request, frozen=True, kw_only=True):
     """The messages that wait in the paused modules of a flow, the oldest first."""
 
     flow_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditHeld(Command):
+class EditHeld(Command, frozen=True, kw_only=True):
     """Put another message in the place of a held one."""
 
     id: Text
     message: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropHeld(Command):
+class DropHeld(Command, frozen=True, kw_only=True):
     """Drop a held message; it is counted."""
 
     id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseHeld(Command):
+class ReleaseHeld(Command, frozen=True, kw_only=True):
     """Let the oldest held message of a module be handled; everything else stays held."""
 
     id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TapPort(Request):
+class TapPort(Request, frozen=True, kw_only=True):
     """Look on at what leaves an out-port of a module, `flow/module`; returns the id of the tap."""
 
     flow_module_id: Text
     port: Text = "out"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadTap(Request):
+class ReadTap(Request, frozen=True, kw_only=True):
     """What has come since the last call, or comes next: `{messages, dropped}`; the dropped ones came after those."""
 
     tap_id: Text
     wait_s: Seconds | None = None  # then the answer has no messages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndTap(Command):
+class EndTap(Command, frozen=True, kw_only=True):
     """Take a tap away; at a runner's socket it ends with its connection."""
 
     tap_id: Text

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerBegun:
+class ContainerBegun(Struct, frozen=True, kw_only=True):
     """It is there; both have to be of the same version."""
 
     version: str

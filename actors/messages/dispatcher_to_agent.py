@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from actors.messages.dispatcher_to_runner import HostRunner
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRunner:
+class StartRunner(Struct, frozen=True, kw_only=True):
     """Start a runner. Folders, keys and addresses of `order` are for the agent to say; the runner is the one with this
     `number` on its machine, from 0. Answered with RunnerHosted, and RunnerEnded when its process has ended.
     """
@@ -18,23 +18,20 @@ class StartRunner:
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TellRunner:
+class TellRunner(Struct, frozen=True, kw_only=True):
     """Hand this on to a runner; what it says comes back on the line."""
 
     runner: str
     message: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillRunner:
+class KillRunner(Struct, frozen=True, kw_only=True):
     """End its process by force."""
 
     runner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineRefused:
+class MachineRefused(Struct, frozen=True, kw_only=True):
     """Not on a line: the agent is not one of this deployment, for this reason."""
 
     reason: str

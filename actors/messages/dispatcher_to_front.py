@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from actors.deployment.changes import Changes
     from actors.deployment.desired import DesiredState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartFront:
+class StartFront(Struct, frozen=True, kw_only=True):
     """Answer for these runners, each with the runtimes that it offers; `machines`: on which each is, if there are
     several. `relay` gives a runner a request, whose Reply and Progress come back; `desired` is the dispatcher's, too: a
     runner that comes gets what is there.
@@ -28,8 +28,7 @@ class StartFront:
     desired: DesiredState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerCame:
+class RunnerCame(Struct, frozen=True, kw_only=True):
     """It is there, with the flows that it is to have."""
 
     name: str
@@ -37,23 +36,20 @@ class RunnerCame:
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerWent:
+class RunnerWent(Struct, frozen=True, kw_only=True):
     """It is not there any more."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerSilent:
+class RunnerSilent(Struct, frozen=True, kw_only=True):
     """It has not turned for some seconds; or, not `silent`, it turns again."""
 
     name: str
     silent: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerRestarted:
+class RunnerRestarted(Struct, frozen=True, kw_only=True):
     """It was to be started again in order, or to end, and that is over; `errors`: what could not be kept or started."""
 
     name: str

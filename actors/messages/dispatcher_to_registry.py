@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerLeft:
+class RunnerLeft(Struct, frozen=True, kw_only=True):
     """It has ended, for good: it is not waited for."""
 
     name: str

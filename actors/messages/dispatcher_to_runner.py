@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 from actors.messages.client_to_runner import Request
 from actors.messages.owner_to_gateway import GatewayOrder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinksOrder:
+class LinksOrder(Struct, frozen=True, kw_only=True):
     """Have links to the other runners of the deployment: listen at `place`, port 0 for any; where the others are, the
     registry says.
     """
@@ -22,8 +21,7 @@ class LinksOrder:
     registry: ActorAddress | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRunner:
+class HostRunner(Struct, frozen=True, kw_only=True):
     """Be the runner called `name`, with its run folder in `state`; answered with RunnerHosted.
 
     Flows wait in the folder `kept` while the runner is down, and are written down in `journals` while it is up;
@@ -49,28 +47,24 @@ class HostRunner:
     memory_mb: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryAt:
+class RegistryAt(Struct, frozen=True, kw_only=True):
     """There is a new registry: register with that."""
 
     registry: ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayRequests:
+class RelayRequests(Struct, frozen=True, kw_only=True):
     """A client's requests, in order; each Reply goes straight to the client."""
 
     requests: tuple[Request, ...]
     client: ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskRunner:
+class AskRunner(Struct, frozen=True, kw_only=True):
     """Of the front: requests in order. What there is to say to them comes back in pieces, as RunnerSaid."""
 
     requests: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopRunner:
+class StopRunner(Struct, frozen=True, kw_only=True):
     """Stop every flow and close the door; answered with RunnerStopped."""

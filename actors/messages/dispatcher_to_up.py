@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentUp:
+class DeploymentUp(Struct, frozen=True, kw_only=True):
     """Every flow is started; but for what is on machines that are not there yet: their runners have no process."""
 
     runner_pids: dict[str, int | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentFailed:
+class DeploymentFailed(Struct, frozen=True, kw_only=True):
     """It could not be started, or its runner dies too often; everything is stopped."""
 
     errors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentDown:
+class DeploymentDown(Struct, frozen=True, kw_only=True):
     """Every flow is stopped and the runner has ended."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from actors.messages.client_to_runner import Request
 from actors.messages.parameters import Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowWhole(Request):
+class ShowWhole(Request, frozen=True, kw_only=True):
     """A subscription has missed something: its next figures are whole."""
 
     subscription_id: Text

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoorOpened:
+class DoorOpened(Struct, frozen=True, kw_only=True):
     """Clients can connect; or `error` says why not."""
 
     error: str | None = None

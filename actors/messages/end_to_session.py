@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from actors.definition.ports import Side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndReady:
+class EndReady(Struct, frozen=True, kw_only=True):
     """Attached to all places; or `errors`. `side`: "in" for a feed, "out" for a sink."""
 
     side: Side
@@ -16,8 +15,7 @@ class EndReady:
     errors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadLines:
+class BadLines(Struct, frozen=True, kw_only=True):
     """`count` lines so far were no messages; they were left out. `named`: sentences about new ones."""
 
     name: str
@@ -25,24 +23,21 @@ class BadLines:
     named: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedBroken:
+class FeedBroken(Struct, frozen=True, kw_only=True):
     """The input cannot be read any further."""
 
     name: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkBroken:
+class SinkBroken(Struct, frozen=True, kw_only=True):
     """The other end is gone (a closed pipe), or the disk is full: what comes from now on is only counted."""
 
     name: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkFlushed:
+class SinkFlushed(Struct, frozen=True, kw_only=True):
     """It is over: `lost` messages were not written, for this `reason`."""
 
     name: str

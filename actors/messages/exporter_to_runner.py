@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExporterClosed:
+class ExporterClosed(Struct, frozen=True, kw_only=True):
     """Nothing more is sent."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwaitModules:
+class AwaitModules(Struct, frozen=True, kw_only=True):
     """First message: they come from `runner`, on a wire of that name of `flow`; ModulesArrived then says of which
     `update` they are.
     """
@@ -20,6 +18,5 @@ class AwaitModules:
     router: ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndArrival:
+class EndArrival(Struct, frozen=True, kw_only=True):
     """Nothing is awaited any more."""

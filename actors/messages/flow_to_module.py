@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from thespian.actors import ActorAddress
 
 from actors.definition.model import Module
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from actors.state.module import ModuleState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigureModule:
+class ConfigureModule(Struct, frozen=True, kw_only=True):
     """Everything a new module actor is; `state` is taken over from the actor it replaces, if any.
 
     `feeders`: wire -> the actor that sends on it; `targets`: port -> (actor, wire) in file order;
@@ -44,22 +43,19 @@ class ConfigureModule:
     journal: Gathering | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopModule:
+class StopModule(Struct, frozen=True, kw_only=True):
     """Send nothing more to the host and have nothing there; then ModuleStopped."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoOn:
+class GoOn(Struct, frozen=True, kw_only=True):
     """Withdraw a StopModule or a Quiesce of the same `reason`; others still hold."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddTarget:
+class AddTarget(Struct, frozen=True, kw_only=True):
     """Deliver what leaves `port` to `target` too (a sink or a tap); with `target` None, no more."""
 
     port: str
@@ -67,8 +63,7 @@ class AddTarget:
     wire: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddFeeder:
+class AddFeeder(Struct, frozen=True, kw_only=True):
     """`feeder` may deliver on the wire `wire` from now on; None: nobody who could be held back. `info`: None if the
     module knows the wire already: it comes from a module that is elsewhere.
     """
@@ -78,51 +73,43 @@ class AddFeeder:
     feeder: ActorAddress | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeModule:
+class DescribeModule(Struct, frozen=True, kw_only=True):
     """Answer with ModuleDescribed, which has the same `request_id`."""
 
     request_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quiesce:
+class Quiesce(Struct, frozen=True, kw_only=True):
     """For an update: hold every input wire but `wires` (None: hold none), and run those dry. GoOn("update") ends it."""
 
     wires: frozenset[str] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskDry:
+class AskDry(Struct, frozen=True, kw_only=True):
     """Answer with ModuleDry as soon as nothing is left on the wires that run dry."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskOldest:
+class AskOldest(Struct, frozen=True, kw_only=True):
     """Answer with OldestTold. To a module, or to the sending end of a wire."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeContext:
+class DescribeContext(Struct, frozen=True, kw_only=True):
     """Answer with ContextDescribed: the context as of the last commit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeRecent:
+class DescribeRecent(Struct, frozen=True, kw_only=True):
     """Answer with RecentDescribed: the messages that were handled last."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WitnessTurns:
+class WitnessTurns(Struct, frozen=True, kw_only=True):
     """Tell `shadow` the context, then what each commit has consumed, after it got what that has sent; None: no more."""
 
     shadow: ActorAddress | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeState:
+class DescribeState(Struct, frozen=True, kw_only=True):
     """At a quiet point: answer with StateDescribed. `moves`: the module is stopped, and its state is about to go to
     another runner: until GoOn("update") or the end nobody changes it.
     """
@@ -130,13 +117,11 @@ class DescribeState:
     moves: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandOver:
+class HandOver(Struct, frozen=True, kw_only=True):
     """At a quiet point: answer with ModuleHandedOver. What the host still says of this module is ignored after it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeOver:
+class TakeOver(Struct, frozen=True, kw_only=True):
     """Go on from the state of the module's other version; `context`, if there is one, replaces its context."""
 
     state: ModuleState
@@ -145,8 +130,7 @@ class TakeOver:
     ends: Rewire
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewire:
+class Rewire(Struct, frozen=True, kw_only=True):
     """Other wires, or other actors at their ends; the tables are as in ConfigureModule.
 
     Waiting messages of the wires `drop` become dead letters. `provisional`: until GoOn("update") nothing of what the
@@ -163,35 +147,30 @@ class Rewire:
     least: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetBreakpoint:
+class SetBreakpoint(Struct, frozen=True, kw_only=True):
     """Test every message before it is handled; None: no more."""
 
     breakpoint: Breakpoint | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeStep:
+class TakeStep(Struct, frozen=True, kw_only=True):
     """While stopped for "debug": handle the oldest message, pull a source once; then StepTaken with this `wave`."""
 
     wave: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowContext:
+class ShowContext(Struct, frozen=True, kw_only=True):
     """Answer `client`: the context as of the last commit."""
 
     request_id: str
     client: ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeHeld:
+class DescribeHeld(Struct, frozen=True, kw_only=True):
     """Answer with HeldDescribed: the messages that wait, the oldest first, a limited number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeHeld:
+class ChangeHeld(Struct, frozen=True, kw_only=True):
     """Give a waiting message another encoded body, drop it (None), or let it go (`release`); answer `client`."""
 
     request_id: str
@@ -202,8 +181,7 @@ class ChangeHeld:
     release: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitMessage:
+class SubmitMessage(Struct, frozen=True, kw_only=True):
     """Messages from the API, of which `number` is the first; the module answers `client` itself: accepted, or its
     mailbox is full.
 

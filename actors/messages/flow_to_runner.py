@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from actors.definition.share import Share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowFacts:
+class FlowFacts(Struct, frozen=True, kw_only=True):
     """What the runner needs to know of a flow: what of it is here, its state, whether any of it is paused, and why
     all of it is, that of other runners included.
     """
@@ -20,22 +20,19 @@ class FlowFacts:
     paused_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowChanged:
+class FlowChanged(Struct, frozen=True, kw_only=True):
     """These are the facts now."""
 
     facts: FlowFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowGone:
+class FlowGone(Struct, frozen=True, kw_only=True):
     """It has been removed, or kept for another runner; what still comes for it goes back. Answered: FlowForgotten."""
 
     flow: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowAudited:
+class FlowAudited(Struct, frozen=True, kw_only=True):
     """The accounts of its modules, by flow/module."""
 
     flow: str
@@ -43,8 +40,7 @@ class FlowAudited:
     rows: dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowClosed:
+class FlowClosed(Struct, frozen=True, kw_only=True):
     """It has stopped; `errors` say what could not be kept, or went wrong."""
 
     flow: str

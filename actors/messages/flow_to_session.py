@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 if TYPE_CHECKING:
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from actors.state.tracing import Tracing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attached:
+class Attached(Struct, frozen=True, kw_only=True):
     """The wire is there; `module` is its other end, None if that has been removed. Or `error` says why not.
 
     `journal`: what comes and goes there has to be noted in it; `tracing`: which messages of the flow are followed.
@@ -28,8 +27,7 @@ class Attached:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowEnded:
+class FlowEnded(Struct, frozen=True, kw_only=True):
     """Idle and without sources, or failed: then `errors` says why; or removed."""
 
     flow: str

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 from actors.messages.shadow_to_rehearsal import StartRehearsal
 from actors.state.segment import Handled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartShadow:
+class StartShadow(Struct, frozen=True, kw_only=True):
     """Compare `new` with `now`, the version that runs; answer ShadowReady, and at the end ShadowEnded.
 
     `recent`: the messages and the context to do it with; None: what WitnessTurns brings, at most `messages`, until
@@ -34,8 +32,7 @@ class StartShadow:
     shows_all: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishShadow:
+class FinishShadow(Struct, frozen=True, kw_only=True):
     """Take nothing more; ShadowEnded when what has come is done. `why`: for people."""
 
     why: str

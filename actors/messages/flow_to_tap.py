@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartTap:
+class StartTap(Struct, frozen=True, kw_only=True):
     """Begin to keep what comes from a port of `flow`; `as_lines`: it is read as lines, `without_private`: without what
     is from or for one page.
     """
@@ -18,8 +16,7 @@ class StartTap:
     without_private: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadNext:
+class ReadNext(Struct, frozen=True, kw_only=True):
     """Answer the client as soon as there is something; without, after `wait_s` seconds."""
 
     request_id: str

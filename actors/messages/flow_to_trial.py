@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 from actors.definition.limits import HostLimits
@@ -13,8 +13,7 @@ from actors.definition.origin import Placed
 Context = dict[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialModule:
+class TrialModule(Struct, frozen=True, kw_only=True):
     """A module to try: the LOAD bodies of the running version (None: there is none in this host) and of the new one.
 
     `migrate`: the `state_version` its context comes from, if that differs, and a copy of the context.
@@ -27,8 +26,7 @@ class TrialModule:
     migrate: tuple[int, Context] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunTrial:
+class RunTrial(Struct, frozen=True, kw_only=True):
     """Load everything in a host of its own, rehearse what has to migrate; then TrialEnded. The host stays.
 
     `pages`: who has the pages that may try browser modules, if there are any; `windows`: those for a page's window.
@@ -47,13 +45,11 @@ class RunTrial:
     windows: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrateContexts:
+class MigrateContexts(Struct, frozen=True, kw_only=True):
     """Migrate these contexts (module -> from version, context) with the new versions; then ContextsMigrated."""
 
     contexts: dict[str, tuple[int, Context]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndTrial:
+class EndTrial(Struct, frozen=True, kw_only=True):
     """End the host; then TrialClosed, and the trial is gone."""

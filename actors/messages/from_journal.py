@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalEnded:
+
+class JournalEnded(Struct, frozen=True, kw_only=True):
     """Nobody writes it any more; one that was to be removed is not on the disk."""
 
     by: ClassVar[str] = "flow"
     flow: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalSynced:
+class JournalSynced(Struct, frozen=True, kw_only=True):
     """All that has happened so far is durable."""
 
     by: ClassVar[str] = "flow"
     flow: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalsClosed:
+class JournalsClosed(Struct, frozen=True, kw_only=True):
     """All that has happened is durable, and the process that wrote it has ended."""

@@ -5,14 +5,14 @@ Each names its flow, and is answered with Reply. None of it is a method of the A
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import field
 
 from actors.messages.client_to_runner import Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareUpdate(Request):
+class PrepareUpdate(Request, frozen=True, kw_only=True):
     """Begin your part of an update, which goes on when it is told to. Nothing is paused by it.
 
     `flow`: the document; `update`: a name for what comes next; `number`: of the new version, `before`: of the one that
@@ -30,8 +30,7 @@ class PrepareUpdate(Request):
     plan: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdvanceUpdate(Request):
+class AdvanceUpdate(Request, frozen=True, kw_only=True):
     """The next step of the part here: load the new versions (`modules`: all that must be quiet, on any runner); hold
     what they lead to, which the value has, feeders first; let `modules` run dry; switch, provisionally. If modules
     move, nothing runs dry: hold stops what has to be quiet, and with the switch what they have goes to their new
@@ -45,8 +44,7 @@ class AdvanceUpdate(Request):
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecideUpdate(Request):
+class DecideUpdate(Request, frozen=True, kw_only=True):
     """It stands everywhere, or is as if it had never begun. The receipt is that of the part here."""
 
     flow_id: str
@@ -54,16 +52,14 @@ class DecideUpdate(Request):
     commit: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinPause(Request):
+class JoinPause(Request, frozen=True, kw_only=True):
     """Pause the part here as well, until ResumeFlow; `by`: why, as the API shows it."""
 
     flow_id: str
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldCrossings(Request):
+class HoldCrossings(Request, frozen=True, kw_only=True):
     """`on`: let the other runners have what is on its way to them, and then nothing more; else what has come since."""
 
     flow_id: str

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from actors.messages.client_to_runner import Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListUsed(Request):
+class ListUsed(Request, frozen=True, kw_only=True):
     """The ids of the environments that a flow here needs, also one that does not run: of one runtime or of all."""
 
     runtime_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectOthers(Request):
+class CollectOthers(Request, frozen=True, kw_only=True):
     """As CollectDependencies; but `used` stay, which runners that share what is made here need."""
 
     used: tuple[str, ...]

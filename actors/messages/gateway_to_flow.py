@@ -5,14 +5,11 @@ They go the way of the API's requests, but no client can name them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from actors.messages.client_to_runner import Command, Request
 from actors.messages.parameters import Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendBatch(Command):
+class SendBatch(Command, frozen=True, kw_only=True):
     """Send encoded messages to an in-port of a module, all or none; `headers`: as many, encoded, or none. For a visitor
     only where messages of pages go.
     """
@@ -24,8 +21,7 @@ class SendBatch(Command):
     for_visitor: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TapLines(Request):
+class TapLines(Request, frozen=True, kw_only=True):
     """As TapPort, for ReadTapLines: only bytes are limited, nobody decodes the messages. A visitor sees what all pages
     may.
     """
@@ -35,15 +31,13 @@ class TapLines(Request):
     for_visitor: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadTapLines(Request):
+class ReadTapLines(Request, frozen=True, kw_only=True):
     """As ReadTap, of which nothing is shortened: the value is (encoded messages, how many were dropped after them)."""
 
     tap_id: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinPage(Request):
+class JoinPage(Request, frozen=True, kw_only=True):
     """A page joins a flow, or comes back; `flow_module_id`: of any of its browser modules, `hello`: what it says first.
     The value is {session, client, socket}.
     """
@@ -52,8 +46,7 @@ class JoinPage(Request):
     hello: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfPage(Request):
+class OfPage(Request, frozen=True, kw_only=True):
     """Base of what is asked for a page; `session`, `socket` as JoinPage gave them. Refused once a newer socket has the
     session, or it has ended: `data` is then {"ended": true}.
     """
@@ -63,20 +56,17 @@ class OfPage(Request):
     socket: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SayPage(OfPage):
+class SayPage(OfPage, frozen=True, kw_only=True):
     """What a page has done: frames. Answered when the flow has room for more."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadPage(OfPage):
+class ReadPage(OfPage, frozen=True, kw_only=True):
     """The next frames for a page; answered when there are any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeavePage(OfPage):
+class LeavePage(OfPage, frozen=True, kw_only=True):
     """The socket of a page has gone; `for_good`: the page, too."""
 
     for_good: bool

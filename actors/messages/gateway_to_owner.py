@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from actors.messages.secretive import Secretive
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayOpened:
+class GatewayOpened(Secretive, frozen=True, kw_only=True):
     """Clients can connect to `address`, an http address, with `token`, visitors' pages with `client_token`; or `error`
     says why not.
     """
 
     address: str = ""
-    token: str = field(default="", repr=False)
-    client_token: str = field(default="", repr=False)
+    token: str = ""
+    client_token: str = ""
     error: str | None = None

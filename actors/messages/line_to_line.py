@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 LineId = tuple[str, int, int]  # the deployment, how often its dispatcher has been started, which of its lines
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class Parcel(Struct, frozen=True, kw_only=True):
     """Messages of the sender, the first of which has the number `first`, each pickled; it has taken all of the other
     side that are before `wanted`. `state`: what is so now, whatever was said before.
     """

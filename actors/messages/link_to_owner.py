@@ -2,63 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from actors.links.crossed import Incoming, Outgoing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listening:
+class Listening(Struct, frozen=True, kw_only=True):
     """It does, at this port; or `error` says why not."""
 
     port: int = 0
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerFound:
+class PeerFound(Struct, frozen=True, kw_only=True):
     """There is a connection to the other runner, which has been started so often."""
 
     peer: str
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerLost:
+class PeerLost(Struct, frozen=True, kw_only=True):
     """It has gone; it is sought again."""
 
     peer: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkDescribed:
+class LinkDescribed(Struct, frozen=True, kw_only=True):
     """The figures of a link, as listRunners shows them."""
 
     round: int
     row: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinksDescribed:
+class LinksDescribed(Struct, frozen=True, kw_only=True):
     """Those of all links."""
 
     round: int
     rows: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireEmptied:
+class WireEmptied(Struct, frozen=True, kw_only=True):
     """The other runner has everything of it."""
 
     by: ClassVar = "wire"
     wire: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireHandedOver:
+class WireHandedOver(Struct, frozen=True, kw_only=True):
     """What an end of a wire has known; None if that is nothing."""
 
     by: ClassVar = "wire"
@@ -66,29 +60,25 @@ class WireHandedOver:
     state: Outgoing | Incoming | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fenced:
+class Fenced(Struct, frozen=True, kw_only=True):
     """A peer says that there is a newer incarnation of this runner: this one is to end."""
 
     peer: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishWanted:
+class FinishWanted(Struct, frozen=True, kw_only=True):
     """A receiving end has taken what its sender does not know to be finished."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundOlder:
+class FoundOlder(Struct, frozen=True, kw_only=True):
     """What a runner keeps is older than what the other end of a wire has seen of it. `words`: which, and what of it."""
 
     wire: str
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakenLost:
+class TakenLost(Struct, frozen=True, kw_only=True):
     """The other runner has forgotten the wire: of what it had acknowledged, `count` messages at most are lost."""
 
     wire: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from runtimes.frames import Frame
 
@@ -16,8 +17,7 @@ class SendFrames(NamedTuple):  # a tuple, not a dataclass: made once per frame o
     frames: list[Frame]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadModule:
+class LoadModule(Struct, frozen=True, kw_only=True):
     """The module's answer to HostUp: its LOAD body with the context as of the last commit, and its suspects."""
 
     slot: int
@@ -29,8 +29,7 @@ class LoadModule:
     context: Mapping[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartModule:
+class StartModule(Struct, frozen=True, kw_only=True):
     """The module's answer to EnterService: the body of CALL for `start`, and the context if that brings it.
 
     `waiting`: the wires that its mailbox has messages of; such a wire cannot be fused at once, they would be overtaken.
@@ -42,31 +41,27 @@ class StartModule:
     waiting: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartSource:
+class RestartSource(Struct, frozen=True, kw_only=True):
     """Call `start` once more: the source has raised. Nothing is at the host for the slot. Then SourceRestarted."""
 
     slot: int
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeDone:
+class ProbeDone(Struct, frozen=True, kw_only=True):
     """The suspect that was alone at the host is done; `left` more of this module are suspect."""
 
     slot: int
     left: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WiresDrained:
+class WiresDrained(Struct, frozen=True, kw_only=True):
     """The module has nothing left of the wires it was told to drain, nor has the host."""
 
     slot: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillHost:
+class KillHost(Struct, frozen=True, kw_only=True):
     """End the host now: a turn took too long."""
 
     reason: str

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from actors.state.module import ModuleState
     from actors.state.segment import Handled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfModule:
+class OfModule(Struct, frozen=True, kw_only=True):
     """Base of what is said of one module, by its name. A job of the flow may wait for it."""
 
     by: ClassVar[str] = "module"
@@ -19,15 +19,13 @@ class OfModule:
     module: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleStopped(OfModule):
+class ModuleStopped(OfModule, frozen=True, kw_only=True):
     """Nothing of the module is at the host any more."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleDescribed:
+class ModuleDescribed(Struct, frozen=True, kw_only=True):
     """Figures of one module, and of the wires that lead to it; the keys are flowState's."""
 
     request_id: str
@@ -36,52 +34,45 @@ class ModuleDescribed:
     wires: dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleDry(OfModule):
+class ModuleDry(OfModule, frozen=True, kw_only=True):
     """Nothing is left on the wires that had to run dry, and nothing of the module is at the host."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContextDescribed(OfModule):
+class ContextDescribed(OfModule, frozen=True, kw_only=True):
     """A module's context as of its last commit, encoded."""
 
     context: dict[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecentDescribed(OfModule):
+class RecentDescribed(OfModule, frozen=True, kw_only=True):
     """What a module had last, the oldest first: (wire, port, message, headers), encoded; and its context now."""
 
     messages: tuple[Handled, ...]
     context: dict[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleHandedOver(OfModule):
+class ModuleHandedOver(OfModule, frozen=True, kw_only=True):
     """The state of a module on its way to its successor, and the next number of each out-port."""
 
     state: ModuleState
     numbers: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateDescribed(OfModule):
+class StateDescribed(OfModule, frozen=True, kw_only=True):
     """The state of a module, which it keeps, and the next number of each out-port. Nobody is to change either."""
 
     state: ModuleState
     numbers: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakpointReached(OfModule):
+class BreakpointReached(OfModule, frozen=True, kw_only=True):
     """The oldest message of the module is held; `error`: what went wrong with `when`."""
 
     message: bytes
     error: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepTaken(OfModule):
+class StepTaken(OfModule, frozen=True, kw_only=True):
     """What the module did in a wave, as singleStepFlow answers it; None: there was nothing to do."""
 
     by: ClassVar[str] = "part"
@@ -94,15 +85,13 @@ class StepTaken(OfModule):
         return self.module, self.wave
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldDescribed(OfModule):
+class HeldDescribed(OfModule, frozen=True, kw_only=True):
     """The messages that wait in the module's mailbox, as listHeld answers them."""
 
     held: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLettered(OfModule):
+class DeadLettered(OfModule, frozen=True, kw_only=True):
     """A message that could not be handled. `message` is encoded; `error` has type, message and more; `message_id`: if
     it is known.
     """
@@ -114,35 +103,30 @@ class DeadLettered(OfModule):
     message_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRaised(OfModule):
+class SourceRaised(OfModule, frozen=True, kw_only=True):
     """A source ended with an error. `again_s`: seconds until it is started again; None: it is not."""
 
     error: dict[str, Any]
     again_s: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceBegun(OfModule):
+class SourceBegun(OfModule, frozen=True, kw_only=True):
     """The module's `start` has returned a source."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailboxOverrun(OfModule):
+class MailboxOverrun(OfModule, frozen=True, kw_only=True):
     """A feedback wire has reached its hard cap; the flow has to pause."""
 
     wire: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowIdle:
+class FlowIdle(Struct, frozen=True, kw_only=True):
     """No message is anywhere in the flow, and no source or feed is left."""
 
     flow: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OldestTold:
+class OldestTold(Struct, frozen=True, kw_only=True):
     """When the oldest message came that is waiting or under way there, by the monotonic clock; infinite: none is."""
 
     number: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 
 class Deliver(NamedTuple):  # a tuple, not a dataclass: made once per frame on the hot path
@@ -17,15 +18,13 @@ class Deliver(NamedTuple):  # a tuple, not a dataclass: made once per frame on t
     first: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldWire:
+class HoldWire(Struct, frozen=True, kw_only=True):
     """The target's mailbox is above high-water: send nothing more on this wire."""
 
     wire: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseWire:
+class ReleaseWire(Struct, frozen=True, kw_only=True):
     """The target can take more on this wire."""
 
     wire: str

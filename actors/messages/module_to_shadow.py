@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from actors.state.segment import Handled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WitnessBegun:
+class WitnessBegun(Struct, frozen=True, kw_only=True):
     """The context as it is in front of the next TurnsSeen."""
 
     context: dict[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnsSeen:
+class TurnsSeen(Struct, frozen=True, kw_only=True):
     """A commit stands; what it has sent was delivered before.
 
     `errors`: index in `inputs` -> info of the ERROR; `unasked`: it has sent something by itself, too (a source, a

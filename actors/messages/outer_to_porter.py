@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 from actors.messages.runner_to_client import Progress, Reply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carry:
+class Carry(Struct, frozen=True, kw_only=True):
     """Send `request`, which has a `request_id`, to an inner actor; `done` gets the reply, `progress` what is said
     meanwhile.
     """

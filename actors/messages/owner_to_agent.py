@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BeAgent:
+class BeAgent(Struct, frozen=True, kw_only=True):
     """Be the agent of the machine `name`, which others reach at `address`: do what the dispatcher at the `leader` (host
     and port) says, as long as the process `pid` lives. StopDeployment ends it, answered as by the dispatcher.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenDoor:
+class OpenDoor(Struct, frozen=True, kw_only=True):
     """Listen in `folder`; pass requests on to `runner`. Answered with DoorOpened."""
 
     folder: Path

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
+from actors.messages.secretive import Secretive
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayOrder:
+
+class GatewayOrder(Secretive, frozen=True, kw_only=True):
     """Listen on `host` and `port` (0: any that is free).
 
     `token`: what is good for everything, None: that of the state directory; `origins`: whose pages may connect beside
@@ -18,15 +19,14 @@ class GatewayOrder:
 
     host: str
     port: int
-    token: str | None = field(default=None, repr=False)
+    token: str | None = None
     origins: tuple[str, ...] = ()
     pages: str | None = None
     certificate: str | None = None
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenGateway:
+class OpenGateway(Struct, frozen=True, kw_only=True):
     """Do as `order` says; pass requests on to `runner`; the tokens are in the folder `state`. Answered with
     GatewayOpened.
     """

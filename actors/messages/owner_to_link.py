@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from actors.state.activity import Activity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartPeer:
+class StartPeer(Struct, frozen=True, kw_only=True):
     """Be the link of `runner` (this one, in its `incarnation`) to `peer`. Told to the sender: PeerFound, PeerLost."""
 
     runner: str
@@ -29,29 +28,25 @@ class StartPeer:
     contexts: Contexts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerAt:
+class PeerAt(Struct, frozen=True, kw_only=True):
     """Where the other runner listens, or None: nobody knows. Which of the two connects, the names say."""
 
     place: Place | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeLink:
+class DescribeLink(Struct, frozen=True, kw_only=True):
     """Answer with LinkDescribed, which has the same `round`; the router: with LinksDescribed."""
 
     round: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeConnection:
+class TakeConnection(Struct, frozen=True, kw_only=True):
     """Of the listener: a runner with the peer's certificate has connected."""
 
     connection: Connection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartListener:
+class StartListener(Struct, frozen=True, kw_only=True):
     """Listen there (port 0: any); answered with Listening. Runners that `peers` does not name are refused."""
 
     place: Place
@@ -59,15 +54,13 @@ class StartListener:
     peers: dict[str, ActorAddress]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangePeers:
+class ChangePeers(Struct, frozen=True, kw_only=True):
     """These are the peers now."""
 
     peers: dict[str, ActorAddress]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartSending:
+class StartSending(Struct, frozen=True, kw_only=True):
     """Be the sending end of a wire of `flow` to `runner`. `new_epoch` is asked when the numbers of the wire begin anew;
     `journal`: what the module sends is written there, and may leave when it is durable; `before`: go on from there.
 
@@ -86,8 +79,7 @@ class StartSending:
     before: Outgoing | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartReceiving:
+class StartReceiving(Struct, frozen=True, kw_only=True):
     """Be the receiving end of a wire of `flow` from `runner`. As a feed it is Attached to the module here.
 
     `journal`: what comes is written there, and acknowledged when it is durable; `number`: its messages have numbers
@@ -105,16 +97,14 @@ class StartReceiving:
     accept_loss: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoteWire:
+class NoteWire(Struct, frozen=True, kw_only=True):
     """The flow does not run, and is another one: the wire has this class now, and everything is to be written anew."""
 
     delivery: Delivery
     journal: Gathering | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandOverWire:
+class HandOverWire(Struct, frozen=True, kw_only=True):
     """Nothing new comes from the module, and nothing more is to be taken. Answered with WireHandedOver. `stays`: it is
     only asked, and may go on.
     """
@@ -122,8 +112,7 @@ class HandOverWire:
     stays: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmptyWire:
+class EmptyWire(Struct, frozen=True, kw_only=True):
     """To a sending end: send all, however full the other side is. Answered with WireEmptied. `hold`: what comes after
     that waits here, until it is told the same again without.
     """
@@ -131,18 +120,15 @@ class EmptyWire:
     hold: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndWire:
+class EndWire(Struct, frozen=True, kw_only=True):
     """Leave. `forget`: the wire is no more, and what is written of it is void."""
 
     forget: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkTaken:
+class MarkTaken(Struct, frozen=True, kw_only=True):
     """To a receiving end: note what it has taken so far."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TellFinished:
+class TellFinished(Struct, frozen=True, kw_only=True):
     """To a receiving end: what was noted is done, with all that has come of it. The sender is told."""

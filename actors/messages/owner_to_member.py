@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BeMember:
+class BeMember(Struct, frozen=True, kw_only=True):
     """Pass on to `runner`, called `name`, what may be asked of one runner of the deployment."""
 
     runner: ActorAddress

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from runtimes.environments import cache_folder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigureRunner:
+class ConfigureRunner(Struct, frozen=True, kw_only=True):
     """First message: where hosts may have their folders, the cache of environments and builds, which runtimes to
     offer (None: all), and where flows are kept when it ends (None: they are not). `incarnation`: how often the runner
     of this name has been started.
@@ -40,8 +40,7 @@ class ConfigureRunner:
 Place = tuple[str, int]  # address, port
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenLinks:
+class OpenLinks(Struct, frozen=True, kw_only=True):
     """Have links to other runners: of a flow, what its document places on this runner is here from now on.
 
     Before the first flow. `place`: where to listen, port 0 for any; `keys`: the folder with the authority's certificate
@@ -55,22 +54,19 @@ class OpenLinks:
     paused: Callable[[str, str | None], None] = lambda _flow, _by: None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnersKnown:
+class RunnersKnown(Struct, frozen=True, kw_only=True):
     """Where the other runners listen; whole: one that is not named is not reachable."""
 
     places: dict[str, Place]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShutDown:
+class ShutDown(Struct, frozen=True, kw_only=True):
     """Stop every flow, end every host; answered with Reply, whose `data` says what could not be kept."""
 
     request_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseJournals:
+class CloseJournals(Struct, frozen=True, kw_only=True):
     """After ShutDown and all that has still been written: have that noted; answered with Reply."""
 
     request_id: str

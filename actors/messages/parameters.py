@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from actors.definition.schema import shown
 
@@ -31,20 +30,26 @@ def method_of(kind: type) -> str:
 
 
 class Parameter(NamedTuple):
-    """A parameter of a call: its name as a field and in the API, what it may be, and that in words."""
+    """A parameter of a call: its name as a field and in the API, what it may be, that in words; `default`, if it may
+    be left out.
+    """
 
     name: str
     camel: str
     type: Any
     words: str
+    is_needed: bool
+    default: Any
 
 
 @cache
 def parameters(kind: Any) -> tuple[Parameter, ...]:
     """Those of a call, in order."""
-    hints = get_type_hints(kind, include_extras=True)
-    names = [field.name for field in fields(kind) if field.name != "request_id"]
-    return tuple(Parameter(name, camel(name), hints[name], _words(hints[name])) for name in names)
+    return tuple(
+        Parameter(one.name, camel(one.name), one.type, _words(one.type), one.required, one.default)
+        for one in structs.fields(kind)
+        if one.name != "request_id"
+    )
 
 
 def request_problem(request: Any) -> str | None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from runtimes.frames import Frame
 
 __all__ = ["Frame", "PeerDown", "PeerUp"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerUp:
+class PeerUp(Struct, frozen=True, kw_only=True):
     """There is a connection, and this is the wire's channel on it. A receiving end gets the wire's OPEN next."""
 
     channel: int
     connection: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerDown:
+class PeerDown(Struct, frozen=True, kw_only=True):
     """The connection has gone, and with it what was under way."""

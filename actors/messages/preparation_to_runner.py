@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from runtimes.environments import Recipe
 from runtimes.making import Failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """All recipes are made, or `failure` says why that one (`failed`) is not.
 
     `holds`: descriptors that keep what was made from being removed; whoever gets them closes them.
@@ -24,6 +24,5 @@ class Prepared:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparationClosed:
+class PreparationClosed(Struct, frozen=True, kw_only=True):
     """No process is left."""

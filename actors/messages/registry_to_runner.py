@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from actors.messages.owner_to_runner import Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnersRegistered:
+class RunnersRegistered(Struct, frozen=True, kw_only=True):
     """All that are there. Said when that changes, and to one that registers anew."""
 
     places: dict[str, Place]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerFenced:
+class RunnerFenced(Struct, frozen=True, kw_only=True):
     """There is a newer incarnation of this runner: it is to end."""
 
     name: str

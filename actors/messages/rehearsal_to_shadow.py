@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalBegun:
+
+class RehearsalBegun(Struct, frozen=True, kw_only=True):
     """The module takes messages, or `error` is why not, as a sentence."""
 
     error: str | None
     context: dict[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessagePlayed:
+class MessagePlayed(Struct, frozen=True, kw_only=True):
     """What a message has come to: port -> outputs, encoded; the ERROR that it ended with, if it did; what has changed
     in the context.
     """
@@ -25,8 +24,7 @@ class MessagePlayed:
     context: dict[bytes, bytes | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalOver:
+class RehearsalOver(Struct, frozen=True, kw_only=True):
     """The host has ended: the message that it was at has done that, and no more can be played."""
 
     why: str

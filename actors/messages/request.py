@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """Base of all requests; `request_id` comes back in the Reply."""
 
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command(Request):
+class Command(Request, frozen=True, kw_only=True):
     """Base of the requests whose answer is true, or false with an error."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 if TYPE_CHECKING:
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from actors.ends.outcome import Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True, kw_only=True):
     """What `-i` or `-o` says of one open descriptor. `places`: wire -> module and port; `name` is for errors.
 
     `ours`: a file that was opened for it, and is to be emptied where it is written.
@@ -26,8 +25,7 @@ class Endpoint:
     ours: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFlow:
+class RunFlow(Struct, frozen=True, kw_only=True):
     """Run the flow until it ends, a signal arrives on `signal_fd`, or `for_s` seconds are over.
 
     What is found out meanwhile is in `outcome`, which says when it is over. `stays`: it is not over when the flow has

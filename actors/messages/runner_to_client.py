@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+
+class Reply(Struct, frozen=True, kw_only=True):
     """The answer to the request of the same id: a value, or an error sentence with optional data."""
 
     request_id: str
@@ -18,8 +18,7 @@ class Reply:
     receipt: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class Notification(Struct, frozen=True, kw_only=True):
     """Something that a subscription, which `request_id` has begun, is told; `whole`: no earlier one is needed."""
 
     request_id: str
@@ -29,8 +28,7 @@ class Notification:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True):
     """How far a request is that takes long: a line for people."""
 
     request_id: str

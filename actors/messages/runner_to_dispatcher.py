@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from actors.messages.runner_to_client import Progress, Reply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerHosted:
+class RunnerHosted(Struct, frozen=True, kw_only=True):
     """The runner takes requests; or `error` says why not. `incarnation`: how often it has been started; `flows`: of one
     that comes in place of one that has died, what that had (flow/journalled.py, `flows_in`).
     """
@@ -21,15 +21,13 @@ class RunnerHosted:
     flows: dict[str, tuple[dict[str, Any], bool] | None] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerTurns:
+class RunnerTurns(Struct, frozen=True, kw_only=True):
     """A sign of life, once a second from RunnerHosted to RunnerStopped."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowPaused:
+class FlowPaused(Struct, frozen=True, kw_only=True):
     """What the runner has of a flow is paused as a whole, for this reason; None: it is not any more."""
 
     runner: str
@@ -37,15 +35,13 @@ class FlowPaused:
     by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerSaid:
+class RunnerSaid(Struct, frozen=True, kw_only=True):
     """Answers to what the front has asked: one message costs as much as many answers in it."""
 
     said: tuple[Reply | Progress, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerStopped:
+class RunnerStopped(Struct, frozen=True, kw_only=True):
     """No flow is running, no host is left; `errors`: what could not be kept."""
 
     name: str

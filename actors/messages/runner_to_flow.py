@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 from actors.definition.share import Share
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from actors.preparation.premises import Premises
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddFlow:
+class AddFlow(Struct, frozen=True, kw_only=True):
     """First message: be this flow; answer the sender, whose request that was. `left_out`: modules, and why.
 
     `kept`: what it was at the runner's last end, if it is kept; it goes on from there; `opened`: its journal.
@@ -37,8 +36,7 @@ class AddFlow:
         return self.request.request_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateFlow:
+class UpdateFlow(Struct, frozen=True, kw_only=True):
     """Become this flow; answer the sender, whose request that was."""
 
     request: AddOrUpdateFlow
@@ -51,8 +49,7 @@ class UpdateFlow:
         return self.request.request_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TryModule:
+class TryModule(Struct, frozen=True, kw_only=True):
     """Compare the module of that request in `share` with the one that runs; answer the sender, whose request it was."""
 
     request: ShadowModule
@@ -64,8 +61,7 @@ class TryModule:
         return self.request.request_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinUpdate:
+class JoinUpdate(Struct, frozen=True, kw_only=True):
     """Begin the part here of an update of several runners; answer `client`, whose request that was."""
 
     request: PrepareUpdate
@@ -79,20 +75,17 @@ class JoinUpdate:
         return self.request.request_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditFlow:
+class AuditFlow(Struct, frozen=True, kw_only=True):
     """Answer with FlowAudited, which has the same `round`."""
 
     round: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseFlow:
+class CloseFlow(Struct, frozen=True, kw_only=True):
     """The runner ends: stop, and be kept if there is a place for that; then FlowClosed."""
 
     round: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowForgotten:
+class FlowForgotten(Struct, frozen=True, kw_only=True):
     """After FlowGone: the runner passes nothing on any more."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 from runtimes.environments import Recipe
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenCache:
+class OpenCache(Struct, frozen=True, kw_only=True):
     """First message: where environments and builds are kept."""
 
     cache: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepare:
+class Prepare(Struct, frozen=True, kw_only=True):
     """Make these, one after the other, if they are not there; then Prepared. `flow` and `key` come back with it.
 
     `progress`: the client, and the id of its request, that is told what the commands print.
@@ -30,16 +28,14 @@ class Prepare:
     progress: tuple[ActorAddress, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelPreparation:
+class CancelPreparation(Struct, frozen=True, kw_only=True):
     """Fail what this flow (and key, if given) waits for; a command for which nobody else waits is killed."""
 
     flow: str
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeEnvironments:
+class DescribeEnvironments(Struct, frozen=True, kw_only=True):
     """Answer the client with what listDependencies says. `used_by`: environment id -> flows."""
 
     request_id: str
@@ -48,8 +44,7 @@ class DescribeEnvironments:
     used_by: dict[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveEnvironment:
+class RemoveEnvironment(Struct, frozen=True, kw_only=True):
     """Remove it, unless another process uses it; answer the client."""
 
     request_id: str
@@ -58,8 +53,7 @@ class RemoveEnvironment:
     environment: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectUnused:
+class CollectUnused(Struct, frozen=True, kw_only=True):
     """Remove what these runtimes have that nobody uses and that is not `kept`; answer the client."""
 
     request_id: str
@@ -68,6 +62,5 @@ class CollectUnused:
     kept: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosePreparation:
+class ClosePreparation(Struct, frozen=True, kw_only=True):
     """Kill every command and fail those who wait."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from actors.messages.owner_to_runner import Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterRunner:
+class RegisterRunner(Struct, frozen=True, kw_only=True):
     """The sender is this runner and listens there. Said again every second: a registry may have lost it."""
 
     name: str

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteFlow:
+class WriteFlow(Struct, frozen=True, kw_only=True):
     """Bring what has changed of a flow, from `base` to `new`, into its file; answer `client`, then FlowWritten.
 
     `file`: None: only say what a file of it would be. `folder`: for what it takes meanwhile.
@@ -24,8 +23,7 @@ class WriteFlow:
     new: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowWritten:
+class FlowWritten(Struct, frozen=True, kw_only=True):
     """The file says this now."""
 
     document: dict[str, Any]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 from actors.messages.run_to_session import Endpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartEnd:
+class StartEnd(Struct, frozen=True, kw_only=True):
     """Attach to ports of `flow`: feed each with every line of the descriptor, or write what leaves them to it.
 
     `raw`: a line is text, not JSON. Told to the sender: EndReady; then BadLines, FeedBroken, SinkBroken.
@@ -22,13 +20,11 @@ class StartEnd:
     raw: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndFeed:
+class EndFeed(Struct, frozen=True, kw_only=True):
     """Read no more; what has been read is delivered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlushSink:
+class FlushSink(Struct, frozen=True, kw_only=True):
     """Nothing more will come: answer SinkFlushed when all is written, or after `timeout_s`."""
 
     timeout_s: float

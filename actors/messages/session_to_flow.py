@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from actors.definition.ports import Side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttachEnd:
+class AttachEnd(Struct, frozen=True, kw_only=True):
     """The sender is the outer end of `wire`; answered with Attached. Side "in": it will deliver to the in-port
     `module.port`, and counts as a source; "out": it gets what leaves the out-port, too.
     """
@@ -20,15 +19,13 @@ class AttachEnd:
     wire: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MuteSources:
+class MuteSources(Struct, frozen=True, kw_only=True):
     """Sources of this flow are started but never pulled: `runner test` sends the messages itself."""
 
     flow: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchFlow:
+class WatchFlow(Struct, frozen=True, kw_only=True):
     """Tell the sender when the flow has failed, is removed or, with `idle`, has nothing left to do (FlowEnded)."""
 
     flow: str

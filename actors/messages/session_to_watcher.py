@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from thespian.actors import ActorAddress
 
 if TYPE_CHECKING:
     from actors.ends.flow_watch import FlowWatch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartWatcher:
+class StartWatcher(Struct, frozen=True, kw_only=True):
     """Begin; what has changed since `watch` was made is an edit already."""
 
     watch: FlowWatch
     runner: ActorAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopWatcher:
+class StopWatcher(Struct, frozen=True, kw_only=True):
     """Update nothing any more."""

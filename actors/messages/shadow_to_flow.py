@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShadowReady:
+
+class ShadowReady(Struct, frozen=True, kw_only=True):
     """Both versions are loaded; it waits for messages."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShadowEnded:
+class ShadowEnded(Struct, frozen=True, kw_only=True):
     """`errors`: why nothing could be compared, as sentences; else `value` is what was found. Its hosts are gone."""
 
     number: int

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from actors.messages.flow_to_trial import RunTrial
 from runtimes.frames import Frame
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRehearsal:
+class StartRehearsal(Struct, frozen=True, kw_only=True):
     """Load the only module of the trial, and wire it; then TrialEnded.
 
     `wires_in`: (port, wire) of each channel in, `ports`: out-port of each channel out; `patience_s`: the longest that
@@ -23,16 +22,14 @@ class StartRehearsal:
     patience_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BeginRehearsal:
+class BeginRehearsal(Struct, frozen=True, kw_only=True):
     """Migrate the context, if it comes `from_version`, and call `start`; then RehearsalBegun."""
 
     context: dict[bytes, bytes]
     from_version: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayMessages:
+class PlayMessages(Struct, frozen=True, kw_only=True):
     """DATA, a frame a message; then as many MessagePlayed."""
 
     frames: list[Frame]

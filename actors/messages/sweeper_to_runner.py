@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweeperClosed:
+class SweeperClosed(Struct, frozen=True, kw_only=True):
     """No process of its own is left; what it had begun, the end of the run folder or the next runner does."""

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from actors.state.tracing import Span, TraceCounts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartExporter:
+class StartExporter(Struct, frozen=True, kw_only=True):
     """First message. `runner`: the name of this one."""
 
     runner: str
     endpoint: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpansEnded:
+class SpansEnded(Struct, frozen=True, kw_only=True):
     """These are to be sent; `counts`: of their flow."""
 
     spans: Sequence[Span]
     counts: TraceCounts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseExporter:
+class CloseExporter(Struct, frozen=True, kw_only=True):
     """The runner ends: send what is left, for a moment; then ExporterClosed."""

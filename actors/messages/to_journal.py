@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from actors.journal.gathering import Gathering
     from actors.journal.group import Group
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenJournals:
+class OpenJournals(Struct, frozen=True, kw_only=True):
     """First message: where the journals are; `lost` is to be called, with a sentence, if they cannot be written."""
 
     folder: Path
     lost: Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddJournal:
+class AddJournal(Struct, frozen=True, kw_only=True):
     """Tell the gathering of `flow` what is durable, and when its time is up. `lock`: the descriptor that keeps other
     runners away from its journal, to be closed at its end.
     """
@@ -31,44 +30,38 @@ class AddJournal:
     lock: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteGroup:
+class WriteGroup(Struct, frozen=True, kw_only=True):
     """Have it written; the gathering is told."""
 
     flow: str
     group: Group
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupBegun:
+class GroupBegun(Struct, frozen=True, kw_only=True):
     """The first record of a group has come."""
 
     flow: str
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndUnit:
+class EndUnit(Struct, frozen=True, kw_only=True):
     """What was begun by the sender has been done: whoever had a part in it has had his message before this."""
 
     flow: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndJournal:
+class EndJournal(Struct, frozen=True, kw_only=True):
     """The flow leaves this runner, and, with `remove`, is not wanted any more; then JournalEnded."""
 
     flow: str
     remove: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncJournal:
+class SyncJournal(Struct, frozen=True, kw_only=True):
     """Answer with JournalSynced when all that has happened in the flow so far is durable."""
 
     flow: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseJournals:
+class CloseJournals(Struct, frozen=True, kw_only=True):
     """Nothing more comes: have everything written, then JournalsClosed."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepFolders:
+
+class SweepFolders(Struct, frozen=True, kw_only=True):
     """End what is marked with these folders, and remove them."""
 
     folders: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseSweeper:
+class CloseSweeper(Struct, frozen=True, kw_only=True):
     """The runner ends: begin nothing any more; answered with SweeperClosed."""

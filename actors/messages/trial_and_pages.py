@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TryInPage:
+class TryInPage(Struct, frozen=True, kw_only=True):
     """Let one page load this body of LOAD, in a Worker that is thrown away; then PageTried. `window`: it is for a
     page's window, of which a Worker can only tell whether it is JavaScript.
     """
@@ -16,8 +15,7 @@ class TryInPage:
     window: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageTried:
+class PageTried(Struct, frozen=True, kw_only=True):
     """The body of RESULT; it is good, too, if no page is there that could say so."""
 
     number: int

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 Context = dict[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfTrial:
+class OfTrial(Struct, frozen=True, kw_only=True):
     """Base of all; a job of the flow waits for them."""
 
     by: ClassVar[str] = "key"
@@ -17,24 +17,21 @@ class OfTrial:
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialEnded(OfTrial):
+class TrialEnded(OfTrial, frozen=True, kw_only=True):
     """`errors`: sentences for the user, none if all is well; `load_ms`: module -> how long its load blocks a host."""
 
     errors: tuple[str, ...]
     load_ms: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContextsMigrated(OfTrial):
+class ContextsMigrated(OfTrial, frozen=True, kw_only=True):
     """The migrated contexts, or `errors`."""
 
     errors: tuple[str, ...]
     contexts: dict[str, Context]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialClosed(OfTrial):
+class TrialClosed(OfTrial, frozen=True, kw_only=True):
     """The trial's host has ended; the processor time it took."""
 
     cpu_ms: float

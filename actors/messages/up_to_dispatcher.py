@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from actors.messages.owner_to_gateway import GatewayOrder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerOrder:
+class RunnerOrder(Struct, frozen=True, kw_only=True):
     """A runner. `kept`: the folder where flows wait while the deployment is down; `journals`: where they are written
     down while it is up. `machine`: the other machine that it is on, which has these folders itself; `port`: where it
     listens for other runners, 0: anywhere; `number`: of those on its machine. `container`: the image that it is
@@ -27,16 +27,14 @@ class RunnerOrder:
     memory_mb: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineOrder:
+class MachineOrder(Struct, frozen=True, kw_only=True):
     """Another machine: its agent is expected from this address."""
 
     name: str
     address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deploy:
+class Deploy(Struct, frozen=True, kw_only=True):
     """Start the runners and hand them these flows. Answered with DeploymentUp or DeploymentFailed.
 
     `accept_loss`: journals that are damaged go on with what is left. If there are several runners, each module of the
@@ -70,6 +68,5 @@ class Deploy:
     traces: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopDeployment:
+class StopDeployment(Struct, frozen=True, kw_only=True):
     """Stop every flow, end the runner; answered with DeploymentDown."""

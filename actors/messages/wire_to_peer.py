@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from runtimes.frames import Frame
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from actors.links.figures import WireFigures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinPeer:
+class JoinPeer(Struct, frozen=True, kw_only=True):
     """To the router: the sender is an end of a wire whose other end is on `runner`. That one's peer answers: with
     PeerUp, for every connection; to the receiving end when the other runner has opened the wire. `figures`: what it
     has carried.
@@ -26,8 +26,7 @@ class JoinPeer:
     figures: Callable[[], WireFigures]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeavePeer:
+class LeavePeer(Struct, frozen=True, kw_only=True):
     """To the router: it is not any more."""
 
     runner: str
@@ -43,8 +42,7 @@ class PeerFrames(NamedTuple):  # a tuple, not a dataclass: made on the hot path
     connection: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakPeer:
+class BreakPeer(Struct, frozen=True, kw_only=True):
     """What the other runner says does not fit: end the connection. Both sides begin anew from what they have."""
 
     connection: int

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.definition.share import Share

@@ -7,9 +7,10 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress, WakeupMessage
 
 from actors.definition.model import FlowError
@@ -32,14 +33,7 @@ from actors.messages.naming import flow_of
 from actors.messages.owner_to_runner import ConfigureRunner, ShutDown
 from actors.messages.parameters import request_problem
 from actors.messages.preparation_to_runner import PreparationClosed
-from actors.messages.runner_to_flow import (
-    AddFlow,
-    AuditFlow,
-    CloseFlow,
-    FlowForgotten,
-    TryModule,
-    UpdateFlow,
-)
+from actors.messages.runner_to_flow import AddFlow, AuditFlow, CloseFlow, FlowForgotten, TryModule, UpdateFlow
 from actors.messages.runner_to_preparation import ClosePreparation, OpenCache
 from actors.messages.sweeper_to_runner import SweeperClosed
 from actors.messages.to_sweeper import CloseSweeper

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from operator import attrgetter
 from typing import Any, ClassVar
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress, ActorExitRequest, ActorTypeDispatcher, ChildActorExited
 
 from actors.messages.actor_to_sender import ActorFailed

@@ -7,12 +7,12 @@ and what is wanted; nothing waits for it afterwards.
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from actors.console import numbers
 from actors.console.cli import main
@@ -92,7 +92,7 @@ JSON = st.recursive(
 def test_whatever_is_given_is_taken_or_named(data: st.DataObject) -> None:
     """A request is refused with a parameter's name, or every parameter is what its class says."""
     kind = data.draw(st.sampled_from(sorted(api.REQUESTS.values(), key=lambda kind: kind.__name__)))
-    given_ = {field.name: data.draw(JSON, field.name) for field in fields(kind) if field.name != "request_id"}
+    given_ = {field.name: data.draw(JSON, field.name) for field in structs.fields(kind) if field.name != "request_id"}
     problem = request_problem(kind(**given_))
     if problem is not None:
         assert any(f": {parameter.camel} " in problem for parameter in parameters(kind))

@@ -7,10 +7,10 @@ import logging
 import os
 import subprocess
 from collections import deque
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage, WatchMessage
 
 from actors import __version__

@@ -14,9 +14,12 @@ from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
 
+from msgspec import Struct
+
 MAX_BYTES = 64 << 20
 _LENGTH = struct.Struct("<I")
 _PLAIN = {("builtins", "set"), ("builtins", "frozenset"), ("builtins", "bytearray")}
+_MADE = ("msgspec._utils", "rebuild")  # what makes a Struct
 
 
 class TalkError(Exception):
@@ -56,7 +59,7 @@ class Talk:
 
 
 class _Reader(pickle.Unpickler):
-    """Makes our own dataclasses, tuples with names and enumerations; nothing else that has a name."""
+    """Makes our own messages, dataclasses, tuples with names and enumerations; nothing else that has a name."""
 
     def __init__(self, body: bytes, address_of: Callable[[int], Any]) -> None:
         super().__init__(io.BytesIO(body))
@@ -68,10 +71,10 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Raises UnpicklingError for what is none of ours."""
-        if (module, name) in _PLAIN:
+        if (module, name) in _PLAIN or (module, name) == _MADE:
             return super().find_class(module, name)
         if module.startswith(("actors.messages.", "actors.deployment.", "actors.definition.", "actors.state.")):
             found = super().find_class(module, name)
-            if isinstance(found, type) and (is_dataclass(found) or issubclass(found, (tuple, Enum))):
+            if isinstance(found, type) and (is_dataclass(found) or issubclass(found, (Struct, tuple, Enum))):
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} is none of our messages")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
 from actors.deployment.front.answers import FrontAnswers, RefusedError

@@ -5,9 +5,9 @@ made or removed, since those on one machine share what they make.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
 from actors.deployment.front.answers import FrontAnswers, RefusedError

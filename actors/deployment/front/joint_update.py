@@ -8,6 +8,8 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from msgspec import structs
+
 from actors.deployment.desired import DesiredFlow
 from actors.deployment.front.answers import FrontAnswers, RefusedError
 from actors.deployment.front.runners import RunnerAway
@@ -40,7 +42,7 @@ class JointUpdate:
 
     def planning(self) -> Steps:
         """Returns what it would do, by runner."""
-        prepare = replace(self._prepare(), plan=True)
+        prepare = structs.replace(self._prepare(), plan=True)
         return (yield from self._whole.ask(self._old, dict.fromkeys(self._old.runners, prepare)))
 
     def run(self) -> Steps:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
 from actors.messages import client_to_runner as api
@@ -32,8 +33,7 @@ READS = (  # asked again, if a runner has died before it has answered
 LOOKS = (api.ListFlows, api.FlowState, api.Audit, api.ListRunners)  # a runner that does not turn is shown as away
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerAway(Reply):
+class RunnerAway(Reply, frozen=True, kw_only=True):
     """In place of an answer: the runner is not there, or has died before it answered. `error` says which."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
 from thespian.actors import ActorAddress
 
 from actors.definition.places import listed
@@ -64,7 +65,9 @@ class Updates:
         replies = yield from self._whole.runners.ask_all(dict.fromkeys(flow.runners, message))
         if errors := errors_of(replies):
             raise RefusedError("\n".join(errors), errors)
-        return merged_receipt(flow, {name: replace(reply, receipt=reply.value) for name, reply in replies.items()})
+        return merged_receipt(
+            flow, {name: structs.replace(reply, receipt=reply.value) for name, reply in replies.items()}
+        )
 
     # what is asked for ---------------------------------------------------------------------------------------------
 
@@ -99,7 +102,7 @@ class Updates:
         asked = api.AddOrUpdateFlow(flow=flow.document, plan=True)
         replies = yield from self._whole.ask(flow, dict.fromkeys(flow.runners, asked))
         if not plan and not errors_of(replies):
-            replies = yield from self._whole.ask(flow, dict.fromkeys(flow.runners, replace(asked, plan=False)))
+            replies = yield from self._whole.ask(flow, dict.fromkeys(flow.runners, structs.replace(asked, plan=False)))
         if errors := errors_of(replies):
             added = [] if plan else [name for name, reply in replies.items() if reply.ok]
             yield from self._whole.ask(flow, dict.fromkeys(added, api.RemoveFlow(flow_id=flow.id)))
@@ -133,7 +136,7 @@ class Updates:
             raise RefusedError("\n".join([*data, there]), [*data, there]) from None
         assert reply.receipt is not None
         self._receipts[known.id] = receipt = _with_moves(reply.receipt, moves)
-        return replace(reply, receipt=receipt)
+        return structs.replace(reply, receipt=receipt)
 
     def becoming(
         self, known: DesiredFlow, flow: DesiredFlow, *, plan: bool = False, contexts_of: int | None = None
