@@ -33,7 +33,10 @@ subprocess.Popen.__exit__ = _leave_or_kill  # type: ignore[method-assign]
 
 def pytest_configure(config: pytest.Config) -> None:
     """The default suite tries the same cases every time; `--full` others each time, which are printed."""
-    hypothesis.settings.register_profile("runner", derandomize=bool(config.option.markexpr), deadline=None)
+    hypothesis.settings.register_profile(
+        "runner", derandomize=bool(config.option.markexpr), deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],  # says how busy the machine is
+    )  # fmt: skip
     hypothesis.settings.load_profile("runner")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock, get_ident
+from _thread import allocate_lock
 from struct import Struct
 from time import perf_counter_ns
 
@@ -41,7 +41,6 @@ class Link:
         self.input = os.open(input_path, os.O_RDONLY)
         self._output = os.open(output_path, os.O_WRONLY)
         self._lock = allocate_lock()
-        self._main = get_ident()
         self._parts: list[bytes] = []
         self._kept_bytes = 0
         self._needed_bytes = 24
@@ -117,10 +116,11 @@ class Link:
         now = perf_counter_ns()
         with self._logs_lock:
             self.logs.append(data)
-        if now - self._logged_ns > LOG_INTERVAL_NS or len(self.logs) > 200:
+            kept = len(self.logs)
+        if now - self._logged_ns > LOG_INTERVAL_NS or kept > 200:
             self._logged_ns = now
             self.flush_logs()
-        elif self.wake is not None and get_ident() != self._main:
+        elif kept == 1 and self.wake is not None:
             self.wake()
 
     def flush_logs(self) -> None:

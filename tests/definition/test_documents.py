@@ -93,7 +93,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     path=st.sampled_from(list(paths(FLOW))), value=st.sampled_from(VALUES), key=st.sampled_from([None, *WORDS]),
     name=st.sampled_from(["f.yaml", "f.json"]), indent=st.sampled_from([None, 2, "\t"]),
@@ -129,7 +129,7 @@ DEPLOYMENT = {
 }  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     path=st.sampled_from(list(paths(DEPLOYMENT))), value=st.sampled_from(VALUES), key=st.sampled_from([None, *WORDS]),
     name=st.sampled_from(["d.yaml", "d.json"]),
@@ -168,7 +168,7 @@ def as_contract(value):
     return float(value) if is_large else value
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(value=JSON, indent=st.sampled_from([None, 0, 2, "\t", "\r\n"]), ascii=st.booleans())
 def test_json_is_read_as_what_it_says(value, indent, ascii):
     text = json.dumps(value, indent=indent, ensure_ascii=ascii)
@@ -192,7 +192,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(text=st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_any_text_is_yaml_or_refused_with_its_place(text):
     try:

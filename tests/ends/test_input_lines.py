@@ -120,7 +120,7 @@ TEXT = st.lists(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(parts=TEXT, cuts=st.lists(st.integers(1, 9)), raw=st.booleans())
 def test_any_split_gives_the_same(parts: list[bytes], cuts: list[int], raw: bool) -> None:
     """Against a computed expectation: the whole input, cut at line feeds and read by the standard library."""

@@ -206,7 +206,7 @@ def everything_is_over(sock: socket.socket) -> bool:
         return True
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.binary(max_size=3000), with_handshake=st.booleans(), cuts=st.lists(st.integers(0, 3000), max_size=4))
 def test_any_bytes(served: Served, data: bytes, with_handshake: bool, cuts: list[int]) -> None:
     with served.raw() as sock:

@@ -111,7 +111,7 @@ def what_it_has(path: Path) -> tuple[object, ...]:
     return mailbox, found.contexts, found.facts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32))
 def test_what_is_durable_is_what_is_read(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     rng, path = random.Random(seed), tmp_path_factory.mktemp("journal") / "f.db"
@@ -139,7 +139,7 @@ def test_what_is_durable_is_what_is_read(seed: int, tmp_path_factory: pytest.Tem
     assert recover(path).number == written
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32), cut=st.integers(1, 5000))
 def test_records_come_in_any_portions(seed: int, cut: int) -> None:
     rng, model = random.Random(seed), Model()

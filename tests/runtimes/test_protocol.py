@@ -21,7 +21,7 @@ PAGE = RUNTIMES / "PROTOCOL.md"
 FENCE = re.compile(r'^```transcript (\w+) code="([^\n]*)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"(slot|flags|skip|count|first)=(\S+) ?")
 FOUND = load_runtimes([RUNTIMES])
-WAIT_S = 10.0
+WAIT_S = 30.0
 FREE_ERROR_FIELDS = {"file", "line", "column", "stack"}
 
 

@@ -272,4 +272,4 @@ class Host(RuleBasedStateMachine):
 
 
 TestModuleState = Host.TestCase
-TestModuleState.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestModuleState.settings = settings(max_examples=100, stateful_step_count=40)

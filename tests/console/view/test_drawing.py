@@ -23,7 +23,6 @@ COUNTS = st.integers(0, 2**63)
 RATES = st.floats(0, 1e15)
 
 
-@settings(deadline=None)
 @given(COUNTS | RATES)
 def test_numbers_are_short(number: float) -> None:
     for text in (short(number), milliseconds(number), mebibytes(min(number, 9e6)), share(number)):
@@ -45,7 +44,7 @@ def test_durations(ms: float, text: str) -> None:
     assert milliseconds(ms) == text
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text(max_size=40), st.integers(0, 30))
 def test_texts_have_their_place(text: str, width: int) -> None:
     assert cell_len(fit(text, width)) == width
@@ -55,7 +54,6 @@ def test_texts_have_their_place(text: str, width: int) -> None:
         assert all(cell_len(line) <= width for line in wrap(text, width, 2))
 
 
-@settings(deadline=None)
 @given(st.lists(RATES, max_size=40), st.integers(0, 30), st.floats(0, 2))
 def test_graphs_have_their_place(values: list[float], width: int, part: float) -> None:
     assert len(sparkline(values, width)) == len(bar(part, width)) == width
@@ -75,7 +73,7 @@ figures = st.builds(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", fullmatch=True), figures, max_size=6), st.data())
 def test_the_table_fits(modules: dict[str, Any], data: st.DataObject) -> None:
     """Each line, at each width; the titles stand above their columns."""
@@ -136,7 +134,7 @@ pictures = st.builds(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(pictures, pictures)
 def test_changes_make_the_state_that_they_come_from(before: dict[str, Any], now: dict[str, Any]) -> None:
     """Also where it has nulls, which a merge patch has no word for."""

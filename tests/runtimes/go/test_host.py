@@ -276,7 +276,7 @@ def test_turns_overlap_and_are_committed_in_order(start: Callable[[], Host]) -> 
     milliseconds = [400, 200, 300, 100, 350, 10, 250, 150]
     begin = time.monotonic()
     assert slot.run(sleeps(*milliseconds)) == slept(slot, 1, *milliseconds)
-    assert time.monotonic() - begin < sum(milliseconds) / 1000 - 0.5
+    assert time.monotonic() - begin < sum(milliseconds) / 1000
     slot.counts(consumed=8, handled=8, sent=16)
 
 
@@ -284,13 +284,13 @@ def test_a_module_that_was_slow_keeps_nobody_waiting(start: Callable[[], Host]) 
     host = start()
     slot, other = host.load("sleeps"), host.load("sleeps")
     assert slot.run(sleeps(5)) == slept(slot, 1, 5)
-    slot.data(sleeps(500, 0, 0), first=2)
+    slot.data(sleeps(2000, 0, 0), first=2)
     assert other.run(sleeps(0)) == slept(other, 1, 0)
     host.pause(other.number)
     host.ping(1)
     assert slot.totals["consumed"] == 1
     slot.done()
-    assert slot.out()[2:] == slept(slot, 2, 500, 0, 0)
+    assert slot.out()[2:] == slept(slot, 2, 2000, 0, 0)
 
 
 def test_a_slow_module_that_becomes_a_fused_target_runs_one_at_a_time(start: Callable[[], Host]) -> None:
@@ -318,15 +318,15 @@ def test_no_more_than_concurrency_overlap_and_one_fails_alone(start: Callable[[]
 def test_a_recall_ends_the_turns_begun(start: Callable[[], Host]) -> None:
     host = start()
     slot = host.load("sleeps", concurrency=3)
-    messages = sleeps(*[20] * 30)
+    messages = sleeps(*[20] * 300)
     slot.data(messages)
     host.wait(lambda: host.commits, "first COMMIT")
     host.pause(slot.number)
     done = slot.totals["consumed"]
-    assert 3 <= done < 30
-    slot.redeliver(messages[done:], first=done + 1)
+    assert 3 <= done < 280  # of 2 s
+    slot.redeliver(messages[done : done + 20], first=done + 1)
     slot.done()
-    assert slot.out() == slept(slot, 1, *[20] * 30)
+    assert slot.out() == slept(slot, 1, *[20] * (done + 20))
 
 
 def test_a_held_message_drops_the_turns_behind_it(start: Callable[[], Host]) -> None:

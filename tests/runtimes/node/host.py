@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
+import termios
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +22,13 @@ from runtimes.frames import Frame, Kind
 
 HOST = Path(__file__).parents[3] / "runtimes" / "node" / "host.js"
 TIMEOUT_S = 20.0
+GATED = """const fs = require('fs')
+module.exports = async (m, context) => {
+  context.log('info', `begun ${m}`)
+  while (!fs.existsSync('open')) await new Promise((done) => setTimeout(done, 1))
+  return m
+}
+"""
 SLEEP = "const sleep = (ms) => new Promise((done) => setTimeout(done, ms))\n"
 
 NEEDS_NODE = [
@@ -31,7 +41,7 @@ class Host:
     """A started host and the runner's ends of its pipes."""
 
     def __init__(self, folder: Path, command: Sequence[str] = ("node", str(HOST))) -> None:
-        work = folder / "work"
+        self.work = work = folder / "work"
         work.mkdir()
         paths = [str(folder / name) for name in ("input", "output")]
         for path in paths:
@@ -132,9 +142,25 @@ class Host:
     def raw(self, body: bytes, count: int = 1, slot: int = 0, **fields: int) -> None:
         self.send(Kind.DATA, slot, body, first=1, count=count, **fields)
 
-    def pause(self, slot: int = 0) -> list[Frame]:
+    def begun(self, *messages: Any) -> None:
+        """Until a GATED module has begun the turns of these messages."""
+        for message in messages:
+            assert json.loads(self.next(Kind.LOG).body)["text"] == f"begun {message}"
+
+    def open(self) -> None:
+        """Let the turns of GATED modules end, when the host has read all that was sent."""
+        while int.from_bytes(fcntl.ioctl(self.input, termios.FIONREAD, bytes(4)), sys.byteorder):
+            select.select([], [], [], 0.005)
+        (self.work / "open").touch()
+
+    def pause(self, slot: int = 0, *, opens: bool = False) -> list[Frame]:
+        """Frames up to PAUSED. `opens`: what is GATED ends when the PAUSE waits for it."""
         self.requests += 1
         self.send(Kind.PAUSE, slot, first=self.requests)
+        if opens:
+            self.send(Kind.PING, first=1)
+            self.next(Kind.PONG)
+            self.open()
         seen = self.until(Kind.PAUSED)
         assert (seen[-1].slot, seen[-1].first) == (slot, self.requests)
         return seen

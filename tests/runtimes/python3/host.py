@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,15 @@ from runtimes.frames import (
 HOST = Path(__file__).parents[3] / "runtimes/python3/host.py"
 
 
-WAIT_S = 10.0
+WAIT_S = 30.0
+GATED = """
+import asyncio, os
+async def run(m, c):
+    c.log('info', f'begun {m}')
+    while not os.path.exists('open'):
+        await asyncio.sleep(0.001)
+    return m
+"""
 
 
 class Host:
@@ -37,7 +47,7 @@ class Host:
             os.mkfifo(path)
         self.input = os.open(paths[0], os.O_RDWR)
         self.output = os.open(paths[1], os.O_RDONLY | os.O_NONBLOCK)
-        work = Path(folder) / "work"
+        self.work = work = Path(folder) / "work"
         work.mkdir()
         self.process = subprocess.Popen(
             [sys.executable, "-u", str(HOST), *paths],
@@ -89,6 +99,24 @@ class Host:
         frame = self.frames.pop(0)
         assert kind is None or frame.kind == kind, frame
         return frame
+
+    def begun(self, *messages: Any) -> None:
+        """Until a GATED module has begun the turns of these messages."""
+        self.has_logged(len(messages))
+        assert [text for _, _, text in self.logs] == [f"begun {message}" for message in messages]
+
+    def has_logged(self, lines: int) -> None:
+        """Until it has."""
+        limit = time.monotonic() + WAIT_S
+        while len(self.logs) < lines:
+            self.poll(0.05)
+            assert time.monotonic() < limit, self.logs
+
+    def open(self) -> None:
+        """Let the turns of GATED modules end, when the host has read all that was sent."""
+        while int.from_bytes(fcntl.ioctl(self.input, termios.FIONREAD, bytes(4)), sys.byteorder):
+            self.poll(0.005)
+        (self.work / "open").touch()
 
     def quiet(self, seconds: float = 0.05) -> bool:
         limit = time.monotonic() + seconds

@@ -192,7 +192,7 @@ RARE = {
     "TurnTooLarge": (2, [{"do": {"m0": ["much"], "m1": ["much", "big"]}, "seen": []}]),
     "DataError": (2, [{"do": {"m0": ["much"], "m1": ["much", "odd"]}, "seen": []}]),
 }
-MANY = settings(max_examples=int(os.environ.get("EXAMPLES", "300")), deadline=None, database=None)
+MANY = settings(max_examples=int(os.environ.get("EXAMPLES", "300")), database=None)
 
 
 @MANY

@@ -19,7 +19,7 @@ from runtimes.python3.flow import NULL, DataError
 if copy_plain.__module__ == "runtimes.python3.codec":
     pytest.skip("copying.c is not compiled: there is no C compiler, or no Python.h", allow_module_level=True)
 
-MANY = settings(max_examples=int(os.environ.get("EXAMPLES", "300")), deadline=None, database=None)
+MANY = settings(max_examples=int(os.environ.get("EXAMPLES", "300")), database=None)
 
 
 class Text(str):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 
 import pytest
 
@@ -129,9 +128,7 @@ def run(m, c):
     both.start(4, code)
     both.data(4, 1)
     both.until(1)
-    limit = time.monotonic() + WAIT_S
-    while len(both.logs) < 10 and time.monotonic() < limit:
-        both.poll(0.05)
+    both.has_logged(10)
     info = [(4, "info", text) for text in ("top", "a 1", "no end of line")]
     assert both.logs[:3] == info
     assert both.logs[3:9] == [
@@ -148,6 +145,13 @@ def test_async_prints_know_their_slot(host: Host) -> None:
     host.data(1, 5)
     host.until(2)
     assert sorted(host.logs) == [(0, "info", "40"), (1, "info", "5")]
+
+
+def test_what_an_async_turn_prints_does_not_wait_for_its_end(host: Host) -> None:
+    host.start(0, "import asyncio\nasync def run(m, c):\n    print('a')\n    print('b')\n    await asyncio.sleep(1000)")
+    host.data(0, 1)
+    host.has_logged(2)
+    assert host.logs == [(0, "info", "a"), (0, "info", "b")]
 
 
 def test_system_exit_is_an_error_of_the_turn(both: Host) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from runtimes.frames import (
     Frame,
     Kind,
 )
-from tests.runtimes.python3.host import WAIT_S, Host
+from tests.runtimes.python3.host import Host
 
 SOURCE = """
 {prefix}def start(c):
@@ -101,20 +100,17 @@ def test_source_with_fused_target_and_run(host: Host) -> None:
 
 
 def test_a_blocking_source_keeps_nobody_waiting(host: Host) -> None:
-    code = "import time\ndef start(c):\n    yield 1\n    time.sleep(5)\n    yield 2\ndef stop(c):\n    c.set('stopped', 1)\ndef run(m, c): return m"  # noqa: E501
+    code = "import time\ndef start(c):\n    yield 1\n    time.sleep(1000)\n    yield 2\ndef stop(c):\n    c.set('stopped', 1)\ndef run(m, c): return m"  # noqa: E501
     begin(host, code)
     host.send(Kind.PULL, 0, count=5)
     assert host.until(1).outputs[0] == [1]
-    start = time.monotonic()
     host.data(0, "x")
     assert host.until(1).outputs[0] == ["x"]
     host.send(Kind.PAUSE, ALL_SLOTS, first=5)
     assert host.next() == Frame(Kind.PAUSED, ALL_SLOTS, first=5)
-    assert time.monotonic() - start < 1
     host.call(0, "stop")
     assert host.transaction().context == {(0, "stopped"): 1}
     assert host.result()["ok"]
-    assert time.monotonic() - start < 3
 
 
 AFTER_THE_SOURCE = """
@@ -169,12 +165,12 @@ def test_stop_closes_the_source_first(host: Host, prefix: str) -> None:
 
 def test_recall_takes_the_credit_back(host: Host) -> None:
     begin(host, SOURCE.format(prefix=""), end=10**9)
-    host.send(Kind.PULL, 0, count=100000)
+    host.send(Kind.PULL, 0, count=1 << 30)
     host.send(Kind.PAUSE, 0, first=1)
     total = 0
     while (frame := host.next()).kind != Kind.PAUSED:
         total += frame.count if frame.kind == Kind.DATA else 0
-    assert total < 100000
+    assert total < 1 << 30
     assert host.quiet()
     host.send(Kind.PULL, 0, count=1)
     assert host.until(1).outputs[0] == [total]
@@ -216,9 +212,7 @@ def run(m, c):
     host.until(1)
     host.send(Kind.UNLOAD, 0, first=99)
     assert host.next(Kind.RESULT).first == 99
-    limit = time.monotonic() + WAIT_S
-    while not host.logs and time.monotonic() < limit:
-        host.poll(0.05)
+    host.has_logged(1)
     assert host.logs == [(0, "warning", "CreditError")]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from typing import Any
 
 import pytest
 
@@ -18,7 +16,7 @@ from runtimes.frames import (
     encode,
     join,
 )
-from tests.runtimes.python3.host import ECHO, WAIT_S, Host
+from tests.runtimes.python3.host import ECHO, GATED, WAIT_S, Host
 
 
 def test_generators_send_each_value(both: Host) -> None:
@@ -154,21 +152,18 @@ def test_ports_and_unwired(both: Host) -> None:
 def test_recall_in_the_middle_of_a_batch(host: Host, prefix: str, single: bool) -> None:
     host.start(0, f"import time\n{prefix}def run(m, c):\n    time.sleep(0.005)\n    return m")
     if single:
-        host.write(b"".join(encode(Frame(Kind.DATA, 0, b"[%d]" % n, count=1, first=n)) for n in range(600)))
+        host.write(b"".join(encode(Frame(Kind.DATA, 0, b"[%d]" % n, count=1, first=n)) for n in range(2000)))
     else:
-        host.data(0, *range(600))
-    time.sleep(0.1)
-    start = time.monotonic()
+        host.data(0, *range(2000))
+    begun = host.transaction()
+    got, consumed = begun.outputs[0], begun.row(0)[0]
     host.send(Kind.PAUSE, 0, first=8)
-    got: list[Any] = []
-    consumed = 0
     while (frame := host.next()).kind != Kind.PAUSED:
         if frame.kind == Kind.DATA:
             got += json.loads(frame.body)
         else:
             consumed += json.loads(frame.body)[0][1]
-    assert time.monotonic() - start < 0.5  # 50 ms; generous for a loaded machine
-    assert 0 < len(got) < 200
+    assert len(got) < 1000  # of 10 s
     assert got == list(range(consumed))
     assert frame == Frame(Kind.PAUSED, 0, first=8)
     host.data(0, "again", first=consumed)
@@ -176,12 +171,14 @@ def test_recall_in_the_middle_of_a_batch(host: Host, prefix: str, single: bool) 
 
 
 def test_recall_waits_for_async_turns(host: Host) -> None:
-    host.start(0, ASYNC, concurrency=2)
-    host.data(0, 100, 50, 1, 1)
-    time.sleep(0.02)
+    host.start(0, GATED, concurrency=2)
+    host.data(0, 1, 2, 3, 4)
+    host.begun(1, 2)
     host.send(Kind.PAUSE, 0, first=3)
-    done = host.until(2)
-    assert done.outputs[0] == [100, 50]
+    host.send(Kind.PING, first=4)
+    assert host.next(Kind.PONG).first == 4
+    host.open()
+    assert host.until(2).outputs[0] == [1, 2]
     assert host.next() == Frame(Kind.PAUSED, 0, first=3)
     assert host.quiet()
 
@@ -271,11 +268,12 @@ def test_transactions_are_cut_at_64_kib(host: Host) -> None:
 
 
 def test_stop_finishes_async_turns(host: Host) -> None:
-    host.start(0, ASYNC)
-    host.data(0, 100, 1)
-    time.sleep(0.03)
+    host.start(0, GATED)
+    host.data(0, 1, 2)
+    host.begun(1)
     host.send(Kind.STOP)
-    assert host.transaction().outputs[0] == [100]
+    host.open()
+    assert host.transaction().outputs[0] == [1]
     assert host.process.wait(WAIT_S) == 0
 
 
