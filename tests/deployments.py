@@ -99,10 +99,10 @@ def plant(folder: Path, **more: Any) -> Iterator[Plant]:
         deployment.end()
 
 
-def gone(pids: list[int], timeout_s: float = TIMEOUT_S) -> bool:
-    """Whether all these processes end within the time; what only waits for init to notice has ended."""
+def gone(pids: list[int]) -> bool:
+    """Whether all these processes end; what only waits for init to notice has ended."""
     processes = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid) and not _is_zombie(pid)]
-    _, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    _, alive = psutil.wait_procs(processes, timeout=TIMEOUT_S)
     return all(_is_zombie(process.pid) for process in alive)
 
 

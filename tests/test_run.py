@@ -299,9 +299,9 @@ def test_no_host_is_left_after_a_signal(tmp_path: Path, flow: Path, number: sign
         assert len(hosts) == 2
         assert not [path for path in (tmp_path / "state").rglob("*") if path.is_fifo()]
         process.send_signal(number)
-        status = process.wait(20)
+        status = process.wait(30)
         assert status == (-9 if number == signal.SIGKILL else 0)
-        _gone, alive = psutil.wait_procs(hosts, timeout=5)
+        _gone, alive = psutil.wait_procs(hosts, timeout=30)
         assert not alive
     if number == signal.SIGKILL:  # the next start sweeps what it left
         subprocess.run(command(tmp_path, flow, "--for", "0"), timeout=30, check=True, stderr=subprocess.DEVNULL)
@@ -320,7 +320,7 @@ def test_leftovers_of_a_death_before_hello_are_swept(tmp_path: Path, flow: Path)
     (folder / "pid").write_text(str(survivor.pid))
     try:
         subprocess.run(command(tmp_path, flow, "--for", "0"), timeout=30, check=True, stderr=subprocess.DEVNULL)
-        assert survivor.wait(10) == -signal.SIGKILL
+        assert survivor.wait(30) == -signal.SIGKILL
         assert not folder.exists()
     finally:
         survivor.kill()

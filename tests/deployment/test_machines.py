@@ -54,7 +54,7 @@ def test_a_flow_over_two_machines(tmp_path: Path, net: Network) -> None:
         assert agent.poll() is None and len(it.processes()) == 4, "`runner agent` and its actors: system, log, agent"
         agent.terminate()
         assert agent.wait(20) == 0, it.log("agent")
-        assert gone(sorted(pids), 0.5)
+        assert gone(sorted(pids))
         assert list((tmp_path / "m2" / "runs").iterdir()) == []
 
 

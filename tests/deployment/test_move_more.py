@@ -115,7 +115,7 @@ def test_what_a_death_costs_is_still_known_after_a_move(tmp_path: Path) -> None:
     document["modules"] = {
         "x": {"runtime": "python3", "code": "def run(message, context):\n    return message\n"},
         "y": {"runtime": "python3", "code": "def run(message, context):\n    return message\n"},
-        "z": {"runtime": "python3", "code": SLOW, "config": {"sleep": 0.1}, "isolated": True},
+        "z": {"runtime": "python3", "code": SLOW, "config": {"sleep": 0.5}, "isolated": True},
     }
     document["wires"] = ["x -> y", "y -> z"]
     with plant(tmp_path, **up_with(tmp_path, document, x="b", y="b", z="b")) as up:

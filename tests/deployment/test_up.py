@@ -51,7 +51,7 @@ def test_the_whole_life(tmp_path: Path) -> None:
         down = up.cli("down")
         assert (down.returncode, down.stdout) == (0, "plant is down\n"), down.stderr
         assert up.process.wait(20) == 0
-        assert gone(pids, 0.5)
+        assert gone(pids)
         assert is_fifo_free(up.state) and not list(up.state.glob("runs/*"))
         assert not up.folder.path.exists() or not (up.folder.path / "keys" / "control.key").exists()
         assert up.cli("down").returncode == 1
@@ -67,7 +67,7 @@ def test_a_signal_ends_it_in_order(tmp_path: Path) -> None:
             pids = up.pids()
             up.process.send_signal(number)
             assert up.process.wait(30) == 0
-            assert gone(pids, 0.5)
+            assert gone(pids)
             assert "stop was called" in up.log.read_text()
 
 
@@ -86,7 +86,7 @@ def test_detached(tmp_path: Path) -> None:
         assert cli(up.state, "flows").returncode == 0
     finally:
         down = cli(up.state, "down", "plant")
-    assert down.returncode == 0 and gone(pids, 0.5)
+    assert down.returncode == 0 and gone(pids)
     assert "stopping" in (folder.path / "log").read_text()
 
 
@@ -108,7 +108,7 @@ def test_the_runner_is_started_again_with_its_flows(tmp_path: Path) -> None:
         with up.client() as client:
             os.kill(first, signal.SIGKILL)
             client._reader.join(20)  # the connection ends
-        assert gone([first, host], 20)
+        assert gone([first, host])
         with up.log.open() as log:
             while "is up again" not in log.read():
                 assert up.process.poll() is None
@@ -124,7 +124,7 @@ def test_a_runner_that_dies_too_often_ends_it(tmp_path: Path) -> None:
         pids = up.pids()
         os.kill(facts["runnerPid"], signal.SIGKILL)
         assert up.process.wait(30) == 1
-        assert gone(pids, 5)
+        assert gone(pids)
         assert "it is not started again" in up.log.read_text()
 
 
@@ -135,7 +135,7 @@ def test_killed_parts_take_the_rest_with_them(tmp_path: Path) -> None:
             pids = up.pids()
             os.kill(facts[part], signal.SIGKILL)
             assert up.process.wait(60) != 0
-            assert gone(pids, 60), part
+            assert gone(pids), part
             if part != "pid":
                 assert "has died" in up.log.read_text()
         assert cli(up.state, "flows").returncode == 1
@@ -150,7 +150,7 @@ def test_down_ends_what_up_left(tmp_path: Path) -> None:
         up.process.wait()
         down = up.cli("down", "--timeout", "1")
         assert down.returncode == 1 and "was killed: what its flows held is lost" in down.stderr
-        assert gone(pids, 5)
+        assert gone(pids)
 
 
 def test_requests_as_actor_messages(tmp_path: Path) -> None:

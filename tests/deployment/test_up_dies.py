@@ -44,7 +44,7 @@ def test_what_was_applied_last_goes_on_unless_its_file_has_changed(tmp_path: Pat
             assert client.remove_flow("removed") and client.stop_flow("stopped") and client.start_flow("added")
         pids = up.pids()
         os.kill(facts[victim], signal.SIGKILL)
-        assert gone(pids, 30), "a process is left"
+        assert gone(pids), "a process is left"
         assert not list((up.state / "runs").glob("*/api.sock")) or victim == "pid"
     write(tmp_path, "edited", flow("edited", code("edited")))
     for again in range(2):  # also if it is killed once more, before anything is done
@@ -72,7 +72,7 @@ def test_what_was_applied_last_goes_on_unless_its_file_has_changed(tmp_path: Pat
         if again == 0:
             pids = up.pids()
             os.kill(facts[victim], signal.SIGKILL)
-            assert gone(pids, 30)
+            assert gone(pids)
             up.end()
     assert up.cli("down").returncode == 0
     up.end()
@@ -95,7 +95,7 @@ def test_a_start_that_fails_forgets_nothing(tmp_path: Path) -> None:
             assert client.add_or_update_flow(flow("added", code("applied")))
         pids = up.pids()
         os.kill(facts["pid"], signal.SIGKILL)
-        assert gone(pids, 30)
+        assert gone(pids)
     write(tmp_path, "wrong", flow("wrong", "def run(m, c:\n"))
     with plant(tmp_path, flows=[{"file": "f.json"}, {"file": "wrong.json"}]) as up:
         assert up.process.wait(30) == 1
@@ -108,7 +108,7 @@ def test_a_start_that_fails_forgets_nothing(tmp_path: Path) -> None:
         facts = up.folder.read()
         pids = up.pids()
         os.kill(facts["pid"], signal.SIGKILL)
-        assert gone(pids, 30)
+        assert gone(pids)
     with plant(tmp_path, flows=[{"file": "f.json"}]) as up:  # what `up` has applied is of the file
         up.wait_until_up()
         assert texts(up) == {"f": code("edited"), "added": code("applied")}

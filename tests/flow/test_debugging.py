@@ -286,7 +286,7 @@ def test_a_release_during_an_update(runner: Harness, monkeypatch: pytest.MonkeyP
     on_phase(monkeypatch, entered)
     runner.add("f", {"a": {**echo(), "code": echo()["code"] + "# new\n"}})
     assert runner.reply(asked[0]).ok
-    runner.wait(lambda: pending(runner) == {"a": 1}, timeout_s=5)
+    runner.wait(lambda: pending(runner) == {"a": 1})
     assert paused(runner)
 
 

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_bytes_that_are_no_tls_are_refused(two: Plant, caplog: pytest.LogCapture
     print("seed", number)
     rng = random.Random(number)
     caplog.set_level(logging.WARNING)
-    clients = []
+    clients, begun = [], time.monotonic()
     for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x80\x04", b"\xff" * 100_000, *(rng.randbytes(500) for _ in range(50))):
         client = socket.create_connection(("127.0.0.1", two.port))
         with contextlib.suppress(OSError):
@@ -70,7 +71,7 @@ def test_bytes_that_are_no_tls_are_refused(two: Plant, caplog: pytest.LogCapture
         client.close()
     two.until(lambda: not strangers(two))
     lines = [record.message for record in caplog.records if "a connection from 127.0.0.1: refused" in record.message]
-    assert 1 <= len(lines) <= 3  # one a second
+    assert 1 <= len(lines) <= time.monotonic() - begun + 1  # one a second
     assert works(two)
 
 
