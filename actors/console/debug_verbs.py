@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from actors.console.calls import connected, done, flow_of, module_of, of_each, show, value_of
 from actors.console.client import RunnerClient
@@ -57,7 +58,10 @@ def step(options: argparse.Namespace) -> int:
     if options.keep_as_test:
         from actors.console.keep_as_test import keep, of_step  # runs flows
 
-        return keep(options, of_step(options.keep_as_test, wave))
+        tests, notes = of_step(options.keep_as_test, wave)
+        for note in notes:
+            print(f"runner: {note}", file=sys.stderr)
+        return keep(options, tests)
     return show(options, wave, step_text)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +41,14 @@ def of_letter(name: str, letter: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def of_step(name: str, wave: dict[str, Any]) -> list[dict[str, Any]]:
-    """A test for each module that has taken something. One begins with an empty context: where that was not so, it is
-    said.
+def of_step(name: str, wave: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """A test for each module that has taken something. One begins with an empty context: where that was not
+    so, there is a sentence.
     """
     taken = {id.partition("/")[2]: part for id, part in wave.items() if part.get("inputStates")}
     if not taken:
         raise UserError("nothing was taken in this step: there is nothing to keep")
-    tests = []
+    tests, notes = [], []
     for module, part in taken.items():
         test: dict[str, Any] = {"name": name if len(taken) == 1 else f"{name}: {module}", "send": {}, "expect": {}}
         for state in part["inputStates"]:
@@ -61,10 +60,9 @@ def of_step(name: str, wave: dict[str, Any]) -> list[dict[str, Any]]:
         elif not test["expect"]:
             test["expect"] = {f"{module}.out": []}
         if part["inputStates"][0].get("context"):
-            said = f"the context of {module} was not empty, and a test begins with an empty one"
-            print(f"runner: {test['name']}: {said}", file=sys.stderr)
+            notes.append(f"the context of {module} was not empty, and a test begins with an empty one")
         tests.append(test)
-    return tests
+    return tests, notes
 
 
 def of_tap(options: argparse.Namespace, client: RunnerClient, place: tuple[str, str, str], messages: list[Any]) -> Any:

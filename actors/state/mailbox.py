@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Collection, Mapping
 
 from actors.definition.hosting import WireIn
+from actors.state import recent
 from actors.state.effects import Effect, HoldsChanged, Overrun
+from actors.state.recent import Recent
 from actors.state.segment import Handled, Segment
 from actors.state.wire_counts import WireCounts
 from runtimes.frames import HEADERS, REDELIVERED, Frame, Kind, join, split
@@ -20,7 +22,6 @@ MAILBOX_HIGH_MESSAGES = 8192
 MAILBOX_HIGH_BYTES = 4 << 20
 FEEDBACK_CAP_MESSAGES = 65536
 FEEDBACK_CAP_BYTES = 64 << 20
-RECENT_SEGMENTS, RECENT_BYTES = 20, 8 << 10  # that are kept to try another version on; the size of each
 _DATA = int(Kind.DATA)  # a plain number: this is the hot path
 _new = tuple.__new__  # half the time of Frame(...)
 
@@ -46,7 +47,7 @@ class Mailbox:
         self.dropped = 0
         self.discarded = 0  # of wires that are no more
         self.counts = WireCounts()
-        self.recent: deque[Segment] = deque(maxlen=RECENT_SEGMENTS)  # done
+        self.recent = Recent(recent.HERE)  # done
 
     def configure(self, wires: Mapping[str, WireIn], most: int) -> None:
         """The wires in, and what fits into the window."""
@@ -137,8 +138,7 @@ class Mailbox:
             size = len(segment.body)
             self.window_bytes -= size
             self.queued_bytes -= size
-            if size <= RECENT_BYTES:
-                self.recent.append(segment)
+            self.recent.add(segment)
 
     def take_head(self) -> Segment:
         """Take the first message out, which is done; nothing is in the window."""
@@ -147,8 +147,7 @@ class Mailbox:
         self.queued -= 1
         self.queued_bytes -= len(segment.body)
         self.done += 1
-        if len(segment.body) <= RECENT_BYTES:
-            self.recent.append(segment)
+        self.recent.add(segment)
         return segment
 
     @property
@@ -199,7 +198,7 @@ class Mailbox:
     def last_done(self) -> list[Handled]:
         """Messages that were handled last, the oldest first: wire, port, message, headers."""
         found: list[Handled] = []
-        for segment in reversed(self.recent):
+        for segment in reversed(self.recent.segments):
             info = self.wires.get(segment.wire)
             for index in reversed(range(segment.count)):
                 if info is not None:

@@ -18,6 +18,7 @@ export function Header({ api, live, flow, flows, stale, goto, setWave, problem }
     setWave(new Map(Object.entries(wave).map(([name, one]) => [name.split("/")[1], one])));
     if (!Object.keys(wave).length) say("Nothing is pending.");
   });
+  const stop = () => confirm(`Stop ${live.flowId}? Mailboxes and contexts stay.`) && tried("stopFlow");
   const bad = [...errors.values()].reduce((a, b) => a + b, 0);
   return html`<header>
     <nav><a href="#/" aria-label="all flows">☰</a> ${flows.length > 1 ? html`<select aria-label="flow" value=${live.flowId} onChange=${(event) => goto(event.target.value)}>${flows.map((id) => html`<option>${id}</option>`)}</select>` : html`<h1>${live.flowId}</h1>`}</nav>
@@ -28,7 +29,7 @@ export function Header({ api, live, flow, flows, stale, goto, setWave, problem }
     <span class="gap"></span>
     ${flow && html`<${Find} flow=${flow} goto=${goto} />`}
     ${state && (paused ? html`<button onClick=${step}>Step</button><button class="main" onClick=${() => tried("resumeFlow", () => setWave(null))}>Resume</button>`
-      : state.state === "running" ? html`<button onClick=${() => tried("pauseFlow")}>Pause</button>` : html`<button onClick=${() => tried("startFlow")}>Start</button>`)}
+      : state.state === "running" ? html`<button onClick=${() => tried("pauseFlow")}>Pause</button><button onClick=${stop}>Stop</button>` : html`<button onClick=${() => tried("startFlow")}>Start</button>`)}
     <div class="why">${problem || said ? html`<p class="err" role="alert">${problem || said}</p>` : state && html`<${Why} api=${api} live=${live} flow=${flow} paused=${paused} goto=${goto} />`}</div>
   </header>`;
 }

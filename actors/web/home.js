@@ -1,8 +1,10 @@
 // The flows and the runners of this place.
 
-import { html } from "/vendor/preact.js";
-import { useAsked } from "/panel.js";
+import { html, useState } from "/vendor/preact.js";
+import { later, useAsked } from "/panel.js";
 import { clock, short } from "/text.js";
+
+const Log = later("/log.js", "Log");
 
 export function Home({ api }) {
   const flows = useAsked(api, "listFlows", {}, 2000);
@@ -17,8 +19,15 @@ export function Home({ api }) {
     ${runners.value?.length > 0 && html`<div class="wide" tabindex="0" role="group" aria-label="runners"><table><thead><tr><th>runner</th><th>state</th><th>machine</th><th class="n">process</th><th class="n">started</th><th>flows</th><th>links</th></tr></thead>
       <tbody>${runners.value.map((one) => html`<tr key=${one.name}><td>${one.name}</td><td class=${one.state === "up" ? "" : "err"}>${one.state}</td><td>${one.machine}</td><td class="n">${one.pid}</td><td class="n">${one.incarnation} ×</td><td>${one.flows.join(", ")}</td>
         <td>${one.links.map((link) => `${link.peer} ${link.up ? `${short(link.outPerS)}/s` : link.reason ?? "down"}`).join(", ")}</td></tr>`)}</tbody></table></div>`}
-    <details><summary>Runtimes and environments</summary><${Runtimes} api=${api} /></details>
+    <${Folded} name="Log" body=${() => html`<${Log} api=${api} />`} />
+    <${Folded} name="Runtimes and environments" body=${() => html`<${Runtimes} api=${api} />`} />
   </main>`;
+}
+
+/** What is asked for only while it is seen. */
+function Folded({ name, body }) {
+  const [open, set] = useState(false);
+  return html`<details onToggle=${(event) => set(event.currentTarget.open)}><summary>${name}</summary>${open && body()}</details>`;
 }
 
 function Asked({ asked, none }) {

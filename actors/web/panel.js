@@ -1,7 +1,6 @@
 // What is known of one module, and what can be done with it.
 
 import { html, useEffect, useRef, useState } from "/vendor/preact.js";
-import { Step } from "/debug.js";
 import { Figures } from "/figures.js";
 import { Letters } from "/letters.js";
 import { Messages } from "/messages.js";
@@ -42,38 +41,18 @@ function Context({ api, flow, id }) {
   </div>`;
 }
 
-function Log({ api, flow, id }) {
-  const [lines, set] = useState([]);
-  const [error, fail] = useState("");
-  useEffect(() => {
-    let timer;
-    let over = false;
-    const read = async (after) => {
-      const came = await api.call("readLog", { flowId: flow.id, moduleId: id, ...(after == null ? {} : { after }) });
-      if (over) return;
-      if (came.lines.length) set((old) => [...came.lines.reverse(), ...old].slice(0, 200));
-      timer = setTimeout(() => read(came.after).catch(failed), ASK_MS);
-    };
-    const failed = (problem) => over || fail(problem.message);
-    set([]);
-    read().catch(failed);
-    return () => {
-      over = true;
-      clearTimeout(timer);
-    };
-  }, [flow.id, id]);
-  return html`<div class="body">${error && html`<p class="err" role="alert">${error}</p>`}${!lines.length && !error && html`<p class="dim">It has logged nothing.</p>`}
-    <ol class="messages">${lines.map((line) => html`<li><time>${clock(line.time)}</time> <span class=${line.level === "ERROR" ? "err" : line.level === "WARNING" ? "warn" : "dim"}>${line.level.toLowerCase()}</span><pre>${line.message}</pre></li>`)}</ol></div>`;
-}
-
-/** What an editor needs is loaded when a source is opened. */
-function Source(props) {
+/** A part of the page that is loaded when it is first opened. */
+export const later = (path, name) => function Later(props) {
   const [loaded, set] = useState({});
   useEffect(() => {
-    import("/source.js").then(({ Source: It }) => set({ It }), (error) => set({ error: error.message }));
+    import(path).then((all) => set({ It: all[name] }), (error) => set({ error: error.message }));
   }, []);
   return loaded.It ? html`<${loaded.It} ...${props} />` : html`<p class=${loaded.error ? "err" : "dim"} role="status">${loaded.error ?? "loading…"}</p>`;
-}
+};
+
+const Source = later("/source.js", "Source");
+const Step = later("/debug.js", "Step");
+const Log = later("/log.js", "Log");
 
 const TABS = { Figures, Source, Messages, Context, Errors: Letters, Step, Log };
 

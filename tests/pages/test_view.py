@@ -64,6 +64,27 @@ def test_what_is_wrong_is_found_edited_and_sent_again(served: Served, browser: A
     served.call("dropDeadLetter", left["id"])
 
 
+def test_the_log_and_the_life_of_a_flow(served: Served, browser: Any) -> None:
+    served.call("sendMessage", "shop/parse", "in", {"velue": 99})
+    with view(served, browser) as it:
+        it.page.get_by_text("Log", exact=True).click()
+        it.page.locator("details .err", has_text="error").first.wait_for()
+        it.sees(re.compile("shop/parse: .*RangeError"), "details")
+        it.open("shop", "parse", "Log")
+        it.page.locator("aside .err", has_text="error").first.wait_for()
+        it.page.once("dialog", lambda dialog: dialog.dismiss())
+        it.button("Stop").click()
+        assert served.call("flowState", "shop")["state"] == "running"
+        it.page.once("dialog", lambda dialog: dialog.accept())
+        it.button("Stop").click()
+        it.sees("stopped", "header")
+        it.button("Start").click()
+        it.sees("running", "header")
+    assert served.call("flowState", "shop")["state"] == "running"
+    for letter in served.call("deadLetters", "shop"):
+        served.call("dropDeadLetter", letter["id"])
+
+
 def test_messages_are_seen_sent_and_sent_again(served: Served, browser: Any) -> None:
     before = served.call("getContext", "shop/total").get("total", 0)
     with view(served, browser) as it:

@@ -174,7 +174,8 @@ class Console(App[None]):
         event.stop()
         view, choice = self._views[-1]
         ids = view.ids()
-        if view.key(event.key if event.key != "upper_r" else "R", choice.id):
+        key = event.key.removeprefix("upper_")  # of a capital letter that a terminal names so
+        if view.key(key if key == event.key else key.upper(), choice.id):
             pass
         elif event.key in MOVES:
             choice.move(MOVES[event.key], ids, view.chosen)

@@ -9,12 +9,14 @@ from actors.console.view.desk import Desk, Keys
 from actors.console.view.drawing import Line, fit, mebibytes, milliseconds, share
 from actors.console.view.flow_head import flow_word, sentence, totals
 from actors.console.view.modules_view import ModulesView
-from actors.console.view.pausing import toggle_pause
+from actors.console.view.pausing import FLOW_KEYS
 from actors.console.view.picture import Picture
 from actors.console.view.watching import DoorWatch
 from actors.counted import counted
 
-KEYS: Keys = (("Enter", "in"), ("/", "filter"), ("p", "pause"), ("Space", "freeze"), ("q", "quit"))
+KEYS: Keys = (
+    ("Enter", "in"), ("/", "filter"), ("p", "pause"), ("S", "stop, start"), ("Space", "freeze"), ("q", "quit"),
+)  # fmt: skip
 _HEAD = (("STATE", -14), ("MODULES", 7), ("IN/S", 5), ("WAIT", 5), ("ERR", 5), ("DEAD", 5), ("CPU", 5), ("MEM", 5))
 _OTHERS = sum(abs(width) + 1 for _, width in _HEAD)
 
@@ -93,8 +95,8 @@ class FlowsView:
             self._desk.ask("filter (flow)", self.filter, self._filter_by, self._filter_by)
         elif key == "enter" and picture is not None:
             self._desk.open(ModulesView(self._desk, picture))
-        elif key == "p" and picture is not None:
-            toggle_pause(self._desk, picture)
+        elif key in ("p", "S") and picture is not None:
+            FLOW_KEYS[key](self._desk, picture)
         else:
             return False
         return True

@@ -12,6 +12,7 @@ from actors.console.view.asking import Asking
 from actors.console.view.desk import Desk, Keys
 from actors.console.view.drawing import Line, fit
 from actors.console.view.flow_view import FlowView
+from actors.console.view.keeping import ask_to_keep
 from actors.console.view.picture import Picture
 from actors.console.view.text_view import TextView, error_lines, fields, value_lines
 from actors.console.view.watching import refusal
@@ -19,7 +20,7 @@ from actors.counted import counted
 
 KEYS: Keys = (
     ("Enter", "whole"), ("Esc", "back"), ("/", "filter"), ("r", "replay"), ("R", "replay all of this error"),
-    ("e", "edit"), ("x", "drop"), ("Space", "freeze"), ("q", "quit"),
+    ("e", "edit"), ("x", "drop"), ("t", "keep as test"), ("Space", "freeze"), ("q", "quit"),
 )  # fmt: skip
 
 
@@ -74,6 +75,8 @@ class LettersView(FlowView):
                 self.desk.ask(f"drop {letter['id']}?", "", drop)
             case "e":
                 self.desk.edit(f"{letter['id']}: edit", letter["message"], self._edited(letter))
+            case "t":
+                self._keep(letter)
             case _:
                 return False
         return True
@@ -86,6 +89,13 @@ class LettersView(FlowView):
         of = None if self._module is None else f"{self.picture().flow}/{self._module}"
         self._letters = {one["id"]: one for one in letters if of in (None, one["flowModuleId"])}
         self._known = True
+
+    def _keep(self, letter: dict[str, Any]) -> None:
+        from actors.console.keep_as_test import of_letter  # runs flows
+
+        module, error = letter["flowModuleId"].partition("/")[2], letter["error"]
+        suggested = f"{module}: {error['type']}"
+        ask_to_keep(self.desk, self.picture().flow, suggested, lambda name: ([of_letter(name, letter)], []))
 
     def _replay(self, letter: dict[str, Any]) -> None:
         self.desk.call(self.picture(), "replayDeadLetter", letter["id"], then=self._done(letter, "sent again"))

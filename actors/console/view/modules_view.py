@@ -14,7 +14,7 @@ from actors.console.view.held_view import HeldView
 from actors.console.view.letters_view import LettersView
 from actors.console.view.log_view import LogView
 from actors.console.view.module_view import ModuleView
-from actors.console.view.pausing import toggle_breakpoint, toggle_pause
+from actors.console.view.pausing import FLOW_KEYS, toggle_breakpoint
 from actors.console.view.picture import Picture
 from actors.console.view.text_view import TextView, paragraph
 from actors.console.view.tree import tree
@@ -23,7 +23,8 @@ from actors.state.explain import explain
 
 KEYS: Keys = (
     ("Enter", "in"), ("Esc", "back"), ("/", "filter"), (":", "jump"), ("<>", "sort"), ("b", "break"), ("p", "pause"),
-    ("s", "step"), ("h", "held"), ("d", "dead"), ("l", "log"), ("w", "why"), ("Space", "freeze"), ("q", "quit"),
+    ("s", "step"), ("h", "held"), ("d", "dead"), ("l", "log"), ("w", "why"), ("S", "stop, start"),
+    ("U", "roll back"), ("Space", "freeze"), ("q", "quit"),
 )  # fmt: skip
 
 
@@ -95,8 +96,8 @@ class ModulesView(FlowView):
                 self._sort_by(1 if key == "greater_than_sign" else -1)
             case "b" if id is not None:
                 toggle_breakpoint(self.desk, picture, id)
-            case "p":
-                toggle_pause(self.desk, picture)
+            case "p" | "S" | "U":
+                FLOW_KEYS[key](self.desk, picture)
             case "s":
                 self.desk.open(WaveView(self.desk, self.picture))
             case "h":

@@ -1,6 +1,8 @@
-"""Breakpoints and pause: what one key sets, it takes away."""
+"""What one key sets it takes away: breakpoints, pause, whether a flow runs; and the way back to an earlier version."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from actors.console.view.desk import Desk
 from actors.console.view.picture import Picture
@@ -27,3 +29,32 @@ def toggle_pause(desk: Desk, picture: Picture) -> None:
     paused = picture.state["debug"]["pausedBy"] is not None
     method, word = ("resumeFlow", "goes on") if paused else ("pauseFlow", "paused")
     desk.call(picture, method, picture.flow, then=lambda _: desk.say(f"{picture.flow}: {word}"))
+
+
+def toggle_running(desk: Desk, picture: Picture) -> None:
+    """Start a flow; or stop it, if that is meant."""
+    assert picture.state is not None
+    flow = picture.flow
+    if picture.state["state"] == "stopped":
+        desk.call(picture, "startFlow", flow, then=lambda _: desk.say(f"{flow}: started"))
+        return
+    stop = lambda _: desk.call(picture, "stopFlow", flow, then=lambda _: desk.say(f"{flow}: stopped"))  # noqa: E731
+    desk.ask(f"stop {flow}? Mailboxes and contexts stay.", "", stop)
+
+
+def roll_back(desk: Desk, picture: Picture) -> None:
+    """To the version before, or to one that is typed; contexts stay as they are."""
+    flow = picture.flow
+
+    def back(version: str) -> None:
+        if version.strip() and not version.strip().isdecimal():
+            desk.say(f"{version!r} is no number of a version", "bad")
+            return
+        to = int(version) if version.strip() else None
+        said = lambda outcome: desk.say(f"{flow}: rolled back; it is version {outcome.receipt['version']}")  # noqa: E731
+        desk.call(picture, "rollbackFlow", flow, "current", to, then=said)
+
+    desk.ask(f"roll {flow} v{picture.version} back to version (empty: the one before)", "", back)
+
+
+FLOW_KEYS: dict[str, Callable[[Desk, Picture], None]] = {"p": toggle_pause, "S": toggle_running, "U": roll_back}

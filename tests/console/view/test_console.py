@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
@@ -185,6 +186,78 @@ def test_break_step_and_held_messages(runner: Runner) -> None:
             assert client.flow_state("f")["debug"]["pausedBy"] is None
 
     run(scenario)
+
+
+def test_stop_start_and_back_to_a_version(runner: Runner) -> None:
+    async def scenario() -> None:
+        with runner.client() as client:
+            async with look(runner) as screen:
+                await screen.until("parse", "S stop, start", "U roll back")
+                await screen.press("S")
+                await screen.until("stop f? Mailboxes and contexts stay.")
+                await screen.press("escape")
+                assert client.flow_state("f", rates=False)["state"] == "running"
+                await screen.press("S", "enter")
+                await screen.until("f: stopped", "f stopped")
+                await screen.press("S")
+                await screen.until("f: started", "● running")
+                await screen.press("U", "enter")
+                await screen.until("there is no")
+                changed = json.loads(json.dumps(FLOW).replace("a bad message", "a worse one"))
+                assert client.add_or_update_flow(changed)
+                await screen.until("running v2")
+                await screen.press("U", "x", "enter")
+                await screen.until("'x' is no number of a version")
+                await screen.press("U", "1", "enter")
+                await screen.until("f: rolled back; it is version 3", "running v3")
+                (flow,) = client.list_flows()
+                assert flow["modules"]["parse"]["code"] == FLOW["modules"]["parse"]["code"]
+
+    run(scenario)
+
+
+def test_what_was_seen_becomes_a_test(runner: Runner, tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text("# kept\nid: f\nmodules: {}\n")
+
+    async def keep(screen: Screen, name: str, path: Path) -> None:
+        for what, typed in (("its name", name), ("into the flow file", str(path))):
+            await screen.until(what)
+            screen.pilot.app.query_one("#prompt").value = typed  # type: ignore[attr-defined]
+            await screen.press("enter")
+
+    async def scenario() -> None:
+        with runner.client() as client:
+            client.send_message("f/smooth", "in", "bad")
+            async with look(runner) as screen:
+                await screen.until("parse", "1 dead")
+                await screen.press("d")
+                await screen.until("ValueError", "t keep as test")
+                await screen.press("t")
+                await keep(screen, "what is bad", tmp_path / "none.yaml")
+                await screen.until("there is no flow file")
+                await screen.press("t")
+                await keep(screen, "what is bad", file)
+                await screen.until("f.yaml: 'what is bad' added")
+                await screen.press("escape", "p")
+                await screen.until("paused")
+                await screen.press("s")
+                await screen.until("nothing is pending")
+                await screen.press("t")
+                await screen.until("nothing to keep")
+                client.send_message("f/alarm", "in", 5)
+                await screen.press("s")
+                await screen.until("wave 2", "took in: 5")
+                await screen.press("t")
+                await keep(screen, "five", file)
+                await screen.until("'five' added")
+
+    run(scenario)
+    assert file.read_text().startswith("# kept\n")
+    bad, five = yaml.safe_load(file.read_text())["tests"]
+    assert bad["send"] == {"smooth.in": ["bad"]}
+    assert bad["dead"] == {"smooth": [{"type": "ValueError", "text": "a bad message"}]}
+    assert five == {"name": "five", "send": {"alarm.in": [5]}, "expect": {"alarm.out": [5]}}
 
 
 def test_a_frozen_picture_and_a_flow_that_goes_on(runner: Runner) -> None:
