@@ -84,17 +84,17 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
 
 
-def short(number: float | None) -> str:
-    """At most 5 characters: 7, 0.5, 999, 1.23k, 45.6M."""
+def short(number: float | None, width: int = 5) -> str:
+    """At most `width` characters, of which there are 4 or more: 7, 0.5, 999, 1.23k, 45.6M."""
     if number is None:
         return ""
     if not isinstance(number, int) and 0 < abs(number) < 9.95:
         return f"{number:.1f}"
     value = float(round(number))
     for unit in _UNITS:
-        digits = 0 if not unit or abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
         if abs(value) < 999.5:
-            return f"{value:.{digits}f}{unit}"
+            texts = (f"{value:.{digits}f}{unit}" for digits in range(width - 3 if unit else 0, -1, -1))
+            return next((text for text in texts if len(text) <= width), f">1{unit}")
         value /= 1000
     return ">1E21"
 

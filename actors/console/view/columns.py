@@ -59,9 +59,9 @@ class Column:
 
 
 def _number(title: str, rank: int, get: Key, style: str = "", width: int = 5) -> Column:
-    def cell(row: Row, _width: int) -> Span:
+    def cell(row: Row, width: int) -> Span:
         value = get(row)
-        return short(value), style if value else "dim"
+        return short(value, width), style if value else "dim"
 
     return Column(title, width, rank, cell, lambda row: get(row) or 0)
 

@@ -16,14 +16,11 @@ EVERY_S = 1.0
 
 def print_lines(watch: Watch, flow: str | None, count: int | None) -> None:
     """Until all runners have ended, or each flow has had so many lines."""
-    said = 0
     while count is None or count > 0:
         time.sleep(EVERY_S)
-        happened = list(watch.events)
-        for event in happened[said:]:
+        for event in watch.take_new():
             if flow in (None, event.flow) or not event.flow:
                 _print(event.time, f"{event.flow + ': ' if event.flow else ''}{event.text}")
-        said = len(happened)
         pictures = [picture for picture in watch.pictures() if flow in (None, picture.flow) and picture.ended is None]
         for picture in pictures:
             _print(time.time(), flow_text(picture, time.monotonic()))

@@ -18,15 +18,37 @@ from actors.counted import counted
 LOOK_S = 1.0  # for flows that have come, for what runners say of themselves
 ANSWER_S = 5.0
 MAX_EVENTS = 500
+TOGETHER_S = 30.0  # so long dead letters are one event, which grows
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that was told, or has befallen a runner. `time`: seconds since the epoch."""
+    """Something that was told, or has befallen a runner. `time`: seconds since the epoch; `letters`: dead ones."""
 
     time: float
     flow: str
     text: str
+    letters: int = 0
+
+
+def add_happening(all: deque[Happening], one: Happening) -> None:
+    """Where there are dead letters without end, what else has happened stays to be seen."""
+    last = all[-1] if all else None
+    if (
+        last is not None
+        and one.letters
+        and last.letters
+        and last.flow == one.flow
+        and one.time - last.time < TOGETHER_S
+    ):
+        letters = last.letters + one.letters
+        all[-1] = Happening(last.time, one.flow, _letters_text(letters), letters)
+    else:
+        all.append(one)
+
+
+def _letters_text(count: int) -> str:
+    return f"{counted(count, 'dead letter')} more"
 
 
 class DoorWatch:
@@ -109,10 +131,10 @@ class DoorWatch:
             return
         if params["kind"] == "removed":
             picture.ended = f"removed at {time.strftime('%H:%M:%S')}"
-        self._say(flow, event_text(params))
+        self._say(flow, event_text(params), params["count"] if params["kind"] == "deadLetters" else 0)
 
-    def _say(self, flow: str, text: str) -> None:
-        self._happened(Happening(time.time(), flow, text))
+    def _say(self, flow: str, text: str, letters: int = 0) -> None:
+        self._happened(Happening(time.time(), flow, text, letters))
 
 
 def event_text(event: dict[str, Any]) -> str:
@@ -125,7 +147,7 @@ def event_text(event: dict[str, Any]) -> str:
         case "paused":
             return f"paused by {event['by']}"
         case "deadLetters":
-            return f"{counted(event['count'], 'dead letter')} more"
+            return _letters_text(event["count"])
         case "hostStarted":
             return f"the host {event['host']} has been started again ({', '.join(event['modules'])})"
         case kind:
@@ -139,6 +161,7 @@ class Watch:
         self._state, self._only, self._every_ms = state, only, every_ms
         self.doors: dict[Path, DoorWatch] = {}
         self.events: deque[Happening] = deque(maxlen=MAX_EVENTS)
+        self._new: deque[Happening] = deque(maxlen=MAX_EVENTS)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -165,8 +188,18 @@ class Watch:
             if known is None or known.ended is not None:
                 for old in [d for d in self.doors.values() if d.ended is not None and d.live.path == live.path]:
                     del self.doors[old.live.socket]  # it is back
-                self.doors[live.socket] = DoorWatch(live, self._state, self._every_ms, self.events.append)
+                self.doors[live.socket] = DoorWatch(live, self._state, self._every_ms, self._happened)
                 self.doors[live.socket].start()
+
+    def _happened(self, one: Happening) -> None:
+        """Called by the threads of the doors."""
+        for events in (self.events, self._new):
+            add_happening(events, one)
+
+    def take_new(self) -> list[Happening]:
+        """What has happened since this was called last."""
+        new, self._new = self._new, deque(maxlen=MAX_EVENTS)
+        return list(new)
 
     def pictures(self) -> list[Picture]:
         """Of all flows that have been told anything, in the order of their names within each runner."""

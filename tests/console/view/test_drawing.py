@@ -27,6 +27,7 @@ RATES = st.floats(0, 1e15)
 def test_numbers_are_short(number: float) -> None:
     for text in (short(number), milliseconds(number), mebibytes(min(number, 9e6)), share(number)):
         assert 1 <= len(text) <= 5, text
+    assert 1 <= len(short(number, 4)) <= 4
 
 
 @pytest.mark.parametrize(("number", "text"), [
@@ -35,6 +36,13 @@ def test_numbers_are_short(number: float) -> None:
 ])  # fmt: skip
 def test_short(number: float | None, text: str) -> None:
     assert short(number) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [
+    (999, "999"), (1_300, "1.3k"), (9_960, "10k"), (99_960, "100k"), (999_600, "1.0M"), (2**63, "9.2E"),
+])  # fmt: skip
+def test_short_in_four_characters(number: int, text: str) -> None:
+    assert short(number, 4) == text
 
 
 @pytest.mark.parametrize(("ms", "text"), [
@@ -88,6 +96,7 @@ def test_the_table_fits(modules: dict[str, Any], data: st.DataObject) -> None:
     for name, mark in marks.items():
         line = shape.line(Row(picture, name, mark))
         assert [len(text) for text, _ in line] == [len(text) for text, _ in head]
+        assert not any("…" in text for text, _ in line[1:]), "no figure is cut"
     assert sum(len(text) for text, _ in flow_line(picture, False, 5.0, width)) <= width
     for key in SORTABLE.values():
         sorted([Row(picture, name, "") for name in modules], key=key)
