@@ -14,6 +14,7 @@ import hypothesis
 import psutil
 import pytest
 
+from actors.flow.update import plan
 from tests.harness import TOYS, Harness, running
 
 # A shell that has started us in the background has it ignored, and the processes of tests would inherit that.
@@ -44,6 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def chance(request: pytest.FixtureRequest) -> None:
     """A test that draws a seed of its own by `random` prints it."""
     random.seed(request.node.nodeid if request.config.option.markexpr else None)
+
+
+@pytest.fixture(autouse=True)
+def loads_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code is loaded beside what runs however busy the machine is; tests of slow loads set the limit themselves."""
+    monkeypatch.setattr(plan, "MAX_LIVE_LOAD_MS", 60_000.0)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from actors.system.in_process import ActorSystem
 from runtimes.frames import split
 from runtimes.manifest import find_version, load_runtimes, runtime_folders
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 TOYS = Path(__file__).parent / "fixtures" / "runtimes"
 
 
@@ -109,7 +109,7 @@ class Harness:
     def call(self, kind: type, **fields: Any) -> Reply:
         """One request and its reply."""
         compiles = kind in (api.StartFlow, api.AddOrUpdateFlow)
-        return self.reply(self.post(kind, **fields), 100.0 if compiles else TIMEOUT_S)
+        return self.reply(self.post(kind, **fields), 300.0 if compiles else TIMEOUT_S)
 
     def post(self, kind: type, **fields: Any) -> str:
         """One request; its reply is still to come."""

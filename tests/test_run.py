@@ -116,7 +116,6 @@ def test_a_pipe_through_three_modules(tmp_path: Path, flow: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.full)])
-@pytest.mark.timeout(400)
 def test_many_lines_in_bounded_memory(tmp_path: Path, flow: Path, count: int) -> None:
     write_lines(tmp_path / "in", count)
     words = command(tmp_path, flow, "-i", f"parse.in={tmp_path}/in", "-o", f"finish.out={tmp_path}/out")
@@ -144,7 +143,6 @@ KILLS = [(100_000, 6), pytest.param(1_000_000, 50, marks=pytest.mark.full)]
 
 
 @pytest.mark.parametrize(("count", "kills"), KILLS)
-@pytest.mark.timeout(400)
 def test_kill_of_all_hosts_changes_no_byte(tmp_path: Path, flow: Path, count: int, kills: int) -> None:
     """All hosts together get SIGKILL at random moments; the output and the contexts are exact."""
     log = run_with_kills(tmp_path, flow, count, kills)

@@ -44,7 +44,7 @@ def test_the_tutorial_can_be_pasted(tmp_path: Path) -> None:
     end = f"trap '{ROOT}/.venv/bin/runner down >&2' EXIT\n"
     done = subprocess.run(
         ["bash", "-c", end + pasted.replace("/tmp/", f"{tmp_path}/")], cwd=ROOT, env=env, capture_output=True,
-        text=True, timeout=110, check=False,
+        text=True, timeout=380, check=False,
     )  # fmt: skip
     said = done.stdout.split(MARK)[1:]
     for (command, output), came in zip(shown, said, strict=False):

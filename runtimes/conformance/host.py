@@ -30,7 +30,7 @@ from runtimes.conformance.subject import Subject
 from runtimes.conformance.values import short, text_of
 from runtimes.frames import ALL_SLOTS, DELETED, Frame, Kind
 
-WAIT_S = 10.0
+WAIT_S = 20.0
 HELLO_S = 60.0  # as the runner waits
 SEEN_FRAMES = 12
 

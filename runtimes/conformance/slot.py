@@ -166,7 +166,7 @@ class Slot:
         """CALL and wait for its RESULT."""
         return self.host.result(self.begin_call(hook, **fields))
 
-    def done(self, timeout_s: float = 10.0) -> Slot:
+    def done(self, timeout_s: float = 20.0) -> Slot:
         """Wait until everything sent is consumed."""
         self.host.wait(lambda: not self.in_flight, f"COMMIT of {self.waiting} messages of {self.module}", timeout_s)
         return self

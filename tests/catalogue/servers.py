@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -19,10 +21,16 @@ import pytest
 START_S = 60.0
 
 
+FIRST_PORT, PORTS = 20_000, 12_000  # below those that the kernel gives to connections: none of these takes one
+_numbers = itertools.count(os.getpid() * 7919)  # other processes' tests begin elsewhere
+
+
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    while True:
+        port = FIRST_PORT + next(_numbers) % PORTS
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:

@@ -13,8 +13,6 @@ import pytest
 from tests.catalogue import servers
 from tests.catalogue.running import lines, running, write_flow
 
-pytestmark = pytest.mark.timeout(400)  # packages, and Kafka itself, are fetched the first time
-
 
 class Broker(NamedTuple):
     """Modules out of the flow and into it, what has to be there first, and the number in a message that came."""

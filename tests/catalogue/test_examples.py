@@ -17,14 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.catalogue import servers
 from tests.catalogue.running import lines, runner
 from tests.deployments import RUNNER
 from tests.harness import need
 
-pytestmark = pytest.mark.timeout(300)  # packages are fetched the first time
 CONFIGS = Path(__file__).parents[2] / "configs"
 PATIENCE_S = 200.0
 

@@ -13,7 +13,6 @@ import pytest
 
 from tests.catalogue.running import lines, run, running, write_flow
 
-pytestmark = pytest.mark.timeout(300)  # packages are fetched the first time
 OUT: dict[str, Any] = {"use": "ndjson-out", "config": {"path": "out.ndjson"}}
 
 

@@ -22,7 +22,6 @@ from websockets.asyncio.server import ServerConnection, serve
 from tests.catalogue.running import lines, run, running, write_flow
 from tests.harness import need
 
-pytestmark = pytest.mark.timeout(300)  # packages are fetched the first time
 Answers = list[tuple[int, str, dict[str, str]]]
 
 

@@ -6,13 +6,10 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 from actors.definition.catalogue import SHIPPED, Catalogue
 from tests.catalogue.running import runner
 from tests.harness import need
 
-pytestmark = pytest.mark.timeout(300)  # packages are fetched the first time
 ALONE = {"http-in"}  # the gateway's own tests show the rest
 
 

@@ -51,7 +51,6 @@ def chaos(folder: Path, text: str, *options: str, broken: str | None = None) -> 
     return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
 
 
-@pytest.mark.timeout(300)
 def test_a_flow_keeps_what_it_promises(tmp_path: Path) -> None:
     status, facts, said = chaos(tmp_path, FLOW, "--only", "kill,update", "--messages", "300")
     assert status == 0, (facts, said)
@@ -63,7 +62,6 @@ def test_a_flow_keeps_what_it_promises(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["flow.yaml"]  # nothing of it is left
 
 
-@pytest.mark.timeout(300)
 def test_an_update_that_forgets_is_found(tmp_path: Path) -> None:
     status, facts, said = chaos(tmp_path, FLOW, "--only", "update", "--messages", "300", broken="forgetful")
     assert status == 1, (facts, said)
@@ -72,7 +70,6 @@ def test_an_update_that_forgets_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(300)
 def test_a_message_that_is_lost_with_its_host_is_found(tmp_path: Path) -> None:
     status, facts, said = chaos(tmp_path, FLOW, "--only", "kill", broken="losing")
     assert status == 1, (facts, said)
@@ -80,7 +77,6 @@ def test_a_message_that_is_lost_with_its_host_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("durable", [False, True])
 def test_every_fault(durable: bool, tmp_path: Path) -> None:
     text = FLOW + ("durable: true\n" if durable else "")
@@ -125,7 +121,6 @@ def test_lines_of_a_file_that_are_not_json_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(300)
 def test_a_swarm(tmp_path: Path) -> None:
     """Which flow it is, and what is done to it, the tests of tests/swarm look at."""
     command = [sys.executable, "-m", "actors.console", "chaos", "--swarm", "--seed", "2", "--for", "3", "--json"]

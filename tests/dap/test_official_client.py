@@ -48,7 +48,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not place.is_dir():
         made = tmp_path_factory.mktemp("npm")
         command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(made), PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=380, check=False)
         if done.returncode:
             pytest.skip(f"{PACKAGE} cannot be installed: {done.stderr.strip() or done.stdout.strip()}")
         new = place.with_name(f"{place.name}.{os.getpid()}")
@@ -70,7 +70,7 @@ def flow(tmp_path: Path) -> Path:
 def check(case: str, modules: Path, flow: Path, *port: str, state: Path | None = None) -> None:
     environment = {**os.environ, "NODE_PATH": str(modules), "RUNNER_STATE": str(state or flow.parent / "state")}
     command = ["node", str(HERE / "client.js"), case, str(RUNNER), str(flow), *port]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=380, env=environment, check=False)
     assert done.stdout.endswith("ok\n"), done.stdout + done.stderr
 
 

@@ -109,7 +109,6 @@ def test_to_and_fro_under_load(tmp_path: Path, more: dict[str, Any]) -> None:
         assert up.cli("down").returncode == 0
 
 
-@pytest.mark.timeout(300)
 def test_what_cannot_be_moved(tmp_path: Path) -> None:
     document = flow()
     document["modules"]["one"] = {"runtime": "node", "code": "export default (message) => message"}

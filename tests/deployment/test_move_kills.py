@@ -59,7 +59,6 @@ def passing(client: Any, count: int = 200) -> None:
 
 
 @pytest.mark.parametrize(("more", "victim", "phase"), cases())
-@pytest.mark.timeout(180)
 def test_wholly_there_or_wholly_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, victim: str, phase: str
 ) -> None:

@@ -134,7 +134,6 @@ def test_what_a_death_costs_is_still_known_after_a_move(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(300)
 def test_of_a_paused_and_of_a_stopped_flow(tmp_path: Path) -> None:
     for more in ({}, {"durable": True}):
         folder = tmp_path / str(len(more))

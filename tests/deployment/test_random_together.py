@@ -6,8 +6,6 @@ import random
 import time
 from pathlib import Path
 
-import pytest
-
 from actors.console.client import RunnerClient
 from tests.deployment import test_updates_together as together
 from tests.deployment.test_several_runners import until
@@ -63,7 +61,6 @@ class Random:
         assert self.client.start_flow("f")
 
 
-@pytest.mark.timeout(240)
 def test_whatever_is_done_everything_arrives_once_and_in_order(tmp_path: Path) -> None:
     number = seed()
     print("seed", number)

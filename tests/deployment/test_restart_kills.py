@@ -84,7 +84,6 @@ TOTAL = 15_000
 
 
 @pytest.mark.parametrize(("phase", "durable"), some(CASES, 1))
-@pytest.mark.timeout(180)
 def test_killed_while_restarted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str, durable: bool) -> None:
     marker = tmp_path / "kill"
     document = together.flow(TOTAL, "v1", durable=durable)

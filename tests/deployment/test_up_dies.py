@@ -30,7 +30,6 @@ def texts(up: Plant) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("several", "victim"), some([(several, one) for several in (False, True) for one in ("pid", "dispatcherPid")], 1)
 )
-@pytest.mark.timeout(240)
 def test_what_was_applied_last_goes_on_unless_its_file_has_changed(tmp_path: Path, several: bool, victim: str) -> None:
     for name in NAMES:
         write(tmp_path, name, flow(name, code("file")))

@@ -77,7 +77,6 @@ def passing(client: Any, count: int = 200) -> None:
 
 
 @pytest.mark.parametrize(("victim", "phase", "durable"), some(CASES, 2))
-@pytest.mark.timeout(180)
 def test_wholly_old_or_wholly_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: str, phase: str, durable: bool
 ) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.test_run import command, started, wait_for
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 SAME = "def run(m, c):\n    return m\n"
 BOTH = "def run(m, c):\n    c.send('x', ['x', m])\n    return ['out', m]\n"
 

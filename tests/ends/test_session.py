@@ -16,7 +16,7 @@ from actors.runner.runner import RunnerActor
 from actors.system.in_process import ActorSystem
 
 FLOW = {"id": "f", "modules": {"a": {"runtime": "python3", "code": "def start(c): pass\ndef run(m, c): return m\n"}}}
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 IDLE_S = 0.5
 
 

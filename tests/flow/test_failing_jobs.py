@@ -54,11 +54,12 @@ def run(message, context):
 """
 
 
-def flow(version: int) -> dict[str, Any]:
+def flow(version: int, patience_s: float) -> dict[str, Any]:
     module = {"runtime": "python3", "code": COUNT, "state_version": version}
     other = {"runtime": "python3", "code": "def run(m, c):\n    return m\n"}
     modules = {"a": module, "b": other} | ({"extra": other} if version % 2 else {})
-    return {"id": "f", "modules": modules, "wires": ["a -> b"], "drain_timeout_s": 0.3, "step_timeout_s": 0.3}
+    limits = {"drain_timeout_s": patience_s, "step_timeout_s": patience_s}
+    return {"id": "f", "modules": modules, "wires": ["a -> b"], **limits}
 
 
 def raising_once(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> Callable[[], bool]:
@@ -78,10 +79,10 @@ def raising_once(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> Call
     return lambda: bool(happened)
 
 
-def story(runner: Harness) -> list[bool]:
+def story(runner: Harness, patience_s: float = 1.0) -> list[bool]:
     """Every call that is a job, some in each other's way; whether each succeeded. All are answered."""
     calls: list[tuple[type, dict[str, Any]]] = [
-        (api.AddOrUpdateFlow, {"flow": flow(1)}),
+        (api.AddOrUpdateFlow, {"flow": flow(1, patience_s)}),
         (api.StartFlow, {"flow_id": "f"}),
         (api.SendMessage, {"flow_module_id": "f/a", "message": 1}),
         (api.TapPort, {"flow_module_id": "f/a"}),
@@ -92,10 +93,10 @@ def story(runner: Harness) -> list[bool]:
         (api.SingleStepFlow, {"flow_id": "f"}),
         (api.RemoveBreakPointAtModule, {"flow_module_id": "f/b"}),
         (api.ResumeFlow, {"flow_id": "f"}),
-        (api.AddOrUpdateFlow, {"flow": flow(2)}),
+        (api.AddOrUpdateFlow, {"flow": flow(2, patience_s)}),
         (api.RollbackFlow, {"flow_id": "f"}),
         (api.StopFlow, {"flow_id": "f"}),
-        (api.AddOrUpdateFlow, {"flow": flow(3)}),
+        (api.AddOrUpdateFlow, {"flow": flow(3, patience_s)}),
         (api.StartFlow, {"flow_id": "f"}),
         (api.FlowState, {"flow_id": "f"}),
         (api.RemoveFlow, {"flow_id": "f"}),
@@ -138,7 +139,7 @@ JOBS: dict[type, tuple[str, ...]] = {
 
 
 def test_the_story_without_a_fault(runner: Harness) -> None:
-    assert all(story(runner))
+    assert all(story(runner, 60.0))
     ends(runner)
 
 

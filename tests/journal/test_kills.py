@@ -127,7 +127,6 @@ def test_options_of_durable_flows_are_refused_for_others(tmp_path: Path) -> None
     assert not (tmp_path / "state" / "journal").exists()
 
 
-@pytest.mark.timeout(120)
 def test_without_its_journal_the_runner_ends_and_goes_on_later(tmp_path: Path) -> None:
     """Nothing is written that is not durable: the output of before stays, and the next run completes it."""
     need("node")
@@ -185,7 +184,6 @@ def run(message, context):
 """
 
 
-@pytest.mark.timeout(300)
 def test_a_source_two_outputs_retries_and_dead_letters(tmp_path: Path) -> None:
     """The source keeps its position in its context; every number is somewhere, once, and the sums are those of all."""
     count = 100_000

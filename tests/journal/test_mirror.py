@@ -245,7 +245,6 @@ def journals(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("seed", [int(os.environ["SEED"])] if "SEED" in os.environ else (40, 41, 43))
-@pytest.mark.timeout(180)
 def test_what_is_written_is_what_it_is(tmp_path: Path, journals: Path, seed: int) -> None:
     with running(tmp_path / "state", journals=journals) as runner:
         mirror = Mirror(runner, journals, seed)

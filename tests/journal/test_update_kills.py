@@ -61,7 +61,6 @@ def modules(code: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.timeout(120)
 def test_wholly_old_or_wholly_new(tmp_path: Path, phase: str) -> None:
     flow = write_flow(tmp_path, modules(OLD), ["a -> b"])
     runs = Runs(tmp_path, COUNT, flow, ("a.in", "b.out"))

@@ -14,7 +14,7 @@ from actors.links import keys
 from actors.links.frames import VERSION, Hello, Opened, PeerKind, decoder, pack
 from runtimes.frames import Frame, encode
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 class RawPeer:

@@ -120,7 +120,6 @@ def test_what_that_costs_without_a_journal_is_said(net: Network, tmp_path: Path)
         assert 0 < lost <= bound < total
 
 
-@pytest.mark.timeout(300)
 def test_a_crowd_from_a_third_machine(net: Network, tmp_path: Path) -> None:
     """It talks nonsense, or nothing; the stream goes on, and a link that is lost meanwhile is found again."""
     total, c = 200_000, net.machines["c"]

@@ -110,7 +110,6 @@ def test_kills_of_runners_and_cuts_of_the_link_change_nothing(two: Two, total: i
 
 
 @pytest.mark.parametrize("more", [{}, {"durable": True}], ids=["memory", "disk"])
-@pytest.mark.timeout(300)
 def test_restarts_in_order_change_nothing(two: Two, more: dict[str, Any]) -> None:
     """One runner after the other, in the middle of the stream; the other holds meanwhile."""
     total = 300_000
@@ -138,7 +137,6 @@ def run(message, context):
 BOUND = re.compile(r"source.out->middle.in: at most ([0-9,]+) messages were lost in b, which has begun anew")
 
 
-@pytest.mark.timeout(300)
 def test_what_a_death_costs_memory_wires_has_a_bound(two: Two) -> None:
     """Its peer says how much at most: that is so, and it is less than everything by far."""
     total = 300_000

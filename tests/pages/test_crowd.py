@@ -51,7 +51,6 @@ def trips_ms(served: Served, count: int) -> list[float]:
     return times
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("clients", "seconds"), [(10, 3), pytest.param(200, 60, marks=pytest.mark.full)])
 def test_a_crowd_of_clients(served: Served, clients: int, seconds: int) -> None:
     need("node")

@@ -10,7 +10,6 @@ from actors.chaos.swarm.seed import run_seed
 from actors.chaos.swarm.subject import SPREAD
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("seed", "mode"), [(1, "up"), (2, "run"), (3, "watch")])
 def test_a_seed(seed: int, mode: str, tmp_path: Path) -> None:
     result = run_seed(seed, tmp_path / "run", seconds=8.0, messages=200, mode=mode)
@@ -19,7 +18,6 @@ def test_a_seed(seed: int, mode: str, tmp_path: Path) -> None:
     assert result.events.get("kills")
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("seed", "mode"), [(2, "spread"), (11, "durable"), (12, "killed"), (13, "mortal")])
 def test_a_seed_of_several_runners(seed: int, mode: str, tmp_path: Path) -> None:
     """Modules move, runners restart, stand still, lose each other, among updates and steps; in the last two modes

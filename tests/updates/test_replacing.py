@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from actors.flow.update import plan
 from actors.messages import client_to_runner as api
 from tests.harness import Harness, need
 
@@ -111,8 +112,9 @@ def changed(modules: dict[str, Any], name: str, wires: list[str]) -> dict[str, A
     return {"id": "f", "modules": new, "wires": wires}
 
 
-def test_a_slow_load_takes_a_new_host(runner: Harness) -> None:
+def test_a_slow_load_takes_a_new_host(runner: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """And carries the neighbours along: same queue and context, but stop and start run."""
+    monkeypatch.setattr(plan, "MAX_LIVE_LOAD_MS", 20.0)
     modules = {"a": ECHO, "b": {"runtime": "python3", "code": NEIGHBOUR}}
     runner.add("f", modules, ["a -> b"])
     out = runner.collect("f", "b")

@@ -29,7 +29,7 @@ from actors.console.view.watching import Watch
 from tests.console.view.conftest import FLOW, Runner
 from tests.deployments import RUNNER, plant
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 SIZE = (80, 24)
 
 

@@ -23,10 +23,7 @@ from tests.compiling import compiled
 from tests.harness import Harness
 from tests.updates.feeder import feed
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("go") is None, reason="apt-get install golang-go"),
-    pytest.mark.timeout(300),  # the first build of a machine compiles the library
-]
+pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="apt-get install golang-go")
 
 MODULES = Path(__file__).parents[2] / "fixtures" / "hosts" / "go_modules"
 

@@ -27,7 +27,7 @@ from runtimes.frames import (
 HOST = Path(__file__).parents[3] / "runtimes/python3/host.py"
 
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 GATED = """
 import asyncio, os
 async def run(m, c):

@@ -10,8 +10,6 @@ import pytest
 from runtimes.frames import NO_INDEX
 from tests.runtimes.text_host import TextHost, text_host
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture
 def host() -> Iterator[TextHost]:

@@ -23,10 +23,9 @@ from runtimes.rust.scan import functions
 from tests.compiling import compiled
 from tests.harness import Harness
 
-pytestmark = [
-    pytest.mark.skipif(not (shutil.which("rustc") and shutil.which("cargo")), reason="apt-get install rustc cargo"),
-    pytest.mark.timeout(400),  # the first build of a machine compiles serde
-]
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("rustc") and shutil.which("cargo")), reason="apt-get install rustc cargo"
+)
 
 MODULES = Path(__file__).parents[2] / "fixtures" / "hosts" / "rust_modules"
 

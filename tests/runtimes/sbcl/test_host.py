@@ -22,7 +22,6 @@ from tests.harness import need, running
 from tests.runtimes.text_host import TextHost, text_host
 
 RUNTIME = load_runtimes([RUNTIMES_FOLDER])["sbcl"]
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
