@@ -297,12 +297,12 @@ def test_no_host_is_left_after_a_signal(tmp_path: Path, flow: Path, number: sign
         assert len(hosts) == 2
         assert not [path for path in (tmp_path / "state").rglob("*") if path.is_fifo()]
         process.send_signal(number)
-        status = process.wait(30)
+        status = process.wait(60)
         assert status == (-9 if number == signal.SIGKILL else 0)
-        _gone, alive = psutil.wait_procs(hosts, timeout=30)
+        _gone, alive = psutil.wait_procs(hosts, timeout=60)
         assert not alive
     if number == signal.SIGKILL:  # the next start sweeps what it left
-        subprocess.run(command(tmp_path, flow, "--for", "0"), timeout=30, check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(command(tmp_path, flow, "--for", "0"), timeout=60, check=True, stderr=subprocess.DEVNULL)
     assert not list((tmp_path / "state").rglob("lock"))
 
 
@@ -317,8 +317,8 @@ def test_leftovers_of_a_death_before_hello_are_swept(tmp_path: Path, flow: Path)
     )
     (folder / "pid").write_text(str(survivor.pid))
     try:
-        subprocess.run(command(tmp_path, flow, "--for", "0"), timeout=30, check=True, stderr=subprocess.DEVNULL)
-        assert survivor.wait(30) == -signal.SIGKILL
+        subprocess.run(command(tmp_path, flow, "--for", "0"), timeout=60, check=True, stderr=subprocess.DEVNULL)
+        assert survivor.wait(60) == -signal.SIGKILL
         assert not folder.exists()
     finally:
         survivor.kill()
@@ -345,7 +345,7 @@ def test_a_bad_flow_file_is_one_clear_message(tmp_path: Path, name: str) -> None
         need("node")
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    done = subprocess.run(command(tmp_path, path), capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command(tmp_path, path), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     messages = [line for line in done.stderr.splitlines() if line.startswith("runner: ")]
     assert len(messages) == 1, done.stderr
@@ -357,7 +357,7 @@ def test_a_bad_flow_file_is_one_clear_message(tmp_path: Path, name: str) -> None
 def test_bad_lines_are_named_and_the_others_come_through(tmp_path: Path, flow: Path) -> None:
     lines = b'{"v":1,"pad":""}\n\n{"v":\n{"v":2,"pad":""}\n{"v":3,"pad":""},{"v":4,"pad":""}\n'
     words = command(tmp_path, flow, "-i", "parse.in=-", "-o", "finish.out=-")
-    done = subprocess.run(words, input=lines, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(words, input=lines, capture_output=True, timeout=60, check=False)
     assert done.returncode == 1
     assert [json.loads(line)[1] for line in done.stdout.splitlines()] == [4, 6]
     assert b"line 3" in done.stderr
@@ -398,7 +398,7 @@ def test_an_isolated_module_has_a_host_of_its_own(tmp_path: Path) -> None:
         tmp_path, path, "-i", f"a.in={tmp_path}/one", "-i", f"b.in={tmp_path}/one", "-o", "a.out=-", "-o",
         f"b.out={tmp_path}/b",
     )  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout != (tmp_path / "b").read_text()
 
 

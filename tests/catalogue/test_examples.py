@@ -104,7 +104,7 @@ def test_the_sensor_plant(tmp_path: Path) -> None:
         assert runner(tmp_path, "--state", state, "send", "plant/reading", hot).returncode == 0
         question = "SELECT device, celsius FROM alarms WHERE device = 'test'"
         wait_for(lambda: servers.psql(sql, question) == ["test|99.5"], log)
-        with urllib.request.urlopen(f"http://127.0.0.1:{gateway}/app/", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{gateway}/app/", timeout=60) as page:
             assert b"<title>Alarms</title>" in page.read()
 
 
@@ -131,7 +131,7 @@ def test_the_webhook_service(tmp_path: Path) -> None:
             body = json.dumps({"id": order, "items": [{"sku": "pear", "count": order}]}).encode()
             address = f"http://127.0.0.1:{ports['8080']}/in/service/orders"
             request = urllib.request.Request(address, body, {"Authorization": f"Bearer {token}"})
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 assert answer.status == 202
         got = wait_for(lambda: (text := taken.read_text().splitlines())[1:] and text, log)
     assert [(one["id"], one["cents"]) for one in map(json.loads, got)] == [(1, 80), (2, 160)]

@@ -134,7 +134,7 @@ def talking(talk: Callable[[ServerConnection], Awaitable[None]]) -> Iterator[int
     thread = threading.Thread(target=loop.run_until_complete, args=(serving(),))
     thread.start()
     try:
-        yield port.get(timeout=30)
+        yield port.get(timeout=60)
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join()

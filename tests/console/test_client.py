@@ -67,13 +67,13 @@ def test_what_is_not_json_is_refused_here(client: RunnerClient) -> None:
 def test_handles(client: RunnerClient) -> None:
     handle = client.flow("c")
     futures = [handle.module("a").send.remote({"n": n}) for n in range(500)]
-    assert all(future.result(timeout=30) for future in futures)
+    assert all(future.result(timeout=60) for future in futures)
     assert handle.module("a").send("x", port="error")
     assert "no in-port 'inn'; did you mean 'in'?" in str(handle.module("a").send("x", port="inn").error)
     assert not handle.module("nope").send(1)
     assert handle.state()["modules"]["a"]["accepted"] == 501
     assert handle.dead_letters() == []
-    assert handle.stop() and handle.start.remote().result(30) and handle.remove()
+    assert handle.stop() and handle.start.remote().result(60) and handle.remove()
 
 
 def test_threads_share_a_client(client: RunnerClient) -> None:

@@ -105,7 +105,7 @@ def test_a_runner_that_is_busy_is_waited_for(tmp_path: Path, monkeypatch: pytest
             asking = pool.submit(ask, runner)
             assert not wait([asking], timeout=0.5).done
             process.send_signal(signal.SIGCONT)
-            assert asking.result(30) == ["f"]
+            assert asking.result(60) == ["f"]
 
 
 def ask(runner: LiveRunner) -> list[str]:

@@ -89,7 +89,7 @@ def listening(tmp_path: Path) -> Iterator[str]:
         assert found is not None
         yield found[1]
         process.terminate()
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
 
 
 def test_over_a_port(modules: Path, flow: Path, listening: str) -> None:

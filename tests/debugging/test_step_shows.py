@@ -133,4 +133,4 @@ def test_the_runner_is_named(tmp_path: Path) -> None:
         assert sent(part) == [("out", 1)]
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)

@@ -24,7 +24,7 @@ import os, random, socket, ssl, struct, sys, time
 bomb, ports = bytes.fromhex(sys.argv[1]), [int(port) for port in sys.argv[2:]]
 open_ones = []
 def say(port, data):
-    with socket.create_connection(("10.77.0.1", port), timeout=20) as client:
+    with socket.create_connection(("10.77.0.1", port), timeout=60) as client:
         try:
             client.sendall(data)
             client.shutdown(socket.SHUT_WR)
@@ -38,11 +38,11 @@ for port in ports:
     for data in (bomb, framed, b"%d>" % (1 << 30) + b"x" * 1000, os.urandom(3000), b"GET / HTTP/1.1\\r\\n\\r\\n"):
         say(port, data)
     for number in range(1000 // len(ports)):
-        open_ones.append(socket.create_connection(("10.77.0.1", port), timeout=20))
+        open_ones.append(socket.create_connection(("10.77.0.1", port), timeout=60))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with context.wrap_socket(socket.create_connection(("10.77.0.1", port), timeout=20)) as client:
+        with context.wrap_socket(socket.create_connection(("10.77.0.1", port), timeout=60)) as client:
             client.sendall(os.urandom(100))
             assert not client.recv(100)
     except OSError:
@@ -121,7 +121,7 @@ def test_who_has_no_keys_gets_nowhere(tmp_path: Path, machines: tuple[str, str])
 
 def _listening(namespace: str) -> list[tuple[str, int]]:
     command = ["ip", "netns", "exec", namespace, "ss", "-Hltn"]
-    lines = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.splitlines()
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
     places = [line.split()[3].rsplit(":", 1) for line in lines]
     assert places
     return [(address, int(port)) for address, port in places]

@@ -165,7 +165,7 @@ def test_more_at_a_time_than_may_be_on_their_way(tmp_path: Path) -> None:
             calls = [client.begin("sendMessage", flowModuleId="f/idle", message=number) for number in range(100)]
             calls += [client.begin("audit") for _ in range(5)]
             calls += [client.begin("sendMessage", flowModuleId="f/sum", message=number) for number in range(5, 50)]
-            assert all(call.result(20) for call in calls)
+            assert all(call.result(60) for call in calls)
             until(lambda: client.audit()["f/idle"]["completed"] == 105)
 
 
@@ -177,8 +177,8 @@ def test_who_has_asked_a_runner_that_dies_is_told(tmp_path: Path) -> None:
             calls = [client.begin("sendMessage", flowModuleId="f/idle", message=number) for number in range(3)]
             assert client.send_message("f/sum", "in", 5)  # what was asked before has been passed on
             kill(up, "third", facts["runners"]["third"])
-            assert "has ended before it answered" in str(calls[0].result(20).error)
-            assert all(call.result(20) for call in calls[1:])  # they were not on their way yet
+            assert "has ended before it answered" in str(calls[0].result(60).error)
+            assert all(call.result(60) for call in calls[1:])  # they were not on their way yet
 
 
 def test_messages_of_a_client_keep_their_order(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_messages_of_a_client_keep_their_order(tmp_path: Path) -> None:
         with up.client() as client:
             for first in range(0, 400, 20):
                 calls = [client.begin("sendMessage", flowModuleId="f/x", message=first + at) for at in range(20)]
-                assert all(call.result(20) for call in calls)
+                assert all(call.result(60) for call in calls)
             assert client.send_message("f/x", "in", -1)
             until(lambda: bool(client.dead_letters("f")))
             assert json.loads(client.dead_letters("f")[0]["error"]["message"]) == [*range(400)]

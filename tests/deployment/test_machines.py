@@ -50,10 +50,10 @@ def test_a_flow_over_two_machines(tmp_path: Path, net: Network) -> None:
         pids = it.processes()
         done = it.cli("down")
         assert (done.returncode, done.stderr) == (0, "")
-        assert it.up.wait(20) == 0
+        assert it.up.wait(60) == 0
         assert agent.poll() is None and len(it.processes()) == 4, "`runner agent` and its actors: system, log, agent"
         agent.terminate()
-        assert agent.wait(20) == 0, it.log("agent")
+        assert agent.wait(60) == 0, it.log("agent")
         assert gone(sorted(pids))
         assert list((tmp_path / "m2" / "runs").iterdir()) == []
 
@@ -97,7 +97,7 @@ def test_a_death_on_the_other_machine(tmp_path: Path, net: Network, who: str) ->
             pids = {"runner": it.rows()["big"]["pid"], "agent": facts["agentPid"], "system": facts["adminPid"]}
             os.kill(pids.get(who, facts["pid"]), signal.SIGKILL)
             if who != "runner":
-                assert agent.wait(30) != 0
+                assert agent.wait(60) != 0
                 until(lambda: DeploymentFolder(it.state["m2"], "m2", AGENTS).processes() == [])
                 agent = it.start_agent()
             until(lambda: it.rows()["big"]["state"] == "up" and it.rows()["big"]["pid"] != pids["runner"])  # noqa: B023
@@ -129,7 +129,7 @@ def test_the_leader_dies_and_the_next_takes_over(tmp_path: Path, net: Network, w
         assert it.report() == {"last": it.count - 1, "count": it.count}
         assert it.cli("down").returncode == 0
         agent.terminate()
-        assert agent.wait(20) == 0
+        assert agent.wait(60) == 0
 
 
 def test_an_agent_that_is_not_wanted_says_why(tmp_path: Path, net: Network) -> None:
@@ -140,20 +140,20 @@ def test_an_agent_that_is_not_wanted_says_why(tmp_path: Path, net: Network) -> N
         until(lambda: waits in it.log("agent"))
         assert set(it.start_leader()["runners"]) == {"edge", "big"}  # it does not wait for ever
         assert "not there yet: m2" in it.log("up")
-        assert wrong_name.wait(20) == 1
+        assert wrong_name.wait(60) == 1
         said = "the deployment shop has no other machine 'm3'; there is m2"
         assert said in it.log("agent") and said in it.log("up")
         it.agent_file |= {"name": "m2", "address": net.machines["c"].address}
-        assert it.start_agent(net.machines["c"]).wait(20) == 1
+        assert it.start_agent(net.machines["c"]).wait(60) == 1
         assert "has the machine m2 at 10.77.0.2, not at 10.77.0.3" in it.log("agent")
         it.agent_file |= {"address": "10.77.0.9"}
-        assert it.start_agent().wait(20) == 1
+        assert it.start_agent().wait(60) == 1
         assert "10.77.0.9 is no address of this machine" in it.log("agent")
         it.agent_file |= {"address": it.other.address}
         good = it.start_agent()
         until(lambda: it.done("count") == it.count)
         it.agent_file["state"] = "elsewhere"
-        assert it.start_agent().wait(20) == 1
+        assert it.start_agent().wait(60) == 1
         assert "10.77.0.2:7100: Address already in use" in it.log("agent")
         assert good.poll() is None and it.cli("down").returncode == 0
 
@@ -170,7 +170,7 @@ def test_who_has_no_keys_gets_nowhere(tmp_path: Path, net: Network) -> None:
         until(lambda: "does not know this machine" in it.log("agent"))
         assert it.rows()["big"]["state"] == "away"
         stranger.terminate()
-        assert stranger.wait(20) == 0
+        assert stranger.wait(60) == 0
         it.agent_file["keys"] = keys
         it.start_agent()
         until(lambda: it.done("sum") > 100)
@@ -185,7 +185,7 @@ def test_who_has_no_keys_gets_nowhere(tmp_path: Path, net: Network) -> None:
                 assert attack.stdout is not None and attack.stdout.readline() == "attacked\n"
                 before = it.done("sum")
                 until(lambda: it.done("sum") > before + 100)  # noqa: B023
-                attack.communicate(timeout=20)
+                attack.communicate(timeout=60)
             assert not proof.exists()
         assert "a control message from 10.77.0.3 was refused" in it.log("up")
         assert "a control message from 10.77.0.3 was refused" in it.log("agent")

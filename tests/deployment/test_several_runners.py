@@ -62,7 +62,7 @@ def test_a_flow_over_three_runners(tmp_path: Path) -> None:
         shown = up.cli("state", "f", "--runner", "big")
         assert shown.returncode == 0 and "count" in shown.stdout and "source" not in shown.stdout
         assert up.cli("down").returncode == 0
-        assert up.process.wait(20) == 0
+        assert up.process.wait(60) == 0
         assert gone(pids)
         assert not (up.folder.path / "keys").exists()
 

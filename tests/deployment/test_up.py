@@ -50,7 +50,7 @@ def test_the_whole_life(tmp_path: Path) -> None:
         pids += up.pids()
         down = up.cli("down")
         assert (down.returncode, down.stdout) == (0, "plant is down\n"), down.stderr
-        assert up.process.wait(20) == 0
+        assert up.process.wait(60) == 0
         assert gone(pids)
         assert is_fifo_free(up.state) and not list(up.state.glob("runs/*"))
         assert not up.folder.path.exists() or not (up.folder.path / "keys" / "control.key").exists()
@@ -66,7 +66,7 @@ def test_a_signal_ends_it_in_order(tmp_path: Path) -> None:
             assert up.cli("apply", str(tmp_path / "stop.json")).returncode == 0
             pids = up.pids()
             up.process.send_signal(number)
-            assert up.process.wait(30) == 0
+            assert up.process.wait(60) == 0
             assert gone(pids)
             assert "stop was called" in up.log.read_text()
 
@@ -123,7 +123,7 @@ def test_a_runner_that_dies_too_often_ends_it(tmp_path: Path) -> None:
         facts = up.wait_until_up()
         pids = up.pids()
         os.kill(facts["runnerPid"], signal.SIGKILL)
-        assert up.process.wait(30) == 1
+        assert up.process.wait(60) == 1
         assert gone(pids)
         assert "it is not started again" in up.log.read_text()
 
@@ -238,4 +238,4 @@ def test_down_ends_what_has_not_started_yet(tmp_path: Path) -> None:
         wait_for(lambda: list(up.state.glob("runs/*/api.sock")))
         down = up.cli("down")
         assert (down.returncode, down.stdout) == (0, "plant is down\n"), down.stderr
-        assert up.process.wait(10) == 0
+        assert up.process.wait(60) == 0

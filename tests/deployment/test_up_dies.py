@@ -97,7 +97,7 @@ def test_a_start_that_fails_forgets_nothing(tmp_path: Path) -> None:
         assert gone(pids)
     write(tmp_path, "wrong", flow("wrong", "def run(m, c:\n"))
     with plant(tmp_path, flows=[{"file": "f.json"}, {"file": "wrong.json"}]) as up:
-        assert up.process.wait(30) == 1
+        assert up.process.wait(60) == 1
     with plant(tmp_path, flows=[{"file": "f.json"}]) as up:
         up.wait_until_up()
         assert texts(up) == {"f": code("applied"), "added": code("applied")}

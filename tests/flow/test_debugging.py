@@ -251,7 +251,7 @@ def test_errors_and_retries_in_a_wave(runner: Harness) -> None:
 
 
 def test_a_step_that_takes_long(runner: Harness) -> None:
-    slow = "import time\ndef run(m, c):\n    time.sleep(0.6)\n    return m\n"
+    slow = "import time\ndef run(m, c):\n    time.sleep(2)\n    return m\n"
     runner.add("f", {"a": {"runtime": "python3", "code": slow}, "b": echo()}, ["a -> b"], step_timeout_s=0.2)
     runner.start("f")
     runner.ok(api.PauseFlow, flow_id="f")

@@ -227,7 +227,7 @@ def test_an_end_that_cannot_keep_says_so(tmp_path: Path) -> None:
         (up.state / "kept").write_text("no folder")
         down = up.cli("down")
         assert (down.returncode, down.stdout) == (1, "") and "echo: lost, with " in down.stderr
-        assert up.process.wait(30) == 1
+        assert up.process.wait(60) == 1
         said = up.log.read_text()
         assert "echo: lost, with 0 messages" in said or "echo: lost, with 1 message:" in said
 
@@ -248,7 +248,7 @@ def test_a_full_disk_at_the_end_is_no_success(tmp_path: Path, signalled: bool) -
             first, second = down.stderr.splitlines()
             assert first == "runner: plant is down, but not in order:"
             assert "echo: lost, with 293 messages: " in second and "File too large" in second
-        assert up.process.wait(30) == 1
+        assert up.process.wait(60) == 1
         assert "echo: lost, with 293 messages" in up.log.read_text()
         assert not list(up.state.rglob("*.unfinished"))
     with plant(tmp_path) as up:  # who has not asked `down` hears it now
@@ -263,7 +263,7 @@ def test_what_a_kill_has_cost_is_said_at_the_next_start(tmp_path: Path) -> None:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):  # some take others with them
                 os.kill(pid, signal.SIGKILL)
-        assert up.process.wait(30) == -signal.SIGKILL and gone(pids)
+        assert up.process.wait(60) == -signal.SIGKILL and gone(pids)
     for wanted in (True, False):  # it is said once
         with plant(tmp_path) as up:
             up.wait_until_up()
@@ -304,7 +304,7 @@ def test_every_message_once_over_clean_ends_of_a_deployment(tmp_path: Path) -> N
                     assert up.process.poll() is None
                 os.kill(up.process.pid, number)
                 accepted = sending.result()
-            assert up.process.wait(30) == 0
+            assert up.process.wait(60) == 0
             said = up.log.read_text()
             assert "f: kept, with" in said and "f: kept, with 0 messages" not in said  # it was in the middle
     with plant(tmp_path, flows=[{"file": "f.json"}]) as up:

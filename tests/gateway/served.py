@@ -62,7 +62,7 @@ class Served:
         self, method: str, path: str, body: bytes | None = None, token: str | None = "", **headers: str
     ) -> Answer:  # fmt: skip
         """A request; with the good token if none is given."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         told = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
             told["Authorization"] = f"Bearer {token or self.token}"
@@ -90,7 +90,7 @@ class Served:
 
     def raw(self) -> socket.socket:
         """A connection that says nothing yet."""
-        return socket.create_connection((self.host, self.port), timeout=30)
+        return socket.create_connection((self.host, self.port), timeout=60)
 
 
 @contextmanager
@@ -111,6 +111,6 @@ def serving(folder: Path, flow: str = FLOW, *options: str) -> Iterator[Served]:
             yield Served(state, process, found[1], int(found[2]))
         finally:
             process.send_signal(signal.SIGTERM)
-            rest = process.communicate(timeout=30)[1]
+            rest = process.communicate(timeout=60)[1]
         assert process.returncode == 0, rest
         assert "Traceback" not in rest, rest

@@ -152,7 +152,7 @@ def test_health_and_the_page_need_no_token(served: Served) -> None:
     "path", ["/../gateway/access.py", "/..%2f..%2fsetup.cfg", "/%2e%2e/gateway/gateway.py", "/a%00b", "//etc/passwd"]
 )
 def test_there_is_no_way_out_of_the_pages(served: Served, path: str) -> None:
-    connection = http.client.HTTPConnection(served.host, served.port, timeout=30)
+    connection = http.client.HTTPConnection(served.host, served.port, timeout=60)
     connection.putrequest("GET", path, skip_host=False)
     connection.endheaders()
     assert connection.getresponse().status == 404

@@ -21,7 +21,7 @@ EVENT = {"specversion": "1.0", "id": "A234", "source": "/mycontext", "type": "co
 @contextmanager
 def out(served: Served, place: str, accept: str = "application/x-ndjson") -> Iterator[http.client.HTTPResponse]:
     """What leaves a port, from now on."""
-    connection = http.client.HTTPConnection(served.host, served.port, timeout=30)
+    connection = http.client.HTTPConnection(served.host, served.port, timeout=60)
     connection.request("GET", f"/out/{place}", headers={"Authorization": f"Bearer {served.token}", "Accept": accept})
     answer = connection.getresponse()
     try:
@@ -203,7 +203,7 @@ def test_a_stream_ends_with_its_flow(tmp_path: Path) -> None:
     with serving(tmp_path) as served, out(served, "shop/echo") as answer:
         served.call("removeFlow", "shop")
         assert answer.read() == b""
-        served.process.wait(30)
+        served.process.wait(60)
 
 
 def test_a_reader_that_does_not_read_holds_nobody(served: Served) -> None:

@@ -65,7 +65,7 @@ def test_everything_goes_through_tls(tmp_path: Path) -> None:
                 websocket.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": "audit"}))
             answers = [json.loads(websocket.recv(30)) for _ in range(200)]
         assert {answer["result"]["echo/a"]["accepted"] for answer in answers} == {3000}
-        with socket.create_connection((host, port), timeout=30) as plain:
+        with socket.create_connection((host, port), timeout=60) as plain:
             plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             with contextlib.suppress(ConnectionResetError):
                 assert b"200" not in plain.recv(4096)

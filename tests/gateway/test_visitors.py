@@ -79,7 +79,7 @@ def answer(
 ) -> Iterator[http.client.HTTPResponse]:
     """The head of an answer, and what follows as long as somebody reads."""
     method, path = request.split()
-    connection = http.client.HTTPConnection(served.host, served.port, timeout=30)
+    connection = http.client.HTTPConnection(served.host, served.port, timeout=60)
     told = {} if token is None else {"Authorization": f"Bearer {token}"}
     body = json.dumps(value).encode() if method == "POST" else None
     try:

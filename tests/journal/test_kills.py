@@ -105,7 +105,7 @@ def test_a_second_live_run_is_refused(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert f"f: it runs already (process {first.pid}), with the journal" in done.stderr
         first.send_signal(signal.SIGINT)
-        assert first.wait(30) == 0
+        assert first.wait(60) == 0
 
 
 def test_pipes_are_refused_unless_repeats_are_accepted(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_without_its_journal_the_runner_ends_and_goes_on_later(tmp_path: Path) -
         (writer,) = wait_for(lambda: children(process.pid, journal=True))
         wait_for(lambda: runs.out.exists() and runs.out.stat().st_size > 100_000)
         writer.kill()
-        assert process.wait(30) == 75
+        assert process.wait(60) == 75
     (said,) = [line for line in runs.log.read_text().splitlines() if line.startswith("runner: ")]
     assert "cannot be written: the process that writes them has died (SIGKILL); nothing more is acknowledged" in said
     done = runs.go()

@@ -44,7 +44,7 @@ def context_of(client: RunnerClient, module: str) -> int:
 
 def _is_taken(future: Future[Any]) -> bool:
     try:
-        return bool(future.result(timeout=10.0))
+        return bool(future.result(timeout=60))
     except Exception:  # the runner has gone
         return False
 
@@ -182,7 +182,7 @@ def test_what_was_acknowledged_is_there_once(tmp_path: Path) -> None:
             for _ in range(400):
                 sent += 1
                 pending[sent] = client.begin("sendMessage", "kept/a", "in", sent)
-            pending[sent - 395].result(timeout=30.0)
+            pending[sent - 395].result(timeout=60)
             os.kill(victim, signal.SIGKILL)
             acknowledged += [n for n, future in pending.items() if _is_taken(future)]
             client.close()

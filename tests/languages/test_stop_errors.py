@@ -226,5 +226,5 @@ def test_stop_apply_rollback_remove_and_down(tmp_path: Path) -> None:
         done = up.cli("down")
         assert done.returncode == 1
         assert "f: stopped, but stop of bad failed: " in done.stderr
-        assert up.process.wait(30) == 1
+        assert up.process.wait(60) == 1
     assert cli(tmp_path / "state", "flows").returncode == 1

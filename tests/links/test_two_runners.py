@@ -110,7 +110,7 @@ class Runner:
         if kill:
             self.process.kill()
         self.process.stdin.close()
-        assert self.process.wait(timeout=20) == (-9 if kill else 0)
+        assert self.process.wait(60) == (-9 if kill else 0)
         self.process.stdout.close()
 
     def close(self) -> None:

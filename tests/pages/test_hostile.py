@@ -75,7 +75,7 @@ def test_what_breaks_the_rules(served: Served, said: bytes) -> None:
         page.send(said)
         with pytest.raises(ConnectionClosed) as ended:
             while True:
-                page.recv(timeout=10)
+                page.recv(timeout=60)
         assert ended.value.rcvd is not None
         assert ended.value.rcvd.code == 4004
     assert served.ask("GET", "/healthz", token=None).status == 200
@@ -97,7 +97,7 @@ def test_a_page_speaks_for_itself_only(served: Served) -> None:
     with joined(served, name="mallory") as page:
         headers = b'[[{"client":"alice"}],\n\n["forged"]]'
         page.send(data(headers, flags=HEADERS) + commit(**OUT))
-        page.recv(timeout=10)
+        page.recv(timeout=60)
         page.send(encode(Frame(Kind.LOG, body=b'{"level":"info","text":"here"}')))
         while not any(message == "forged" for message, _ in served.call("getContext", "shop/take").get("all", [])):
             pass
@@ -106,7 +106,7 @@ def test_a_page_speaks_for_itself_only(served: Served) -> None:
 
 def you(page: ClientConnection) -> dict[str, Any]:
     """What the first picture says of the page itself."""
-    body = bytes(page.recv(timeout=10))
+    body = bytes(page.recv(timeout=60))
     return {
         name: json.loads(re.findall(rb'"you":\{.*?"%s":("[^"]*"|\d+)' % name.encode(), body)[0])
         for name in ("session", "client", "heard")
@@ -151,7 +151,7 @@ def test_who_comes_again_hears_what_was_taken(served: Served) -> None:
     with joined(served, session=session, received=0) as page:
         acks: list[int] = []
         while not acks:
-            acks = list(acknowledged(bytes(page.recv(timeout=10))))
+            acks = list(acknowledged(bytes(page.recv(timeout=60))))
         assert acks == [32]
 
 
@@ -177,5 +177,5 @@ def test_the_name_that_a_page_had_is_a_wish(served: Served) -> None:
         assert you(alice)["client"] == "alice"
         assert you(other)["client"] != "alice"
     with joined(served, session="gone", client="../../etc") as wrong, pytest.raises(ConnectionClosed) as ended:
-        wrong.recv(timeout=10)
+        wrong.recv(timeout=60)
     assert ended.value.rcvd is not None and ended.value.rcvd.code == 4000

@@ -194,7 +194,7 @@ def test_what_a_dead_makers_command_has_started_is_ended(cache: Path, toy: Runti
         (making.folder / "pid").write_text(str(survivor.pid))
         making.release()  # as its death would
         assert leftovers(cache) == [making.folder]
-        assert survivor.wait(10) == -signal.SIGKILL
+        assert survivor.wait(60) == -signal.SIGKILL
         assert bystander.poll() is None
     finally:
         for process in (survivor, bystander):

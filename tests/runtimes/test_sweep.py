@@ -186,9 +186,9 @@ def test_processes_are_ended_by_mark(tmp_path: Path) -> None:
     ):
         assert parent.stdout is not None
         orphan = int(parent.stdout.readline())
-        parent.wait(10)
+        parent.wait(60)
         end_marked([str(dead), str(tmp_path / "gone")])
-        assert marked.wait(10) == -9
+        assert marked.wait(60) == -9
         wait_for(lambda: not environ(Path(f"/proc/{orphan}")))
         assert bystander.poll() is None and unknown.poll() is None
 
@@ -207,7 +207,7 @@ def test_a_process_without_the_mark_is_known_by_its_mounts(tmp_path: Path) -> No
         end_marked([str(tmp_path / "dead2")])
         assert hidden.poll() is None
         end_marked([str(tmp_path / "dead")])
-        assert hidden.wait(10) == -9
+        assert hidden.wait(60) == -9
         assert bystander.poll() is None
 
 
@@ -228,7 +228,7 @@ def test_what_forks_all_the_time(tmp_path: Path) -> None:
     (tmp_path / "dead" / "tmp").mkdir(parents=True)
     program = "import os, time\nwhile True:\n    if os.fork(): time.sleep(0.05); os._exit(0)\n    os.setsid()\n"
     with process([sys.executable, "-c", program], env={HOST_FOLDER: str(tmp_path / "dead")}) as first:
-        first.wait(10)
+        first.wait(60)
         end_marked([str(tmp_path)])
         marked = [path for path in Path("/proc").glob("[0-9]*") if environ(path) == f"{HOST_FOLDER}={tmp_path}/dead"]
         assert not marked

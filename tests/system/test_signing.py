@@ -97,7 +97,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 
 def _send(port: int, data: bytes) -> None:
     """Send, then read until the other side closes or answers."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         try:
             client.sendall(data)
             client.shutdown(socket.SHUT_WR)
@@ -210,7 +210,7 @@ def test_a_thousand_half_open_connections(up: Plant) -> None:
     before = dispatcher.num_fds()
     with contextlib.ExitStack() as stack:
         for number in range(1000):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
             if number % 2:
                 client.sendall(b"60000>" + b"x" * 100)
         _round_trips(up)
