@@ -53,6 +53,7 @@ ALLOWED = {
         "waitpid",
     ): "for a shell that only forks, before or after the loop",
     ("actors/preparation/command.py", "Command.reap", "wait"): _DEAD,
+    ("actors/system/lobby.py", "Lobby.ready", "poll"): _NO_TIME,
     ("actors/doors/door.py", "DoorActor._accept", "accept"): _NON_BLOCKING,
     ("actors/doors/door.py", "DoorActor._read", "recv"): _NON_BLOCKING,
     ("actors/doors/door.py", "open_door", "write_text"): _OURS,

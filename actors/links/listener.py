@@ -20,7 +20,8 @@ from actors.messages.link_to_owner import Listening
 from actors.messages.owner_to_link import ChangePeers, StartListener, TakeConnection
 from actors.messages.system_to_actor import Ready
 from actors.system.base import BaseActor
-from actors.system.turnstile import MAX_FROM_ONE, Turnstile
+from actors.system.gate import Gate
+from actors.system.turnstile import MAX_FROM_ONE
 from runtimes.frames import Frame, ProtocolError
 
 MAX_STRANGERS = 200  # connections that have not shown who they are
@@ -43,7 +44,6 @@ class ListenerActor(BaseActor):
         self.resting = False
         self.listener: socket.socket | None = None
         host, port = message.place
-        self.turnstile = Turnstile(host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self.listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -51,6 +51,7 @@ class ListenerActor(BaseActor):
             self.send(sender, Listening(error=f"{host}:{port}: {error.strerror or error}"))
             return
         self.listener.setblocking(False)
+        self.gate = Gate(self.listener, host)
         self.system.watch(self.listener.fileno(), select.EPOLLIN, self.address)
         self.wakeupAfter(LOOK_S)
         self.send(sender, Listening(port=self.listener.getsockname()[1]))
@@ -80,7 +81,7 @@ class ListenerActor(BaseActor):
                     self.system.unwatch(listener.fileno())
                     return
                 continue  # that one has gone already
-            if not self.turnstile.admits(source[0], time.monotonic()):
+            if not self.gate.admits(source[0], time.monotonic()):
                 client.close()
                 self._say(source[0], f"refused: it makes more than {MAX_FROM_ONE} in a second, or others do")
                 continue
@@ -122,6 +123,8 @@ class ListenerActor(BaseActor):
         """Once a second: who has taken too long?"""
         self.wakeupAfter(LOOK_S)
         now = time.monotonic()
+        if self.listener is not None:
+            self.gate.look(now)
         self.said = {source: when for source, when in self.said.items() if now - when < LOOK_S}
         for connection in [one for one in self.strangers.values() if now - one.begun > STRANGER_S]:
             connection.close()

@@ -15,27 +15,26 @@ import pickle
 import socket
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from thespian.actors import ActorAddress
-from thespian.system.timing import ExpirationTimer
 from thespian.system.transport import IPBase, TCPTransport, streamBuffer
 
+from actors.system.gate import Gate
+from actors.system.lobby import MAX_STRANGERS, STRANGER_S, Lobby
 from actors.system.sealing import ANYBODY, NOTHING, KeyFile, Opened, Opener, RefusedError, Sealer
-from actors.system.turnstile import MAX_FROM_ONE, Turnstile
+from actors.system.turnstile import MAX_FROM_ONE
 
 MAX_MESSAGE_BYTES = 64 << 20
 MAX_LENGTH_DIGITS = 20
-MAX_STRANGERS = 32  # connections that have not sent a message yet
 ACCEPTED_AT_ONCE = 64
-STRANGER_PERIOD = timedelta(seconds=10)
 MAX_STRANGER_BYTES = MAX_MESSAGE_BYTES + (1 << 20)  # that all of them have sent
 SAID_S = 1.0
 _Transport = TCPTransport.TCPTransport
 _init, _send, _acknowledged = _Transport.__init__, _Transport._next_XMIT_2, _Transport._check_XMIT_4_done
 _read, _received = _Transport._handleReadableIncoming, _Transport._addedDataToIncoming
+_inherited = _Transport.childResetFileNumList
 _original_init = IPBase.IPActorAddress.__init__
 log = logging.getLogger("runner.control")
 
@@ -98,7 +97,7 @@ class _Hooks:
     """In place of methods of Thespian's transport, each with that transport as its first argument."""
 
     def __init__(self, keys: KeyFile, address: str) -> None:
-        self._keys, self._sealer, self._turnstile = keys, Sealer(keys), Turnstile(address)
+        self._keys, self._sealer, self._address = keys, Sealer(keys), address
         self._pid = 0
         self._said: dict[str, float] = {}  # when something was logged of a source last
 
@@ -106,6 +105,8 @@ class _Hooks:
         """It has an address now; those of the process that this one was forked from are none of ours."""
         _init(transport, *arguments)
         transport.socket.setblocking(False)
+        transport.lobby = lobby = Lobby(Gate(transport.socket, self._address))
+        transport._incomingSockets[lobby.socket.fileno()] = lobby
         if self._pid != os.getpid():
             self._pid, _Serializer.loads = os.getpid(), Opener(self._keys)
         _Serializer.loads.addresses.add(_tag(transport.myAddress))
@@ -141,41 +142,46 @@ class _Hooks:
         """All that have come, if they do not come too often: Thespian takes one, and looks at all it has anew for each.
         With too many that have not said anything, the one that is silent for longest goes.
         """
-        incoming = transport._incomingSockets
+        lobby, now = transport.lobby, time.monotonic()
         kind = TCPTransport.TCPIncomingPersistent if hasattr(transport, "_openSockets") else TCPTransport.TCPIncoming
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 client, (source, *_) = transport.new_socket(transport.socket.accept)
             except OSError:  # nobody else has come, or he has gone again
                 break
-            if not self._turnstile.admits(source, time.monotonic()):
+            if not lobby.gate.admits(source, now):
                 client.close()
                 self._say_of(source, f"it makes more than {MAX_FROM_ONE} connections in a second, or others do")
                 continue
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            incoming[client.fileno()] = kind(ActorAddress(None), client)
-            incoming[client.fileno()]._expires = ExpirationTimer(STRANGER_PERIOD)
+            lobby.add(kind(ActorAddress(None), client), now + STRANGER_S)
         transport._check_indicators()
-        strangers = [fd for fd, one in incoming.items() if _is_stranger(one)]
-        for fd in strangers[:-MAX_STRANGERS]:
-            oldest = incoming.pop(fd)
-            self._say(oldest, f"{MAX_STRANGERS} connections have not sent a message yet")
-            oldest.close()
+        for stranger in lobby.too_many():
+            self._say(stranger, f"{MAX_STRANGERS} connections have not sent a message yet")
+            stranger.close()
 
     def read(self, transport: Any, incoming: Any, **how: Any) -> Any:
-        """More of a message, if its sender may go on."""
-        if _is_stranger(incoming):
-            if incoming._expires.view().expired():
-                self._say(incoming, f"it has not sent a message in {STRANGER_PERIOD.seconds} s")
-                incoming.close()
-                return None
-            strangers = [one for one in transport._incomingSockets.values() if _is_stranger(one)]
-            if sum(one._rData.bytes for one in [*strangers, incoming]) > MAX_STRANGER_BYTES:
-                self._say(incoming, "too much has come that is not a whole message")
-                incoming.close()
-                return None
-        return _read(transport, incoming, **how)
+        """More of a message; of those that have not sent one yet, of a few."""
+        if incoming is not transport.lobby:
+            return _read(transport, incoming, **how)
+        lobby = transport.lobby
+        lobby.gate.look(time.monotonic())
+        for stranger in lobby.too_late():
+            self._say(stranger, f"it has not sent a message in {STRANGER_S:g} s")
+            stranger.close()
+        for stranger, ends in lobby.ready():
+            if lobby.bytes + stranger._rData.bytes > MAX_STRANGER_BYTES:
+                self._say(stranger, "too much has come that is not a whole message")
+                stranger.close()
+            elif _read(transport, stranger, **how) is not None:
+                lobby.add(stranger, ends)
+                lobby.rest()
+        return lobby
+
+    def inherited(self, transport: Any) -> list[int]:
+        """The descriptors that a child has to close."""
+        return [*_inherited(transport), *transport.lobby.descriptors]
 
     def received(self, transport: Any, incoming: Any, *how: Any, **more: Any) -> Any:
         """All of a message may be there: then what is to be answered is made for it. Strangers get no answer."""
@@ -209,10 +215,6 @@ class _Hooks:
             log.warning("a control message from %s was refused: %s", source, why)
 
 
-def _is_stranger(incoming: Any) -> bool:
-    return incoming.fromAddress is None or incoming.fromAddress.addressDetails is None
-
-
 def _tag(address: Any) -> bytes:
     """Of an actor's address, for the inside of a message."""
     host, port = address.addressDetails.sockname[:2]
@@ -234,6 +236,7 @@ def install(key_file: Path, address: str = "127.0.0.1") -> None:
         ("__init__", hooks.start), ("serializer", hooks.serialize), ("_next_XMIT_2", hooks.send),
         ("_check_XMIT_4_done", hooks.acknowledged), ("_acceptNewIncoming", hooks.accept),
         ("_handleReadableIncoming", hooks.read), ("_addedDataToIncoming", hooks.received),
+        ("childResetFileNumList", hooks.inherited),
     ):  # fmt: skip
         setattr(_Transport, name, functools.partialmethod(_call, hook))
 

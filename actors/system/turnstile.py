@@ -14,6 +14,11 @@ class Turnstile:
         self._second = 0
         self._came: dict[str, int] = {}  # by source, in this second
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else is admitted in this second."""
+        return sum(self._came.values()) >= MAX_FROM_ALL
+
     def admits(self, source: str, now: float) -> bool:
         """Whether a connection from there, now (s), may be looked at."""
         if source == self._own:
@@ -22,7 +27,7 @@ class Turnstile:
             self._second = int(now)
             self._came.clear()
         count = self._came.get(source, 0)
-        if count >= MAX_FROM_ONE or sum(self._came.values()) >= MAX_FROM_ALL:
+        if count >= MAX_FROM_ONE or self.is_full:
             return False
         self._came[source] = count + 1
         return True

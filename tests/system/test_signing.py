@@ -19,7 +19,7 @@ import pytest
 from thespian.actors import ActorAddress
 from thespian.system.transport.IPBase import TCPv4ActorAddress
 
-from actors.system import signing
+from actors.system import lobby, signing
 from actors.system.sealing import WINDOW_S, KeyFile, Opener, RefusedError, Sealer, key_lines, new_key
 from actors.system.signing import MAX_MESSAGE_BYTES, CappedBuffer, SealedBuffer
 from tests.deployments import Plant, listening, plant
@@ -214,12 +214,12 @@ def test_a_thousand_half_open_connections(up: Plant) -> None:
             if number % 2:
                 client.sendall(b"60000>" + b"x" * 100)
         _round_trips(up)
-        assert dispatcher.num_fds() <= before + signing.MAX_STRANGERS + 5
-        wait_for(lambda: dispatcher.num_fds() <= before + 5, 2 * signing.STRANGER_PERIOD.seconds)
+        assert dispatcher.num_fds() <= before + lobby.MAX_STRANGERS + 5
+        wait_for(lambda: dispatcher.num_fds() <= before + 5, 2 * lobby.STRANGER_S)
     _is_well(up)
     said = up.log.read_text()
     assert (
-        f"{signing.MAX_STRANGERS} connections have not sent a message yet" in said
+        f"{lobby.MAX_STRANGERS} connections have not sent a message yet" in said
         and "it has not sent a message in 10 s" in said
     )
 
@@ -236,7 +236,7 @@ def _round_trips(up: Plant) -> list[float]:
 ASK = """
 import json, time
 from pathlib import Path
-from actors.system import signing
+from actors.system import lobby, signing
 signing.install(Path({key!r}))
 from thespian.actors import ActorSystem
 from actors.deployment.dispatcher import DispatcherActor
