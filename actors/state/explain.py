@@ -21,7 +21,7 @@ State = dict[str, Any]
 def explain(state: State) -> list[str]:
     """`state`: as flowState has it, with rates. Never empty: if nothing is wrong, that is what it says."""
     troubles = [*_not_running(state), *_sources(state), *_away(state), *_hosts(state), *_held_back(state)]
-    troubles += [*_retries(state), *_letters(state)]
+    troubles += [*_retries(state), *_standing(state, troubles), *_letters(state)]
     return [*(troubles or [_all_is_well(state)]), *_remarks(state)]
 
 
@@ -118,6 +118,15 @@ def _retries(state: State) -> Iterator[str]:
         if "retry" in figures["stops"]:
             last = figures.get("lastError")
             yield f"{name} tries a message again{'' if last is None else f': {error_text(last)}'}"
+
+
+def _standing(state: State, troubles: list[str]) -> Iterator[str]:
+    """Modules that have something to do and end no turn; where something else is wrong, that may be why."""
+    if troubles or state["state"] != "running":
+        return
+    for name, its in state["modules"].items():
+        if its["inFlight"] and not its["inPerS"] and not its.get("busyPerS") and not its["stops"]:
+            yield f"{name} has ended no turn of late: {its['queued']:,} waiting{_at_work(state, name)}"
 
 
 def _letters(state: State) -> Iterator[str]:

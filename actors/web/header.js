@@ -2,7 +2,7 @@
 
 import { html, useMemo, useState } from "/vendor/preact.js";
 import { useAsked } from "/panel.js";
-import { clock, short } from "/text.js";
+import { clock, COMMANDS, short } from "/text.js";
 
 const WHY_MS = 2000;
 
@@ -57,7 +57,8 @@ function Why({ api, live, flow, paused, goto }) {
     ${value.length > 1 && html` <details><summary>${`${value.length - 1} more`}</summary>${value.slice(1).map((text) => html`<p><${Sentence} text=${text} flow=${flow} live=${live} goto=${goto} /></p>`)}</details>`}</p>`;
 }
 
-function Sentence({ text, flow, live, goto }) {
+function Sentence({ text: said, flow, live, goto }) {
+  const text = said.replace(COMMANDS, "");
   const name = (flow ? Object.keys(flow.modules) : []).find((id) => text.startsWith(id) && !/[\w-]/.test(text[id.length] ?? ""));
   if (!name) return text;
   const its = live.state?.modules[name];

@@ -2,7 +2,7 @@
 
 import { html, useState } from "/vendor/preact.js";
 import { later, useAsked } from "/panel.js";
-import { clock, short } from "/text.js";
+import { clock, COMMANDS, short } from "/text.js";
 
 const Log = later("/log.js", "Log");
 
@@ -12,8 +12,8 @@ export function Home({ api }) {
   return html`<main class="home">
     <h1>Flows</h1>
     <${Asked} asked=${flows} none="No flow is here: runner apply FLOW.yaml brings one." />
-    ${flows.value?.length > 0 && html`<table><thead><tr><th>flow</th><th>state</th><th class="n">modules</th></tr></thead>
-      <tbody>${flows.value.map((flow) => html`<tr key=${flow.id}><td><a href=${`#/${flow.id}`}>${flow.id}</a></td><td>${flow.state}</td><td class="n">${Object.keys(flow.modules).length}</td></tr>`)}</tbody></table>`}
+    ${flows.value?.length > 0 && html`<table><thead><tr><th>flow</th><th>state</th><th class="n">modules</th><th></th></tr></thead>
+      <tbody>${flows.value.map((flow) => html`<tr key=${flow.id}><td><a href=${`#/${flow.id}`}>${flow.id}</a></td><td>${flow.state}</td><td class="n">${Object.keys(flow.modules).length}</td><td><${Why} api=${api} id=${flow.id} /></td></tr>`)}</tbody></table>`}
     <h2>Runners</h2>
     <${Asked} asked=${runners} none="None." />
     ${runners.value?.length > 0 && html`<div class="wide" tabindex="0" role="group" aria-label="runners"><table><thead><tr><th>runner</th><th>state</th><th>machine</th><th class="n">process</th><th class="n">started</th><th>flows</th><th>links</th></tr></thead>
@@ -22,6 +22,12 @@ export function Home({ api }) {
     <${Folded} name="Log" body=${() => html`<${Log} api=${api} />`} />
     <${Folded} name="Runtimes and environments" body=${() => html`<${Runtimes} api=${api} />`} />
   </main>`;
+}
+
+/** What holds a flow back, or is wrong with it. */
+function Why({ api, id }) {
+  const { value, error } = useAsked(api, "explain", { flowId: id }, 4000);
+  return html`<span class=${error ? "err" : "dim"}>${error ?? value?.[0].replace(COMMANDS, "")}</span>`;
 }
 
 /** What is asked for only while it is seen. */

@@ -13,6 +13,8 @@ export function short(n) {
   return n >= 10 || Number.isInteger(n) ? n.toFixed(0) : n.toFixed(1);
 }
 
+export const COMMANDS = /; `runner [^`]*`.*$/; // of a sentence: what can be done in a terminal; here there are buttons
+
 export const count = (n, one, many = `${one}s`) => `${short(n)} ${n === 1 ? one : many}`;
 export const ms = (n) => (n == null ? "–" : `${n >= 100 ? n.toFixed(0) : n.toFixed(2)} ms`);
 export const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString();

@@ -48,6 +48,14 @@ def test_a_module_that_does_not_come_to_an_end_holds_all_before_it(runner: Harne
     assert "8,192" in said or "waiting" in said
 
 
+def test_a_module_that_does_not_come_to_an_end_and_holds_nobody(runner: Harness) -> None:
+    runner.add("f", {"a": ECHO, "z": STUCK}, ["a -> z"])
+    runner.start("f")
+    for number in range(3):
+        runner.ok(api.SendMessage, flow_module_id="f/a", message=number)
+    assert "3 waiting" in until(runner, "z has ended no turn of late: ")[0]
+
+
 def test_what_a_host_does(runner: Harness) -> None:
     runner.add("f", {"s": SOURCE, "b": BUSY}, ["s -> b"])
     runner.start("f")

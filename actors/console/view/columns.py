@@ -16,31 +16,20 @@ WIDER_NAMES = ((7, 24), (11, 40))  # names get so much room before the columns o
 MORE_HISTORY = 20
 
 
-@dataclass(frozen=True, slots=True)
 class Row:
-    """A module of a picture; `mark`: what the tree puts in front of its name."""
+    """A module of a picture; `mark`: what the tree puts in front of its name.
 
-    picture: Picture
-    name: str
-    mark: str
+    `its`: its figures, of one that is left out or away none; `host`: those of its host. Each cell asks for them.
+    """
 
-    @property
-    def state(self) -> State:
-        """That of the flow."""
-        assert self.picture.state is not None
-        return self.picture.state
+    __slots__ = ("host", "its", "mark", "name", "picture", "state")
 
-    @property
-    def its(self) -> State:
-        """The figures of the module; of one that is left out or away: none."""
-        found: State = self.state["modules"].get(self.name, {})
-        return found
-
-    @property
-    def host(self) -> State:
-        """The figures of its host."""
-        found: State = self.state["hosts"].get(self.its.get("host"), {})
-        return found
+    def __init__(self, picture: Picture, name: str, mark: str) -> None:
+        assert picture.state is not None
+        self.picture, self.name, self.mark = picture, name, mark
+        self.state: State = picture.state
+        self.its: State = self.state["modules"].get(name, {})
+        self.host: State = self.state["hosts"].get(self.its.get("host"), {})
 
 
 Key = Callable[[Row], Any]

@@ -98,7 +98,7 @@ def fill(line: Line, width: int) -> Line:
     done: Line = []
     for raw, style in line:
         text = raw if raw.isprintable() else harmless(raw)
-        size = cell_len(text)
+        size = len(text) if text.isascii() else cell_len(text)
         if size >= width:
             done.append((fit(text, width), style))
             return done

@@ -76,8 +76,8 @@ class Page(Widget, can_focus=True):
         """As textual wants it."""
         if (strip := self._strips.get(y)) is None:
             width = self.size.width
-            line = fill(self._lines[y], width) if y < len(self._lines) else [(" " * width, "")]
-            strip = Strip([Segment(text, self._styles[style]) for text, style in _joined(line)], width)
+            line = fill(list(_joined(self._lines[y] if y < len(self._lines) else [])), width)
+            strip = Strip([Segment(text, self._styles[style]) for text, style in line], width)
             self._strips[y] = strip
         return strip
 
