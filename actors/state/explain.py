@@ -150,13 +150,18 @@ def _remarks(state: State) -> Iterator[str]:
             yield f"{name} has a breakpoint; `runner unbreak {state['id']}/{name}` takes it away"
 
 
+def _computes(state: State, its: State) -> bool:
+    """Whether a source works all the time; most wait for a clock, a file or a device."""
+    return (state["hosts"].get(its.get("host"), {}).get("cpuPerS") or 0.0) >= AT_WORK
+
+
 def _all_is_well(state: State) -> str:
-    modules = state["modules"]
+    modules = {name: its for name, its in state["modules"].items() if its["source"] is None or _computes(state, its)}
     busiest = max(modules, key=lambda name: modules[name].get("busyPerS") or 0.0, default=None)
     busy = 0.0 if busiest is None else modules[busiest].get("busyPerS") or 0.0
     if busiest is not None and busy >= AT_WORK:
         return f"{busiest} is what the flow waits for: busy for {busy:.0%} of its time{_at_work(state, busiest)}"
-    rate = sum(its["inPerS"] for its in modules.values())
+    rate = sum(its["inPerS"] for its in state["modules"].values())
     if rate < 1:
         return f"{state['id']}: nothing is wrong, and nothing comes in"
     return f"{state['id']}: nothing holds it back, {rate:,.0f} messages a second"

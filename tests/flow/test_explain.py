@@ -133,6 +133,14 @@ def test_what_the_flow_waits_for(runner: Harness) -> None:
     assert "ms a message" in said[0]
 
 
+def test_a_source_that_waits_for_a_clock(runner: Harness) -> None:
+    ticks = "import time\ndef start(c):\n    while True:\n        yield 1\n        time.sleep(0.01)\n"
+    runner.add("f", {"s": ALONE | {"code": ticks}, "a": ECHO}, ["s -> a"])
+    runner.start("f")
+    runner.wait(lambda: runner.ok(api.FlowState, flow_id="f")["modules"]["s"]["busyPerS"] > 0.5, "it is busy")
+    until(runner, "f: nothing holds it back, ")
+
+
 def test_of_several_flows_one_has_to_be_named(runner: Harness) -> None:
     assert runner.call(api.Explain).error == "no flow is here"
     runner.add("f", {"a": ECHO})
