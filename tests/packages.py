@@ -27,12 +27,14 @@ def wheel(folder: Path, name: str, version: str, text: str) -> Path:
     return path
 
 
-def tarball(folder: Path, name: str, version: str, text: str, kind: str = "commonjs") -> Path:
-    """A node package of one file."""
+def tarball(folder: Path, name: str, version: str, text: str, kind: str = "commonjs", **others: str) -> Path:
+    """A node package of index.js and `others`, which are imported as NAME/OTHER."""
     path = folder / f"{name}-{version}.tgz"
-    package = {"name": name, "version": version, "type": kind, "main": "index.js", "exports": "./index.js"}
+    exports = {".": "./index.js", **{f"./{other}": f"./{other}.js" for other in others}}
+    package = {"name": name, "version": version, "type": kind, "main": "index.js", "exports": exports}
+    texts = {f"{other}.js": content for other, content in others.items()}
     with tarfile.open(path, "w:gz") as archive:
-        for file, content in {"package.json": json.dumps(package), "index.js": text}.items():
+        for file, content in {"package.json": json.dumps(package), "index.js": text, **texts}.items():
             entry = tarfile.TarInfo(f"package/{file}")
             entry.size = len(content.encode())
             archive.addfile(entry, io.BytesIO(content.encode()))

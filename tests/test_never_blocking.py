@@ -67,6 +67,7 @@ ALLOWED = {
     ("actors/gateway/gateway.py", "GatewayActor.receiveMsg_Ready", "poll"): _NO_TIME,
     ("actors/gateway/open.py", "open_gateway", "os.open"): _OURS,
     ("actors/gateway/pages.py", "Pages.find", "read_bytes"): "a regular file, asked before, of bounded size",
+    ("actors/pages/packages.py", "read_package", "read_bytes"): "a regular file, asked before, of bounded size",
     ("actors/gateway/websocket.py", "WebSocket.__init__", "accept"): "no socket: it accepts a handshake",
     ("actors/definition/agent.py", "agent_schema", "read_text"): _TEXT,
     ("actors/definition/agent.py", "read_agent", "read_text"): "not Path's: it parses a text",

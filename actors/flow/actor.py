@@ -38,7 +38,7 @@ from actors.messages.actor_to_sender import ActorFailed
 from actors.messages.bridge_to_flow import HostFailed
 from actors.messages.flow_to_runner import FlowChanged, FlowClosed, FlowFacts, FlowGone
 from actors.messages.front_to_flow import AdvanceUpdate, DecideUpdate
-from actors.messages.gateway_to_flow import JoinPage, OfPage, ReadTapLines
+from actors.messages.gateway_to_flow import JoinPage, OfPage, ReadPackage, ReadTapLines
 from actors.messages.runner_to_client import Reply
 from actors.messages.runner_to_flow import AddFlow, CloseFlow, FlowForgotten, JoinUpdate, TryModule, UpdateFlow
 from actors.system.base import BaseActor
@@ -76,7 +76,7 @@ class FlowActor(BaseActor):
         """Be this flow, or the one that was kept and then this one."""
         premises, kept = message.premises, message.kept
         record = kept.record() if kept else FlowRecord(share=message.share, left_out=message.left_out)
-        self.runner, self.record = premises.runner, record
+        self.runner, self.record, self.cache = premises.runner, record, premises.cache
         self.gone = self.forgotten = False
         self.unsettled = False  # it is being removed, or taken up again
         self.early: list[tuple[Any, ActorAddress]] = []  # what waits for the end of that
@@ -223,6 +223,16 @@ class FlowActor(BaseActor):
             self.pass_on(message, sender, bridge)
 
     receiveMsg_SayPage = receiveMsg_ReadPage = receiveMsg_LeavePage = receiveMsg_JoinPage
+
+    def receiveMsg_ReadPackage(self, message: ReadPackage, sender: ActorAddress) -> None:
+        """What pages import; also of a version that they only try."""
+        from actors.pages.packages import read_package
+
+        content = read_package(self.cache, message.environment, message.file)
+        if content is None:
+            self.answers.refuse(message, sender, f"{message.environment} has no {message.file}")
+        else:
+            self.answers.reply(message, sender, content)
 
     # failures ------------------------------------------------------------------------------------------------------
 

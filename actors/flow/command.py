@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from actors.definition.limits import HostLimits
 
@@ -17,6 +17,10 @@ class HostCommand:
     secrets: dict[str, str] = field(repr=False)  # reference in a module's config -> what it stands for
     limits: HostLimits
     holds: tuple[int, ...] = ()
+
+    def with_holds_of(self, other: HostCommand) -> tuple[HostCommand, HostCommand]:
+        """Both, each with what the other one holds."""
+        return replace(self, holds=other.holds), replace(other, holds=self.holds)
 
     def release(self) -> None:
         """No host is started with it any more."""

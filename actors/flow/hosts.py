@@ -79,6 +79,10 @@ class Hosts:
             commands = {}
         return commands, tuple(errors)
 
+    def units_of_pages(self, share: Share) -> dict[str, str]:
+        """Module -> the environment of its packages, of modules for pages."""
+        return self._premises.units_of_pages(share)
+
     def cancel_preparation(self) -> None:
         """No environment is needed any more."""
         self._port.send(self._premises.preparation, CancelPreparation(flow=self._record.flow.id))
@@ -132,8 +136,9 @@ def _sentences(flow: Flow, modules: Iterable[Module], answer: Prepared) -> list[
     if sentences:
         return sentences
     if answer.failed.has_lock:
-        wanted = ", ".join(answer.failed.about["dependencies"]) or "no dependencies"
-        whose = listed(module.id for module in modules)
+        specs = answer.failed.about["dependencies"]
+        wanted = ", ".join(specs) or "no dependencies"
+        whose = listed(module.id for module in modules if sorted(set(module.dependencies)) == specs)
         what = f"the environment of {whose} ({wanted}) could not be prepared"
     else:
         what = f"the modules of {answer.key} could not be compiled"

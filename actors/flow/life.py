@@ -98,7 +98,8 @@ class Life:
         errors = errors_of(answers.values())
         if not errors:
             for key, bridge in record.bridges.items():
-                serve = to_bridge.ServeModules(plan=record.plans[key], patient=True, share=record.share)
+                units = self._hosts.units_of_pages(record.share)
+                serve = to_bridge.ServeModules(plan=record.plans[key], patient=True, share=record.share, units=units)
                 self._port.send(bridge, serve)
             answers = yield Expect((ModulesStarted, key) for key in record.plans)
             errors = errors_of(answers.values())

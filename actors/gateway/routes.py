@@ -19,9 +19,12 @@ from actors.gateway.metrics import TYPE, metrics
 from actors.gateway.openrpc import openrpc
 from actors.gateway.pages import Pages
 from actors.messages.client_to_runner import FlowState, ListFlows, ListFlowsForRuntime, Ping
+from actors.messages.gateway_to_flow import ReadPackage
 from actors.messages.runner_to_client import Reply
 
 JSON = "application/json"
+PACKAGES = "/runner/packages/"  # FLOW/ENVIRONMENT/FILE: what browser modules import from npm
+FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}  # what has another text has another address
 Answer = Callable[[Client, HttpRequest], None]
 
 
@@ -56,6 +59,7 @@ class Routes:
             Route(page_link.PREFIX, ("GET",), self._join, for_pages=True),
             Route(inlet.PREFIX, ("POST",), self._in, for_pages=True),
             Route(outlet.PREFIX, ("GET",), self._out, for_pages=True),
+            Route(PACKAGES, ("GET",), self._package, is_open=True),
             Route("/metrics", read, self._metrics),
             Route("/healthz", read, self._health, is_open=True),
             Route("/openrpc.json", read, self._openrpc),
@@ -151,6 +155,29 @@ class Routes:
                 client.upgrade(head, self._access.origins, page_link.PageLink(client, self._asking, f"{flow}/{module}"))
             except HttpError as error:
                 client.refuse(error)
+
+        self._asking.ask(ListFlowsForRuntime(runtime_id=PAGES), listed)
+
+    def _package(self, client: Client, request: HttpRequest) -> None:
+        """As open as pages are: an import cannot send a token."""
+        flow, _, rest = request.head.path.removeprefix(PACKAGES).partition("/")
+        environment, _, file = rest.partition("/")
+        packed = {"content-encoding": "gzip"} if "gzip" in request.head.headers.get("accept-encoding", "") else {}
+
+        def listed(reply: Reply) -> None:
+            module = _browser_modules(reply).get(flow) if reply.ok else None
+            if module is not None:
+                name, wanted = f"{flow}/{module}", f"{file}.gz" if packed else file
+                self._asking.ask(ReadPackage(flow_module_id=name, environment=environment, file=wanted), came)
+            elif not client.is_over:
+                client.refuse(HttpError(HTTPStatus.NOT_FOUND, f"no flow {flow[:80]!r} with browser modules is here"))
+
+        def came(reply: Reply) -> None:
+            if reply.ok and not client.is_over:
+                kind = JSON if file.endswith(".json") else "text/javascript"
+                client.answer(HTTPStatus.OK, kind, reply.value, {**FOR_EVER, **packed, "vary": "accept-encoding"})
+            else:
+                _refuse(client, reply)
 
         self._asking.ask(ListFlowsForRuntime(runtime_id=PAGES), listed)
 

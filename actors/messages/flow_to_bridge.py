@@ -59,12 +59,13 @@ class ServeModules(Struct, frozen=True, kw_only=True):
     """Let exactly the plan's modules work: wire them, call `start` of those that do not yet; then ModulesStarted,
     StartFailed (a `start` raised; or the host died, and that is not to be `patient`ly tried again) or HostFailed.
 
-    `share`: what they are a part of.
+    `share`: what they are a part of; `units`: module -> the environment of its packages, of modules for pages.
     """
 
     plan: HostPlan
     patient: bool
     share: Share
+    units: dict[str, str]
 
 
 class RemoveMembers(Struct, frozen=True, kw_only=True):

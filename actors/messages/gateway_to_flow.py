@@ -66,6 +66,14 @@ class ReadPage(OfPage, frozen=True, kw_only=True):
     """The next frames for a page; answered when there are any."""
 
 
+class ReadPackage(Request, frozen=True, kw_only=True):
+    """A file of what browser modules import from npm, of an environment that LOAD has named. The value is its bytes."""
+
+    flow_module_id: Text
+    environment: Text
+    file: Text
+
+
 class LeavePage(OfPage, frozen=True, kw_only=True):
     """The socket of a page has gone; `for_good`: the page, too."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
@@ -23,6 +25,7 @@ class PagesActor(BridgeActor):
     parts: ClassVar[tuple[str, ...]] = (*BridgeActor.parts, "guests")
     guests: Guests
     share: Share | None = None
+    units: Mapping[str, str] = MappingProxyType({})
     barred: frozenset[str] | None = frozenset()
 
     def __init__(self) -> None:
@@ -48,25 +51,25 @@ class PagesActor(BridgeActor):
 
     def _serve(self, message: from_flow.ServeModules, sender: ActorAddress) -> None:
         """Exactly these modules work from now on, in every page."""
-        self.share = message.share
+        self.share, self.units = message.share, message.units
         self.service.receiveMsg_ServeModules(message, sender)
-        self.guests.show(self.members, self.share, self.barred)
+        self.guests.show(self.members, self.share, self.units, self.barred)
 
     def _bar(self, message: from_flow.BarFusing, _sender: ActorAddress) -> None:
         """What goes into these modules is to be seen: it comes by here."""
         self.barred = message.modules
         self.reports.tell(to_flow.FusingBarred)
-        self.guests.show(self.members, self.share, self.barred)
+        self.guests.show(self.members, self.share, self.units, self.barred)
 
     def receiveMsg_ChangePlan(self, message: from_flow.ChangePlan, sender: ActorAddress) -> None:
         """An output more, or less."""
         super().receiveMsg_ChangePlan(message, sender)
-        self.guests.show(self.members, self.share, self.barred)
+        self.guests.show(self.members, self.share, self.units, self.barred)
 
     def receiveMsg_StopHost(self, message: from_flow.StopHost, sender: ActorAddress) -> None:
         """Nothing runs in the pages any more."""
         super().receiveMsg_StopHost(message, sender)
-        self.guests.show(self.members, self.share, self.barred, running=False)
+        self.guests.show(self.members, self.share, self.units, self.barred, running=False)
 
     def receiveMsg_ActorExitRequest(self, message: ActorExitRequest, sender: ActorAddress) -> None:
         """The flow is gone, or made anew."""

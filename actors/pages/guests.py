@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -112,14 +112,15 @@ class Guests:
             self._turn_away(key, "its session has ended")
 
     def show(
-        self, members: Members, share: Share | None, barred: Collection[str] | None, running: bool = True
+        self, members: Members, share: Share | None, units: Mapping[str, str], barred: Collection[str] | None,
+        running: bool = True,
     ) -> None:  # fmt: skip
         """What runs from now on; `share` is there once the flow has been started. See picture_of()."""
         if share is None:
             return
         slots = {members.names[slot]: slot for slot in members.serving if slot in members.names}
         self.crowd.serve(slots, {wire.id: wire.to_client or "origin" for wire in share.wires})
-        encoded = orjson.dumps(picture_of(share, members.plan, members.serving, barred, running))
+        encoded = orjson.dumps(picture_of(share, members.plan, units, members.serving, barred, running))
         if encoded != self._picture:
             self._picture = encoded
             for session in self.crowd.sessions.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from actors.definition import graph
@@ -14,9 +14,16 @@ _EMPTY_CONTEXT = b',"context":{}}'
 
 
 def picture_of(
-    share: Share, plan: HostPlan, serving: Collection[int], barred: Collection[str] | None, running: bool
+    share: Share,
+    plan: HostPlan,
+    units: Mapping[str, str],
+    serving: Collection[int],
+    barred: Collection[str] | None,
+    running: bool,
 ) -> dict[str, Any]:
-    """`serving`: slots of the plan; what goes into modules that are `barred` (None: all) is to pass by the runner."""
+    """`units`: of modules with packages; `serving`: slots of the plan; what goes into modules that are `barred` (None:
+    all) is to pass by the runner.
+    """
     flow = share.flow
     return {
         "flow": flow.id, "running": running,
@@ -31,16 +38,16 @@ def picture_of(
             for wire in flow.wires
         ],
         "here": {
-            plan.modules[slot]: {**_module(share, plan.modules[slot]), "out": _ports(plan, slot, barred)}
+            plan.modules[slot]: {**_module(share, plan.modules[slot], units), "out": _ports(plan, slot, barred)}
             for slot in plan.modules if slot in serving
         },
     }  # fmt: skip
 
 
-def _module(share: Share, name: str) -> dict[str, Any]:
+def _module(share: Share, name: str, units: Mapping[str, str]) -> dict[str, Any]:
     """`load`: the beginning of LOAD's body, as text: the page adds its context to it."""
     flow, module = share.flow, share.modules[name]
-    body = load_body(flow.id, module, flow.max_turn_bytes, {}, None, {})
+    body = load_body(flow.id, module, flow.max_turn_bytes, {}, units.get(name), {})
     return {
         "version": graph.module_version(module), "load": body.removesuffix(_EMPTY_CONTEXT).decode(),
         "stateVersion": module.state_version, "window": module.window, "timeoutS": module.timeout_s,

@@ -16,7 +16,7 @@ from actors.definition.model import Flow, FlowError, Module
 from actors.definition.places import no_runtime
 from actors.definition.share import Share
 from actors.definition.validation import check_flow
-from runtimes.environments import Recipe, Unit, about_of, build_recipe, environment_recipe
+from runtimes.environments import Recipe, Unit, about_of, build_recipe, environment_id, environment_recipe
 from runtimes.manifest import Runtime, find_version
 
 
@@ -144,15 +144,24 @@ class Premises:
             return []
         version, dependencies = find_version(runtime).version or "", modules[0].dependencies
         units = [unit_of(module) for module in modules]
+        each = {tuple(sorted(set(module.dependencies))) for module in modules}  # one, but for pages
         recipes = [
-            environment_recipe(self.cache, runtime, version, dependencies),
+            *(environment_recipe(self.cache, runtime, version, some) for some in sorted(each)),
             build_recipe(self.cache, runtime, version, dependencies, units),
         ]
         return [recipe for recipe in recipes if recipe is not None]
 
     def unit_id(self, module: Module) -> str | None:
-        """What LOAD says of a module that is compiled."""
-        return unit_of(module).id if self.runtimes[module.runtime].build else None
+        """What LOAD says of a module that is compiled; of one for pages, the environment that its packages are in."""
+        runtime = self.runtimes[module.runtime]
+        if module.runtime == graph.PAGES and module.dependencies:
+            return environment_id(runtime, find_version(runtime).version or "", module.dependencies)
+        return unit_of(module).id if runtime.build else None
+
+    def units_of_pages(self, share: Share) -> dict[str, str]:
+        """unit_id() of the modules for pages that have one."""
+        pages = [module for module in share.modules.values() if module.runtime == graph.PAGES]
+        return {module.id: unit for module in pages if (unit := self.unit_id(module)) is not None}
 
     def limits(self, module: Module) -> HostLimits:
         """Those of its host."""

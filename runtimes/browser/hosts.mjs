@@ -150,6 +150,19 @@ export class Hosts {
       instance.wires = wiring.out
       this._writeWires(instance)
     }
+    for (const module of Object.keys(here)) this._instances.get(module).feeds = [...this._fedBy(module, here)]
+  }
+
+  /** The instances in other hosts of the page that get what a message for this one makes here and in those fused with it. */
+  _fedBy(module, here, found = new Set(), seen = new Set([module])) {
+    const { host } = this._instances.get(module)
+    for (const [to] of Object.values(here[module]?.out ?? {}).flatMap((places) => places ?? [])) {
+      const target = this._instances.get(to)
+      if (target === undefined || seen.has(to)) continue
+      if (target.host !== host) found.add(target)
+      else this._fedBy(to, here, found, seen.add(to))
+    }
+    return found
   }
 
   _writeWires(instance) {

@@ -5,6 +5,8 @@ import { messageOf } from './frames.mjs'
 
 const WINDOW_MESSAGES = 1024
 const WINDOW_BYTES = 256 << 10
+const FULL_MESSAGES = 10_000 // that wait; half of it is not full any more
+const FULL_BYTES = 1 << 20
 export const CREDIT = 256
 const MOST_DEATHS = 3 // of a host with one message alone
 
@@ -20,6 +22,9 @@ export class Instance {
     this.about = null // what the picture says of the version
     this.isSource = false
     this.queue = [] // {port, wire, body, flags, skip, count, first, isRemote}: those that are to come
+    this.queueMessages = this.queueBytes = 0
+    this.isFull = false // who feeds it is to wait
+    this.feeds = [] // instances in other hosts of the page that get what comes of its messages
     this.window = [] // those that are at the host
     this.windowMessages = this.windowBytes = 0
     this.numbers = new Map() // local wire -> the number of the next message
@@ -40,8 +45,18 @@ export class Instance {
 
   add(parcel) {
     this.queue.push(parcel)
-    this.fill()
+    this._count(parcel, 1)
   }
+
+  _count({ count, body }, sign) {
+    this.queueMessages += sign * count
+    this.queueBytes += sign * body.length
+    const share = this.isFull ? 2 : 1
+    this.isFull = this.queueMessages * share >= FULL_MESSAGES || this.queueBytes * share >= FULL_BYTES
+  }
+
+  /** Whether what comes of its messages has no room. */
+  get isHeld() { return this.feeds.some(({ isFull }) => isFull) }
 
   /** Gives the host what it may have; a module with a time limit gets one message at a time. */
   fill() {
@@ -50,9 +65,12 @@ export class Instance {
     const most = isTimed || this.deaths > 0 ? 1 : WINDOW_MESSAGES
     while (this.queue.length > 0 && this.windowMessages < most && this.windowBytes < WINDOW_BYTES) {
       let parcel = this.queue.shift()
+      this._count(parcel, -1)
       const room = most - this.windowMessages
       if (parcel.count > room) {
-        this.queue.unshift({ ...parcel, skip: parcel.skip + room, count: parcel.count - room, first: parcel.first + room })
+        const rest = { ...parcel, skip: parcel.skip + room, count: parcel.count - room, first: parcel.first + room }
+        this.queue.unshift(rest)
+        this._count(rest, 1)
         parcel = { ...parcel, count: room }
       }
       this.window.push(parcel)
@@ -104,7 +122,10 @@ export class Instance {
 
   /** The host has nothing of it any more; what it had comes first again. */
   takeBack(flag = 0) {
-    for (const parcel of this.window) parcel.flags |= flag
+    for (const parcel of this.window) {
+      parcel.flags |= flag
+      this._count(parcel, 1)
+    }
     this.queue.unshift(...this.window)
     this.window = []
     this.windowMessages = this.windowBytes = 0

@@ -5,12 +5,16 @@ import { LoadError } from '../javascript/core/errors.mjs'
 
 const HOOKS = ['start', 'stop', 'migrate']
 const SCRIPT = /\.[cm]?js$/
-const STATIC = /^(\s*(?:import|export)\b[^'"`;()]*?from\s*|\s*import\s*)(['"])(\.{1,2}\/[^'"]+)\2/gm
-const DYNAMIC = /(\bimport\s*\(\s*)(['"])(\.{1,2}\/[^'"]+)\2(?=\s*\))/g
-const BARE = /^\s*(?:import|export)\b[^'"`;()]*?(?:from\s*)?(['"])(?!\.{0,2}\/|https?:|blob:|data:)([^'"]+)\1/m
-const REQUIRE = /\brequire\s*\(\s*(['"])(\.{1,2}\/[^'"]+)\1\s*\)/g
+const STATIC = /^(\s*(?:import|export)\b[^'"`;()]*?from\s*|\s*import\s*)(['"])([^'"]+)\2/gm
+const DYNAMIC = /(\bimport\s*\(\s*)(['"])([^'"]+)\2(?=\s*\))/g
+const RELATIVE = /^\.{1,2}\//
+const ADDRESS = /^(\/|https?:|blob:|data:)/
+const REQUIRE = /\brequire\s*\(\s*(['"])([^'"]+)\1\s*\)/g
+const PACKAGES = new URL('../packages/', import.meta.url) // FLOW/ENVIRONMENT/FILE
+const FOR_REQUIRE = '__common' // the export that is for require()
 const COMMON = 'const module={exports:{}};let exports=module.exports;'
 const MOST_OWNERS = 500
+const SHOWN = 20
 const owners = new Map() // the folder of a load -> its slot
 let loads = 0
 
@@ -23,6 +27,7 @@ class Source {
     owners.set(this._base, slot)
     this._urls = []
     this._addresses = new Map() // sibling -> its blob: address
+    this._packages = null // what may be imported by name
     this.shift = 0
     const base = this._base.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
     this._place = new RegExp(`${base}([^:'"\\n]+):(\\d+)(?::(\\d+))?`)
@@ -45,7 +50,8 @@ class Source {
   _fileOf(file) { return decodeURIComponent(file) }
 
   async run() {
-    const { code } = this._spec
+    const { code, unit } = this._spec
+    if (unit !== undefined) this._packages = await packagesOf(this._folder())
     const tries = /\.mjs$/.test(this.name) ? [this._asModule] : [this._asExpression, this._asModule]
     if (!/^\s*(import|export)\b/m.test(code) && !/\.mjs$/.test(this.name)) tries[1] = this._asCommon
     let failed
@@ -64,31 +70,48 @@ class Source {
 
   /** One expression, which may be an assignment to module.exports. */
   _asExpression(code) {
-    const text = code.replace(/;[ \t]*\/\/[^\n]*\s*$/, '').trimEnd().replace(/[;\s]+$/, '')
+    const text = this._linkedLater(code, this.name).replace(/;[ \t]*\/\/[^\n]*\s*$/, '').trimEnd().replace(/[;\s]+$/, '')
     return [`${this._required(code)}${COMMON}const expression=(`, `${text}\n);export default typeof expression==='function'&&Object.keys(module.exports).length===0&&typeof module.exports==='object'?expression:module.exports`]
   }
 
   _asModule(code) { return ['', this._linked(code, this.name)] }
 
   /** `module.exports = ...`; require() finds siblings only. */
-  _asCommon(code) {
-    return [`${this._required(code)}${COMMON}(function(){`, `${code.replace(/^#!.*/, '')}\n}).call(exports);export default module.exports`]
+  _asCommon(code, from = this.name) {
+    return [`${this._required(code, from)}${COMMON}(function(){`, `${this._linkedLater(code, from).replace(/^#!.*/, '')}\n}).call(exports);export default module.exports`]
   }
 
   /** What comes before a text that calls require(): the siblings, imported. */
-  _required(code) {
+  _required(code, from = this.name) {
     const names = [...new Set([...code.matchAll(REQUIRE)].map((found) => found[2]))]
-    const imports = names.map((name, at) => `import required${at} from '${this._sibling(name, this.name, true)}';`)
+    const imports = names.map((name, at) => (RELATIVE.test(name) ? `import required${at} from '${this._sibling(name, from, true)}';`
+      : `import * as all${at} from '${this._package(name, from)}';const required${at}='${FOR_REQUIRE}' in all${at}?all${at}.${FOR_REQUIRE}:all${at};`))
     const known = names.map((name, at) => `${JSON.stringify(name)}:required${at}`)
-    return `${imports.join('')}const require=(name)=>{const found={${known.join()}};if(name in found)return found[name];throw new Error(\`Cannot find module '\${name}': packages of npm cannot be imported in a page\`)};`
+    return `${imports.join('')}const require=(name)=>{const found={${known.join()}};if(name in found)return found[name];throw new Error(\`Cannot find module '\${name}': in a page require() gets literal names only\`)};`
   }
 
   /** The text with its relative imports as addresses. */
   _linked(code, from) {
-    const bare = BARE.exec(code)
-    if (bare !== null) throw new LoadError(`${from} imports ${bare[2]}: packages of npm cannot be imported in a page; copy it beside the module and name it in \`files:\``)
-    const link = (_, before, quote, path) => `${before}${quote}${this._sibling(path, from)}${quote}`
-    return code.replace(STATIC, link).replace(DYNAMIC, link)
+    return this._linkedLater(code.replace(STATIC, this._linking(from)), from)
+  }
+
+  /** Only what import() names, which any text may call. */
+  _linkedLater(code, from) { return code.replace(DYNAMIC, this._linking(from)) }
+
+  _linking(from) {
+    return (_, before, quote, path) => `${before}${quote}${RELATIVE.test(path) ? this._sibling(path, from) : this._package(path, from)}${quote}`
+  }
+
+  _folder() { return new URL(`${encodeURIComponent(this._spec.flow)}/${this._spec.unit}/`, PACKAGES).href }
+
+  /** Where something of a package is, by the name that it is imported with. */
+  _package(name, from) {
+    if (ADDRESS.test(name)) return name
+    if (this._packages?.includes(name)) return `${this._folder()}${name}.js`
+    const found = /^(@[^/]+\/)?[^/]+/.exec(name)[0]
+    const others = (this._packages ?? []).filter((other) => other === found || other.startsWith(`${found}/`))
+    throw new LoadError(`${from} imports ${name}: ${others.length === 0 ? `if ${found} is a package of npm, name it in the module's \`dependencies:\``
+      : `of ${found} a page can import ${others.slice(0, SHOWN).join(', ')}${others.length > SHOWN ? ' ...' : ''}`}`)
   }
 
   _sibling(path, from, isCommon = false) {
@@ -106,7 +129,7 @@ class Source {
 
   _addressOf(file, text, isCommon) {
     if (isCommon && /\.json$/.test(file)) return this._address(file, `export default ${text}`)
-    if (isCommon && !/^\s*(import|export)\b/m.test(text)) return this._address(file, this._asCommon(text).join(''))
+    if (isCommon && !/^\s*(import|export)\b/m.test(text)) return this._address(file, this._asCommon(text, file).join(''))
     return this._address(file, SCRIPT.test(file) ? this._linked(text, file) : `export default ${JSON.stringify(text)}`)
   }
 
@@ -119,6 +142,13 @@ class Source {
   }
 
   remove() { for (const url of this._urls.splice(0)) URL.revokeObjectURL(url) }
+}
+
+/** The names that may be imported from a folder of packages. */
+async function packagesOf(folder) {
+  const answer = await fetch(`${folder}index.json`).catch((error) => ({ ok: false, statusText: error.message }))
+  if (!answer.ok) throw new LoadError(`its packages cannot be fetched from the gateway: ${answer.statusText || answer.status}`)
+  return answer.json()
 }
 
 /** What the core asks of it (../javascript/core/host.mjs). */

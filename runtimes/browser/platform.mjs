@@ -100,6 +100,6 @@ use({
   format: (values) => values.map((value) => safely(value)).join(' '),
   inspect: safely,
   hint: (error) => (/Failed to (resolve module specifier|fetch dynamically imported module)/.test(String(error.message))
-    ? "name it in the module's `files:`; packages of npm cannot be imported in a page" : ''),
+    ? "what a module imports is named in its `files:` or `dependencies:`" : ''),
   isOwnFrame: (line) => OURS.some((folder) => line.includes(folder)),
 })

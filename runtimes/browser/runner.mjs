@@ -9,9 +9,9 @@ import { Hosts, WINDOW } from './hosts.mjs'
 import { Instance } from './instance.mjs'
 import { Kept } from './kept.mjs'
 import { Outgoing } from './outgoing.mjs'
+import { tried } from './tried.mjs'
 
 const { text } = platform.bytes
-const TRY_MS = 4000
 const MOST_DEATHS = 5 // of a host without a commit between them
 
 export class Runner {
@@ -83,7 +83,7 @@ export class Runner {
         else this.outgoing.taken(header.first, (taken) => this.kept.note(['outgoing', taken], undefined))
         return this._goOn()
       case PAGE.TRY:
-        this._try(text(body), header.flags === 1).then((result) => this._send(frame(KIND.RESULT, { first: number }, bytesOf(JSON.stringify(result)))))
+        tried(this._spawn, text(body), header.flags === 1).then((result) => this._send(frame(KIND.RESULT, { first: number }, bytesOf(JSON.stringify(result)))))
         return
       default: return this._deliver(header, body)
     }
@@ -94,7 +94,12 @@ export class Runner {
     const parcel = { port, wire, body: body.slice(), flags, skip, count, first, isRemote: true }
     this.kept.parcel(module, parcel)
     if (this._changing > 0) this.early.push([module, parcel])
-    else this.instance(module).add(parcel)
+    else this._add(this.instance(module), parcel)
+  }
+
+  _add(instance, parcel) {
+    instance.add(parcel)
+    this._refill(instance)
   }
 
   instance(module) {
@@ -143,20 +148,8 @@ export class Runner {
     this._changes = this._changes.then(() => this._become(picture)).catch((error) => this.log('error', `the page's runner: ${error.stack}`))
       .then(() => {
         if (--this._changing > 0) return
-        for (const [module, parcel] of this.early.splice(0)) this.instance(module).add(parcel)
+        for (const [module, parcel] of this.early.splice(0)) this._add(this.instance(module), parcel)
       })
-  }
-
-  /** Loads a version in a Worker of its own, which is thrown away. Of what is for the window that shows whether it is JavaScript. */
-  async _try(load, isForWindow) {
-    const { port, kill } = await this._spawn('worker')
-    const link = new HostLink(port, { committed() {}, said() {}, ended() {} })
-    const late = new Promise((resolve) => setTimeout(resolve, TRY_MS, { ok: false, error: { type: 'Timeout', message: `loading it took longer than ${TRY_MS / 1000} s` } }))
-    const result = await Promise.race([link.ask(KIND.LOAD, 1, load), late])
-    link.end()
-    kill()
-    const isCode = isForWindow && !['SyntaxError', 'LoadError'].includes(result?.error?.type)
-    return result === null || isCode ? { ok: true, hooks: [] } : result
   }
 
   // ---------------------------------------------------------------- what runs
@@ -225,9 +218,11 @@ export class Runner {
   }
 
   _refill(instance) {
-    if (this.outgoing.isFull) return
+    if (this.outgoing.isFull || instance.isHeld) return
+    const wasFull = instance.isFull
     instance.fill()
     instance.pull()
+    if (wasFull && !instance.isFull) this._goOn() // those that feed it
   }
 
   _output(host, { slot, flags, count }, body, sent) {
@@ -243,7 +238,7 @@ export class Runner {
       this.kept.module(target)
       const parcel = { port, wire, body, flags, skip: 0, count, first, isRemote: false }
       this.kept.parcel(module, parcel)
-      target.add(parcel)
+      this._add(target, parcel)
     }
   }
 

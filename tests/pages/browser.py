@@ -43,7 +43,7 @@ JOIN = """async (options) => {
     if (over) throw new Error(`over: ${over[1]}`)
     await new Promise((resolve, reject) => {
       for (const name of ['flow', 'over']) joined.addEventListener(name, resolve, { once: true })
-      setTimeout(() => reject(new Error(`not joined: ${JSON.stringify(events)}`)), 10000)
+      setTimeout(() => reject(new Error(`not joined: ${JSON.stringify(events)}`)), 40000)
     })
   }
   return joined.client
@@ -72,7 +72,7 @@ class Page:
         """Send from the module `ask`."""
         self.do("(values) => { for (const value of values) ask(value) }", list(values))
 
-    def seen(self, count: int, timeout_s: float = 10.0) -> Any:
+    def seen(self, count: int, timeout_s: float = 40.0) -> Any:
         """The messages that `show` has got, as soon as there are so many."""
         script = """async ([count, most]) => {
           for (const end = performance.now() + most; seen.length < count && performance.now() < end;)

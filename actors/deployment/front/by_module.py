@@ -36,6 +36,7 @@ class ByModule:
     receiveMsg_GetContext = receiveMsg_SendBatch = receiveMsg_SendMessage
     receiveMsg_ShadowModule = receiveMsg_EndShadow = receiveMsg_SendMessage
     receiveMsg_JoinPage = receiveMsg_SayPage = receiveMsg_ReadPage = receiveMsg_LeavePage = receiveMsg_SendMessage
+    receiveMsg_ReadPackage = receiveMsg_SendMessage
 
     def receiveMsg_EditHeld(self, message: Any, sender: ActorAddress) -> None:
         """The id of a held message has its module."""

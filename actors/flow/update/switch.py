@@ -156,7 +156,8 @@ class Switch:
             if key in side.own_slots() or before.plans.get(key) != plan or plan.runtime == PAGES
         ]  # fmt: skip
         for key in keys:
-            serve = to_bridge.ServeModules(plan=side.plans[key], patient=patient, share=side.share)
+            units = self._means.hosts.units_of_pages(side.share)
+            serve = to_bridge.ServeModules(plan=side.plans[key], patient=patient, share=side.share, units=units)
             self._means.port.send(side.bridges[key], serve)
         came = yield Expect((ModulesStarted, key) for key in keys)
         return errors_of(came.values())

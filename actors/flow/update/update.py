@@ -15,6 +15,7 @@ from typing import Any
 
 from thespian.actors import ActorExitRequest
 
+from actors.definition import graph
 from actors.definition.places import listed
 from actors.definition.share import Share
 from actors.flow.command import release
@@ -87,6 +88,8 @@ class Update:
             kept, new = record.commands, self._trials.commands
             for key in self.plan.kept & new.keys():
                 kept[key] = replace(kept[key], secrets=kept[key].secrets | new[key].secrets)
+                if key == graph.PAGES:  # their packages are in several environments, of which some may be new
+                    kept[key], new[key] = kept[key].with_holds_of(new[key])
             record.commands = {key: (kept if key in self.plan.kept else new).pop(key) for key in record.plans}
             release(kept)
         if not errors:
