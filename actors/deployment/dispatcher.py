@@ -22,7 +22,7 @@ from actors.deployment.desired import DesiredState, LastTime
 from actors.deployment.elsewhere import Elsewhere
 from actors.deployment.front_door import FrontDoor
 from actors.deployment.hanging import Hanging
-from actors.deployment.life import RunnerLife, all_ending, begun
+from actors.deployment.life import RunnerLife, all_ending, begun, made
 from actors.deployment.machines import OnMachine
 from actors.deployment.registry import RegistryActor
 from actors.deployment.starting import Starting
@@ -75,7 +75,7 @@ class DispatcherActor(OuterActor):
 
     def _be_several(self) -> str | None:
         """Have what one runner does not need; returns why it cannot be."""
-        self.registry = self.createActor(RegistryActor)
+        self._make_registry()
         self.desired = DesiredState(Path(self.job.desired))
         try:
             offers = {order.name: order.runtimes for order in self.job.runners}
@@ -98,6 +98,10 @@ class DispatcherActor(OuterActor):
             )  # fmt: skip
             self.parts.append(self.elsewhere)
         return self.door.error
+
+    def _make_registry(self) -> None:
+        self.hanging.registry = made(self.createActor, RegistryActor)
+        self.registry, _ = self.hanging.registry
 
     def _relay(self, runner: str, requests: list[Any]) -> None:
         life = self.lives.get(runner)
@@ -185,7 +189,7 @@ class DispatcherActor(OuterActor):
         if message.childAddress == self.registry:
             if not self.stopping:
                 log.error("the registry has died; it is started again")
-                self.registry = self.createActor(RegistryActor)
+                self._make_registry()
                 for one in self.lives.values():
                     if one.actor is not None and one.order.machine is None:
                         self.send(one.actor, RegistryAt(registry=self.registry))

@@ -1,5 +1,6 @@
 """Runners that hang: shown as away as soon as nothing is heard of them, and ended by force before long. And those that
-have ended while Thespian did not see it: of two children that die at the same moment it may tell of one only.
+have ended while Thespian did not see it, or the registry: of two children that die at the same moment it may tell of
+one only.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Hanging:
         tell: Callable[[str, bool], None], exited: Callable[[ChildActorExited], None],
     ) -> None:  # fmt: skip
         self._lives, self._wake, self._tell, self._exited = lives, wake, tell, exited
+        self.registry: tuple[ActorAddress, int] | None = None  # and its process
         self._pulses = Pulses(time.monotonic())
         self._look()
 
@@ -44,6 +46,9 @@ class Hanging:
         for life in list(self._lives.values()):
             if isinstance(life.actor, ActorAddress) and _has_ended(life.pid):
                 self._exited(ChildActorExited(life.actor))
+        if self.registry is not None and _has_ended(self.registry[1]):
+            (actor, _), self.registry = self.registry, None
+            self._exited(ChildActorExited(actor))
         for name, verdict in self._pulses.look(time.monotonic()):
             life = self._lives[name]
             if verdict == "silent":

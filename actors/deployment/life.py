@@ -65,12 +65,17 @@ class RunnerLife:
         return f"the runner {self.order.name} ({self.pid}) {how}, and with it what its flows held", delay
 
 
-def begun(life: RunnerLife, create: Callable[[type[Actor]], ActorAddress]) -> ActorAddress:
-    """Make the process of a runner of this machine, a child of this one."""
+def made(create: Callable[[type[Actor]], ActorAddress], kind: type[Actor]) -> tuple[ActorAddress, int]:
+    """An actor, and its process, which is a child of this one."""
     before = set(psutil.Process().children())
-    life.actor = create(OuterRunner if life.order.container is None else StandInActor)
+    actor = create(kind)
     [process] = set(psutil.Process().children()) - before
-    life.pid = process.pid
+    return actor, process.pid
+
+
+def begun(life: RunnerLife, create: Callable[[type[Actor]], ActorAddress]) -> ActorAddress:
+    """Make the process of a runner of this machine."""
+    life.actor, life.pid = made(create, OuterRunner if life.order.container is None else StandInActor)
     return life.actor
 
 

@@ -182,10 +182,16 @@ def test_a_death_of_which_thespian_says_nothing(tmp_path: Path, monkeypatch: pyt
     with monkeypatch.context() as patched:
         patched.setattr(deployments, "RUNNER", [sys.executable, "-c", DEAF])
         with plant(tmp_path, **spread(tmp_path, 10)) as up:
-            pid = up.wait_until_up()["runners"]["big"]
-            os.kill(pid, signal.SIGKILL)
+            facts = up.wait_until_up()
+            pid = facts["runners"]["big"]
+            known = {facts["pid"], facts["adminPid"], *facts["runners"].values()}
+            children = psutil.Process(facts["dispatcherPid"]).children()
+            [registry] = [child.pid for child in children if child.pid not in known]
+            for victim in (registry, pid):
+                os.kill(victim, signal.SIGKILL)
             with up.client() as client:
                 rows = lambda: {row["name"]: row for row in client.call("listRunners")}  # noqa: E731
                 until(lambda: rows()["big"]["state"] == "up" and rows()["big"]["pid"] != pid)
+            until(lambda: has_logged(up, "the registry has died; it is started again"))
             up.process.send_signal(signal.SIGTERM)
             assert up.process.wait(60) == 0
