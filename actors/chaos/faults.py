@@ -52,6 +52,14 @@ class Faults:
         self._died: dict[str, float] = {}  # hosts, and "" for runners: when one has died last
         self._timers: list[threading.Timer] = []
 
+    def by_name(self) -> dict[str, Callable[[], None]]:
+        """Those that a user can choose; a cut does nothing where nobody may cut."""
+        of_processes = (
+            self.kill, self.freeze, self.slow, self.garbage, self.torn_frame, self.freeze_runner, self.kill_runner,
+            self.cut, self.kill_journal, self.fill_disk,
+        )  # fmt: skip
+        return {fault.__name__: fault for fault in of_processes}
+
     def close(self) -> None:
         """What stands still goes on before this returns."""
         for timer in self._timers:
@@ -65,6 +73,12 @@ class Faults:
     def _did(self, what: str, *words: object) -> None:
         self.counts[what] += 1
         self._note(what, *words)
+
+    def _stop(self, what: str, name: str, pid: int, seconds: float) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            self._did(what, name, pid, seconds)
+            self._later(seconds, lambda: _go_on(pid))
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
         timer = threading.Timer(seconds, what)
@@ -100,10 +114,7 @@ class Faults:
         hosts = sorted(self._victim.hosts().items())
         if hosts:
             (host, pid), seconds = self._rng.choice(hosts), self._rng.choice([0.05, 0.3, 1.2])
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-                self._did("freezes", host, pid, seconds)
-                self._later(seconds, lambda: _go_on(pid))
+            self._stop("freezes", host, pid, seconds)
 
     def slow(self) -> None:
         """A host gets a tenth of its time, for a second."""
@@ -163,10 +174,7 @@ class Faults:
         members = sorted(self._victim.members().items())
         if members:
             (name, pid), seconds = self._rng.choice(members), self._rng.choice([0.1, 1.0, 4.5])
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-                self._did("frozen runners", name, pid, seconds)
-                self._later(seconds, lambda: _go_on(pid))
+            self._stop("frozen runners", name, pid, seconds)
 
     def kill_runner(self) -> None:
         """kill -9 of a runner. It has come back before the next one goes."""

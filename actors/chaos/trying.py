@@ -13,10 +13,10 @@ from typing import Any
 from actors.chaos.copying import FEED, Copy
 from actors.chaos.looking import unbalanced
 from actors.chaos.plant import CALL_S, Plant
-from actors.console.client import RunnerError
+from actors.console.client import RunnerClient, RunnerError
 from actors.console.errors import UserError
 
-START_S = 120.0  # environments may have to be made, modules compiled
+START_S = 120.0  # for an update, a rollback, a removal; for all messages of a calm run
 QUIET_S, QUIET_LINKS_S, STUCK_S = 1.0, 6.0, 20.0  # a link is given up, and made anew, within 6 s
 Seen = tuple[str | None, str, str]  # id of the message that it comes from, digest, beginning of the text
 
@@ -42,18 +42,19 @@ class Feeding:
     def __init__(self, plant: Plant, flow_id: str, outcome: Outcome) -> None:
         self._plant, self._place, self._outcome = plant, f"{flow_id}/{FEED}", outcome
         self._lock = threading.Lock()
-        self.wanted, self.ended = threading.Event(), threading.Event()
+        self.wanted, self.hurried, self.ended = threading.Event(), threading.Event(), threading.Event()
 
     def send_all(self, messages: list[tuple[str, str, Any]], burst: int, pause: Callable[[], float]) -> None:
         """(id, port, value) each, in order, so many at once; `pause` seconds between them, or until some are `wanted`.
 
-        It returns early if it was `ended`.
+        Without pauses when it is `hurried`; it returns early if it was `ended`.
         """
         left = list(messages)
         while left and not self.ended.is_set():
             left[:burst] = self._burst(left[:burst])
-            self.wanted.wait(pause())
-            self.wanted.clear()
+            if not self.hurried.is_set():
+                self.wanted.wait(pause())
+                self.wanted.clear()
 
     def poison(self, id: str, port: str) -> None:
         """A message that its module dies of; it is counted if it was taken."""
@@ -85,6 +86,15 @@ class Feeding:
         return again
 
 
+def begin(client: RunnerClient, document: dict[str, Any]) -> None:
+    """Add a flow and start it: environments may have to be made, modules compiled. Raises UserError."""
+    outcome = client.add_or_update_flow(document, timeout=None)
+    if outcome:
+        outcome = client.start_flow(str(document["id"]), timeout=None)
+    if not outcome:
+        raise UserError(*(map(str, outcome.data) if isinstance(outcome.data, list) else [str(outcome.error)]))
+
+
 def tried(
     plant: Plant, copy: Copy, messages: list[tuple[str, str, Any]], burst: int, pause: Callable[[], float],
     disturb: Callable[[Feeding], float] | None = None,
@@ -94,12 +104,7 @@ def tried(
     """
     began = time.monotonic()
     flow_id, outcome = str(copy.document["id"]), Outcome()
-    client = plant.client
-    added = client.add_or_update_flow(copy.document, timeout=START_S)
-    started = added and client.start_flow(flow_id, timeout=START_S)
-    if not started:
-        problem = added if not added else started
-        raise UserError(*(map(str, problem.data) if isinstance(problem.data, list) else [str(problem.error)]))
+    begin(plant.client, copy.document)
     feeding = Feeding(plant, flow_id, outcome)
     thread = threading.Thread(target=feeding.send_all, args=(messages, burst, pause), daemon=True)
     thread.start()
@@ -107,15 +112,17 @@ def tried(
     try:
         if disturb is not None:
             quiet_s = disturb(feeding)
+            feeding.hurried.set()
+            feeding.wanted.set()
+        thread.join(START_S)
     finally:
-        thread.join(START_S if disturb is None else 2.0)
         feeding.ended.set()
         feeding.wanted.set()
         thread.join(CALL_S + 5)
     outcome.problems += settled(plant, flow_id, quiet_s)
     _look(plant, copy, flow_id, outcome)
     outcome.seconds = time.monotonic() - began
-    client.remove_flow(flow_id, timeout=START_S)
+    plant.client.remove_flow(flow_id, timeout=START_S)
     return outcome
 
 

@@ -9,7 +9,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from actors.chaos.copying import Copy, dangers, made, single_paths
 from actors.chaos.faults import Faults
 from actors.chaos.messages import made_up, of_files, of_tests, roots
 from actors.chaos.plant import CALL_S, Plant
-from actors.chaos.trying import QUIET_LINKS_S, QUIET_S, Feeding, Outcome, disturbances, numbered, tried
+from actors.chaos.trying import QUIET_LINKS_S, QUIET_S, Feeding, Outcome, begin, disturbances, numbered, tried
 from actors.console.client import RunnerError
 from actors.console.errors import UserError
 from actors.console.run import read_checked
@@ -158,10 +157,7 @@ class _Run:
     def _disturb(self, plant: Plant, copy: Copy, feeding: Feeding, for_s: float) -> float:
         """Each fault once, in any order; then as they come."""
         faults = self.faults
-        what: dict[str, Callable[[], None]] = {
-            name: getattr(faults, name) for name in WEIGHTS if hasattr(faults, name)
-        }  # fmt: skip
-        what |= disturbances(plant, copy, self._chance, faults, feeding, self._note)
+        what = faults.by_name() | disturbances(plant, copy, self._chance, faults, feeding, self._note)
         names = [name for name in _chosen(self._options) if self._flow.durable or name not in OF_JOURNALS]
         first = self._chance.sample(names, len(names))
         end = time.monotonic() + for_s
@@ -202,16 +198,12 @@ class _Run:
         for module in copy.document["modules"].values():
             module.pop("durable", None)
         client, flow_id = plant.client, self._flow.id
-        for step in (client.add_or_update_flow(copy.document, timeout=None), client.start_flow(flow_id, timeout=None)):
-            if not step:
-                raise UserError(*(map(str, step.data) if isinstance(step.data, list) else [str(step.error)]))
+        begin(client, copy.document)
         state = client.flow_state(flow_id, rates=False, timeout=CALL_S)
         sources = frozenset(name for name in unfed if state["modules"][name].get("source") is not None)
         examples: dict[str, list[Any]] = {}
         if sources and not self._given:
-            taps = {
-                name: client.tap_port(f"{flow_id}/{name}", timeout=CALL_S) for name in sources
-            }  # fmt: skip
+            taps = {name: client.tap_port(f"{flow_id}/{name}", timeout=CALL_S) for name in sources}
             end = time.monotonic() + LOOK_AT_SOURCES_S
             seen: dict[str, list[Any]] = {name: [] for name in sources}
             while time.monotonic() < end:
