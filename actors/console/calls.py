@@ -137,6 +137,17 @@ def module_of(options: argparse.Namespace) -> tuple[str, str]:
     return flow_id, f"{flow_id}/{module}"
 
 
+def flow_or_module(options: argparse.Namespace, text: str) -> tuple[str, str | None]:
+    """Of FLOW, FLOW/MODULE, or MODULE where there is only one flow, and none is called so."""
+    flow_id, slash, module = text.partition("/")
+    if slash:
+        return flow_id, module or None
+    found = [flow for flows in of_each(options, _flows).values() for flow in flows]
+    if len(found) == 1 and text != found[0]["id"] and text in found[0]["modules"]:
+        return str(found[0]["id"]), text
+    return text, None
+
+
 def _flow_with(options: argparse.Namespace, module: str, refused: str) -> str:
     """The only flow, which has this module."""
     found = [flow for flows in of_each(options, _flows).values() for flow in flows]

@@ -200,7 +200,7 @@ def _add_message_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     tap.add_argument("--select", metavar="EXPR", help="print the value of this CEL expression")
     _keep(tap)
     dead = verb("dead", "dead:list_letters", "the messages that could not be handled", json=False)
-    actions = dead.add_subparsers(metavar="ACTION", required=True)
+    actions = dead.add_subparsers(required=True)
     _flow(_action(actions, "list", "dead:list_letters", doc("deadLetters")))
     show = _action(actions, "show", "dead:show_letter", "a dead letter whole, with its error")
     show.add_argument("id", metavar="ID")
@@ -264,7 +264,7 @@ def _add_debug_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     step.add_argument("flow", metavar="FLOW", type=flow_id, nargs="?", help="may be left out if only one is paused")
     _keep(step)
     held = verb("held", "debug_verbs:held_list", "the messages that wait in a paused flow", json=False)
-    actions = held.add_subparsers(metavar="ACTION", required=True)
+    actions = held.add_subparsers(required=True)
     _flow(_action(actions, "list", "debug_verbs:held_list", doc("listHeld")))
     for name in ("edit", "drop", "release"):
         action = _action(actions, name, f"debug_verbs:held_{name}", doc(f"{name}Held"))
@@ -275,7 +275,7 @@ def _add_debug_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
 
 def _add_dependency_verbs(verb: AddVerb, doc: Callable[[str], str]) -> None:
     deps = verb("deps", "deps:list_dependencies", "what modules depend on: the environments of a runtime", json=False)
-    actions = deps.add_subparsers(metavar="ACTION", required=True)
+    actions = deps.add_subparsers(required=True)
     listed = _action(actions, "list", "deps:list_dependencies", doc("listDependencies"))
     listed.add_argument("runtime", metavar="RUNTIME", nargs="?", help="all, if left out")
     install = _action(actions, "install", "deps:install", doc("installDependencies"))
@@ -323,7 +323,7 @@ def _add_local_verbs(verb: AddVerb) -> None:
     new.add_argument("name", metavar="NAME")
     catalogue = verb("catalogue", "catalogue:list_modules", "list the modules that flows take by name: `use: NAME`")
     _of(catalogue)
-    actions = catalogue.add_subparsers(metavar="ACTION")
+    actions = catalogue.add_subparsers()
     shown = _local_action(
         actions, "show", "catalogue:show_module", "one of them: ports, config, delivery, example, source"
     )

@@ -32,7 +32,7 @@ def add_deployment_verbs(verb: AddVerb, lazily: Lazily) -> None:
 
 def _add_key_verbs(verb: AddVerb, lazily: Lazily) -> None:
     keys = verb("keys", "keys:show", "what runners of several machines know each other by", json=False)
-    actions = keys.add_subparsers(metavar="ACTION", required=True)
+    actions = keys.add_subparsers(required=True)
 
     def action(name: str, help: str, *, runners: str | None = None) -> Verb:
         added: Verb = actions.add_parser(name, help=help, description=help)

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from actors.console.calls import connected, no_module, of_each
+from actors.console.calls import connected, flow_or_module, no_module, of_each
 from actors.console.client import RunnerClient
 from actors.console.errors import UserError
 from actors.console.live_runners import LiveRunner
@@ -21,8 +21,8 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 
 def logs(options: argparse.Namespace) -> int:
     """Of all live runners, if no flow is named. With `--follow` until Ctrl-C, or until the runner has gone."""
-    flow_id, _, module = (options.target or "").partition("/")
-    wanted = {"flow_id": flow_id or None, "module_id": module or None}
+    flow_id, module = flow_or_module(options, options.target) if options.target else (None, None)
+    wanted = {"flow_id": flow_id, "module_id": module}
     after: dict[str, str] = {}
 
     def read(client: RunnerClient) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def logs(options: argparse.Namespace) -> int:
             return read(client) if client is not None else _in_time(of_each(options, read))
 
         lines = look()
-        if client is not None and module and not lines:
+        if client is not None and flow_id and module and not lines:
             _check_module(client, flow_id, module)
         _show(options, lines[-options.count :])
         while options.follow:

@@ -63,6 +63,18 @@ def test_the_log_of_a_module_that_is_not_there(up: Plant) -> None:
     assert "the flow 'echo' has no module 'nope'; it has a" in refused(up, "logs", "echo/nope")
 
 
+def test_the_log_of_a_module_of_the_only_flow(up: Plant) -> None:
+    ok(up, "send", "echo/a", '"bad"')
+    while "echo/a: " not in ok(up, "logs", "a"):
+        pass
+    assert "there is no flow 'nope'; flows here: echo" in refused(up, "logs", "nope")
+
+
+@pytest.mark.parametrize("verb", ["dead", "held", "deps"])
+def test_an_action_that_is_left_out(up: Plant, verb: str) -> None:
+    assert "{list," in refused(up, verb, status=2)
+
+
 def test_a_dead_letter_of_the_only_flow_by_its_number(up: Plant) -> None:
     before = as_json(up, "dead", "list")
     ok(up, "send", "echo/a", '"bad"')
