@@ -208,6 +208,12 @@ def on_phase(monkeypatch: pytest.MonkeyPatch, then: Callable[[FlowRecord, str], 
     monkeypatch.setattr(Update, "enter", entered)
 
 
+def patch_handler(monkeypatch: pytest.MonkeyPatch, actor: type[BaseActor], name: str, handler: Any) -> None:
+    """Let an actor class handle messages in this way, and others again after it: a class finds its handlers once."""
+    monkeypatch.setattr(actor, name, handler)
+    monkeypatch.setattr(actor, "handlers", {})
+
+
 @contextmanager
 def running(folder: Path, kept: Path | None = None, journals: Path | None = None) -> Iterator[Harness]:
     """A harness that is closed properly, and audited if the test passed."""

@@ -33,7 +33,7 @@ from actors.module.steps import Steps
 from actors.module.succession import Succession
 from actors.module.wires import Wires
 from actors.system.base import BaseActor
-from tests.harness import Harness
+from tests.harness import Harness, patch_handler
 
 COUNT = """
 def start(context):
@@ -73,9 +73,10 @@ def raising_once(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> Call
             raise RuntimeError(f"{name} raises")
         return inner(self, *arguments, **more)
 
-    monkeypatch.setattr(kind, name, raises)
     if issubclass(kind, BaseActor):
-        kind.handlers = {}  # it is looked up again
+        patch_handler(monkeypatch, kind, name, raises)
+    else:
+        monkeypatch.setattr(kind, name, raises)
     return lambda: bool(happened)
 
 

@@ -16,6 +16,7 @@ import pytest
 from actors.links.frames import MAX_CHANNEL, VERSION, Hello, PeerKind, Refusal, pack
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from runtimes.frames import HEADERS, Frame, encode, join, split
+from tests.harness import patch_handler
 from tests.links.plant import ModuleDouble, Plant, plant, seed
 from tests.links.raw_peer import RawPeer, opening
 
@@ -97,7 +98,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
         self.came.setdefault(message.wire, []).extend(there[message.skip : message.skip + message.count])
         self.activity.pending -= message.count
 
-    monkeypatch.setattr(ModuleDouble, "receiveMsg_Deliver", take)
+    patch_handler(monkeypatch, ModuleDouble, "receiveMsg_Deliver", take)
     with plant(tmp_path / "keys") as it:
         yield it
         assert not it.system.base.failures

@@ -16,6 +16,7 @@ from actors.messages import flow_to_bridge as from_flow
 from actors.module.actor import ModuleActor
 from actors.system.base import BaseActor
 from runtimes.frames import Frame, Kind, encode
+from tests.harness import patch_handler
 from tests.host.links.puppet import Puppet, Stage, as_it_is, on_stage
 
 
@@ -71,8 +72,7 @@ def follower(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Follower:
     def followed(self: BridgeActor, message: from_flow.StartHost, sender: ActorAddress) -> None:
         start(self, replace(message, follower=address), sender)
 
-    monkeypatch.setattr(BridgeActor, "receiveMsg_StartHost", followed)
-    monkeypatch.setattr(BridgeActor, "handlers", {})
+    patch_handler(monkeypatch, BridgeActor, "receiveMsg_StartHost", followed)
     return follower
 
 
@@ -129,8 +129,7 @@ def test_a_module_that_raises_on_its_part_shows(
         raise RuntimeError("broken on purpose")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ModuleActor, "receiveMsg_TurnsCommitted", raises)
-        patch.setattr(ModuleActor, "handlers", {})
+        patch_handler(patch, ModuleActor, "receiveMsg_TurnsCommitted", raises)
         stage.send("f/a", 1)
         stage.wait(lambda: follower.failures)
     assert follower.failures == [1]
