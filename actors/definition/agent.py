@@ -47,9 +47,7 @@ def read_agent(path: Path) -> AgentSettings:
     if not problems:
         problems += _problems(document)
     if problems:
-        raise FlowError(
-            [f"{places.at(one.path)}: {one.text.replace(dotted(()), 'the agent', 1)}" for one in problems]
-        )  # fmt: skip
+        raise FlowError([f"{places.at(one.path)}: {one.text.replace(dotted(()), 'the agent', 1)}" for one in problems])
     port, log = document.get("control_port", CONTROL_PORT), document.get("log", {})
     leader, _, leaders = document["leader"].partition(":")
     return AgentSettings(

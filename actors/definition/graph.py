@@ -122,9 +122,7 @@ def is_of_pages(flow: Flow, side: Side, module: str, port: str) -> bool:
 
 def goes_to_all_pages(flow: Flow, module: str, port: str) -> bool:
     """Whether each page gets what leaves a port, whichever page it comes from."""
-    return any(
-        (wire.from_module, wire.from_port, wire.to_client) == (module, port, "all") for wire in flow.wires
-    )  # fmt: skip
+    return any((wire.from_module, wire.from_port, wire.to_client) == (module, port, "all") for wire in flow.wires)
 
 
 def host_key(module: Module) -> str:

@@ -240,7 +240,7 @@ def crowded(flow: Flow) -> Iterator[str]:
         ("modules", list(flow.modules)),
         ("input wires", [wire.to_module for wire in flow.wires]),
         ("out-ports with a wire", [module for module, _ in out_ports]),
-    ):  # fmt: skip
+    ):
         for key, count in Counter(host[module] for module in modules).items():
             if count > MAX_NUMBERS:
                 yield too_many(key, what, count)

@@ -222,7 +222,7 @@ def _wire(raw: str | dict[str, Any]) -> Wire:
     rest = {"to_client": raw["to_client"]} if "to_client" in raw else {}
     return Wire(
         from_module=from_module, from_port=from_port, to_module=to_module, to_port=to_port, delivery=delivery, **rest
-    )  # fmt: skip
+    )
 
 
 def _test(raw: dict[str, Any]) -> FlowTest:

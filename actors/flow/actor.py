@@ -90,17 +90,15 @@ class FlowActor(BaseActor):
         self.letters = Letters(record, self, self.answers, self.wiring, self.journal, self.fail_flow)
         self.life = Life(record, self, self.jobs, self.hosts, self.wiring, self.letters, self.journal)
         self.debugger = Debugger(record, self, self.answers, self.jobs, self.journal, premises.name)
-        self.figures = Figures(
-            record, self, self.answers, self.debugger.view, self.journal.view, self.traces.view
-        )  # fmt: skip
+        self.figures = Figures(record, self, self.answers, self.debugger.view, self.journal.view, self.traces.view)
         self.viewers = Viewers(
             record.flow.id, self, self.answers, self.figures.picture, lambda: record.receipt, premises.numbers
-        )  # fmt: skip
+        )
         self.waves = Waves(record, self.answers, self.jobs, self.wiring.crossings)
         self.taps = Taps(record, self, self.answers, self.jobs, self.wiring, premises.numbers)
         self.shadows = Shadows(
             record, self, premises, self.answers, self.jobs, self.hosts, self.taps, self.debugger, premises.numbers
-        )  # fmt: skip
+        )
         self.ends = Ends(record, self, self.wiring, self.fail_flow)
         self.finished = Finished(record, self, self.wiring.crossings, premises.accepts_loss)
         self.keep = Keep(record, self.life, self.journal, premises.kept, self.leave)

@@ -100,7 +100,7 @@ class Crossings:
 
     def emptying(
         self, wires: Collection[str] | None = None, timeout_s: float = EMPTY_S, *, hold: bool = False
-    ) -> Steps:  # fmt: skip
+    ) -> Steps:
         """Let the other runners have what is on its way to them on these wires, None: on all, however full they are.
         Returns those of which they have not taken everything in time. `hold`: what comes then waits here.
         """

@@ -324,7 +324,7 @@ class Debugger:
         self._touch()
         change = to_module.ChangeHeld(
             request_id=request.request_id, client=sender, wire=place.wire, number=place.number, **what
-        )  # fmt: skip
+        )
         refuse = self._answers.refusing(request, sender)
         self._jobs.add(lambda: self._changing(module, change), lambda error: error and refuse(error), refuse)
 

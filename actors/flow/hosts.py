@@ -59,9 +59,7 @@ class Hosts:
                 recipes[key] = self._premises.recipes_of(modules)
         waiting = [key for key, some in recipes.items() if some and not errors]
         for key in waiting:
-            self._port.send(
-                self._premises.preparation, Prepare(flow=flow.id, key=key, recipes=tuple(recipes[key]))
-            )  # fmt: skip
+            self._port.send(self._premises.preparation, Prepare(flow=flow.id, key=key, recipes=tuple(recipes[key])))
         came = yield Expect((Prepared, key) for key in waiting)
         for key, some in recipes.items():
             answer = came.get((Prepared, key)) or Prepared(flow=flow.id, key=key)

@@ -155,9 +155,7 @@ def _take_bodies(kept: KeptFlow, found: Recovered, flag: int) -> None:
         elif is_sink(wire):
             rest.append(body)
         elif module in kept.states:
-            facts.take_messages(
-                kept.states, module, wire, port, flags | flag, skip, count, first, bytes(data)
-            )  # fmt: skip
+            facts.take_messages(kept.states, module, wire, port, flags | flag, skip, count, first, bytes(data))
         else:
             _bury(kept, body)
     found.bodies = rest

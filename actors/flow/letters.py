@@ -77,7 +77,7 @@ class Letters:
 
     def _enter(
         self, place: str, messages: list[bytes], headers: list[bytes] | None
-    ) -> tuple[list[bytes] | None, Callable[[], None]]:  # fmt: skip
+    ) -> tuple[list[bytes] | None, Callable[[], None]]:
         """The headers with those of what is followed from here on; and what is to be done when it is taken."""
         tracing = self._record.tracing
         spans = tracing.enter(place, len(messages)) if tracing.is_on else {}

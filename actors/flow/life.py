@@ -26,7 +26,7 @@ from actors.messages.bridge_to_flow import (
     ModulesStarted,
     PagesDescribed,
     StartFailed,
-)  # fmt: skip
+)
 from actors.messages.flow_to_session import FlowEnded
 from actors.messages.module_to_flow import ContextDescribed, ModuleHandedOver, ModuleStopped
 from actors.state.facts import States

@@ -96,9 +96,7 @@ class Taps:
             return None
         tap = self._port.createActor(TapActor)
         without_private = for_visitor and not graph.goes_to_all_pages(self._record.flow, module, port)
-        self._port.send(
-            tap, StartTap(flow=self._record.flow.id, as_lines=as_lines, without_private=without_private)
-        )  # fmt: skip
+        self._port.send(tap, StartTap(flow=self._record.flow.id, as_lines=as_lines, without_private=without_private))
         sink = self.attach(module, port, tap)
         tap_id = f"{self._record.flow.id}/{sink.wire}"
         self._taps[tap_id] = sink

@@ -92,7 +92,7 @@ class BridgeActor(HostOwner):
         transaction = host.conversation.transaction
         self.following = Following(
             self, order.tracing, host.conversation.given, lambda: members.plan, lambda: self.fusing.fused
-        )  # fmt: skip
+        )
         self.commits = Commits(
             self, order.flow, self.key, self.starts, transaction, members.actors, order.follower,
             see=self.following.committed,

@@ -46,13 +46,11 @@ class Commits:
         if follower is not None:
             begun = to_follower.CommitHandedOut(
                 flow=self._flow, key=self._key, start=self._start, number=self.number, parts=tuple(parts)
-            )  # fmt: skip
+            )
             send(follower, begun)
         for slot, part in parts:
             send(members[slot], part)
         if follower is not None:
-            applied = to_follower.CommitApplied(
-                flow=self._flow, key=self._key, start=self._start, number=self.number
-            )  # fmt: skip
+            applied = to_follower.CommitApplied(flow=self._flow, key=self._key, start=self._start, number=self.number)
             send(follower, applied)
         return parts

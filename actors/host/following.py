@@ -50,7 +50,7 @@ class _Turn:
 
     def __init__(
         self, context: Context, number: int, behind: int, ours: bool, place: str, attributes: Attributes
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.context, self.number, self.place, self.attributes = context, number, place, attributes
         self.behind = behind  # messages of its slot that the host has and has to do before
         self.ours = ours  # nobody else wants to know that it begins
@@ -192,7 +192,7 @@ class Following:
 
     def _behind(
         self, ran: Mapping[int, Any], rows: Mapping[int, TurnsCommitted]
-    ) -> Iterator[tuple[int, str, list[int]]]:  # fmt: skip
+    ) -> Iterator[tuple[int, str, list[int]]]:
         """The slots that have had something by fused wires of those that `ran`, which grows meanwhile: slot, in-port,
         and from which slots.
         """
@@ -227,7 +227,7 @@ class Following:
 
     def _entered(
         self, outputs: Any, chain: list[tuple[int, TurnsCommitted]]
-    ) -> tuple[list[tuple[str, Frame]], list[Span]]:  # fmt: skip
+    ) -> tuple[list[tuple[str, Frame]], list[Span]]:
         sent: list[tuple[str, Frame]] = []
         spans: list[Span] = []
         for port, frame in outputs:
@@ -244,7 +244,7 @@ class Following:
             sent += [
                 (port, Frame(frame.kind, frame.slot, body, flags, 0, count))
                 for body, flags, count in cut(messages, headers)
-            ]  # fmt: skip
+            ]
         return sent, spans
 
     def _way(self, chain: list[tuple[int, TurnsCommitted]], port: str) -> list[Span]:
@@ -288,5 +288,5 @@ def _moved(part: TurnsCommitted, before: str, after: str) -> TurnsCommitted:
     errors = [
         error._replace(body=moved(error.body[: error.skip], before, after) + error.body[error.skip :])
         for error in part.errors
-    ]  # fmt: skip
+    ]
     return part._replace(outputs=outputs, errors=errors)

@@ -36,7 +36,7 @@ class Fusing:
 
     def __init__(
         self, host: Host, members: Members, reports: Reports, bars: Bars, is_steady: Callable[[], bool]
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`is_steady`: the host works, and is not on probation."""
         self._conversation = host.conversation
         self._write = host.link.write

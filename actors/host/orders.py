@@ -22,7 +22,7 @@ class Orders:
 
     def __init__(
         self, port: Port, host: Host, commits: Commits, names: Mapping[int, str], late: Callable[[Owed], None]
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`names`: slot -> module; `late` is told what has not been answered in time."""
         self._port = port
         self._host = host

@@ -28,7 +28,7 @@ class HostProcess:
 
     def __init__(
         self, command: Sequence[str], folder: Path, env: dict[str, str], limits: HostLimits, niceness: int = 0
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Start `command INPUT OUTPUT`; raises OSError with nothing left behind but the folder."""
         self.folder = folder
         self.temp = folder / TEMP

@@ -77,9 +77,7 @@ class ModuleActor(BaseActor):
         self.host_side = HostSide(record, self, self.wires, self.source, self.witness)
         self.steps = Steps(record, self, self.source)
         self.held = Held(record, self)
-        self.succession = Succession(
-            record, self, self.wires, self.failures, self.source, self.host_side, self.steps
-        )  # fmt: skip
+        self.succession = Succession(record, self, self.wires, self.failures, self.source, self.host_side, self.steps)
         self.figures = Figures(record, self, self.source, self.wires)
         self._emit, self._count_latency = self.wires.emit, self.figures.latency.add
         self.wires.go_on()

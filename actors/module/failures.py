@@ -54,7 +54,7 @@ class Failures:
 
     def dead_letter(
         self, port: str, message: bytes, headers: bytes | None, error: dict[str, Any], message_id: str | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Tell the flow of a message that nobody will handle."""
         record = self._record
         letter = to_flow.DeadLettered(

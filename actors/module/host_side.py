@@ -28,9 +28,7 @@ log = logging.getLogger("runner.module")
 class HostSide:
     """Of one module: what it tells its bridge, and what that tells it."""
 
-    def __init__(
-        self, record: ModuleRecord, port: ModulePort, wires: Wires, source: Source, witness: Witness
-    ) -> None:  # fmt: skip
+    def __init__(self, record: ModuleRecord, port: ModulePort, wires: Wires, source: Source, witness: Witness) -> None:
         self._record, self._port, self._wires, self._source = record, port, wires, source
         self._witness = witness
         self._loaded_state: ModuleState | None = None  # the one whose context the host has

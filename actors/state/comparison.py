@@ -124,10 +124,8 @@ class Comparison:
         found = {}
         for key in sorted(before.keys() | after.keys()):
             values = {
-                name: self._view.value(its[key])
-                for name, its in (("before", before), ("after", after))
-                if key in its
-            }  # fmt: skip
+                name: self._view.value(its[key]) for name, its in (("before", before), ("after", after)) if key in its
+            }
             if len(values) < 2 or not _same([before[key]], [after[key]]):
                 found[key.decode(errors="backslashreplace")] = values
         return found

@@ -64,6 +64,4 @@ class Probed(NamedTuple):
     left: int
 
 
-Effect = (
-    HoldsChanged | Stopped | Drained | RetryLater | Failed | SourceFailed | Overrun | Probed | BreakpointHit
-)  # fmt: skip
+Effect = HoldsChanged | Stopped | Drained | RetryLater | Failed | SourceFailed | Overrun | Probed | BreakpointHit

@@ -43,9 +43,7 @@ class ArrivalActor(BaseActor):
         self.data += message.body
         if len(self.data) == LENGTH.size + LENGTH.unpack_from(self.data)[0]:
             data = bytes(memoryview(self.data)[LENGTH.size :])
-            arrived = ModulesArrived(
-                update=self.update, runner=self.runner, data=data, kept=read_modules(data)
-            )  # fmt: skip
+            arrived = ModulesArrived(update=self.update, runner=self.runner, data=data, kept=read_modules(data))
             self.send(self.owner, arrived)
 
     def receiveMsg_FinishWanted(self, _message: FinishWanted, _sender: ActorAddress) -> None:

@@ -240,9 +240,7 @@ class Update:
             order = to_bridge.AddMembers(names=names, members=members, secrets=command.secrets)
             self._means.port.send(new.bridges[key], order)
         else:
-            self._means.hosts.start(
-                new.flow, new.bridges[key], new.plans[key], new.modules, command, hold_fusing=True
-            )  # fmt: skip
+            self._means.hosts.start(new.flow, new.bridges[key], new.plans[key], new.modules, command, hold_fusing=True)
 
     # quiesce -------------------------------------------------------------------------------------------------------
 
