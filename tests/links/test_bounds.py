@@ -62,6 +62,7 @@ def test_who_makes_us_answer_and_does_not_read(
     peer = raw(buffer_bytes=4096)
     most = 0
     link = two.instance(two.peer_a)
+    link.talk.connection._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # the kernel keeps little
     storm = [opening(1, "w"), Frame(PeerKind.CLOSE, 1)] * 500
     while peer.say(*storm) and link.talk is not None:
         for _ in range(10):
