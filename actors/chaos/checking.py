@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.chaos.copying import Copy
 from actors.chaos.trying import Outcome, Seen
+from actors.counted import counted
 
 MAX_SHOWN = 5
 
@@ -51,6 +52,21 @@ def verdict(
     for problem in got.problems:
         found.bad("stuck" if problem.startswith("nothing") else "accounts", problem)
     return found
+
+
+def judge_whole(found: Verdict, copy: Copy, got: Outcome) -> None:
+    """Of a flow with its own sources: what nobody outside has to say."""
+    for name in copy.own:
+        if have := got.dead.get(name):
+            text = f"{name}: {counted(have, 'message')} could not be handled, the last one: {got.reasons[name]}"
+            if got.reasons[name].startswith("HostDied"):
+                found.bad("dead letters", text)
+            else:
+                found.loose.append(text)
+    if sum(got.dead.get(name, 0) for name in copy.poisons.values()) != got.poisons:
+        found.bad("dead letters", f"of {got.poisons} messages that kill their host not all became dead letters")
+    for problem in got.problems:
+        found.bad("accounts", problem)
 
 
 def _worth(calm: Outcome) -> int:

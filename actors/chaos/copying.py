@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import re
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from actors.chaos.plant import EDGE, MAIN
+from actors.console.errors import UserError
+from actors.definition.graph import without_modules
 from actors.definition.model import Flow
 from actors.definition.ports import out_ports
 
@@ -92,6 +94,20 @@ def dangers(flow: Flow) -> list[str]:
     return found
 
 
+def without_pages(flow: Flow) -> Flow:
+    """There are no pages in a copy: their modules are left out. Raises UserError if others need what they send."""
+    pages = {name for name, module in flow.modules.items() if module.runtime == "browser"}
+    if needed := next((wire for wire in flow.wires if wire.from_module in pages and wire.to_module not in pages), None):
+        raise UserError(
+            f"{flow.id}: {needed.from_module} is for browsers, and {needed.to_module} gets what it sends: "
+            "there are no pages in a copy"
+        )
+    if not pages:
+        return flow
+    modules = {name: module for name, module in flow.document["modules"].items() if name not in pages}
+    return replace(without_modules(flow, pages), document={**flow.document, "modules": modules})
+
+
 def made(flow: Flow, entries: dict[str, str], sources: frozenset[str]) -> Copy:
     """The copy that is fed at `entries` (feed's port -> `module.port`). `sources` are left out."""
     document = deepcopy(flow.document)
@@ -118,6 +134,26 @@ def made(flow: Flow, entries: dict[str, str], sources: frozenset[str]) -> Copy:
         copy.collectors[name] = place
         modules[name] = {"runtime": "python3", "code": COLLECT_TEXT, "runner": EDGE}
         wires.append({"from": place, "to": f"{name}.in"})
+    document["wires"] = wires
+    return copy
+
+
+def made_whole(flow: Flow) -> Copy:
+    """The flow as it is, sources too, beside what poisons: what no wire leads to at one runner, the rest at another."""
+    document = deepcopy(flow.document)
+    for unwanted in ("tests", "origin", "tracing", "layout"):
+        document.pop(unwanted, None)
+    modules: dict[str, Any] = document["modules"]
+    fed = {wire.to_module for wire in flow.wires}
+    for name, module in modules.items():
+        module["runner"] = MAIN if name in fed else EDGE
+    copy = Copy(document, own=tuple(modules))
+    wires: list[Any] = [_wire(wire) for wire in flow.wires]
+    _poison(copy, flow, wires)
+    modules[FEED] = {
+        "runtime": "python3", "code": FEED_TEXT, "isolated": True, "runner": EDGE,
+        "ports": {"in": ["in"], "out": [*copy.poisons] or ["none"]},
+    }  # fmt: skip
     document["wires"] = wires
     return copy
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from actors.chaos.copying import FEED, Copy
@@ -16,6 +20,7 @@ from actors.chaos.plant import CALL_S, Plant
 from actors.console.client import RunnerClient, RunnerError
 from actors.console.errors import UserError
 
+CHECK_S = 600.0
 START_S = 120.0  # for an update, a rollback, a removal; for all messages of a calm run
 QUIET_S, QUIET_LINKS_S, STUCK_S = 1.0, 6.0, 20.0  # a link is given up, and made anew, within 6 s
 Seen = tuple[str | None, str, str]  # id of the message that it comes from, digest, beginning of the text
@@ -30,6 +35,7 @@ class Outcome:
     ports: dict[str, list[Seen]] = field(default_factory=dict)
     contexts: dict[str, dict[str, Any]] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)  # of the last dead letter of each module
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     poisons: int = 0
@@ -153,12 +159,34 @@ def _look(plant: Plant, copy: Copy, flow_id: str, outcome: Outcome) -> None:
         kept = client.get_context(f"{flow_id}/{collector}", timeout=CALL_S)
         outcome.ports[place] = [tuple(kept[f"k{at}"]) for at in range(kept.get("count", 0))]
     outcome.contexts = {name: client.get_context(f"{flow_id}/{name}", timeout=CALL_S) for name in copy.own}
-    for letter in client.dead_letters(flow_id, timeout=CALL_S):
+    look_at_accounts(plant, copy, outcome)
+
+
+def look_at_accounts(plant: Plant, copy: Copy, outcome: Outcome) -> None:
+    """Dead letters, and whether everything is accounted for."""
+    dead = partial(plant.client.dead_letters, str(copy.document["id"]), timeout=CALL_S)
+    end = time.monotonic() + STUCK_S
+    while len(dead()) < outcome.poisons and time.monotonic() < end:
+        time.sleep(0.15)  # each kills its host three times
+    for letter in dead():
         name = letter["flowModuleId"].partition("/")[2]
         outcome.dead[name] = outcome.dead.get(name, 0) + 1
+        outcome.reasons[name] = f"{letter['error']['type']}: {letter['error']['message']}"
     outcome.accounts = plant.audit()
     for name, row in unbalanced(outcome.accounts):
         outcome.problems.append(f"the accounts of {name} do not balance: {row}")
+
+
+def checked(command: str, state: Path) -> tuple[int, str]:
+    """Exit status and output of a user's command; it finds the runners that are tried by RUNNER_STATE."""
+    try:
+        done = subprocess.run(
+            command, shell=True, env={**os.environ, "RUNNER_STATE": str(state)}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=CHECK_S, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return 124, f"it has not ended within {CHECK_S:.0f} s"
+    return done.returncode, done.stdout.strip()
 
 
 def disturbances(

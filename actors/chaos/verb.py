@@ -12,12 +12,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-from actors.chaos.checking import Verdict, verdict
-from actors.chaos.copying import Copy, dangers, made, single_paths
+from actors.chaos.checking import Verdict, judge_whole, verdict
+from actors.chaos.copying import Copy, dangers, made, made_whole, single_paths, without_pages
 from actors.chaos.faults import Faults
 from actors.chaos.messages import made_up, of_files, of_tests, roots
 from actors.chaos.plant import CALL_S, Plant
-from actors.chaos.trying import QUIET_LINKS_S, QUIET_S, Feeding, Outcome, begin, disturbances, numbered, tried
+from actors.chaos.trying import (
+    QUIET_LINKS_S,
+    QUIET_S,
+    Feeding,
+    Outcome,
+    begin,
+    checked,
+    disturbances,
+    look_at_accounts,
+    numbered,
+    tried,
+)
 from actors.console.client import RunnerError
 from actors.console.errors import UserError
 from actors.console.run import read_checked
@@ -45,6 +56,9 @@ def chaos(options: argparse.Namespace) -> int:
     if options.flow is None:
         raise UserError("chaos wants FLOW.yaml, or --swarm", usage=True)
     _, flow = read_checked(options.flow)
+    flow = without_pages(flow)
+    if options.check and options.input:
+        raise UserError("with --check the flow's own sources feed it: -i has no place", usage=True)
     _refuse_dangers(flow, options)
     _chosen(options)
     given = of_files(options.input, flow)
@@ -62,7 +76,7 @@ def chaos(options: argparse.Namespace) -> int:
     facts = {
         "ok": not found.problems, "seed": seed, "messages": run.origin, "sent": len(outcome.sent),
         "done": dict(run.faults.counts), "compared": found.compared, "problems": found.problems,
-        "excused": found.excused, "loose": found.loose,
+        "excused": found.excused, "loose": found.loose, "check": run.said,
         "seconds": round(time.monotonic() - began, 1), "folder": str(folder) if found.problems else None,
     }  # fmt: skip
     print(json.dumps(facts) if options.json else "\n".join(_lines(flow, facts)))
@@ -71,8 +85,6 @@ def chaos(options: argparse.Namespace) -> int:
 
 def _refuse_dangers(flow: Flow, options: argparse.Namespace) -> None:
     found = dangers(flow)
-    if any(module.runtime == "browser" for module in flow.modules.values()):
-        raise UserError(f"{flow.id} has modules for browsers: there are no pages in a copy")
     if found and not options.yes:
         raise UserError(*found, "the copy would do that for real: `--yes` says that it may")
 
@@ -87,10 +99,15 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 
 def _lines(flow: Flow, facts: dict[str, Any]) -> list[str]:
     done = ", ".join(f"{count} {what}" for what, count in sorted(facts["done"].items())) or "nothing"
+    if facts["check"] is None:
+        fed = f"{counted(facts['sent'], 'message')} sent ({facts['messages']})"
+        looked = [f"compared with two calm runs: {counted(facts['compared'], 'message')}"]
+    else:
+        fed, looked = facts["messages"], facts["check"].splitlines()[-5:]
     lines = [
-        f"{flow.id}, seed {facts['seed']}: {counted(facts['sent'], 'message')} sent ({facts['messages']})",
+        f"{flow.id}, seed {facts['seed']}: {fed}",
         f"done: {done}",
-        f"compared with two calm runs: {counted(facts['compared'], 'message')}",
+        *looked,
         *(f"looked at loosely: {text}" for text in facts["loose"]),
         *facts["excused"],
     ]
@@ -112,6 +129,7 @@ class _Run:
         self._folder, self._rng = folder, random.Random(seed)
         self._chance = random.Random(seed)  # of the faults: the same ones, however many messages were made up
         self.origin = ""
+        self.said: str | None = None  # by the user's check
 
     def done(self) -> tuple[Verdict, Outcome]:
         """What was found, and the disturbed run."""
@@ -120,7 +138,7 @@ class _Run:
         self.faults = Faults(plant, self._chance, self._note)
         try:
             with (self._folder / "events").open("a") as self._events:
-                found, outcome = self._tried(plant)
+                found, outcome = self._whole(plant) if self._options.check else self._tried(plant)
                 problems = plant.faults()
         finally:
             self.faults.close()
@@ -154,11 +172,29 @@ class _Run:
         lost = plant.reported_lost() if deaths and not self._flow.durable else None
         return verdict(copy, single_paths(self._flow, copy), (first, second), got, lost), got
 
+    def _whole(self, plant: Plant) -> tuple[Verdict, Outcome]:
+        """The flow with its sources; what has come of it outside is looked at by the user's own command."""
+        copy, found, outcome = made_whole(self._flow), Verdict(), Outcome()
+        self.origin = "fed by its own sources"
+        begin(plant.client, copy.document)
+        for_s = max(LEAST_S, self._options.for_s - (time.monotonic() - self._began))
+        self._say(f"faults for {for_s:.0f} s")
+        self._disturb(plant, copy, Feeding(plant, self._flow.id, outcome), for_s)
+        self.faults.close()
+        self._say(f"checking: {self._options.check}")
+        status, self.said = checked(self._options.check, plant.own.state)
+        if status:
+            found.bad("check", f"exit status {status}: {self.said[-2000:]}")
+        look_at_accounts(plant, copy, outcome)
+        judge_whole(found, copy, outcome)
+        return found, outcome
+
     def _disturb(self, plant: Plant, copy: Copy, feeding: Feeding, for_s: float) -> float:
         """Each fault once, in any order; then as they come."""
         faults = self.faults
         what = faults.by_name() | disturbances(plant, copy, self._chance, faults, feeding, self._note)
-        names = [name for name in _chosen(self._options) if self._flow.durable or name not in OF_JOURNALS]
+        unfit = () if self._flow.durable else (*OF_JOURNALS, *(["kill_runner"] if self._options.check else []))
+        names = [name for name in _chosen(self._options) if name not in unfit]
         first = self._chance.sample(names, len(names))
         end = time.monotonic() + for_s
         while time.monotonic() < end:

@@ -300,6 +300,10 @@ def _add_chaos(verb: AddVerb) -> None:
     )  # fmt: skip
     chaos.add_argument("--messages", metavar="N", type=count, default=1000, help="so many in all (1000)")
     chaos.add_argument("--only", metavar="FAULT,...", help="only these: kill, freeze, garbage, cut ...")
+    chaos.add_argument(
+        "--check", metavar="COMMAND",
+        help="the flow keeps its sources; in the end this says by its exit status whether all has arrived outside",
+    )  # fmt: skip
     chaos.add_argument("--yes", action="store_true", help="also modules that use the network or write elsewhere")
 
 

@@ -38,6 +38,7 @@ class Gathering:
         self._empty = True
         self._open = 0
         self._urgent = False
+        self._wanted = last  # the newest that somebody waits for
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
 
     # records -------------------------------------------------------------------------------------------------------
@@ -124,14 +125,19 @@ class Gathering:
 
     # groups --------------------------------------------------------------------------------------------------------
 
-    def when_durable(self, act: Callable[[], None]) -> None:
-        """Call `act` when all that has happened so far is durable; at once if it is. In the order of the calls."""
+    def when_durable(self, act: Callable[[], None], *, soon: bool = True) -> None:
+        """Call `act` when all that has happened so far is durable; at once if it is. In the order of the calls.
+
+        Not `soon`: a group does not go earlier for that.
+        """
         number = self._group.number if not self._empty else self._writing
         if number <= self.durable_number:
             act()
             return
         self._waiting.append((number, act))
-        self._go()
+        if soon:
+            self._wanted = number
+            self._go()
 
     def hurry(self, number: int) -> None:
         """The time of that group is up, if it has not gone yet."""
@@ -149,7 +155,7 @@ class Gathering:
     def _go(self) -> None:
         if self._empty or self._open or self._writing > self.durable_number:
             return
-        if not self._urgent and not self._waiting and self._bytes < MAX_GROUP_BYTES:
+        if not self._urgent and self._wanted < self._group.number and self._bytes < MAX_GROUP_BYTES:
             return
         group, self._group = self._group, Group(self._group.number + 1)
         # In one order of all wires that keeps each one's: a mailbox has no order between its wires.

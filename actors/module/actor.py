@@ -115,7 +115,7 @@ class ModuleActor(BaseActor):
         if self.host_side.timed_turn:
             self.host_side.turn_ended()
         if pulled:
-            self.source.life.has_sent()
+            self.source.has_sent()
         if state.effects:
             self.perform()  # before the message is done with: an error port counts first
         record.activity.pending -= consumed

@@ -48,6 +48,20 @@ class Source:
             self._record.activity.sources += live - self.live
         self.live = live
 
+    def has_sent(self) -> None:
+        """Turns of it are committed: they stay, at once or when they are on the disk. Its host is told."""
+        self.life.has_sent()
+        record = self._record
+        turns = record.state.source_turns
+        if record.notes is None:
+            record.state.keep(turns)
+        else:
+            record.notes.journal.when_durable(partial(self._keep, turns), soon=False)
+
+    def _keep(self, turns: int) -> None:
+        self._record.state.keep(turns)
+        self._port.act()
+
     def receiveMsg_SourceFinished(self, message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
         """It has no more values, or has raised: then it is started again, or has failed."""
         if message.ok:

@@ -98,7 +98,7 @@ class Guests:
             to, port, wire = members.plan.inputs[slot]
             module = members.names[to]
             self.crowd.give(module, Place(module, port, wire), frame)
-        elif frame.kind == Kind.PULL:
+        elif frame.kind == Kind.PULL and frame.count:
             self.crowd.open.add(members.names[slot])
             self.crowd.apply_all()
         elif frame.kind == Kind.PAUSE:

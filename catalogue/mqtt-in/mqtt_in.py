@@ -5,35 +5,29 @@ broker then sends again after a death is known by its number, which is in the co
 import asyncio
 import json
 import zlib
-from collections import deque
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-
-COMMITTED_S = 0.2  # a host commits within 0.01 s, a journal within 0.1 s
 
 
 async def start(context):
     config, loop, waiting = context.config, asyncio.get_running_loop(), asyncio.Queue()
     client = connected(config, context, lambda item: loop.call_soon_threadsafe(waiting.put_nowait, item))
     before = {key: context.get(key) for key in context.keys()}  # taken before, and perhaps not acknowledged
-    unacknowledged = deque()
+    taken, done = asyncio.Queue(), []
 
-    def acknowledge(until):
-        while unacknowledged and unacknowledged[0][1] <= until:
-            message, _ = unacknowledged.popleft()
+    async def acknowledge():
+        while True:
+            message = await taken.get()
+            await context.committed()
             client.ack(message.mid, message.qos)
             done.append(f"m {message.mid}")
 
-    done = []
+    acknowledging = asyncio.create_task(acknowledge())
     try:
         while True:
-            try:
-                message = await asyncio.wait_for(waiting.get(), 0.1 if unacknowledged else None)
-            except TimeoutError:
-                acknowledge(loop.time() - COMMITTED_S)
-                continue
+            message = await waiting.get()
             if isinstance(message, Exception):
                 raise message
             key, mark = f"m {message.mid}", zlib.crc32(message.topic.encode() + message.payload)
@@ -47,9 +41,9 @@ async def start(context):
                 context.set(key, mark)
             yield {"topic": message.topic, "value": parsed(message.payload), "retained": bool(message.retain)}
             if message.qos:
-                unacknowledged.append((message, loop.time()))
-            acknowledge(loop.time() - COMMITTED_S)
+                taken.put_nowait(message)
     finally:
+        acknowledging.cancel()
         client.disconnect()
         client.loop_stop()
 

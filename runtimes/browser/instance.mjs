@@ -89,6 +89,9 @@ export class Instance {
     this.credit = CREDIT
   }
 
+  /** The host's turns so far stay. */
+  confirm() { this.host.write(KIND.PULL, { slot: this.slot, first: this.turns }) }
+
   /** Message `index` of those that the host has: its text and its headers. */
   messageAt(index) {
     for (const { body, flags, skip, count } of this.window) {

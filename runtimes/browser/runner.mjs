@@ -209,7 +209,10 @@ export class Runner {
       const remote = instance.consume(count)
       instance.credit -= pulled
       instance.turns += pulled
-      if (pulled > 0) this.kept.module(instance)
+      if (pulled > 0) {
+        this.kept.module(instance)
+        instance.confirm()
+      }
       clearTimeout(instance.timer)
       this.outgoing.row(instance.module, [remote, handled, failed, sent.get(instance) ?? 0, unwired, busyUs, fused + count - remote])
       this._refill(instance)

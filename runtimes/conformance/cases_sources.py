@@ -44,6 +44,23 @@ def pulled_on_credit(bench: Bench) -> None:
 
 
 @case
+def what_stays_is_no_credit(bench: Bench) -> None:
+    """A PULL that only says how many turns stay gives no credit; it may come before and after `stop`."""
+    host = bench.start()
+    slot = begin(host, turns=5, config={"n": 100})
+    slot.pull(3)
+    has(slot, 3)
+    for turns in (6, 8, 8):
+        slot.keep(turns)
+    host.ping(1)
+    expect(slot.out(), [1, 2, 3], "messages")
+    slot.call("stop")
+    slot.keep(8)
+    host.ping(2)
+    expect(slot.out(), [1, 2, 3], "messages")
+
+
+@case
 def finished(bench: Bench) -> None:
     """When a source ends, what it changed is committed, then FINISHED comes."""
     host = bench.start()

@@ -158,6 +158,10 @@ class Slot:
         self.credit += credit
         self.host.send(Frame(Kind.PULL, self.number, count=credit))
 
+    def keep(self, turns: int) -> None:
+        """Say that so many turns of the slot's source stay."""
+        self.host.send(Frame(Kind.PULL, self.number, first=turns))
+
     def begin_call(self, hook: str, **fields: Any) -> int:
         """Send CALL; the request to wait for."""
         return self.host.ask(Kind.CALL, self.number, text_of({"hook": hook} | fields))

@@ -33,9 +33,8 @@ class AsyncSource:
         self._credit = asyncio.Event()
         self._task = event_loop.loop.create_task(self._run())
 
-    def pull(self, credit: int) -> None:
-        """It may yield so many more values."""
-        self._slot.credit += credit
+    def credited(self) -> None:
+        """It may yield more values."""
         self._credit.set()
 
     def stop(self, closed: Callable[[], None]) -> None:

@@ -51,6 +51,15 @@ if TYPE_CHECKING:
         def open_gates(self) -> None:
             """The slot may be gone."""
 
+        def committed(self) -> Any:
+            """Wait for what has left so far."""
+
+        def kept(self, turns: int) -> None:
+            """So many turns stay."""
+
+        def forget_unsure(self) -> None:
+            """Who waits for that waits in vain."""
+
     class Module(Protocol):
         """What a context asks of its slot (slot.py)."""
 
@@ -182,6 +191,13 @@ class Context:
         outside = Context(self._slot)
         outside._output(port, value, headers)
         return self._slot.outside.send_alone(outside.take())
+
+    def committed(self) -> Any:
+        """Wait until nothing can undo what the source has yielded before, or what was sent outside any turn.
+
+        On the event loop it is to be awaited, in a thread it blocks. In a durable flow it is then on the disk.
+        """
+        return self._slot.outside.committed()
 
     def log(self, level: str, text: object) -> None:
         """Write a line to the runner's log."""

@@ -180,6 +180,7 @@ class Engine:
     def forget(self, slot: Slot) -> None:
         """Drop the input and the credit of a slot; what it has produced and the hooks asked for stay."""
         with self.inbox.lock:
+            slot.given -= slot.credit
             slot.credit = 0
         kept = [item for item in slot.queue if type(item) is not Batch]
         slot.queue.clear()

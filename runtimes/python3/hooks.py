@@ -67,6 +67,9 @@ class HookCall:
             return None
         if self._store is not None:
             slot.store, self._store = Store(self._store), None
+        if self.name == "start":
+            with self._engine.inbox.lock:
+                slot.given = self._turns + slot.credit
         hook = slot.hooks.get(self.name)
         if hook is None:
             self._answer({"ok": True, "source": False} if self.name == "start" else {"ok": True})

@@ -41,7 +41,7 @@ class Lifecycle:
         """Do what one frame asks for, or queue it behind what its slot is to do before."""
         engine = self._engine
         if kind == wire.PULL:
-            self._pull(engine.slots[number], count)
+            self._pull(engine.slots[number], count, first)
         elif kind == wire.PAUSE:
             self._pause(number, first)
         elif kind == wire.CALL:
@@ -110,6 +110,7 @@ class Lifecycle:
         engine.chains.found.clear()
         self._cut_channels(slot)
         slot.outside.open_gates()
+        slot.outside.forget_unsure()
         if slot.source is not None:
             slot.source.stop(lambda: None)
         if slot.task is not None:
@@ -137,13 +138,16 @@ class Lifecycle:
 
     # -- credit, recall, stop
 
-    def _pull(self, slot: Slot, credit: int) -> None:
-        if slot.source is not None:
-            slot.source.pull(credit)
-        else:
-            with self._engine.inbox.lock:
-                slot.credit += credit
-        slot.outside.credited()
+    def _pull(self, slot: Slot, credit: int, kept: int) -> None:
+        with self._engine.inbox.lock:
+            slot.credit += credit
+            slot.given += credit
+        if credit:
+            if slot.source is not None:
+                slot.source.credited()
+            slot.outside.credited()
+        if kept:
+            slot.outside.kept(kept)
 
     def _pause(self, number: int, request: int) -> None:
         engine = self._engine

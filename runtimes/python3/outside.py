@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock, get_ident
+from _thread import LockType, allocate_lock, get_ident
 from collections import deque
 from time import perf_counter_ns as clock
 
@@ -12,7 +12,6 @@ from .flow import CreditError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _thread import LockType
     from asyncio import Future
     from collections.abc import Generator
     from typing import Any
@@ -46,6 +45,7 @@ class Outside:
         self._count = 0  # sends so far, for their ids
         self._waiting: deque[tuple[Outcome, Future[None]]] = deque()  # sends on the event loop that wait for credit
         self._gates: list[LockType] = []  # that threads wait at, for credit
+        self._unsure: deque[tuple[int, LockType | Future[None]]] = deque()  # who waits for so many turns to stay
 
     def log(self, level: str, text: str) -> None:
         """A line of the runner's log."""
@@ -88,6 +88,54 @@ class Outside:
             gates, self._gates = self._gates, []
         for gate in gates:
             gate.release()
+
+    def committed(self) -> Any:
+        """Wait until all turns that have used credit so far stay, whatever dies. Raises RuntimeError."""
+        engine, slot = self._engine, self._slot
+        is_main = get_ident() == engine.main_thread
+        if is_main and engine.loop is None:
+            raise RuntimeError(
+                "committed() would hold up its own commit: await it in an `async def`, or call it in a thread"
+            )
+        with engine.inbox.lock:
+            if engine.slots.get(slot.number) is not slot:
+                raise RuntimeError(f"{slot.module_id} has been replaced")
+            until = slot.given - slot.credit
+            if slot.kept >= until:
+                return Sent(None) if is_main else None
+            gate: Any = engine.loop.create_future() if is_main and engine.loop is not None else allocate_lock()
+            self._unsure.append((until, gate))
+            if not is_main:
+                gate.acquire()
+        if is_main:
+            return Sent(gate)
+        gate.acquire()
+        if slot.kept < until:
+            raise RuntimeError(f"{slot.module_id} has been replaced")
+        return None
+
+    def kept(self, turns: int) -> None:
+        """So many stay: who waited for them goes on."""
+        with self._engine.inbox.lock:
+            self._slot.kept = max(turns, self._slot.kept)
+            gates = []
+            while self._unsure and self._unsure[0][0] <= self._slot.kept:
+                gates.append(self._unsure.popleft()[1])
+        for gate in gates:
+            if isinstance(gate, LockType):
+                gate.release()
+            elif not gate.done():
+                gate.set_result(None)
+
+    def forget_unsure(self) -> None:
+        """The slot is gone: nobody learns any more what stays."""
+        with self._engine.inbox.lock:
+            unsure, self._unsure = self._unsure, deque()
+        for _, gate in unsure:
+            if isinstance(gate, LockType):
+                gate.release()
+            else:
+                gate.cancel()
 
     def _send(self, outcome: Outcome, wait_s: float = 0) -> None:
         """Send when there is credit. Raises CreditError if there is none in time."""

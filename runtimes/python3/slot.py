@@ -46,6 +46,8 @@ class Slot:
         self.queue: deque[Any] = deque()
         self.context = Context(self)
         self.credit = 0
+        self.given = 0  # credit so far, and the turns before this host: less `credit` it is those made
+        self.kept = 0  # of those, the ones that stay whatever dies
         self.is_held = False  # a message failed and is to be tried again: input is discarded until PAUSE
         self.source: Any = None
         self.active = 0  # turns begun and not ended, async only

@@ -42,10 +42,9 @@ class ThreadSource:
         self._thread = threading.Thread(target=self._run, name=f"{slot.module_id}.start", daemon=True)
         self._thread.start()
 
-    def pull(self, credit: int) -> None:
-        """It may yield so many more values."""
+    def credited(self) -> None:
+        """It may yield more values."""
         with self._condition:
-            self.slot.credit += credit
             self._condition.notify()
 
     def stop(self, closed: Callable[[], None]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.catalogue import servers
-from tests.catalogue.running import lines, running, write_flow
+from tests.catalogue.running import lines, run, running, write_flow
 
 
 class Broker(NamedTuple):
@@ -141,6 +143,43 @@ def test_there_and_back_while_hosts_are_killed_and_the_server_restarts(tmp_path:
         assert got() == list(range(written))
     else:
         assert sorted({*got()}) == list(range(written))
+
+
+@pytest.mark.parametrize("name", ["mqtt", pytest.param("amqp", marks=pytest.mark.full)])
+def test_nothing_is_acknowledged_that_a_runner_has_not_written_down(tmp_path: Path, name: str) -> None:
+    """It stands still when its host has messages, and dies without having seen them: they are not lost."""
+    broker, count = BROKERS[name], 50
+    folders = {part: tmp_path / part for part in ("server", "tell", "listen")}
+    for folder in folders.values():
+        folder.mkdir()
+    out = folders["listen"] / "out.ndjson"
+    with servers.served(broker.make(folders["server"])) as server:
+        broker.before(server.port)
+        modules = {
+            "listen": broker.into(server.port) | {"restart": {"times": 600, "backoff_s": 0.1}},
+            "write": {"use": "ndjson-out", "config": {"path": "out.ndjson", "existing": "replace"}},
+        }
+        write_flow(folders["listen"], modules, ["listen -> write"], durable=True)
+        write_flow(folders["tell"], {"tell": broker.out(server.port)}, [])
+
+        def tell(*numbers: int) -> None:
+            stdin = "".join(json.dumps({"n": n, "kind": "k"}) + "\n" for n in numbers)
+            run(folders["tell"], "-i", "tell.in=-", stdin=stdin)
+
+        def got() -> list[int]:
+            return [broker.number(message) for message in lines(out)]
+
+        with running(folders["listen"]) as flow:
+            flow.wait_for(lambda: tell(0) is None and bool(got()))  # what comes before it listens nobody keeps
+            flow.process.send_signal(signal.SIGSTOP)
+            tell(*range(1, count))
+            time.sleep(1)  # whatever the host acknowledges on its own it has acknowledged now
+            flow.process.kill()
+            flow.process.wait()
+        with running(folders["listen"]) as flow:
+            flow.wait_for(lambda: count - 1 in got())
+            flow.stop()
+    assert [n for n in got() if n] == list(range(1, count))
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.full)])

@@ -196,6 +196,23 @@ def test_a_group_goes_when_somebody_waits_or_when_it_is_large_and_never_in_a_uni
     assert [group.number for group in groups] == [8, 9, 10]
 
 
+def test_who_is_in_no_hurry_is_told_with_the_group_and_does_not_make_it_go() -> None:
+    groups: list[Group] = []
+    made = gathering(0, groups)
+    told: list[str] = []
+    made.fact("a", b"1")
+    made.when_durable(lambda: told.append("later"), soon=False)
+    assert groups == []
+    made.when_durable(lambda: told.append("soon"))
+    made.fact("b", b"2")
+    made.when_durable(lambda: told.append("next"), soon=False)
+    made.durable(1)
+    assert (told, [group.number for group in groups]) == (["later", "soon"], [1])
+    made.hurry(2)
+    made.durable(2)
+    assert told == ["later", "soon", "next"]
+
+
 def journal(path: Path, groups: int = 30) -> Store:
     store = Store(path)
     for number in range(1, groups + 1):

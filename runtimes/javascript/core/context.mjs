@@ -130,6 +130,15 @@ export class Context {
     return undefined
   }
 
+  /** Resolves when nothing can undo what the source has yielded before, or what was sent outside any turn. */
+  committed() {
+    const slot = this._slot
+    slot.checkPresent(Error)
+    const until = slot.turnNumber + slot.sends.length
+    if (slot.kept >= until) return Promise.resolve()
+    return new Promise((resolve, reject) => { slot.unsure.push({ until, resolve, reject }) })
+  }
+
   // ---------------------------------------------------------------- for the engine
 
   _send(name, value, headers) {

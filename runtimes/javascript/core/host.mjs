@@ -50,7 +50,7 @@ export class Host {
   _take(header, body) {
     switch (header.kind) {
       case KIND.DATA: return this._takeData(header, body)
-      case KIND.PULL: return this._pull(this._slot(header), header.count)
+      case KIND.PULL: return this._pull(this._slot(header), header.count, header.first)
       case KIND.PAUSE: return this._pause(header)
       case KIND.LOAD: return this._lifecycle.load(header.slot, header.first, decodeControl(text(body)))
       case KIND.UNLOAD: return this._lifecycle.unload(header.slot, header.first)
@@ -84,7 +84,9 @@ export class Host {
     this._engine.wake(input.slot)
   }
 
-  _pull(slot, credit) {
+  _pull(slot, credit, kept) {
+    slot.keep(kept)
+    if (credit === 0) return
     slot.credit += credit
     slot.isStopped = false
     this._engine.wake(slot)

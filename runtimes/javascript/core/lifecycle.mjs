@@ -59,6 +59,7 @@ export class Lifecycle {
       engine.transaction.commit()
       engine.slots.delete(number)
       slot.isGone = true
+      for (const { reject } of slot.unsure.splice(0)) reject(new Error(`${slot.module} has been replaced`))
       this._cutChannels(slot)
       slot.forget()
       slot.generator = null

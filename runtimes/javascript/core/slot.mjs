@@ -85,6 +85,8 @@ export class Slot {
     this.sends = []
     this.credit = 0
     this.turnNumber = 0
+    this.kept = 0 // turns of its own that stay, whatever dies
+    this.unsure = [] // who waits for that: {until, resolve, reject}
     this.generator = null // the source, source.mjs
     this.hooking = false
     this.isStopped = false
@@ -118,6 +120,12 @@ export class Slot {
   checkPresent(Refusal) {
     if (this.isGone) throw new Refusal(`this is an old version of ${this.module}: end its timers and what it waits for in \`stop\``)
     if (this.isStopped) throw new Refusal(`${this.module} has been stopped: end its timers and what it waits for in \`stop\``)
+  }
+
+  /** So many turns of its own stay. */
+  keep(turns) {
+    this.kept = Math.max(this.kept, turns)
+    while (this.unsure.length > 0 && this.unsure[0].until <= this.kept) this.unsure.shift().resolve()
   }
 
   clearCounts() {
