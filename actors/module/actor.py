@@ -126,6 +126,8 @@ class ModuleActor(BaseActor):
         record = self.record
         state = record.state
         frames = state.fill()
+        if self.source.kept:
+            self.source.tell(frames)
         if frames:
             self.send(record.bridge, _new(SendFrames, (record.slot, frames)))
         if state.effects:

@@ -16,6 +16,7 @@ from actors.module.port import ModulePort
 from actors.module.record import ModuleRecord
 from actors.state.recall import Link
 from actors.state.source_life import SourceLife
+from runtimes.frames import Frame, Kind
 
 log = logging.getLogger("runner.module")
 
@@ -26,6 +27,7 @@ class Source:
     def __init__(self, record: ModuleRecord, port: ModulePort, failures: Failures) -> None:
         self._record, self._port, self._failures = record, port, failures
         self.life = SourceLife(record.module.restart or record.module.retry)
+        self.kept = 0  # turns that stay, whatever dies, if the host is still to be told
         self.live = False  # it runs, or will run again; it counts as work to come, if it is not in the background
 
     @property
@@ -54,13 +56,19 @@ class Source:
         record = self._record
         turns = record.state.source_turns
         if record.notes is None:
-            record.state.keep(turns)
+            self.kept = turns
         else:
             record.notes.journal.when_durable(partial(self._keep, turns), soon=False)
 
     def _keep(self, turns: int) -> None:
-        self._record.state.keep(turns)
+        self.kept = turns
         self._port.act()
+
+    def tell(self, frames: list[Frame]) -> None:
+        """Add to what goes to the host how many turns stay, once it can be told."""
+        if self._record.state.recall.link is Link.OPEN:
+            frames.insert(0, Frame(Kind.PULL, self._record.slot, first=self.kept))
+            self.kept = 0
 
     def receiveMsg_SourceFinished(self, message: from_bridge.SourceFinished, _sender: ActorAddress) -> None:
         """It has no more values, or has raised: then it is started again, or has failed."""

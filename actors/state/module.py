@@ -43,7 +43,6 @@ class ModuleState:
         self.single = False  # one message at a time: probation, a breakpoint or stepping
         self.pulls = True  # a source may be given credit
         self.credit = 0  # what a source may still send
-        self._kept = 0  # turns of the source that stay, if the host is still to be told
         self._outbox: list[Frame] = []  # PAUSE, and PULL of a step, until `fill` has given them
         self.context: dict[bytes, bytes] = {}  # as of the last commit, encoded
         self.fused = 0  # messages that have come and were done inside the host
@@ -78,9 +77,6 @@ class ModuleState:
         recall, mailbox = self.recall, self.mailbox
         if recall.link is not _OPEN:
             return frames
-        if self._kept:
-            frames.append(Frame(_PULL, recall.slot, first=self._kept))
-            self._kept = 0
         if self.single:
             self._fill_single(frames)
             return frames
@@ -249,7 +245,6 @@ class ModuleState:
         self._take_back(REDELIVERED)
         self.blame.host_down(lost, guilty, info)
         self._outbox.clear()
-        self._kept = 0
         if told:
             self._recalled()
 
@@ -310,10 +305,6 @@ class ModuleState:
         """A message that has failed is a dead letter: the actor has found no error port."""
         self.given_up += 1
 
-    def keep(self, turns: int) -> None:
-        """So many turns of the source stay, whatever dies: the host is told."""
-        self._kept = turns
-
     def not_wired(self, count: int) -> None:
         """Messages that were counted as sent have gone nowhere."""
         self.sent -= count
@@ -328,7 +319,7 @@ class ModuleState:
         self.recall.take_over(successor.recall)
         self.blame.take_over(successor.blame)
         self.gate.passed()
-        self.pulls, self.credit, self._kept, self._outbox = successor.pulls, 0, 0, []
+        self.pulls, self.credit, self._outbox = successor.pulls, 0, []
         self._choose_pace()
 
     def change_context(self, context: dict[bytes, bytes]) -> None:
