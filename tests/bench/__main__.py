@@ -86,7 +86,8 @@ def main() -> int:
             results[row.name] = row.as_json()
             print(table_line(row), flush=True)
             for peer, figures in results[row.name].get("peers", {}).items():
-                print(f"    {figures['ratio']:.3g} of {peer}: {figures['value']:,.0f}")
+                times = "" if figures["ratio"] is None else f"{figures['ratio']:.3g} of "
+                print(f"    {times}{peer}: {figures['value']:,.0f}")
     print(f"{time.monotonic() - begun:.0f} s; what the rows mean: docs/benchmarks.md", file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")

@@ -53,7 +53,9 @@ class Row:
         }  # fmt: skip
 
 
-def _ratio(values: list[float], limits: list[float]) -> float:
+def _ratio(values: list[float], limits: list[float]) -> float | None:
+    if not all(limits):  # a peer that has lost nothing, too
+        return None
     return median(value / limit for value, limit in zip(values, limits, strict=True))
 
 
