@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
@@ -71,6 +71,14 @@ class _Reader:
     client: ActorAddress | None = None
 
 
+class _Attempt(NamedTuple):
+    """A version that pages try, one after the other."""
+
+    message: TryInPage
+    trial: ActorAddress
+    pages: tuple[Session, ...]
+
+
 class Guests:
     """Of one flow. `crowd`: what they are to the flow."""
 
@@ -80,7 +88,7 @@ class Guests:
         self.crowd = Crowd(self._told)
         self._readers: dict[str, _Reader] = {}  # by key of a session
         self._owed: dict[str, list[tuple[str, ActorAddress]]] = {}  # by key, answers to what pages have said
-        self._trying: dict[int, tuple[str, int, ActorAddress]] = {}  # key of the session, the trial's number, the trial
+        self._trying: dict[int, _Attempt] = {}
         self._tries = 0
         self._logs: dict[str, int] = {}
         self._picture = b""
@@ -197,10 +205,10 @@ class Guests:
         reader, owed = self._readers.pop(key, None), self._owed.pop(key, [])
         if reader is not None and reader.client is not None:
             owed.append((reader.request_id, reader.client))
-        for attempt, (tries, number, trial) in list(self._trying.items()):
-            if tries == key:
-                del self._trying[attempt]
-                self._port.send(trial, PageTried(number=number, body=GOOD))
+        for number, attempt in list(self._trying.items()):
+            if attempt.pages[-1].key == key:
+                del self._trying[number]
+                self._port.send(attempt.trial, PageTried(number=attempt.message.number, body=GOOD))
         data = {"ended": key not in self.crowd.sessions}
         for request_id, client in owed:
             self._port.send(client, Reply(request_id=request_id, ok=False, error=why, data=data))
@@ -224,21 +232,31 @@ class Guests:
     def receiveMsg_TryInPage(self, message: TryInPage, sender: ActorAddress) -> None:
         """The page that was heard of last tries it."""
         here = [session for session in self.crowd.sessions.values() if session.is_here]
-        if not here:
+        if here:
+            self._try(message, sender, (max(here, key=lambda session: session.since),))
+        else:
             self._port.send(sender, PageTried(number=message.number, body=GOOD))
-            return
-        session = max(here, key=lambda session: session.since)
+
+    def _try(self, message: TryInPage, trial: ActorAddress, pages: tuple[Session, ...]) -> None:
+        """The last of these pages, after the others."""
         self._tries += 1
-        self._trying[self._tries] = session.key, message.number, sender
+        self._trying[self._tries] = _Attempt(message, trial, pages)
+        session = pages[-1]
         session.ask(HEADER.pack(len(message.body), TRY, message.window, 0, 0, 0, self._tries) + message.body)
         self._told(session)
 
     def _tried(self, session: Session, frame: Frame) -> None:
-        key, number, trial = self._trying.pop(frame.first, ("", 0, None))
-        if key != session.key or trial is None:
+        attempt = self._trying.get(frame.first)
+        if attempt is None or attempt.pages[-1] is not session:
             raise ProtocolError(f"RESULT {frame.first}, which was not asked")
-        bodies.result(frame.body, "load")
-        self._port.send(trial, PageTried(number=number, body=frame.body))
+        result = bodies.result(frame.body, "load")
+        del self._trying[frame.first]
+        others = (other for other in self.crowd.sessions.values() if other.is_here and other not in attempt.pages)
+        # What one browser cannot load, or says so to spite us, is not for it alone to refuse: the oldest decides.
+        if not result.ok and len(attempt.pages) == 1 and (oldest := next(others, None)) is not None:
+            self._try(attempt.message, attempt.trial, (session, oldest))
+        else:
+            self._port.send(attempt.trial, PageTried(number=attempt.message.number, body=frame.body))
 
     # what they say and read -----------------------------------------------------------------------------------------
 

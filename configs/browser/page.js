@@ -17,17 +17,23 @@ function colour(name) {
   return found
 }
 
-const axis = { stroke: colour('--faint'), grid: { stroke: colour('--line') }, ticks: { stroke: colour('--line') } }
-const size = () => ({ width: find('chart').clientWidth - 16, height: find('chart').clientHeight - 24 })
+const line = { stroke: colour('--line'), width: 1 }
+const axis = { stroke: colour('--faint'), grid: line, ticks: { show: false } }
+const clock = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
+const size = () => ({ width: find('chart').clientWidth - 16, height: find('chart').clientHeight - 16 })
 const chart = new uPlot({
   ...size(),
   legend: { show: false },
+  cursor: { show: false },
   scales: { y: { range: [0, 100] } },
-  axes: [axis, { ...axis, size: 44, values: (_, ticks) => ticks.map((tick) => `${tick}`) }],
+  axes: [
+    { ...axis, size: 30, grid: { show: false }, space: 90, incrs: [1, 2, 5, 10, 15, 30, 60], values: (_, ticks) => ticks.map((tick) => clock.format(tick * 1000)) },
+    { ...axis, size: 44, splits: [0, 25, 50, 75, 100], values: (_, ticks) => ticks.map((tick) => `${tick} %`) },
+  ],
   series: [
     {},
-    { stroke: colour('--faint'), width: 1 },
-    { stroke: colour('--mean'), width: 2.5 },
+    { stroke: colour('--faint'), width: 1, points: { show: false } },
+    { stroke: colour('--mean'), width: 2.5, points: { show: false }, fill: colour('--shade') },
   ],
 }, columns, find('chart'))
 

@@ -6,14 +6,16 @@ import json
 import random
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+import yaml
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from actors.pages.parcel import ACK
+from actors.pages.parcel import ACK, TRY
 from runtimes.frames import HEADER, HEADERS, Frame, Kind, encode
 from tests.gateway.served import Served
 from tests.test_run import wait_for
@@ -179,3 +181,38 @@ def test_the_name_that_a_page_had_is_a_wish(served: Served) -> None:
     with joined(served, session="gone", client="../../etc") as wrong, pytest.raises(ConnectionClosed) as ended:
         wrong.recv(timeout=60)
     assert ended.value.rcvd is not None and ended.value.rcvd.code == 4000
+
+
+def answer_a_try(page: ClientConnection, result: dict[str, Any]) -> None:
+    """To the next version that this page is to try."""
+    while True:
+        portion = bytes(page.recv(timeout=30))
+        while portion:
+            size, kind, *_, number = HEADER.unpack_from(portion)
+            if kind == TRY:
+                page.send(encode(Frame(Kind.RESULT, first=number, body=json.dumps(result).encode())))
+                return
+            portion = portion[HEADER.size + size :]
+
+
+SPITE = {"ok": False, "error": {"type": "SyntaxError", "message": "no"}}
+
+
+@pytest.mark.parametrize("others", [{"ok": True, "hooks": []}, SPITE, None])
+def test_no_page_refuses_an_update_alone(served: Served, others: dict[str, Any] | None) -> None:
+    """Another one is asked, if there is one: a browser may be old, or may lie."""
+    document = yaml.safe_load(FLOW)
+    document["modules"]["ask"]["code"] = f"(message) => [message, {json.dumps(others)}]"
+    call = {"jsonrpc": "2.0", "id": 1, "method": "addOrUpdateFlow", "params": [document]}
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        first = stack.enter_context(joined(served)) if others is not None else None
+        if first is not None:
+            you(first)
+        last = stack.enter_context(joined(served))
+        you(last)
+        update = pool.submit(lambda: served.post("/rpc", call).json)
+        answer_a_try(last, SPITE)
+        if first is not None and others is not None:
+            answer_a_try(first, others)
+        answer = update.result(timeout=60)
+    assert ("result" in answer) == (others is not None and others["ok"]), answer
