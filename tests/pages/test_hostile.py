@@ -42,8 +42,8 @@ def joined(served: Served, **hello: Any) -> Iterator[ClientConnection]:
         yield page
 
 
-def commit(number: int = 1, **body: Any) -> bytes:
-    row = ["ask", 0, 1, 0, len(body.get("out", [])), 0, 10, 0]
+def commit(number: int = 1, sent: int = 0, **body: Any) -> bytes:
+    row = ["ask", 0, 1, 0, sent or len(body.get("out", [])), 0, 10, 0]
     return encode(Frame(Kind.COMMIT, first=number, body=json.dumps({"rows": [row], **body}).encode()))
 
 
@@ -64,6 +64,10 @@ WRONG = {
     "no JSON": data(b"[nothing]") + commit(**OUT),
     "no array": data(b"1") + commit(**OUT),
     "another count": data(b"[1,\n2]") + commit(**OUT),
+    "two messages as one": data(b"[1,2]") + commit(**OUT),
+    "one message as two": data(b'[{"a":1,\n"b":2}]', 2) + commit(sent=2, **OUT),
+    "cut in other places": data(b'[{"a":1,\n"b":2},3]', 2) + commit(sent=2, **OUT),
+    "no message as one": data(b"[]") + commit(**OUT),
     "headers that are none": data(b"[[1],\n\n[1]]", flags=HEADERS) + commit(**OUT),
     "negative numbers": encode(Frame(Kind.COMMIT, first=1, body=b'{"rows":[["ask",-1,0,0,0,0,0,0]]}')),
     "a result nobody asked for": encode(Frame(Kind.RESULT, first=9, body=b'{"ok":true}')),
