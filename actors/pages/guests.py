@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import orjson
@@ -24,19 +24,18 @@ from actors.messages import gateway_to_flow as from_gateway
 from actors.messages.bridge_to_flow import PagesDescribed
 from actors.messages.flow_to_bridge import AdoptPages, DescribePages, ShowPageContexts
 from actors.messages.runner_to_client import Reply
-from actors.messages.trial_and_pages import PageTried, TryInPage
+from actors.messages.trial_and_pages import TryInPage
 from actors.pages import log
+from actors.pages.attempts import Attempts
 from actors.pages.crowd import Crowd, CrowdError
 from actors.pages.host import PagesHost
-from actors.pages.parcel import FLOW, TRY, Place
+from actors.pages.parcel import FLOW, Place
 from actors.pages.picture import picture_of
 from actors.pages.said import said
 from actors.pages.session import MAX_SAID_BYTES, Session
 from actors.system.port import Port
-from runtimes import host_bodies as bodies
 from runtimes.frames import HEADER, Decoder, Frame, Kind, ProtocolError
 
-GOOD = b'{"ok":true}'
 LOOK_S = 0.5
 MAX_LOGS = 100  # lines of a page between two looks
 NAME = re.compile(r"[A-Za-z0-9_.-]{0,64}")
@@ -71,14 +70,6 @@ class _Reader:
     client: ActorAddress | None = None
 
 
-class _Attempt(NamedTuple):
-    """A version that pages try, one after the other."""
-
-    message: TryInPage
-    trial: ActorAddress
-    pages: tuple[Session, ...]
-
-
 class Guests:
     """Of one flow. `crowd`: what they are to the flow."""
 
@@ -88,8 +79,7 @@ class Guests:
         self.crowd = Crowd(self._told)
         self._readers: dict[str, _Reader] = {}  # by key of a session
         self._owed: dict[str, list[tuple[str, ActorAddress]]] = {}  # by key, answers to what pages have said
-        self._trying: dict[int, _Attempt] = {}
-        self._tries = 0
+        self._attempts = Attempts(port, self.crowd, self._told)
         self._logs: dict[str, int] = {}
         self._picture = b""
 
@@ -205,10 +195,7 @@ class Guests:
         reader, owed = self._readers.pop(key, None), self._owed.pop(key, [])
         if reader is not None and reader.client is not None:
             owed.append((reader.request_id, reader.client))
-        for number, attempt in list(self._trying.items()):
-            if attempt.pages[-1].key == key:
-                del self._trying[number]
-                self._port.send(attempt.trial, PageTried(number=attempt.message.number, body=GOOD))
+        self._attempts.leave(key)
         data = {"ended": key not in self.crowd.sessions}
         for request_id, client in owed:
             self._port.send(client, Reply(request_id=request_id, ok=False, error=why, data=data))
@@ -231,32 +218,7 @@ class Guests:
 
     def receiveMsg_TryInPage(self, message: TryInPage, sender: ActorAddress) -> None:
         """The page that was heard of last tries it."""
-        here = [session for session in self.crowd.sessions.values() if session.is_here]
-        if here:
-            self._try(message, sender, (max(here, key=lambda session: session.since),))
-        else:
-            self._port.send(sender, PageTried(number=message.number, body=GOOD))
-
-    def _try(self, message: TryInPage, trial: ActorAddress, pages: tuple[Session, ...]) -> None:
-        """The last of these pages, after the others."""
-        self._tries += 1
-        self._trying[self._tries] = _Attempt(message, trial, pages)
-        session = pages[-1]
-        session.ask(HEADER.pack(len(message.body), TRY, message.window, 0, 0, 0, self._tries) + message.body)
-        self._told(session)
-
-    def _tried(self, session: Session, frame: Frame) -> None:
-        attempt = self._trying.get(frame.first)
-        if attempt is None or attempt.pages[-1] is not session:
-            raise ProtocolError(f"RESULT {frame.first}, which was not asked")
-        result = bodies.result(frame.body, "load")
-        del self._trying[frame.first]
-        others = (other for other in self.crowd.sessions.values() if other.is_here and other not in attempt.pages)
-        # What one browser cannot load, or says so to spite us, is not for it alone to refuse: the oldest decides.
-        if not result.ok and len(attempt.pages) == 1 and (oldest := next(others, None)) is not None:
-            self._try(attempt.message, attempt.trial, (session, oldest))
-        else:
-            self._port.send(attempt.trial, PageTried(number=attempt.message.number, body=frame.body))
+        self._attempts.begin(message, sender)
 
     # what they say and read -----------------------------------------------------------------------------------------
 
@@ -284,7 +246,7 @@ class Guests:
             if frame.kind == Kind.LOG:
                 self._log(session, frame)
             elif frame.kind == Kind.RESULT:
-                self._tried(session, frame)
+                self._attempts.tried(session, frame)
             elif frame.kind == Kind.COMMIT:
                 session.hear(said(frames, frame, session.name), time.monotonic())
                 frames = []

@@ -52,6 +52,10 @@ TABLE: dict[str, dict[str, tuple[int, int]]] = {
         "GET /out/shop/take": (200, 403), "GET /out/shop/inner": (200, 403), "GET /out/shop/feed.error": (200, 403),
         "GET /out/shop/nobody": (404, 403), "GET /out/other/ask": (404, 403),
     },
+    "/runner/packages/": {
+        "GET /runner/packages/shop/browser-0123456789ab/x.js": (404, 404), "GET /runner/packages/": (404, 404),
+        "GET /runner/packages/other/x/y.js": (404, 404), "POST /runner/packages/": (405, 405),
+    },
     "/metrics": {"GET /metrics": (200, 403), "HEAD /metrics": (200, 403)},
     "/openrpc.json": {"GET /openrpc.json": (200, 403), "HEAD /openrpc.json": (200, 403)},
     "/healthz": {"GET /healthz": (200, 200)},
@@ -60,7 +64,7 @@ TABLE: dict[str, dict[str, tuple[int, int]]] = {
         "POST /": (405, 405), "GET /runner/browser/runner.mjs": (200, 200), "GET /state/gateway.token": (404, 404),
     },
 }  # fmt: skip
-OPEN = ("/healthz", "/")
+OPEN = ("/runner/packages/", "/healthz", "/")
 ROWS = [(path, request, *statuses) for path, rows in TABLE.items() for request, statuses in rows.items()]
 
 

@@ -38,17 +38,19 @@ FLOW = json.dumps(flow())
 
 SENDING = """(count) => {
   let n = 0
-  globalThis.sending = setInterval(() => { if (n < count) ask(n++) }, 2)
+  globalThis.sending = setInterval(() => { if (n < count) { ask(n++); globalThis.sent = n } }, 2)
 }"""
 
 
 def test_an_update_reaches_a_page_that_works(served: Served, browser: Any) -> None:
     with page(served, browser) as one:
-        one.do(SENDING, 600)
+        one.do(SENDING, 100_000)
         one.seen(150)
         served.call("addOrUpdateFlow", flow(add={"code": ADD.format(version=2)}))
-        seen = one.seen(600)
-        assert [(message, n) for _, message, n in seen] == [(n, n + 1) for n in range(600)]
+        wait_for(lambda: one.do("seen.at(-1)[0] === 2"))
+        count = one.do("() => { clearInterval(sending); return sent }")
+        seen = one.seen(count)
+        assert [(message, n) for _, message, n in seen] == [(n, n + 1) for n in range(count)]
         versions = [version for version, _, _ in seen]
         assert versions == sorted(versions)
         assert set(versions) == {1, 2}
