@@ -1,4 +1,6 @@
-"""kill -9 of each runner, of hosts and of the dispatcher in every phase of a move: wholly there or wholly here."""
+"""kill -9 of each runner, its hosts, its journal, and of the dispatcher in every phase of a move: wholly there or
+wholly here.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,20 @@ from actors.deployment.front.joint_update import JointUpdate
 from actors.flow.update.update import Update
 victim, phase, marker = sys.argv[1:4]
 del sys.argv[1:4]
-def hosts():
+what, _, whose = victim.rpartition(" of ")
+def victims():
+    if not what:
+        return [os.getpid()]
     own = open(f"/proc/self/task/{os.getpid()}/children").read().split()
-    return [int(pid) for pid in own if b"host.py" in open(f"/proc/{pid}/cmdline", "rb").read()]
+    word = b"host.py" if what == "host" else b"actors.journal"
+    return [int(pid) for pid in own if word in open(f"/proc/{pid}/cmdline", "rb").read()]
 def hook(kind, name_of):
     enter = kind.enter
     def entering(self, name):
         enter(self, name)
-        if (name_of(self), name) == (victim.removeprefix("host of "), phase) and os.path.exists(marker):
+        if (name_of(self), name) == (whose, phase) and os.path.exists(marker):
             os.unlink(marker)
-            for pid in hosts() if victim.startswith("host") else [os.getpid()]:
+            for pid in victims():
                 os.kill(pid, signal.SIGKILL)
     kind.enter = entering
 hook(Update, lambda update: update._means.premises.name)
@@ -48,6 +54,7 @@ def cases() -> list[Any]:
     found = [(more, name, phase) for more in ("memory", "disk") for name in "abc" for phase in RUNNER_PHASES]
     found += [(more, "dispatcher", phase) for more in ("memory", "disk") for phase in FRONT_PHASES]
     found += [("disk", f"host of {name}", phase) for name in "abc" for phase in RUNNER_PHASES if phase != "trying"]
+    found += [("disk", f"journal of {name}", phase) for name in "abc" for phase in RUNNER_PHASES]
     return [case if case in ALWAYS else pytest.param(*case, marks=pytest.mark.full) for case in found]
 
 

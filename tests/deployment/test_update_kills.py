@@ -1,4 +1,6 @@
-"""kill -9 of a runner, or of the dispatcher, in every phase of an update of several: wholly old or wholly new."""
+"""kill -9 of a runner, its hosts, its journal, or of the dispatcher in every phase of an update of several: wholly old
+or wholly new.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,21 @@ from actors.deployment.front.joint_update import JointUpdate
 from actors.flow.update.update import Update
 victim, phase, marker = sys.argv[1:4]
 del sys.argv[1:4]
+what, _, whose = victim.rpartition(" of ")
+def victims():
+    if not what:
+        return [os.getpid()]
+    own = open(f"/proc/self/task/{os.getpid()}/children").read().split()
+    word = b"host.py" if what == "host" else b"actors.journal"
+    return [int(pid) for pid in own if word in open(f"/proc/{pid}/cmdline", "rb").read()]
 def hook(kind, name_of):
     enter = kind.enter
     def entering(self, name):
         enter(self, name)
-        if (name_of(self), name) == (victim, phase) and os.path.exists(marker):
+        if (name_of(self), name) == (whose, phase) and os.path.exists(marker):
             os.unlink(marker)
-            os.kill(os.getpid(), signal.SIGKILL)
+            for pid in victims():
+                os.kill(pid, signal.SIGKILL)
     kind.enter = entering
 hook(Update, lambda update: update._means.premises.name)
 hook(JointUpdate, lambda _: "dispatcher")
@@ -53,6 +63,10 @@ FRONT_PHASES = ["preparing", "loading", "holding", "draining", "switching", "dec
 VICTIMS = [(name, phase) for name in ("a", "b") for phase in RUNNER_PHASES]
 VICTIMS += [("dispatcher", phase) for phase in FRONT_PHASES]
 CASES = [(*victim, durable) for victim in VICTIMS for durable in (False, True)]
+CHILDREN = [
+    pytest.param(f"{what} of {name}", phase, True, marks=pytest.mark.full)
+    for name in "ab" for phase in RUNNER_PHASES for what in ("host", "journal")
+]  # fmt: skip
 
 
 def document(version: str, durable: bool) -> dict[str, Any]:
@@ -76,7 +90,7 @@ def passing(client: Any, count: int = 200) -> None:
     until(lambda: done(client, "sum") > count)
 
 
-@pytest.mark.parametrize(("victim", "phase", "durable"), some(CASES, 2))
+@pytest.mark.parametrize(("victim", "phase", "durable"), [*some(CASES, 2), *CHILDREN])
 def test_wholly_old_or_wholly_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: str, phase: str, durable: bool
 ) -> None:
@@ -98,7 +112,7 @@ def test_wholly_old_or_wholly_new(
                 print("ok" if ok else outcome.error)
             assert not marker.exists(), "nobody was killed"
             if victim != "dispatcher":
-                if phase in RUNNER_PHASES[:-1]:
+                if phase in RUNNER_PHASES[:-1] and victim in ("a", "b"):
                     assert not ok
                 wanted = "v2" if ok else "v1"
                 until(lambda: client.flow_state("f")["state"] == "running")
