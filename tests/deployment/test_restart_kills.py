@@ -49,10 +49,10 @@ def die():
             os.kill(pid, signal.SIGKILL)
 def hook(kind, name, called, after=False):
     original = getattr(kind, name)
-    def hooked(*given):
+    def hooked(*given, **named):
         if not after:
             die()
-        result = original(*given)
+        result = original(*given, **named)
         if after:
             die()
         return result
