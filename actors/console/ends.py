@@ -8,9 +8,10 @@ import re
 import stat
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from actors.console.errors import UserError
 from actors.definition.model import Flow

@@ -190,7 +190,7 @@ def test_dead_letters_are_a_work_list(up: Plant, file: Path) -> None:
         (["stop", "nope"], 1, "there is no flow 'nope'"),
         (["flows", "--runner", "nope"], 1, "no live runner is called 'nope'; there are edge"),
         (["remove"], 2, "FLOW"),
-        (["dead"], 2, "ACTION"),
+        (["dead"], 2, "{list,show,edit,drop,replay}"),
         (["nope"], 2, "invalid choice"),
         ([], 2, "COMMAND"),
         (["schema", "nope"], 2, "invalid choice"),

@@ -127,7 +127,7 @@ def test_resuming_a_stopped_flow_does_not_say_that_it_goes_on(debugged: Plant) -
         (["pause", "nope"], 1, "there is no flow 'nope'"),
         (["resume", "nope"], 1, "there is no flow 'nope'"),
         (["step", "nope"], 1, "there is no flow 'nope'"),
-        (["held"], 2, "ACTION"),
+        (["held"], 2, "{list,edit,drop,release}"),
         (["held", "list", "nope"], 1, "there is no flow 'nope'"),
         (["held", "drop", "d/a/x-"], 2, "put the id in quotes"),
         (["held", "drop", "d/a/api->a.in#7"], 1, "is not paused"),

@@ -11,7 +11,6 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 
-ADDRESS, *PORTS = sys.argv[1:]
 OPEN = 1000
 KINDS = ("half-open", "random", "huge", "tls", "drip")
 
@@ -29,8 +28,9 @@ def tls_hello() -> bytes:
 class Flood:
     """As many connections as one process makes, the last thousand open; each says what its kind says."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind, self.open, self.made = kind, deque[socket.socket](), 0
+    def __init__(self, kind: str, address: str, ports: list[int]) -> None:
+        self.kind, self.address, self.ports = kind, address, ports
+        self.open, self.made = deque[socket.socket](), 0
         what = {"random": os.urandom(3000), "huge": b"%d>" % (1 << 30) + bytes(60_000), "tls": tls_hello()}
         self.says = what.get(kind, b"")
 
@@ -39,10 +39,10 @@ class Flood:
         if self.kind == "spin":  # costs the processor, and nothing else
             sum(range(10_000))
             return
-        for port in PORTS:
+        for port in self.ports:
             client = socket.socket()
             client.setblocking(False)
-            client.connect_ex((ADDRESS, int(port)))
+            client.connect_ex((self.address, port))
             self.open.append(client)
             self.made += 1
         while len(self.open) > OPEN:
@@ -61,7 +61,7 @@ class Flood:
 
 def main() -> None:
     """Until its input ends; answers how many connections it has made when it is told something else."""
-    flood: Flood | None = None
+    (address, *ports), flood = sys.argv[1:], None
     while True:
         if flood is not None and not select.select([sys.stdin], [], [], 0)[0]:
             flood.turn()
@@ -73,7 +73,7 @@ def main() -> None:
             print(flood.made, flush=True)
         if not line:
             return
-        flood = Flood(line) if line != "calm" else None
+        flood = Flood(line, address, [*map(int, ports)]) if line != "calm" else None
 
 
 if __name__ == "__main__":
