@@ -14,38 +14,12 @@ import pytest
 
 from actors.console.client import RunnerError
 from tests import deployments
+from tests.deployment.test_move_kills import PROGRAM
 from tests.deployment.test_several_runners import until
 from tests.deployment.test_updates_together import done, flow, up_with
 from tests.deployments import plant
 from tests.sample import some
 
-PROGRAM = """
-import os, signal, sys
-from actors.deployment.front.joint_update import JointUpdate
-from actors.flow.update.update import Update
-victim, phase, marker = sys.argv[1:4]
-del sys.argv[1:4]
-what, _, whose = victim.rpartition(" of ")
-def victims():
-    if not what:
-        return [os.getpid()]
-    own = open(f"/proc/self/task/{os.getpid()}/children").read().split()
-    word = b"host.py" if what == "host" else b"actors.journal"
-    return [int(pid) for pid in own if word in open(f"/proc/{pid}/cmdline", "rb").read()]
-def hook(kind, name_of):
-    enter = kind.enter
-    def entering(self, name):
-        enter(self, name)
-        if (name_of(self), name) == (whose, phase) and os.path.exists(marker):
-            os.unlink(marker)
-            for pid in victims():
-                os.kill(pid, signal.SIGKILL)
-    kind.enter = entering
-hook(Update, lambda update: update._means.premises.name)
-hook(JointUpdate, lambda _: "dispatcher")
-from actors.console.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
 SUM = """
 import json
 def run(m, context):
