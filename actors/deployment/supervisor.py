@@ -26,6 +26,7 @@ from thespian.system.transport import ReceiveEnvelope
 
 from actors.deployment.folder import DeploymentFolder
 from actors.deployment.key_folder import KeysError
+from actors.ends.log_lines import thespian_logging
 from actors.host.secrets import SecretError
 from actors.links.keys import CONTROL
 from actors.messages.dispatcher_to_up import DeploymentDown, DeploymentFailed, DeploymentUp
@@ -103,9 +104,7 @@ def _life(top: Top, folder: DeploymentFolder, signal_fd: int, report: Report) ->
 
 def _start_system(top: Top) -> tuple[ActorSystem, int]:
     """A system of our own, whose Admin Port nobody else has."""
-    levels = {"level": "WARNING", "handlers": ["stderr"]}
-    handler = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
-    log_definitions = {"version": 1, "handlers": {"stderr": handler}, "root": levels}
+    log_definitions = thespian_logging()
     for tries in range(START_TRIES):
         port = _free_port(*top.at)
         capabilities = {"Admin Port": port}

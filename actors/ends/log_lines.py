@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from typing import Any
 
 from actors.ends.log_pipe import mind_stderr
 from actors.log_subject import subject_of
@@ -50,6 +51,15 @@ def log_settings() -> tuple[str, str]:
     is_json = any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
     level = logging.getLevelName(logging.getLogger("runner").getEffectiveLevel()).lower()
     return level, "json" if is_json else "text"
+
+
+def thespian_logging() -> dict[str, Any]:
+    """What an actor system's own process for log lines is to do: the warnings of its actors look as all others."""
+    _, format = log_settings()
+    formatter: dict[str, Any] = {"format": TEXT} if format == "text" else {"()": JsonFormatter}
+    handler = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "line"}
+    root = {"level": "WARNING", "handlers": ["stderr"]}
+    return {"version": 1, "formatters": {"line": formatter}, "handlers": {"stderr": handler}, "root": root}
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:

@@ -48,17 +48,14 @@ if TYPE_CHECKING:
         def credited(self) -> None:
             """There may be more credit."""
 
-        def open_gates(self) -> None:
-            """The slot may be gone."""
-
         def committed(self) -> Any:
             """Wait for what has left so far."""
 
         def kept(self, turns: int) -> None:
             """So many turns stay."""
 
-        def forget_unsure(self) -> None:
-            """Who waits for that waits in vain."""
+        def end(self, successor: Any) -> None:
+            """The slot is gone; what the next version does outside of turns, or None."""
 
     class Module(Protocol):
         """What a context asks of its slot (slot.py)."""

@@ -109,13 +109,19 @@ class Lifecycle:
         slot.queue.clear()
         engine.chains.found.clear()
         self._cut_channels(slot)
-        slot.outside.open_gates()
-        slot.outside.forget_unsure()
+        slot.outside.end(self._successor(slot))
         if slot.source is not None:
             slot.source.stop(lambda: None)
         if slot.task is not None:
             slot.task.close()
         slot.namespace.unload()
+
+    def _successor(self, slot: Slot) -> Any:
+        """What the next version of a module that is unloaded does outside any turn, if it is here."""
+        for other in self._engine.slots.values():
+            if (other.flow_id, other.module_id) == (slot.flow_id, slot.module_id):
+                return other.outside
+        return None
 
     def _begin_source(self, slot: Slot, context: Context, generator: Any, number: int) -> Any:
         """The source that `start` has returned, whose next turn is this one."""

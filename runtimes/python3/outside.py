@@ -59,6 +59,8 @@ class Outside:
             if slot.credit > 0 and not self._waiting:
                 self._send(outcome)
                 return Sent(None)
+            if engine.slots.get(slot.number) is not slot:
+                raise CreditError(f"this is an old version of {slot.module_id}: end its tasks in `stop`")
             if len(self._waiting) >= MAX_WAITING_SENDS:
                 raise CreditError(f"{MAX_WAITING_SENDS} sends of {slot.module_id} wait for credit")
             future = engine.loop.create_future()
@@ -75,14 +77,14 @@ class Outside:
 
     def credited(self) -> None:
         """There may be more credit: who waits for it sends."""
-        self.open_gates()
+        self._open_gates()
         while self._waiting and self._slot.credit > 0:
             outcome, future = self._waiting.popleft()
             self._send(outcome)
             if not future.done():
                 future.set_result(None)
 
-    def open_gates(self) -> None:
+    def _open_gates(self) -> None:
         """Threads that wait for credit look again, also whether the slot is still there."""
         with self._engine.inbox.lock:
             gates, self._gates = self._gates, []
@@ -127,8 +129,13 @@ class Outside:
             elif not gate.done():
                 gate.set_result(None)
 
-    def forget_unsure(self) -> None:
-        """The slot is gone: nobody learns any more what stays."""
+    def end(self, successor: Outside | None) -> None:
+        """The slot is gone: what waits on the event loop is sent by the module's next version, if that is here."""
+        self._open_gates()
+        self._forget_unsure()
+        self._hand_over(successor)
+
+    def _forget_unsure(self) -> None:
         with self._engine.inbox.lock:
             unsure, self._unsure = self._unsure, deque()
         for _, gate in unsure:
@@ -136,6 +143,20 @@ class Outside:
                 gate.release()
             else:
                 gate.cancel()
+
+    def _hand_over(self, successor: Outside | None) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        if successor is not None:
+            successor._waiting.extendleft(reversed(waiting))
+            return
+        if waiting:
+            self.log(
+                "warning", f"it ended before {len(waiting)} of its messages, sent outside any turn, could be handed on"
+            )
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(CreditError(f"{self._slot.module_id} ended before this could be sent"))
+                future.exception()  # it is seen by who waits, and by nobody else
 
     def _send(self, outcome: Outcome, wait_s: float = 0) -> None:
         """Send when there is credit. Raises CreditError if there is none in time."""

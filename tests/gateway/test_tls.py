@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from websockets.sync.client import connect
 
 from tests.deployments import Plant, plant
+from tests.test_run import wait_for
 
 
 def make_certificate(folder: Path) -> None:
@@ -84,12 +85,13 @@ def test_a_certificate_is_renewed_while_everything_goes_on(tmp_path: Path) -> No
         (tmp_path / "new" / "c.pem").rename(tmp_path / "c.pem")
         for _ in range(3):
             assert ssl.get_server_certificate((host, port), timeout=60) == before
+        wait_for(lambda: f"WARNING {tmp_path / 'c.pem'}: cannot be used with" in up.log.read_text())
         assert up.log.read_text().count("the certificate from before is used on") == 1
         (tmp_path / "k.pem").unlink()
         assert ssl.get_server_certificate((host, port), timeout=60) == before
         (tmp_path / "new" / "k.pem").rename(tmp_path / "k.pem")
         assert ssl.get_server_certificate((host, port), timeout=60) == after != before
-        assert f"{tmp_path / 'k.pem'}: No such file or directory; the certificate" in up.log.read_text()
+        wait_for(lambda: f"{tmp_path / 'k.pem'}: No such file or directory; the certificate" in up.log.read_text())
 
 
 @pytest.mark.parametrize(

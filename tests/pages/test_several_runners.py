@@ -75,8 +75,8 @@ def asks(one: Page, numbers: range) -> None:
     """
     one.do(
         """([first, last]) => { let n = first
-          const next = () => {
-            try { if (n < last) { ask(n); n++ } } catch (error) { if (error.name !== 'CreditError') throw error }
+          const next = async () => {
+            try { if (n < last) { await ask(n); n++ } } catch (error) { if (error.name !== 'CreditError') throw error }
             if (n < last) setTimeout(next, 3)
           }
           next() }""",

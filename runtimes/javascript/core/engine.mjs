@@ -109,7 +109,7 @@ export class Engine extends Turns {
       return false
     }
     if (slot.order.length >= slot.concurrency || (slot.isTarget && slot.group.locks > 0)) return false
-    if (slot.sends.length > 0 && slot.credit > 0) {
+    if (slot.sends.length > 0 && (slot.sends[0].isPaid || slot.credit > 0)) {
       this._runSend(slot, slot.sends.shift())
       return true
     }
@@ -150,7 +150,11 @@ export class Engine extends Turns {
     }
   }
 
-  _runSend(slot, { port, value, headers, resolve }) {
+  _runSend(slot, { port, value, headers, isPaid, resolve }) {
+    if (isPaid) {
+      slot.credit++
+      this.running--
+    }
     const turn = this.pulledTurn(slot)
     const { context } = turn
     turn.onDone = resolve
@@ -163,6 +167,7 @@ export class Engine extends Turns {
     context._over = true
     this.tick(slot)
     this.proceed(turn, undefined)
+    if (isPaid) this.answerPauses(slot)
   }
 
   // ---------------------------------------------------------------- from outside
@@ -173,12 +178,16 @@ export class Engine extends Turns {
   sendOutside(slot, port, value, headers) {
     slot.checkPresent(CreditError)
     if (slot.sends.length >= MAX_WAITING_SENDS) throw new CreditError(`${MAX_WAITING_SENDS} sends of ${slot.module} wait for credit`)
-    const send = { port, value, headers, resolve: null, reject: null }
-    const hasCredit = slot.credit > slot.sends.length
+    const isPaid = slot.credit > 0 && (slot.sends.length === 0 || slot.sends.at(-1).isPaid)
+    const send = { port, value, headers, isPaid, resolve: null, reject: null }
     slot.sends.push(send)
     this.wake(slot)
     this.schedule()
-    if (hasCredit) return SENT
+    if (isPaid) { // it is said to be sent: no PAUSE takes its credit back
+      slot.credit--
+      this.running++
+      return SENT
+    }
     const sent = new Promise((resolve, reject) => { Object.assign(send, { resolve, reject }) })
     sent.catch(() => {}) // that its module ends is an error for who waits, else for nobody
     return sent
@@ -193,7 +202,7 @@ export class Engine extends Turns {
 
   /** Answers what was asked to pause and has nothing under way any more. */
   answerPauses(slot) {
-    if (slot.pauses.length > 0 && slot.order.length === 0 && !slot.hooking) {
+    if (slot.pauses.length > 0 && slot.order.length === 0 && !slot.hooking && !slot.sends[0]?.isPaid) {
       this.transaction.commit()
       for (const request of slot.pauses.splice(0)) this.writer.frame(KIND.PAUSED, 0, slot.number, 0, 0, request, '')
       this.writer.flush()

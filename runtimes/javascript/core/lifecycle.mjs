@@ -57,18 +57,29 @@ export class Lifecycle {
     const slot = engine.slots.get(number)
     if (slot !== undefined) {
       engine.transaction.commit()
+      this._handOver(slot)
       engine.slots.delete(number)
       slot.isGone = true
       for (const { reject } of slot.unsure.splice(0)) reject(new Error(`${slot.module} has been replaced`))
       this._cutChannels(slot)
       slot.forget()
       slot.generator = null
-      const left = slot.sends.splice(0)
-      for (const { reject } of left) if (reject !== null) reject(new CreditError(`${slot.module} ended before this could be sent`))
       if (slot.source !== null) slot.source.remove()
       engine.rewired()
     }
     this._result(number, request, { ok: true })
+  }
+
+  /** What waits for credit is sent by the module's next version, if that is here. */
+  _handOver(slot) {
+    const { flow, module } = slot
+    const left = slot.sends.splice(0)
+    const next = [...this._engine.slots.values()].findLast((other) => other !== slot && other.flow === flow && other.module === module)
+    if (next !== undefined) next.sends.unshift(...left)
+    else if (left.length > 0) {
+      prints.log(slot, 'warning', `it ended before ${left.length} of its messages, sent outside any turn, could be handed on`)
+      for (const { reject } of left) reject(new CreditError(`${module} ended before this could be sent`))
+    }
   }
 
   _cutChannels(slot) {

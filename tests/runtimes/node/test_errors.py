@@ -239,9 +239,10 @@ def test_a_send_that_waits_ends_with_its_module(host: Host) -> None:
     host.ask(1)
     assert logs(host, 1)[0][2] == "waits"
     host.send(Kind.UNLOAD, 0, first=9)
-    texts = [text.split("\n")[0] for _, _, text in logs(host, 2)]
-    assert texts[0].endswith("is left over: ended: CreditError")
-    assert texts[1].endswith("uncaught CreditError: m0 ended before this could be sent")
+    texts = [text.split("\n")[0] for _, _, text in logs(host, 3)]
+    assert texts[0] == "it ended before 1 of its messages, sent outside any turn, could be handed on"
+    assert texts[1].endswith("is left over: ended: CreditError")
+    assert texts[2].endswith("uncaught CreditError: m0 ended before this could be sent")
 
 
 @pytest.mark.parametrize("hook", ["stop", "migrate"])

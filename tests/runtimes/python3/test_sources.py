@@ -265,3 +265,59 @@ async def run(m, c):
     while len(done.outputs.get(0, [])) < 2:
         done.add(host.transaction())
     assert done.outputs[0] == [2, 3]
+
+
+TICKS = """
+import asyncio
+import flow
+tasks = []
+async def start(c):
+    async def tick():
+        for n in range(3):
+            c.send('out', n)
+        try:
+            await c.send('out', 3)
+            await c.send('out', 4)
+        except flow.CreditError as error:
+            c.log('info', str(error))
+            try:
+                c.send('out', 4)
+            except flow.CreditError as error:
+                c.log('info', str(error))
+    tasks.append(asyncio.create_task(tick()))
+async def run(m, c):
+    return m
+"""
+
+
+def test_what_waits_for_credit_is_sent_by_the_next_version(host: Host) -> None:
+    host.start(0, TICKS)
+    host.call(0, "start", turns=0)
+    host.next(Kind.COMMIT)
+    assert host.result()["ok"]
+    assert host.quiet()
+    host.start(1, "async def run(m, c):\n    return m", module="m0", version=2)
+    host.send(Kind.UNLOAD, 0, first=host.requests)
+    assert host.result()["ok"]
+    for values in ([0, 1], [2, 3]):
+        host.send(Kind.PULL, 1, count=2)
+        done = host.transaction()
+        while len(done.outputs.get(1, [])) < 2:
+            done.add(host.transaction())
+        assert done.outputs == {1: values}
+
+
+def test_what_cannot_be_sent_any_more_is_said(host: Host) -> None:
+    host.start(0, TICKS)
+    host.call(0, "start", turns=0)
+    host.next(Kind.COMMIT)
+    assert host.result()["ok"]
+    assert host.quiet()
+    host.send(Kind.UNLOAD, 0, first=host.requests)
+    assert host.result()["ok"]
+    host.has_logged(3)
+    assert [line[2] for line in host.logs] == [
+        "it ended before 4 of its messages, sent outside any turn, could be handed on",
+        "m0 ended before this could be sent",
+        "this is an old version of m0: end its tasks in `stop`",
+    ]
