@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,6 +51,16 @@ class Deployed(Served):
         self.client_token = (up.state / "gateway.client-token").read_text().strip()
 
 
+@contextmanager
+def deploy(folder: Path, durable: bool = False) -> Iterator[Deployed]:
+    (folder / "shop.json").write_text(json.dumps({**FLOW, "durable": durable}))
+    runners: dict[str, Any] = {"server": {}, "pages": {}, "third": {}}
+    flows = [{"file": "shop.json", "place": PLACE}]
+    with plant(folder, runners=runners, flows=flows, gateway={"listen": "127.0.0.1:0"}) as up:
+        up.wait_until_up()
+        yield Deployed(up)
+
+
 @pytest.fixture
 def durable() -> bool:
     return False
@@ -57,12 +68,8 @@ def durable() -> bool:
 
 @pytest.fixture
 def deployed(tmp_path: Path, durable: bool) -> Iterator[Deployed]:
-    (tmp_path / "shop.json").write_text(json.dumps({**FLOW, "durable": durable}))
-    runners: dict[str, Any] = {"server": {}, "pages": {}, "third": {}}
-    flows = [{"file": "shop.json", "place": PLACE}]
-    with plant(tmp_path, runners=runners, flows=flows, gateway={"listen": "127.0.0.1:0"}) as up:
-        up.wait_until_up()
-        yield Deployed(up)
+    with deploy(tmp_path, durable) as found:
+        yield found
 
 
 def places(client: RunnerClient) -> dict[str, str]:
