@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -233,18 +233,26 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in version.split("."))
 
 
-@lru_cache(maxsize=256)
+_found: dict[Runtime, Found] = {}
+
+
 def find_version(runtime: Runtime) -> Found:
-    """The version on this machine; found once a process. Python's own needs no subprocess."""
+    """The version on this machine; asked for once a process, as soon as it is there."""
     command = runtime.version_command()
-    if command[0] == sys.executable:
+    if runtime not in _found:
+        if shutil.which(command[0]) is None:
+            return runtime.missing()
+        _found[runtime] = _version_of(runtime, command)
+    return _found[runtime]
+
+
+def _version_of(runtime: Runtime, command: Sequence[str]) -> Found:
+    if command[0] == sys.executable:  # Python's own needs no subprocess
         return runtime.parse_version(platform.python_version())
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False
         )
-    except FileNotFoundError:
-        return runtime.missing()
     except (OSError, subprocess.TimeoutExpired) as error:
         return runtime.failing(f"failed ({error})")
     if done.returncode != 0:

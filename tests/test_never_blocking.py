@@ -144,7 +144,7 @@ ALLOWED = {
     ("runtimes/making.py", "make", "subprocess.run"): _CONSOLE,
     ("runtimes/making.py", "make", "wait"): _CONSOLE,
     ("runtimes/making.py", "take_away", "open"): "for both reading and writing, which waits for nobody",
-    ("runtimes/manifest.py", "find_version", "subprocess.run"): (
+    ("runtimes/manifest.py", "_version_of", "subprocess.run"): (
         "a `--version` once a runtime and process, 10 s at most; a runner of a deployment has done it before its loop"
     ),
     ("runtimes/manifest.py", "find_versions", "import concurrent.futures"): _BEFORE,

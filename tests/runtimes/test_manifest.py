@@ -127,10 +127,18 @@ def test_an_empty_manifest_is_refused(tmp_path: Path) -> None:
 
 def test_python_needs_no_subprocess(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("subprocess.run", None)
-    find_version.cache_clear()
+    monkeypatch.setattr("runtimes.manifest._found", {})
     found = find_version(load_runtimes([REPOSITORY / "runtimes"])["python3"])
     assert found.version == ".".join(map(str, sys.version_info[:3]))
     assert found.reason == ""
+
+
+def test_what_is_installed_meanwhile_is_found(tmp_path: Path) -> None:
+    text = GOOD.replace("[toy,", f"[{tmp_path / 'toy'},")
+    found = toy(tmp_path / "runtimes", text)
+    assert find_version(found).version is None
+    program(tmp_path, "echo 1.5")
+    assert find_version(found).version == "1.5"
 
 
 def test_a_missing_command_is_a_reason_with_the_install_line(tmp_path: Path) -> None:
