@@ -38,6 +38,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
     line: int | None = None
     column: int | None = None
     stack: str | None = None
+    config: str | None = None  # of a ConfigError: the field of `config` that is wrong
 
     def plain(self) -> dict[str, Any]:
         """As a dictionary of what it says."""

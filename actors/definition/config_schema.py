@@ -18,8 +18,10 @@ _NOTES = {"title", "description", "default", "examples", "x-path", "x-ports", "x
 _ID = {"$ref": "#/$defs/id"}
 _NUMBERS = {"minimum", "exclusiveMinimum", "maximum"}
 _KNOWN = {
-    "object": {"properties", "required", "additionalProperties"}, "array": {"items", "uniqueItems"},
-    "string": {"enum", "pattern"}, "integer": _NUMBERS, "number": _NUMBERS, "boolean": set(),
+    "object": {"properties", "required", "additionalProperties", "minProperties"},
+    "array": {"items", "uniqueItems", "minItems"},
+    "string": {"enum", "pattern", "minLength"},
+    "integer": _NUMBERS, "number": _NUMBERS, "boolean": set(),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Where inline code stands in the flow file: its errors name that place, as if it were a file's. Pure.
+"""Where inline code, and each `config`, stands in the flow file: errors name that place, as if it were a file's. Pure.
 
 A document's `origin`, which the client writes, says so. It is no part of a module: one that only moved in the file is
 unchanged, and the lines of its errors are those of the file as it was read last.
@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 _PLACE = r"(?<![\w./-])({}(?:\.\w+)?)(:|\", line |\()(\d+)(?::(\d+))?"
 
 
+CONFIG_DEPTH = 2  # of the fields in a `config` whose places are kept
+
 Placed: TypeAlias = (
     "Callable[[str, dict[str, Any]], dict[str, Any]]"  # of a module's id and an ERROR: that ERROR, placed
 )
 
 
 def origin_of(document: dict[str, Any], places: Places) -> dict[str, Any] | None:
-    """Of a document that was read from a file: the file, and for inline code its first line and the columns before it.
+    """Of a document that was read from a file: the file, for inline code its first line and the columns before it, and
+    the line and column of each `config` and its fields.
 
-    The columns are left out if the lines of the code are no lines of the file. None: there is no inline code.
+    The columns are left out if the lines of the code are no lines of the file. None: there is neither.
     """
-    code = {}
+    code, config = {}, dict[str, dict[str, dict[str, int]]]()
     modules = document.get("modules")
     for module in modules if isinstance(modules, dict) else ():
         path = ("modules", module, "code")
@@ -38,7 +41,12 @@ def origin_of(document: dict[str, Any], places: Places) -> dict[str, Any] | None
             code[module] = {"line": line, "columns": columns}
         elif path in places.marks:
             code[module] = {"line": places.marks[path][0]}
-    return {"file": places.file, "code": code} if code else None
+    for field, place in places.marks.items():
+        match field:
+            case ("modules", str(name), "config", *fields) if len(fields) <= CONFIG_DEPTH:
+                config.setdefault(name, {})[".".join(map(str, fields))] = {"line": place[0], "column": place[1]}
+    found = {"file": places.file, "code": code} | ({"config": config} if config else {})
+    return found if len(found) > 2 or code else None
 
 
 def with_module(document: dict[str, Any], module: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -47,9 +55,10 @@ def with_module(document: dict[str, Any], module: str, fields: dict[str, Any]) -
     """
     modules = {**document["modules"], module: {**document["modules"][module], **fields}}
     origin = document.get("origin")
-    if origin is not None and "name" in fields:
-        code = {name: place for name, place in origin["code"].items() if name != module}
-        document = {**document, "origin": {**origin, "code": code}}
+    gone = [part for part, field in (("code", "name"), ("config", "config")) if field in fields]
+    if origin is not None and gone:
+        others = {part: {name: at for name, at in origin.get(part, {}).items() if name != module} for part in gone}
+        document = {**document, "origin": {**origin, **others}}
     return {**document, "modules": modules}
 
 
@@ -58,6 +67,8 @@ def placed(flow: Flow, module_id: str, error: dict[str, Any]) -> dict[str, Any]:
     module = flow.modules.get(module_id)
     if module is None:
         return error
+    if "config" in error:
+        return _in_config(flow, module_id, error)
     error = {**error, "file": error.get("file") or module.name}
     origin = flow.document.get("origin", {"code": {}})
     block = origin["code"].get(module_id)
@@ -84,4 +95,16 @@ def placed(flow: Flow, module_id: str, error: dict[str, Any]) -> dict[str, Any]:
             return f"{origin['file']}{found[2]}{int(found[3]) + first - 1}{column}"
 
         error["stack"] = re.sub(_PLACE.format(name), moved, error["stack"])
+    return error
+
+
+def _in_config(flow: Flow, module_id: str, error: dict[str, Any]) -> dict[str, Any]:
+    """An ERROR about a field of a `config`: at that field, or the nearest one around it."""
+    origin = flow.document.get("origin", {})
+    places, field = origin.get("config", {}).get(module_id, {}), error["config"]
+    error = {name: value for name, value in error.items() if name != "config"}
+    while field not in places and field:
+        field = field.rpartition(".")[0]
+    if field in places:
+        error |= {"file": origin["file"], **places[field]}
     return error

@@ -28,6 +28,7 @@ TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "number": ((int, float), "a number"),
     "boolean": ((bool,), "true or false"),
 }
+_LEAST = {str: "minLength", list: "minItems", dict: "minProperties"}
 
 
 class Problem(NamedTuple):
@@ -53,6 +54,9 @@ def schema_problems(value: Any, schema: dict[str, Any], path: FieldPath = ()) ->
         return
     if not any(_is_a(value, name) for name in names):
         yield Problem(path, f"{dotted(path)} must be {_expected(names)}, not {shown(value)}{_hint(value, names)}.")
+    elif isinstance(value, (str, list, dict)) and len(value) < schema.get(_LEAST[type(value)], 0):
+        least = schema[_LEAST[type(value)]]
+        yield Problem(path, f"{dotted(path)} must {'not be empty' if least == 1 else f'have at least {least}'}.")
     elif isinstance(value, dict):
         yield from _object_problems(value, schema, path)
     elif isinstance(value, list):

@@ -176,7 +176,7 @@ class Premises:
                 return found.reason
         for path in modules[0].limits.get("writable", ()):
             if not Path(path).exists():
-                return f"limits.writable: {path} does not exist"
+                return f"there is no folder {path} on this machine, which it is to write to (`limits.writable`)"
         return None
 
     def host_folder(self, flow_id: str, kind: str = "") -> Path:

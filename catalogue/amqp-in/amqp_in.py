@@ -4,8 +4,27 @@ sends again after a death is known by its id, which is in the context until then
 
 import asyncio
 import json
+import logging
+from urllib.parse import urlsplit
 
 import aio_pika
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
+from pamqp.exceptions import AMQPInternalError
+
+
+def check_config(config):
+    if urlsplit(config["url"]).scheme not in ("amqp", "amqps"):
+        return {"url": "is no address of an AMQP broker, amqp://USER:PASSWORD@HOST/VHOST"}
+
+
+async def connected(url):
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it is raised, too
+    try:
+        return await aio_pika.connect(url)
+    except AMQPInternalError:
+        raise ConnectionError(f"{urlsplit(url).hostname} does not open the virtual host {urlsplit(url).path}") from None
+    except (OSError, AMQPError) as error:
+        raise ConnectionError(f"no connection to {urlsplit(url).hostname}: {error}") from None
 
 
 async def start(context):
@@ -24,13 +43,16 @@ async def start(context):
         except Exception as error:  # of the connection
             waiting.put_nowait(error)
 
-    async with await aio_pika.connect(config["url"]) as connection:
+    async with await connected(config["url"]) as connection:
         connection.close_callbacks.add(
             lambda _connection, error: waiting.put_nowait(error or ConnectionError("closed"))
         )
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=config["prefetch"])
-        queue = await channel.declare_queue(config["queue"], durable=True, passive=not config["declare"])
+        try:
+            queue = await channel.declare_queue(config["queue"], durable=True, passive=not config["declare"])
+        except ChannelNotFoundEntity:
+            raise LookupError(f"there is no queue {config['queue']}") from None
         await queue.consume(waiting.put)
         acknowledging = asyncio.create_task(acknowledge())
         try:

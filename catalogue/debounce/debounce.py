@@ -37,5 +37,7 @@ def stop(context):
 
 def field(message, path):
     for name in path.split(".") if path else ():
+        if not isinstance(message, dict) or name not in message:
+            raise LookupError(f"the message has no field {path}")
         message = message[name]
     return message if path else ""

@@ -23,7 +23,10 @@ def rows(config):
     stat = os.stat(config["path"])
     stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
     if cache[0] != stamp:
-        cache = stamp, {str(row[config["column"]]): row for row in read(config["path"])}
+        found = list(read(config["path"]))
+        if any(config["column"] not in row for row in found):
+            raise LookupError(f"{config['path']} has no column {config['column']} in each row")
+        cache = stamp, {str(row[config["column"]]): row for row in found}
     return cache[1]
 
 
@@ -47,5 +50,7 @@ def from_database(config, key):
 
 def field(message, path):
     for name in path.split("."):
+        if not isinstance(message, dict) or name not in message:
+            raise LookupError(f"the message has no field {path}")
         message = message[name]
     return message

@@ -1,5 +1,7 @@
 // A request for each message; what is answered goes on. Tries again what may be better later: no answer, 429, 5xx.
 
+export const checkConfig = ({ url }) => (URL.canParse(url.replace(/\{[\w.]+\}/g, 'x')) ? null : { url: 'is no whole address' })
+
 let free = 0 // when the next request may go, of `per_s`
 
 export default async (message, context) => {

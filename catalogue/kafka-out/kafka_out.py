@@ -5,6 +5,16 @@ import json
 from confluent_kafka import KafkaException, Producer
 
 producer = None
+broken = []
+
+
+def check_config(config):
+    try:
+        Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0, **config["more"]})
+    except (KafkaException, TypeError, ValueError) as error:
+        return {
+            "more": f"is not taken by librdkafka: {error.args[0].str() if isinstance(error, KafkaException) else error}"
+        }
 
 
 def start(context):
@@ -12,7 +22,8 @@ def start(context):
     config = context.config
     producer = Producer(
         {"bootstrap.servers": config["servers"], "enable.idempotence": True, "linger.ms": 0,
-         "delivery.timeout.ms": 30_000, **config["more"]}
+         "delivery.timeout.ms": 30_000, "log_level": 0,
+         "error_cb": said, **config["more"]}
     )  # fmt: skip
 
 
@@ -20,16 +31,22 @@ def run(message, context):
     config, failed = context.config, []
     key = json.dumps(field(message, config["key"])).encode() if "key" in config else None
     body = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
-    producer.produce(
-        config["topic"],
-        body,
-        key,
-        headers={"message-id": f"{context.flow_id}/{context.message_id}"},
-        on_delivery=lambda error, _: failed.append(error),
-    )
-    producer.flush()
+    headers = {"message-id": f"{context.flow_id}/{context.message_id}"}
+    broken.clear()
+    try:
+        producer.produce(config["topic"], body, key, headers=headers, on_delivery=lambda error, _: failed.append(error))
+        producer.flush()
+    except KafkaException as error:
+        failed.append(error.args[0])
     if failed != [None]:
-        raise KafkaException(failed[0] if failed else "it was not delivered")
+        why = "; ".join(dict.fromkeys(error.str() for error in [*failed, *broken[:1]] if error))
+        raise ConnectionError(f"{config['topic']}: {why or 'it was not delivered'}")
+
+
+def said(error):
+    """What librdkafka meets on its way: the first of it is told when a message fails."""
+    if len(broken) < 10:
+        broken.append(error)
 
 
 def stop(context):
@@ -38,5 +55,7 @@ def stop(context):
 
 def field(message, path):
     for name in path.split("."):
+        if not isinstance(message, dict) or name not in message:
+            raise LookupError(f"the message has no field {path}")
         message = message[name]
     return message

@@ -6,16 +6,19 @@ import io
 import json
 import os
 import zlib
-from glob import glob
+from glob import glob, has_magic
 
 HEAD = 256  # first bytes of a file, by which another one under its name is known
 
 
 async def start(context):
-    config = context.config
+    config, is_first = context.config, not context.keys()
     while True:
         idle = True
         paths = [path for path in sorted(glob(config["path"], recursive=True)) if os.path.isfile(path)]
+        if is_first and not paths:
+            missing(config)
+        is_first = False
         settle(context, paths, config)
         for path in paths:
             for port, value, place in records(path, context.get(path), config):
@@ -28,6 +31,16 @@ async def start(context):
             return
         if idle:
             await asyncio.sleep(config["poll_s"])
+
+
+def missing(config):
+    """There is nothing yet. A file that is named and is not there is a mistake, unless it is waited for."""
+    path = config["path"]
+    if not has_magic(path) and not config["follow"]:
+        raise FileNotFoundError(
+            f"{path} is a folder: name its files, {path}/*" if os.path.isdir(path) else f"there is no file {path}"
+        )
+    print(f"there is no file {path} yet")
 
 
 def settle(context, paths, config):

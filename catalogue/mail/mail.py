@@ -8,6 +8,11 @@ from email.message import EmailMessage
 from email.utils import formatdate
 
 
+def check_config(config):
+    if ("user" in config) != ("password" in config):
+        return {"user" if "user" in config else "password": "is given alone: `user` and `password` belong together"}
+
+
 def run(message, context):
     config = context.config
     mail = EmailMessage()
@@ -18,7 +23,13 @@ def run(message, context):
     text = config.get("text")
     mail.set_content(json.dumps(message, ensure_ascii=False, indent=2) if text is None else filled(text, message))
     kind = smtplib.SMTP_SSL if config["security"] == "tls" else smtplib.SMTP
-    with kind(config["host"], config["port"], timeout=config["timeout_s"]) as server:
+    try:
+        connection = kind(config["host"], config["port"], timeout=config["timeout_s"])
+    except OSError as error:
+        raise ConnectionError(
+            f"no mail server at {config['host']}:{config['port']}: {error.strerror or error}"
+        ) from None
+    with connection as server:
         if config["security"] == "starttls":
             server.starttls(context=ssl.create_default_context())
         if "user" in config:

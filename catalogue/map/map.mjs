@@ -2,6 +2,14 @@
 
 import jsonata from 'jsonata'
 
+export const checkConfig = ({ to }) => {
+  try {
+    jsonata(to)
+  } catch (error) {
+    return { to: `is no JSONata expression: ${error.message} (at character ${error.position})` }
+  }
+}
+
 let expression
 
 export const start = (context) => {

@@ -11,6 +11,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 
+def check_config(config):
+    for topic in config["topics"]:
+        levels = topic.split("/")
+        if any({*level} & {*"#+"} and len(level) > 1 for level in levels) or "#" in levels[:-1]:
+            return {"topics": f"has {topic!r}: + stands for a whole level, # for all that is left"}
+
+
 async def start(context):
     config, loop, waiting = context.config, asyncio.get_running_loop(), asyncio.Queue()
     client = connected(config, context, lambda item: loop.call_soon_threadsafe(waiting.put_nowait, item))
@@ -62,12 +69,20 @@ def connected(config, context, put):
         else:
             client.subscribe([(topic, mqtt.SubscribeOptions(qos=config["qos"])) for topic in config["topics"]])
 
-    client.on_connect = on_connect
+    def on_subscribe(_client, _data, _mid, reasons, _properties):
+        for topic, reason in zip(config["topics"], reasons, strict=False):
+            if reason.is_failure:
+                put(PermissionError(f"the broker refuses the topic {topic}: {reason}"))
+
+    client.on_connect, client.on_subscribe = on_connect, on_subscribe
     client.on_message = lambda _client, _data, message: put(message)
     client.on_disconnect = lambda _c, _d, _f, reason, _p: put(ConnectionError(f"the connection ended: {reason}"))
     session = Properties(PacketTypes.CONNECT)
     session.SessionExpiryInterval, session.ReceiveMaximum = config["keep_s"], 10_000
-    client.connect(config["host"], config["port"], clean_start=False, properties=session)
+    try:
+        client.connect(config["host"], config["port"], clean_start=False, properties=session)
+    except OSError as error:
+        raise ConnectionError(f"no broker at {config['host']}:{config['port']}: {error.strerror or error}") from None
     client.loop_start()
     return client
 

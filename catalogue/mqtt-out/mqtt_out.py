@@ -1,6 +1,7 @@
 """Publishes each message to an MQTT 5 broker and waits until it is taken."""
 
 import json
+import queue
 import re
 
 from paho.mqtt import client as mqtt
@@ -8,6 +9,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 client = None
+
+
+def check_config(config):
+    if {*"#+"} & {*config["topic"]}:
+        return {"topic": "has + or #, which nothing can be published to"}
 
 
 def run(message, context):
@@ -37,8 +43,22 @@ def connected(config, context):
         made.username_pw_set(config["user"], config.get("password"))
     if config["tls"]:
         made.tls_set()
-    made.connect(config["host"], config["port"])
+    answers = queue.Queue()
+    made.on_connect = lambda _client, _data, _flags, reason, _properties: answers.put(reason)
+    try:
+        made.connect(config["host"], config["port"])
+    except OSError as error:
+        raise ConnectionError(f"no broker at {config['host']}:{config['port']}: {error.strerror or error}") from None
     made.loop_start()
+    try:
+        reason = answers.get(timeout=config["timeout_s"])
+    except queue.Empty:
+        made.loop_stop()
+        raise TimeoutError(f"the broker has not answered within {config['timeout_s']} s") from None
+    if reason.is_failure:
+        made.disconnect()
+        made.loop_stop()
+        raise ConnectionError(f"the broker refuses: {reason}")
     return made
 
 
@@ -49,5 +69,7 @@ def filled(text, message):
 
 def field(message, path):
     for name in path.split("."):
+        if not isinstance(message, dict) or name not in message:
+            raise LookupError(f"the message has no field {path}")
         message = message[name]
     return message

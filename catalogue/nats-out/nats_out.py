@@ -5,6 +5,8 @@ import re
 import uuid
 
 import nats
+import nats.errors
+from nats.js.errors import NoStreamResponseError
 
 client = None
 
@@ -18,10 +20,30 @@ async def run(message, context):
     global client
     config = context.config
     if client is None or client.is_closed:
-        client = await nats.connect(config["url"])
+        client = await connected(config["url"])
     body = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
     id = f"{context.get('life')}/{context.message_id}"
-    await client.jetstream().publish(filled(config["subject"], message), body, timeout=10, headers={"Nats-Msg-Id": id})
+    subject = filled(config["subject"], message)
+    try:
+        await client.jetstream().publish(subject, body, timeout=10, headers={"Nats-Msg-Id": id})
+    except NoStreamResponseError:
+        raise LookupError(f"there is no stream that takes the subject {subject}") from None
+
+
+async def connected(url):
+    """It does not try again by itself: the runner does, and says so."""
+    met = []
+
+    async def meet(error):
+        met.append(error)
+
+    try:
+        return await nats.connect(
+            url, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0.1, error_cb=meet
+        )
+    except (OSError, TimeoutError, nats.errors.Error) as error:
+        why = met[0] if met else error
+        raise ConnectionError(f"no connection to the NATS server: {why or type(why).__name__}") from None
 
 
 async def stop(context):
@@ -36,5 +58,7 @@ def filled(text, message):
 
 def field(message, path):
     for name in path.split("."):
+        if not isinstance(message, dict) or name not in message:
+            raise LookupError(f"the message has no field {path}")
         message = message[name]
     return message

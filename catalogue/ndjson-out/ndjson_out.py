@@ -11,6 +11,11 @@ import os
 out = None  # the open file's descriptor
 
 
+def check_config(config):
+    if "rotate_mb" in config and "{n}" not in config["path"]:
+        return {"path": "needs {n} in it, the number of the file, since there is `rotate_mb`"}
+
+
 def run(message, context):
     global out
     config, n, at = context.config, context.get("n", 0), context.get("at")
@@ -36,8 +41,6 @@ def stop(context):
 
 def path_of(config, n):
     """`{n}` in the path is the number of the file, from 1."""
-    if config.get("rotate_mb") and "{n}" not in config["path"]:
-        raise ValueError("`rotate_mb` needs {n} in `path`, the number of the file")
     return config["path"].replace("{n}", f"{n + 1:06}")
 
 

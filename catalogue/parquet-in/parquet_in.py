@@ -1,6 +1,6 @@
 """The rows of Parquet files, in order. How many of each file have been sent is in the context."""
 
-from glob import glob
+from glob import glob, has_magic
 
 from pyarrow import parquet
 
@@ -8,7 +8,10 @@ ROWS = 1024  # read at a time
 
 
 def start(context):
-    for path in sorted(glob(context.config["path"], recursive=True)):
+    paths = sorted(glob(context.config["path"], recursive=True))
+    if not paths and not has_magic(context.config["path"]):
+        raise FileNotFoundError(f"there is no file {context.config['path']}")
+    for path in paths:
         seen = context.get(path, 0)
         at = 0
         for batch in parquet.ParquetFile(path).iter_batches(ROWS):

@@ -5,7 +5,15 @@ A notification on `listen` says that there is more; without it the table is look
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
+
+
+def check_config(config):
+    try:
+        conninfo_to_dict(config["url"])
+    except psycopg.Error:  # whose text may have the password in it
+        return {"url": "is no address of a database, such as postgresql://USER:PASSWORD@HOST/NAME"}
 
 
 async def start(context):

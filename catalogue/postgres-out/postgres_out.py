@@ -4,12 +4,20 @@ import uuid
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 
 REMEMBERED = 100_000  # messages; what may come again are the last ones
 TAKEN = """CREATE TABLE IF NOT EXISTS runner_taken
   (module text, message text, number bigserial, PRIMARY KEY (module, message))"""
 database = None
+
+
+def check_config(config):
+    try:
+        conninfo_to_dict(config["url"])
+    except psycopg.Error:  # whose text may have the password in it
+        return {"url": "is no address of a database, such as postgresql://USER:PASSWORD@HOST/NAME"}
 
 
 def start(context):

@@ -3,6 +3,13 @@
 import redis.asyncio as redis
 
 
+def check_config(config):
+    try:
+        redis.from_url(config["url"])
+    except ValueError as error:
+        return {"url": f"is no address of a Redis server: {error}"}
+
+
 async def start(context):
     config = context.config
     client = redis.from_url(config["url"], decode_responses=True)

@@ -13,6 +13,13 @@ end
 client = add = None
 
 
+def check_config(config):
+    try:
+        redis.from_url(config["url"])
+    except ValueError as error:
+        return {"url": f"is no address of a Redis server: {error}"}
+
+
 def start(context):
     """`life` tells our messages from those of a flow of this name that was there before: numbers begin anew."""
     global client, add
@@ -26,7 +33,10 @@ def run(message, context):
     fields = message if isinstance(message, dict) and message else {"value": message}
     words = [word for name, value in fields.items() for word in (name, text(value))]
     taken = f"{{{config['stream']}}}:taken:{context.get('life')}:{context.message_id}"
-    add(keys=[config["stream"], taken], args=[config["remember_s"], config["keep"], *words])
+    try:
+        add(keys=[config["stream"], taken], args=[config["remember_s"], config["keep"], *words])
+    except redis.RedisError as error:
+        raise type(error)(*error.args) from None
 
 
 def stop(context):

@@ -5,8 +5,16 @@ import re
 import uuid
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 client = None
+
+
+def check_config(config):
+    if ("key_id" in config) != ("secret" in config):
+        return {"key_id" if "key_id" in config else "secret": "is given alone: `key_id` and `secret` belong together"}
+    if "endpoint" in config and not re.match("https?://[^/]", config["endpoint"]):
+        return {"endpoint": "is no address, http:// or https://"}
 
 
 def start(context):
@@ -30,12 +38,16 @@ def run(message, context):
     id = re.sub(r"[^\w.-]", "-", f"{context.get('life')}-{context.message_id}")
     name = re.sub(r"\{([\w.]+)\}", lambda found: str(field(message, found[1])), config["name"].replace("{id}", id))
     kind = config.get("content_type", "application/octet-stream" if binary else "application/json")
-    client.put_object(
-        Bucket=config["bucket"], Key=name, Body=body.encode() if isinstance(body, str) else body, ContentType=kind
-    )
+    data = body.encode() if isinstance(body, str) else body
+    try:
+        client.put_object(Bucket=config["bucket"], Key=name, Body=data, ContentType=kind)
+    except (BotoCoreError, ClientError) as error:
+        raise ConnectionError(f"{config['bucket']}/{name}: {error}") from None
 
 
 def field(message, path):
     for name in path.split("."):
+        if not isinstance(message, dict) or name not in message:
+            raise LookupError(f"the message has no field {path}")
         message = message[name]
     return message

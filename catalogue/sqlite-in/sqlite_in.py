@@ -1,5 +1,6 @@
 """The rows of an SQLite table or query, in the order of a column that grows. The last one is in the context."""
 
+import os
 import sqlite3
 import time
 
@@ -8,6 +9,8 @@ def start(context):
     config = context.config
     column = '"' + config["column"].replace('"', '""') + '"'
     what = f"({config['query']})" if "query" in config else '"' + config.get("table", "").replace('"', '""') + '"'
+    if not os.path.exists(config["path"]):
+        raise FileNotFoundError(f"there is no database {config['path']}")
     database = sqlite3.connect(f"file:{config['path']}?mode=ro", uri=True, timeout=10)
     database.row_factory = sqlite3.Row
     while True:

@@ -3,9 +3,18 @@
 import asyncio
 import time
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
+
+
+def check_config(config):
+    if "cron" in config and not croniter.is_valid(config["cron"]):
+        return {"cron": "is no cron expression, such as */5 * * * *"}
+    try:
+        ZoneInfo(config["timezone"])
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return {"timezone": "is no time zone, such as Europe/Berlin"}
 
 
 async def start(context):

@@ -2,6 +2,8 @@
 
 import { createHmac } from 'node:crypto'
 
+export const checkConfig = ({ url }) => (URL.canParse(url) ? null : { url: 'is no whole address' })
+
 export default async (message, context) => {
   const { url, secret, tries, backoff_s, timeout_s } = context.config
   const body = JSON.stringify(message)

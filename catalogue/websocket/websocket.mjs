@@ -3,6 +3,8 @@
 import { once } from 'node:events'
 import WebSocket from 'ws'
 
+export const checkConfig = ({ url }) => (URL.canParse(url) ? null : { url: 'is no whole address' })
+
 export async function* start(context) {
   const { url, headers, subscribe } = context.config
   const socket = new WebSocket(url, { headers })
@@ -14,13 +16,14 @@ export async function* start(context) {
     if (waiting.length >= 1000) socket.pause() // who sends too fast is held back
     wake()
   })
-  socket.on('error', (error) => (ended = error))
+  socket.on('error', (error) => (ended = new Error(`${url}: ${error.message}`)))
   socket.on('close', (code) => {
     ended ??= new Error(`${url} has closed the connection (${code})`)
     wake()
   })
   try {
-    await once(socket, 'open')
+    await Promise.race([once(socket, 'open'), once(socket, 'close')]).catch(() => {})
+    if (ended) throw ended
     for (const message of subscribe) socket.send(typeof message === 'string' ? message : JSON.stringify(message))
     for (;;) {
       while (waiting.length) yield waiting.shift()

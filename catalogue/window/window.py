@@ -12,6 +12,13 @@ from datetime import datetime
 changed = asyncio.Event()
 
 
+def check_config(config):
+    if config["kind"] == "sliding" and config["slide_s"] > config["size_s"]:
+        return {
+            "slide_s": f"is more than `size_s` ({config['size_s']}): what comes between two windows would be in none"
+        }
+
+
 async def run(message, context):
     config = context.config
     at = seconds(field(message, config["time"])) if "time" in config else time.time()
@@ -74,10 +81,8 @@ def added(open_ones, one, kind):
     rest = []
     for other in open_ones:
         if kind == "session" and other["start"] <= one["end"] and one["start"] <= other["end"]:
-            one = merged(other, one) | {
-                "start": min(one["start"], other["start"]),
-                "end": max(one["end"], other["end"]),
-            }
+            start, end = min(one["start"], other["start"]), max(one["end"], other["end"])
+            one = merged(other, one) | {"start": start, "end": end}
         elif kind != "session" and other["start"] == one["start"]:
             one = merged(other, one)
         else:
@@ -119,5 +124,7 @@ def seconds(value):
 
 def field(message, path):
     for name in path.split("."):
+        if not isinstance(message, dict) or name not in message:
+            raise LookupError(f"the message has no field {path}")
         message = message[name]
     return message

@@ -167,6 +167,7 @@ function functionsOf(namespace) {
   else if (typeof main === 'function') loaded = Object.assign({}, main, namespace)
   const functions = { handler: typeof loaded.default === 'function' ? loaded.default : null, hooks: {} }
   for (const hook of HOOKS) if (typeof loaded[hook] === 'function') functions.hooks[hook] = loaded[hook]
+  if (typeof loaded.checkConfig === 'function') functions.checkConfig = loaded.checkConfig
   if (functions.handler === null && !functions.hooks.start) {
     throw new LoadError('the module has no handler: export a function, for instance "export default (message, context) => message"')
   }

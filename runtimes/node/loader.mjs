@@ -151,6 +151,7 @@ function expressionOf(code) {
 function functionsOf(loaded) {
   const functions = { handler: typeof loaded.default === 'function' ? loaded.default : null, hooks: {} }
   for (const hook of HOOKS) if (typeof loaded[hook] === 'function') functions.hooks[hook] = loaded[hook]
+  if (typeof loaded.checkConfig === 'function') functions.checkConfig = loaded.checkConfig
   if (functions.handler === null && !functions.hooks.start) {
     throw new LoadError('the module has no handler: export a function, for instance "export default (message, context) => message"')
   }

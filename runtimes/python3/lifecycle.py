@@ -12,7 +12,7 @@ from .failure import describe
 from .hooks import HookCall, answer
 from .link import frame
 from .outside import Outside
-from .slot import Slot
+from .slot import ConfigError, Slot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class Lifecycle:
         except BaseException as error:
             engine.current = wire.ALL_SLOTS
             report = describe(error)
+            if isinstance(error, ConfigError):
+                report = {"type": report["type"], "message": report["message"], "config": error.field}
             slot.namespace.unload()
             answer(self._link, number, request, {"ok": False, "error": report})
             return

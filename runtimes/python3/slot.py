@@ -65,6 +65,8 @@ class Slot:
             raise TypeError(f"{self.namespace.name} defines neither run nor start")
         for name, function in (("run", self.handler), *self.hooks.items()):
             check_shape(name, function)
+        if callable(check_config := getattr(module, "check_config", None)):
+            refuse_config(check_config(self.config))
         self.kind = code_flags(self.handler)
         self.is_async = any(
             code_flags(function) & (COROUTINE | ASYNC_GENERATOR) for function in (self.handler, *self.hooks.values())
@@ -121,6 +123,25 @@ class Slot:
         self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = 0
         self.busy_ns = self.fused = 0
         return row
+
+
+class ConfigError(ValueError):
+    """What `check_config` has found wrong; `field` is the first one."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+def refuse_config(wrong: Any) -> None:
+    """Raise what is wrong with a config: the field, `to` or `to.hot`, and the end of a sentence about it."""
+    if wrong is not None and not isinstance(wrong, dict):
+        getattr(wrong, "close", bool)()
+        raise TypeError(f"check_config has given a {type(wrong).__name__}, no dict of what is wrong")
+    if wrong:
+        raise ConfigError(
+            str(next(iter(wrong))), "; ".join(f"`config.{field}` {text}" for field, text in wrong.items())
+        )
 
 
 def check_shape(name: str, function: Any) -> None:

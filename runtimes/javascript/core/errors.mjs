@@ -19,6 +19,13 @@ export class PortError extends HostError {}
 export class CreditError extends HostError {}
 /** Headers that may not be sent. */
 export class HeaderError extends HostError {}
+/** What `checkConfig` has found wrong; `field` is the first one. */
+export class ConfigError extends HostError {
+  constructor(field, text) {
+    super(text)
+    this.field = field
+  }
+}
 /** A module that could not be loaded for a reason other than its own error. */
 export class LoadError extends HostError {}
 /** What is longer than it may be, found out before it was written. */
@@ -80,6 +87,7 @@ function causesOf(error) {
 
 /** The ERROR object of PROTOCOL.md section 4; `source` (the loader's) turns private paths into the user's names. */
 export function describe(thrown, source) {
+  if (thrown instanceof ConfigError) return { type: 'ConfigError', message: clean(thrown.message), config: clean(thrown.field) }
   const { type, message, stack, hint } = read(thrown)
   const text = hint === '' ? message : `${message}: ${hint}`
   const described = { type: clean(type), message: clean(source ? source.shorten(text) : text) }

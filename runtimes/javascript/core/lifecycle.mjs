@@ -2,7 +2,7 @@
 
 import { Context } from './context.mjs'
 import { isIterator } from './turns.mjs'
-import { CreditError, describe } from './errors.mjs'
+import { ConfigError, CreditError, describe } from './errors.mjs'
 import { KIND } from './link.mjs'
 import { platform } from './platform.mjs'
 import { prints } from './prints.mjs'
@@ -43,7 +43,14 @@ export class Lifecycle {
       engine.slots.set(number, slot)
       prints.slot = slot
       code = slot.source = this._loader.load(spec, slot)
-      const loaded = prints.run(slot, () => code.run())
+      const checked = (functions) => {
+        refuseConfig(functions.checkConfig?.(spec.config))
+        return functions
+      }
+      const loaded = prints.run(slot, () => {
+        const functions = code.run()
+        return functions instanceof Promise ? functions.then(checked) : checked(functions)
+      })
       if (loaded instanceof Promise) loaded.then(succeed, fail).catch(engine.fatal)
       else succeed(loaded)
     } catch (error) {
@@ -184,6 +191,13 @@ export class Lifecycle {
     }
     engine.transaction.merge(turn)
   }
+}
+
+/** `checkConfig` gives what is wrong with a config: the field, `to` or `to.hot`, and the end of a sentence about it. */
+function refuseConfig(wrong) {
+  if (typeof wrong?.then === 'function') throw new TypeError('checkConfig has given a promise: it has to answer at once')
+  const fields = Object.entries(wrong ?? {})
+  if (fields.length > 0) throw new ConfigError(fields[0][0], fields.map(([field, text]) => `\`config.${field}\` ${text}`).join('; '))
 }
 
 function isAsync(handler) {
