@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,18 +68,18 @@ class Shop:
         path.write_text(json.dumps(document))
         return path
 
-    def _start(self, machine: Machine, log: str, *words: str) -> subprocess.Popen[str]:
+    def _start(self, machine: Machine, log: str, *words: str, runner: Sequence[str] = RUNNER) -> subprocess.Popen[str]:
         with (self.folder / log).open("a") as out:
             started = subprocess.Popen(
-                [*machine.command, *RUNNER, *words, "--json"], stdout=subprocess.PIPE, stderr=out, text=True
+                [*machine.command, *runner, *words, "--json"], stdout=subprocess.PIPE, stderr=out, text=True
             )
         self.started.append(started)
         return started
 
-    def start_agent(self, machine: Machine | None = None) -> subprocess.Popen[str]:
+    def start_agent(self, machine: Machine | None = None, runner: Sequence[str] = RUNNER) -> subprocess.Popen[str]:
         """Until it has said that it is up, or has ended."""
         file = self.write("agent.json", self.agent_file)
-        agent = self._start(machine or self.other, "agent.log", "agent", str(file))
+        agent = self._start(machine or self.other, "agent.log", "agent", str(file), runner=runner)
         assert agent.stdout is not None
         agent.stdout.readline()
         return agent

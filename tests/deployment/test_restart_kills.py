@@ -39,11 +39,13 @@ def named(original):
 def victims():
     if what == "itself":
         return [os.getpid()]
+    if what == "agent":
+        return [os.getppid()]
     own = open(f"/proc/self/task/{os.getpid()}/children").read().split()
     word = b"host.py" if what == "host" else b"actors.journal"
     return [int(pid) for pid in own if word in open(f"/proc/{pid}/cmdline", "rb").read()]
 def die():
-    if here in ("b", "the dispatcher") and os.path.exists(marker) and (pids := victims()):
+    if here in ("b", "big", "the dispatcher") and os.path.exists(marker) and (pids := victims()):
         os.unlink(marker)
         for pid in pids:
             os.kill(pid, signal.SIGKILL)

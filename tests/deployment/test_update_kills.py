@@ -1,5 +1,5 @@
-"""kill -9 of a runner, its hosts, its journal, or of the dispatcher in every phase of an update of several: wholly old
-or wholly new.
+"""kill -9 of a runner, its hosts, its journal, or of the dispatcher in every phase of an update of several, and when
+some have been told that it stands and others not: wholly old or wholly new.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 from actors.console.client import RunnerError
 from tests import deployments
-from tests.deployment.test_move_kills import PROGRAM
+from tests.deployment.test_move_kills import PROGRAM, WITH_IT, in_parts
 from tests.deployment.test_several_runners import until
 from tests.deployment.test_updates_together import done, flow, up_with
 from tests.deployments import plant
@@ -38,9 +38,10 @@ VICTIMS = [(name, phase) for name in ("a", "b") for phase in RUNNER_PHASES]
 VICTIMS += [("dispatcher", phase) for phase in FRONT_PHASES]
 CASES = [(*victim, durable) for victim in VICTIMS for durable in (False, True)]
 CHILDREN = [
-    pytest.param(f"{what} of {name}", phase, True, marks=pytest.mark.full)
-    for name in "ab" for phase in RUNNER_PHASES for what in ("host", "journal")
-]  # fmt: skip
+    (f"{what} of {name}", phase, True) for name in "ab" for phase in RUNNER_PHASES for what in ("host", "journal")
+]
+PARTS = [(victim, phase, more == "disk") for more, victim, phase in in_parts("ab")]
+MORE = [pytest.param(*case, marks=pytest.mark.full) for case in (*CHILDREN, *PARTS)]
 
 
 def document(version: str, durable: bool) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def passing(client: Any, count: int = 200) -> None:
     until(lambda: done(client, "sum") > count)
 
 
-@pytest.mark.parametrize(("victim", "phase", "durable"), [*some(CASES, 2), *CHILDREN])
+@pytest.mark.parametrize(("victim", "phase", "durable"), [*some(CASES, 2), *MORE])
 def test_wholly_old_or_wholly_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: str, phase: str, durable: bool
 ) -> None:
@@ -85,7 +86,8 @@ def test_wholly_old_or_wholly_new(
                 ok = bool(outcome)
                 print("ok" if ok else outcome.error)
             assert not marker.exists(), "nobody was killed"
-            if victim != "dispatcher":
+            if victim not in WITH_IT:
+                assert ok or not phase.startswith("told"), "it was decided"
                 if phase in RUNNER_PHASES[:-1] and victim in ("a", "b"):
                     assert not ok
                 wanted = "v2" if ok else "v1"
@@ -97,17 +99,17 @@ def test_wholly_old_or_wholly_new(
                 passing(client)
                 assert last_seen(client) == [None, None, "v3"]
                 assert up.cli("down").returncode == 0
-        if victim == "dispatcher":
+        if victim in WITH_IT:
             assert up.process.wait(60) != 0
     finally:
         ran.__exit__(*sys.exc_info())
-    if victim == "dispatcher":  # the next start has what was decided, and goes on from what was kept
+    if victim in WITH_IT:  # the next start has what was decided, and goes on from what was kept
         with plant(tmp_path, **up_with(tmp_path, document("v1", durable))) as again:
             again.wait_until_up()
             with again.client() as client:
                 passing(client)
                 mixed, wrong, last = last_seen(client)
-                if phase == "committing":  # decided, and not done: what was on its way is as in a stopped flow
+                if phase == "committing" or phase.startswith("told"):  # what was on its way is as in a stopped flow
                     assert (wrong, last) == (None, "v2")
                 else:
                     assert (mixed, wrong, last) == (None, None, "v1")
