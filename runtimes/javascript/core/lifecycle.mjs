@@ -81,11 +81,15 @@ export class Lifecycle {
   _handOver(slot) {
     const { flow, module } = slot
     const left = slot.sends.splice(0)
+    for (const send of left) {
+      if (send.isPaid) this._engine.running--
+      send.isPaid = false // it was this slot's credit
+    }
     const next = [...this._engine.slots.values()].findLast((other) => other !== slot && other.flow === flow && other.module === module)
     if (next !== undefined) next.sends.unshift(...left)
     else if (left.length > 0) {
       prints.log(slot, 'warning', `it ended before ${left.length} of its messages, sent outside any turn, could be handed on`)
-      for (const { reject } of left) reject(new CreditError(`${module} ended before this could be sent`))
+      for (const { reject } of left) reject?.(new CreditError(`${module} ended before this could be sent`))
     }
   }
 

@@ -86,3 +86,19 @@ def test_what_cannot_be_sent_any_more_is_said(host: Host) -> None:
         "level": "warning",
         "text": "it ended before 3 of its messages, sent outside any turn, could be handed on",
     }
+
+
+def test_a_slot_that_goes_without_a_pause(host: Host) -> None:
+    host.module(SEND)
+    host.load("module.exports = (m) => m", 1, module="m0", version=2)
+    host.send(Kind.PULL, 0, count=9)
+    host.data(3)
+    host.until(Kind.LOG)
+    host.send(Kind.UNLOAD, 0, first=9)
+    (host.work / "go").touch()
+    host.until(Kind.RESULT)
+    host.wires(1, {"out": 101})
+    host.send(Kind.PULL, 1, count=3)
+    account = Account().add(host.until(Kind.COMMIT))
+    assert account.outputs == {101: [0, 1, 2]}
+    assert host.pause(1)[-1].kind == Kind.PAUSED
