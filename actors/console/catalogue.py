@@ -77,6 +77,7 @@ def _lines(module: CatalogueModule) -> Iterator[str]:
     if module.config is not None:
         yield from ("", "config:", *(f"  {line}" for line in config_lines(module.config)))
     for title, text in (
+        ("sends", module.sends),
         ("delivery", module.delivery),
         ("example", module.example),
         (module.fields["name"], module.fields["code"]),

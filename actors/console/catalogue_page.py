@@ -40,4 +40,6 @@ def _module(module: CatalogueModule) -> Iterator[str]:
     yield f"{module.fields['runtime']}; {'; '.join(sides)}."
     if module.config is not None:
         yield from ("", *(f"- {line.replace('<', '&lt;')}" for line in config_lines(module.config)))
+    if module.sends:
+        yield from ("", f"**Sends.** {module.sends}")
     yield from ("", f"**Delivery.** {' '.join(module.delivery.split())}", "", "```yaml", module.example.rstrip(), "```")

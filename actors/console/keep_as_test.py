@@ -12,7 +12,7 @@ from actors.console.flow_test import run_test, shown_letter
 from actors.console.kept_tests import TestFile
 from actors.console.run import catch_signals
 from actors.definition.flow_yaml import as_text
-from actors.definition.model import FlowTest
+from actors.definition.model import Flow, FlowTest
 from actors.definition.validation import check_flow
 
 
@@ -65,21 +65,57 @@ def of_step(name: str, wave: dict[str, Any]) -> tuple[list[dict[str, Any]], list
     return tests, notes
 
 
+def of_takers(client: RunnerClient, flow: str, takers: list[tuple[str, str]], messages: list[Any]) -> dict[str, Any]:
+    """As `of_tap`, but for the name; what these modules make of the messages is found out in trial hosts."""
+    test: dict[str, Any] = {"send": {f"{module}.{port}": messages for module, port in takers}, "expect": {}}
+    ports_by_module: dict[str, list[str]] = {}
+    for module, port in takers:
+        ports_by_module.setdefault(module, []).append(port)
+    for module, ports in ports_by_module.items():
+        given = [{"port": port, "message": message} for port in ports for message in messages]
+        found = client.call("shadowModule", f"{flow}/{module}", {}, given=given)
+        dead = []
+        expect: dict[str, list[Any]] = {}
+        for row in found["results"]:
+            for port, sent in row["before"].items():
+                expect.setdefault(f"{module}.{port}", []).extend(sent)
+            if "errorBefore" in row:
+                dead.append({"type": row["errorBefore"]["type"], "text": row["errorBefore"]["message"]})
+        test["expect"] |= expect if expect or dead else {f"{module}.out": []}
+        if dead:
+            test.setdefault("dead", {})[module] = dead
+    return test
+
+
+def takers_of(document: dict[str, Any], module: str, port: str) -> list[tuple[str, str]]:
+    """The modules that get what leaves a port, each with its in-port."""
+    return _behind(check_flow(_untested(document)), module, port)
+
+
+def _untested(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in ("state", "tests")}
+
+
+def _behind(flow: Flow, module: str, port: str) -> list[tuple[str, str]]:
+    wires = [wire for wire in flow.wires if (wire.from_module, wire.from_port) == (module, port)]
+    if not wires:
+        raise UserError(f"no wire leads from {module}.{port}: there is no module that a test could send this to")
+    return [(wire.to_module, wire.to_port) for wire in wires]
+
+
 def of_tap(options: argparse.Namespace, client: RunnerClient, place: tuple[str, str, str], messages: list[Any]) -> Any:
     """The messages as what the modules behind the port get; what is expected is what these make of them in a run of
     their own, which is done now.
     """
     flow_id, module, port = place
     (document,) = (flow for flow in client.list_flows() if flow["id"] == flow_id)
-    document = {name: value for name, value in document.items() if name not in ("state", "tests")}
+    document = _untested(document)
     flow = check_flow(document)
-    behind = [wire for wire in flow.wires if (wire.from_module, wire.from_port) == (module, port)]
-    if not behind:
-        raise UserError(f"no wire leads from {module}.{port}: there is no module that a test could send this to")
+    takers = _behind(flow, module, port)
     if not messages:
         raise UserError("no message has come: there is nothing to keep")
-    send = {f"{wire.to_module}.{wire.to_port}": messages for wire in behind}
-    modules = {wire.to_module for wire in behind}
+    send = {f"{taker}.{its_port}": messages for taker, its_port in takers}
+    modules = {taker for taker, _ in takers}
     places = [f"{wire.from_module}.{wire.from_port}" for wire in flow.wires if wire.from_module in modules]
     places += [f"{module}.out" for module in modules if not any(p.startswith(f"{module}.") for p in places)]
     expect: dict[str, list[Any]] = {place: [] for place in dict.fromkeys(places)}

@@ -34,6 +34,7 @@ _OWN: dict[str, Any] = {
         "type": "object",
         "description": "The JSON Schema of `config`; `x-path: read|write` marks paths, `x-ports` names of ports.",
     },
+    "sends": _TEXT | {"description": "What the messages look like that it sends."},
     "delivery": _TEXT | {"description": "What can happen twice after a death, and what makes that harmless."},
     "example": _TEXT | {"description": "A flow file that uses the module."},
 }
@@ -76,6 +77,7 @@ class CatalogueModule:
     description: str
     fields: dict[str, Any]
     config: dict[str, Any] | None = None
+    sends: str = ""
     delivery: str = ""
     example: str = ""
     paths: tuple[Path, ...] = ()
@@ -96,6 +98,7 @@ class CatalogueModule:
             "ports": self.fields.get("ports", {}),
             "config": self.config,
             "dependencies": self.fields.get("dependencies", []),
+            "sends": self.sends,
             "delivery": self.delivery,
             "example": self.example,
             "folder": str(self.folder),
@@ -124,7 +127,9 @@ class CatalogueModule:
                     module["ports"] = {**ports, side: list(dict.fromkeys([*names, *ports.get(side, [])]))}
                 if completed.writable:
                     limits = module.get("limits", {})
-                    module["limits"] = {**limits, "writable": [*limits.get("writable", []), *completed.writable]}
+                    own = limits.get("writable", [])
+                    more = [folder for folder in completed.writable if folder not in own]
+                    module["limits"] = {**limits, "writable": [*own, *more]}
         return module, problems
 
 
@@ -151,7 +156,8 @@ def read_module(folder: Path) -> CatalogueModule:
         fields["files"] = {path.relative_to(folder).as_posix(): text for path, text in texts.items()}
     return CatalogueModule(
         name=folder.name, folder=folder, description=value["description"].strip(), fields=fields,
-        config=value.get("config"), delivery=value.get("delivery", "").strip(), example=value.get("example", ""),
+        config=value.get("config"), sends=value.get("sends", "").strip(),
+        delivery=value.get("delivery", "").strip(), example=value.get("example", ""),
         paths=(file, source, *texts),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from thespian.actors import ActorAddress, ActorExitRequest
+from thespian.actors import ActorAddress
 
 from actors.definition.model import Wire
 from actors.definition.ports import Side
@@ -143,5 +143,4 @@ class Crossings:
         end = self._ends.pop(crossing)
         self._record.attached.remove(end)
         has_it = any(wire.id == crossing.wire for wire in self._record.share.wires)  # another end, or none now
-        self._port.send(end.actor, EndWire(forget=not has_it))
-        self._port.send(end.actor, ActorExitRequest())
+        self._port.send(end.actor, EndWire(forget=not has_it))  # it exits when nothing for it is under way any more

@@ -211,6 +211,8 @@ class Life:
         """Stop, and be forgotten. Returns what `stop` hooks raised."""
         record = self._record
         errors = yield from self.stopping()
+        yield from self._jobs.quiet()
+        self._wiring.crossings.end_all()  # first: what another runner sends has no module from here on
         try:
             states = yield from self.take_states()
         except JobError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 import msgspec
-from thespian.actors import ActorAddress
+from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.counted import counted
 from actors.links.crossed import Incoming, receiving_key
@@ -21,6 +21,7 @@ from actors.messages.link_to_owner import FinishWanted, FoundOlder, WireHandedOv
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.owner_to_link import EndWire, HandOverWire, MarkTaken, NoteWire, StartReceiving, TellFinished
 from actors.messages.peer_to_wire import Frame, PeerDown, PeerUp
+from actors.messages.system_to_actor import QuietPoint
 from actors.messages.wire_to_peer import BreakPeer, JoinPeer, LeavePeer, PeerFrames
 from actors.system.base import BaseActor
 from runtimes.frames import ProtocolError
@@ -44,7 +45,7 @@ class ReceivingActor(BaseActor):
         self.safe = self.inbox.wanted  # acknowledged, or about to be
         self.module: ActorAddress | None = None
         self.channel = self.connection = 0  # while there is one
-        self.held = self.acknowledging = self.joined = False
+        self.held = self.acknowledging = self.joined = self.ended = False
         self.marked: tuple[int, int] | None = None  # epoch, and what was wanted when the flow asked for a mark
         self.asking = False  # when what was taken is finished
         self.beyond_bytes = 0  # taken since it was held
@@ -62,6 +63,8 @@ class ReceivingActor(BaseActor):
 
     def receiveMsg_Frame(self, message: Frame, _sender: ActorAddress) -> None:
         """OPEN, DATA or CLOSE."""
+        if self.ended:
+            return
         try:
             if message[0] == _DATA:
                 self._take(message)
@@ -100,6 +103,8 @@ class ReceivingActor(BaseActor):
     def receiveMsg_Flush(self, _message: Flush, _sender: ActorAddress) -> None:
         """What came at the same time is acknowledged together."""
         self.acknowledging = False
+        if self.ended:
+            return
         if self.journal is None:
             self._is_safe(self.inbox.epoch, self.inbox.wanted)
         else:
@@ -174,6 +179,8 @@ class ReceivingActor(BaseActor):
 
     def receiveMsg_PeerUp(self, message: PeerUp, sender: ActorAddress) -> None:
         """The other runner has opened the wire."""
+        if self.ended:
+            return
         self.peer = sender
         self.channel, self.connection = message.channel, message.connection
 
@@ -223,6 +230,12 @@ class ReceivingActor(BaseActor):
         if self.journal is not None and message.forget:
             self.journal.fact(receiving_key(self.wire), None)
         self._leave()
+        self.ended = True
+        self.system.ask_quiet_point(self.address)
+
+    def receiveMsg_QuietPoint(self, _message: QuietPoint, _sender: ActorAddress) -> None:
+        """Nothing for it is under way any more."""
+        self.send(self.address, ActorExitRequest())
 
     def _leave(self) -> None:
         self._closed()

@@ -7,9 +7,8 @@ another turn might do differently after a crash. What has been acknowledged is n
 from __future__ import annotations
 
 import time
-from functools import partial
 
-from thespian.actors import ActorAddress
+from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.counted import counted
 from actors.links import log
@@ -26,6 +25,7 @@ from actors.messages.module_to_flow import FlowIdle, OldestTold
 from actors.messages.module_to_module import Deliver, HoldWire, ReleaseWire
 from actors.messages.owner_to_link import EmptyWire, EndWire, HandOverWire, NoteWire, StartSending
 from actors.messages.peer_to_wire import Frame, PeerDown, PeerUp
+from actors.messages.system_to_actor import QuietPoint
 from actors.messages.wire_to_peer import BreakPeer, JoinPeer, LeavePeer, PeerFrames
 from actors.system.base import BaseActor
 from runtimes.frames import ProtocolError
@@ -52,7 +52,7 @@ class SendingActor(BaseActor):
         self._note()
         self.module: ActorAddress | None = None
         self.channel = self.connection = 0  # while there is one
-        self.held_back = self.held = self.holding = self.flushing = self.emptying = self.joined = False
+        self.held_back = self.held = self.holding = self.flushing = self.emptying = self.joined = self.ended = False
         self.dropped = self.agains = 0
         if self.notes is not None:
             self.outbox.limit = before.next  # what has been there before is durable
@@ -97,6 +97,9 @@ class SendingActor(BaseActor):
 
     def receiveMsg_Deliver(self, message: Deliver, _sender: ActorAddress) -> None:
         """Messages for the other runner."""
+        if self.ended:
+            self._done(message.count)
+            return
         _, body, flags, skip, count, first = message
         outbox = self.outbox
         if self.may_drop and outbox.is_full:
@@ -115,17 +118,21 @@ class SendingActor(BaseActor):
     def receiveMsg_Flush(self, _message: Flush, _sender: ActorAddress) -> None:
         """What came at the same time goes together."""
         self.flushing = False
+        if self.ended:
+            return
         if not self.joined and self.outbox.waiting:
             self._join()
         if self.notes is None:
             self._send_on()
         else:
-            self.notes.when_durable(partial(self._durable, self.epoch, self.outbox.next))
+            epoch, through = self.epoch, self.outbox.next
 
-    def _durable(self, epoch: int, through: int) -> None:
-        if epoch == self.epoch:
-            self.outbox.limit = through
-            self._send_on()
+            def durable() -> None:
+                if epoch == self.epoch:
+                    self.outbox.limit = through
+                    self._send_on()
+
+            self.notes.when_durable(durable)
 
     def _send_on(self) -> None:
         if (self.held or self.held_back) and not self.emptying:
@@ -142,6 +149,8 @@ class SendingActor(BaseActor):
 
     def receiveMsg_PeerUp(self, message: PeerUp, sender: ActorAddress) -> None:
         """There is a connection: offer the wire."""
+        if self.ended:
+            return
         self.peer = sender
         self.channel, self.connection, self.agains = message.channel, message.connection, 0
         self._open()
@@ -166,6 +175,8 @@ class SendingActor(BaseActor):
 
     def receiveMsg_Frame(self, message: Frame, _sender: ActorAddress) -> None:
         """ACK, HOLD, RELEASE or AGAIN."""
+        if self.ended:
+            return
         kind, first = message[0], message[6]
         if kind == _ACK:
             try:
@@ -265,6 +276,12 @@ class SendingActor(BaseActor):
         if self.notes is not None and message.forget:
             self.notes.forget()
         self._leave()
+        self.ended = True
+        self.system.ask_quiet_point(self.address)
+
+    def receiveMsg_QuietPoint(self, _message: QuietPoint, _sender: ActorAddress) -> None:
+        """Nothing for it is under way any more."""
+        self.send(self.address, ActorExitRequest())
 
     def _leave(self) -> None:
         if self.channel:

@@ -28,12 +28,21 @@ def explain(state: State) -> list[str]:
 def _not_running(state: State) -> Iterator[str]:
     flow, debug = state["id"], state["debug"]
     if debug["pausedBy"] is not None:
-        where = f"{listed(debug['hits'])}: " if debug["hits"] else ""
-        yield f"{where}{flow} is paused by {debug['pausedBy']}; `runner step {flow}` or `runner resume {flow}` goes on"
+        yield _paused(state)
     elif state["errors"]:
         yield from state["errors"]
     elif state["state"] == "stopped":
         yield f"{flow} is stopped; `runner start {flow}` starts it"
+
+
+def _paused(state: State) -> str:
+    flow, debug = state["id"], state["debug"]
+    where = f"{listed(debug['hits'])}: " if debug["hits"] else ""
+    part = [module for module in state["modules"] if module in debug["pausedModules"]]
+    what = f"{listed(part)} of {flow}" if part and len(part) < len(state["modules"]) else flow
+    said = f"{where}{what} is paused by {debug['pausedBy']}; `runner step {flow}` or `runner resume {flow}` goes on"
+    away = [f"`runner unbreak {flow}/{module}`" for module in debug["hits"] if module in debug["breakpoints"]]
+    return said + (f" to its next message, {listed(away)} takes the breakpoint away" if away else "")
 
 
 def _sources(state: State) -> Iterator[str]:
@@ -134,7 +143,10 @@ def _letters(state: State) -> Iterator[str]:
     dead = {name: its["deadLettered"] for name, its in state["modules"].items() if its["deadLettered"]}
     if state["deadLetters"]:
         where = listed(dead) if dead else flow
-        yield f"{where}: {counted(state['deadLetters'], 'dead letter')}; `runner dead list {flow}` shows them"
+        errors = [its["lastError"] for name, its in state["modules"].items() if name in dead and its.get("lastError")]
+        last = max(errors, key=lambda error: float(error["time"]), default=None)
+        said = "" if last is None else f"; the last error is {error_text(last)}"
+        yield f"{where}: {counted(state['deadLetters'], 'dead letter')}; `runner dead list {flow}` shows them{said}"
 
 
 def _remarks(state: State) -> Iterator[str]:

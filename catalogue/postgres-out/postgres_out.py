@@ -1,5 +1,6 @@
 """A row of a PostgreSQL table for each message; with `key` one of the same key is replaced."""
 
+import json
 import uuid
 
 import psycopg
@@ -33,7 +34,7 @@ def run(message, context):
         database.execute("SELECT pg_advisory_lock(724)")  # two that make the same table at once disturb each other
         database.execute(TAKEN)
         database.execute("SELECT pg_advisory_unlock(724)")
-    names = config.get("columns") or list(message)
+    names = columns(message, config)
     module = f"{context.flow_id}/{context.module_id} {context.get('life')}"
     try:
         with database.transaction():
@@ -51,6 +52,16 @@ def run(message, context):
 def stop(context):
     if database is not None:
         database.close()
+
+
+def columns(message, config):
+    """The fields that are written."""
+    if not isinstance(message, dict):
+        raise TypeError(f"a row is made of an object, the message is {json.dumps(message)[:80]}")
+    names = config.get("columns") or list(message)
+    if not any(name in message for name in names):
+        raise ValueError(f"the message has no field for the table: {json.dumps(message)[:80]}")
+    return names
 
 
 def insert(config, names):

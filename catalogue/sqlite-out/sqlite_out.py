@@ -19,7 +19,7 @@ def start(context):
 
 def run(message, context):
     config = context.config
-    names = config.get("columns") or list(message)
+    names = fields(message, config)
     values = [cell(message.get(name)) for name in names]
     columns, table = [quoted(name) for name in names], quoted(config["table"])
     text = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(names))})"
@@ -49,6 +49,16 @@ def run(message, context):
 
 def stop(context):
     database.close()
+
+
+def fields(message, config):
+    """Those that are written."""
+    if not isinstance(message, dict):
+        raise TypeError(f"a row is made of an object, the message is {json.dumps(message)[:80]}")
+    names = config.get("columns") or list(message)
+    if not any(name in message for name in names):
+        raise ValueError(f"the message has no field for the table: {json.dumps(message)[:80]}")
+    return names
 
 
 def quoted(name):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
+import runpy
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actors.definition.catalogue import SHIPPED
 from tests.catalogue.running import lines, run, running, write_flow
 
 OUT: dict[str, Any] = {"use": "ndjson-out", "config": {"path": "out.ndjson"}}
@@ -190,3 +193,19 @@ def test_what_modules_send_when_all_is_done_is_still_handled(tmp_path: Path) -> 
     done = run(tmp_path, "-i", "few.in=-", stdin="".join(f"{n}\n" for n in range(10)))
     assert lines(tmp_path / "out.ndjson") == [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9]]]
     assert "before all messages were handled" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (5, "made of an object, the message is 5"),
+        ({}, "has no field for the table: {}"),
+        ({"x": 1}, "no field"),
+    ],
+)
+def test_what_is_no_row_is_said(message: Any, said: str) -> None:
+    """The server's own words would be: syntax error near `)`."""
+    fields = runpy.run_path(str(SHIPPED / "sqlite-out" / "sqlite_out.py"))["fields"]
+    with pytest.raises((TypeError, ValueError), match=re.escape(said)):
+        fields(message, {"table": "t", "columns": ["a", "b"]} if message else {"table": "t"})
+    assert fields({"a": 1}, {"table": "t", "columns": ["a", "b"]}) == ["a", "b"]

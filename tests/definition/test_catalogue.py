@@ -189,12 +189,20 @@ def test_one_of_two_fields_is_needed(tmp_path: Path, config: str, ends: str | No
         assert said == f"DIR/f.yaml:3:19: `modules.a.config` needs `every_s` or `cron`: one of them, {ends}"
 
 
+def test_a_folder_that_is_writable_anyway_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    out = tmp_path / "out"
+    text = f"  a: {{use: ndjson-out, config: {{path: out/x.ndjson}}, limits: {{writable: [{out}]}}}}\n"
+    assert read(flow(tmp_path, text, head=""))["a"]["limits"]["writable"] == [str(out)]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_module_says_all_there_is(name: str) -> None:
     module = Catalogue().find(name)
     assert module.fields.keys() >= {"runtime", "ports", "code"}
     assert module.description.endswith(".") and len(module.description) < 120
     assert len(module.delivery) > 40
+    assert bool(module.sends) == bool(module.fields["ports"].get("out"))
     schema = module.config or {"type": "object"}
     assert schema_fault(schema) is None
     assert _is_plain({name: its for name, its in schema.items() if name != "oneOf" or not _choice(schema)})

@@ -200,3 +200,20 @@ def test_stopped_started_removed_everywhere(tmp_path: Path) -> None:
             assert client.start_flow("f")
             check(up, client, 100)
         assert up.cli("down").returncode == 0
+
+
+def test_removed_under_load(tmp_path: Path) -> None:
+    """Its wires to and from other runners end before its modules: nothing is sent to what is not there any more."""
+    first = flow(1_000_000, "v1", durable=True)
+    first["modules"]["source"]["config"]["sleep"] = 0
+    with plant(tmp_path, **up_with(tmp_path, first)) as up:
+        up.wait_until_up()
+        with up.client() as client:
+            for times in range(4):
+                until(lambda: done(client, "sum") > 200)
+                assert client.remove_flow("f")
+                if times < 3:
+                    assert client.add_or_update_flow(first)
+                    assert client.start_flow("f")
+        assert up.cli("down").returncode == 0
+        assert "actor that is gone" not in up.log.read_text()

@@ -91,11 +91,20 @@ def test_a_pause_and_a_breakpoint_that_is_left(runner: Harness) -> None:
     assert why(runner)[1:] == ["b has a breakpoint; `runner unbreak f/b` takes it away"]
     runner.ok(api.SendMessage, flow_module_id="f/a", message=1)
     said = until(runner, "b: f is paused by ")
-    assert "`runner step f` or `runner resume f` goes on" in said[0]
+    goes_on = "`runner step f` or `runner resume f` goes on"
+    assert said[0].endswith(f"{goes_on} to its next message, `runner unbreak f/b` takes the breakpoint away")
     runner.ok(api.RemoveBreakPointAtModule, flow_module_id="f/b")
     runner.ok(api.ResumeFlow, flow_id="f")
     runner.ok(api.PauseFlow, flow_id="f")
     until(runner, "f is paused by pauseFlow")
+
+
+def test_a_breakpoint_that_pauses_its_module_only(runner: Harness) -> None:
+    runner.add("f", {"a": ECHO, "b": ECHO}, ["a -> b"])
+    runner.start("f")
+    runner.ok(api.SetBreakPointAtModule, flow_module_id="f/b", scope="module")
+    runner.ok(api.SendMessage, flow_module_id="f/a", message=1)
+    until(runner, "b: b of f is paused by the breakpoint at b; ")
 
 
 def test_dead_letters(runner: Harness) -> None:
@@ -105,6 +114,7 @@ def test_dead_letters(runner: Harness) -> None:
         runner.ok(api.SendMessage, flow_module_id="f/a", message=1)
     said = runner.wait(lambda: [one for one in why(runner) if "3 dead letters" in one], "the letters")
     assert said[0].startswith("b: ")
+    assert said[0].endswith("; the last error is b:2: ValueError: no luck")
 
 
 def test_messages_without_a_wire(runner: Harness) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.deployments import Plant, flow, plant
+from tests.deployments import RUNNER, Plant, flow, plant
 from tests.gateway.served import Answer
 from tests.test_run import wait_for
 
@@ -96,3 +97,20 @@ def test_an_address_that_is_taken(tmp_path: Path) -> None:
     with plant(tmp_path, gateway={"listen": "192.0.2.1:80"}) as up:
         assert up.process.wait(60) == 1
         assert "the gateway cannot be opened: 192.0.2.1:80" in up.log.read_text()
+
+
+def test_the_way_in_is_that_of_who_has_one(tmp_path: Path) -> None:
+    """Another runner, without a gateway, is no reason to ask which."""
+    (tmp_path / "other.json").write_text(json.dumps({"id": "other", "modules": SPREAD["modules"]}))
+    with plant(tmp_path, gateway={"listen": "127.0.0.1:0"}) as up:
+        up.wait_until_up()
+        words = [*RUNNER, "--state", str(up.state), "run", str(tmp_path / "other.json")]
+        other = subprocess.Popen(words, stderr=subprocess.PIPE)
+        try:
+            assert other.stderr is not None
+            while b"waits for" not in other.stderr.readline():
+                assert other.poll() is None
+            assert wait_for(lambda: way_in_of(up)).startswith("http://127.0.0.1:")
+        finally:
+            other.terminate()
+            other.communicate()

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.events import Key
@@ -145,7 +146,7 @@ class Console(App[None]):
         self._asked = (text, done, meanwhile)
         self._prompt.display = True
         self._prompt.focus()
-        self._said = (f"{what}  (Enter: do it, Esc: as it was)", "head", time.monotonic() + 3600)
+        self._said = (what, "head", time.monotonic() + 3600)
         self.draw()
 
     def edit(self, what: str, text: Any, done: Callable[[Any], None]) -> None:
@@ -256,12 +257,11 @@ class Console(App[None]):
         if self._first is None or len(self._views) > 1:
             return
         found = [one for one in self.pictures() if self._first in ("", one.flow)]
-        if len(found) == 1:
-            self._first = None
-            self.open(ModulesView(self, found[0]))
-        elif found:
+        if found:
             self._first = None
             self._views[0][1].id = f"{found[0].door} {found[0].flow}"
+        if len(found) == 1:
+            self.open(ModulesView(self, found[0]))
 
     def draw(self) -> None:
         """What the top view says, for the room there is."""
@@ -288,6 +288,8 @@ class Console(App[None]):
         place = f"{min(len(ids), choice.top + self._room)}/{len(ids)}" if len(ids) > self._room else ""
         if until <= time.monotonic():
             text, style = (f"only what has {view.filter!r}; Esc shows all", "warn") if view.filter else ("", "")
+        if self._asked is not None:
+            text, place = _with_hint(text, width), ""
         lines.append(beside([(text, style)], [(place, "dim")], width))
         self._page.show([*lines, *keys])
 
@@ -297,6 +299,12 @@ class Console(App[None]):
             text = view.why()
             self._why = (text, time.monotonic() + WHY_S)
         return text
+
+
+def _with_hint(question: str, width: int) -> str:
+    """How a prompt ends, as far as there is room for it."""
+    hints = ("  (Enter: do it, Esc: as it was)", "  (Enter, or Esc)", "")
+    return next((question + hint for hint in hints if cell_len(question + hint) < width), question)
 
 
 def _key_lines(keys: tuple[tuple[str, str], ...], width: int) -> list[Line]:

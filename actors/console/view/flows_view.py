@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from rich.cells import cell_len
+
 from actors.console.text import short
 from actors.console.view.desk import Desk, Keys
 from actors.console.view.drawing import Line, fit, mebibytes, milliseconds, share
@@ -18,7 +20,7 @@ KEYS: Keys = (
     ("Enter", "in"), ("/", "filter"), ("p", "pause"), ("S", "stop, start"), ("Space", "freeze"), ("q", "quit"),
 )  # fmt: skip
 _HEAD = (("STATE", -14), ("MODULES", 7), ("IN/S", 5), ("WAIT", 5), ("ERR", 5), ("DEAD", 5), ("CPU", 5), ("MEM", 5))
-_OTHERS = sum(abs(width) + 1 for _, width in _HEAD)
+NAME_CELLS = 20  # of a name, at least; as many columns stand there as there is room for beside it
 
 
 class FlowsView:
@@ -44,19 +46,20 @@ class FlowsView:
     def head(self, width: int) -> list[Line]:
         """The titles; and here the lines are made."""
         self._lines = {}
+        columns, name = _room(width, self._desk.pictures())
         frozen = " FROZEN" if self._desk.is_frozen() else ""
         pictures = self._desk.pictures()
         for door in list(self._desk.live.doors.values()):
             self._add_door(door)
             for picture in pictures:
                 if picture.door == str(door.live.socket):
-                    self._lines[f"{picture.door} {picture.flow}"] = _flow_cells(picture, width), picture
+                    self._lines[f"{picture.door} {picture.flow}"] = _flow_cells(picture, columns, name), picture
         flows = counted(sum(picture is not None for _, picture in self._lines.values()), "flow")
         where = counted(sum(len(door.runners) or 1 for door in self._desk.live.doors.values()), "runner")
-        titles = "".join(" " + fit(name, abs(wide), right=wide > 0) for name, wide in _HEAD)
+        titles = "".join(" " + fit(title, abs(wide), right=wide > 0) for title, wide in columns)
         return [
             [(f"{flows}, {where}", ""), (frozen, "warn")],
-            [(fit("RUNNER, FLOW", width - _OTHERS) + titles, "head")],
+            [(fit("RUNNER, FLOW", name) + titles, "head")],
         ]  # fmt: skip
 
     def _add_door(self, door: DoorWatch) -> None:
@@ -93,13 +96,19 @@ class FlowsView:
         picture = self._lines[id][1] if id in self._lines else None
         if key == "slash":
             self._desk.ask("filter (flow)", self.filter, self._filter_by, self._filter_by)
-        elif key == "enter" and picture is not None:
-            self._desk.open(ModulesView(self._desk, picture))
+        elif key == "enter" and (first := picture or self._first_below(id)) is not None:
+            self._desk.open(ModulesView(self._desk, first))
         elif key in ("p", "S") and picture is not None:
             FLOW_KEYS[key](self._desk, picture)
         else:
             return False
         return True
+
+    def _first_below(self, id: str | None) -> Picture | None:
+        """The first flow of a runner whose line is chosen."""
+        lines = list(self._lines.items())
+        at = next((number for number, (its, _) in enumerate(lines) if its == id), len(lines))
+        return next((picture for _, (_, picture) in lines[at:] if picture is not None), None)
 
     def look(self, _now: float) -> None:
         """It is told all it shows."""
@@ -111,7 +120,20 @@ class FlowsView:
         self.filter = text
 
 
-def _flow_cells(picture: Picture, width: int) -> Line:
+def _room(width: int, pictures: list[Picture]) -> tuple[list[tuple[str, int]], int]:
+    """The columns that there is room for, and the cells of the names in front of them."""
+    columns = list(_HEAD)
+    while len(columns) > 1 and width - _cells(columns) < NAME_CELLS:
+        columns.pop()
+    longest = max((cell_len(picture.flow) + 2 for picture in pictures), default=0)
+    return columns, min(width - _cells(columns), max(NAME_CELLS, longest))
+
+
+def _cells(columns: list[tuple[str, int]]) -> int:
+    return sum(abs(wide) + 1 for _, wide in columns)
+
+
+def _flow_cells(picture: Picture, columns: list[tuple[str, int]], width: int) -> Line:
     state = picture.state
     assert state is not None
     sums, word = totals(state), flow_word(picture, time.monotonic())
@@ -123,5 +145,5 @@ def _flow_cells(picture: Picture, width: int) -> Line:
         (fit(short(dead), 5, right=True), "bad" if dead else ""),
         (fit(share(sums["cpu"]), 5, right=True), ""), (fit(mebibytes(sums["memory"]), 5, right=True), ""),
     ]  # fmt: skip
-    name = fit(f"  {picture.flow}", width - _OTHERS)
-    return [(name, ""), *(span for cell in cells for span in ((" ", ""), cell))]
+    shown = cells[: len(columns)]
+    return [(fit(f"  {picture.flow}", width), ""), *(span for cell in shown for span in ((" ", ""), cell))]

@@ -81,6 +81,11 @@ class MessagesSeen:
             self._seen.extend((now, port, view["message"]) for view in read["messages"][-MOST:])
         self._read(tap)
 
+    def last(self) -> tuple[str, list[Any]]:
+        """The port that the newest message has left, and what was seen of it, the oldest first."""
+        port = self._seen[-1][1] if self._seen else "out"
+        return port, [message for _, its_port, message in self._seen if its_port == port]
+
     def lines(self) -> list[Line]:
         """What was seen, the newest first."""
         shown = [line for when, port, message in reversed(self._seen)

@@ -15,6 +15,7 @@ from actors.console.view.desk import Desk, Keys
 from actors.console.view.drawing import Line, bar, mebibytes, milliseconds, share, sparkline
 from actors.console.view.flow_view import FlowView
 from actors.console.view.held_view import HeldView
+from actors.console.view.keeping import keep_port
 from actors.console.view.letters_view import LettersView
 from actors.console.view.log_view import LogSeen
 from actors.console.view.messages_seen import MessagesSeen
@@ -27,6 +28,9 @@ KEYS: Keys = (
     ("Esc", "back"), ("1-6", "Tab"), ("↑↓", "scroll"), ("b", "break"), ("p", "pause"), ("h", "held"), ("d", "dead"),
     ("Space", "freeze"), ("q", "quit"),
 )  # fmt: skip
+
+
+KEYS_OF_MESSAGES: Keys = (*KEYS[:-2], ("t", "keep as test"), *KEYS[-2:])
 
 
 class ModuleView(FlowView):
@@ -107,9 +111,26 @@ class ModuleView(FlowView):
             self.desk.open(HeldView(self.desk, self.picture, self._module))
         elif key == "d":
             self.desk.open(LettersView(self.desk, self.picture, self._module))
+        elif key == "t" and TABS[self._tab] == "messages":
+            self._keep()
         else:
             return False
         return True
+
+    def _keep(self) -> None:
+        """The newest messages of a port, and what the modules behind it make of them."""
+        port, seen = self._seen.last()
+        if not seen:
+            self.desk.say("no message has left it while you looked: there is nothing to keep", "bad")
+            return
+
+        def take(text: str) -> None:
+            if not text.isdecimal() or not 0 < int(text) <= len(seen):
+                self.desk.say(f"{text!r} is no number from 1 to {len(seen)}", "bad")
+                return
+            keep_port(self.desk, self.picture(), (self._module, port), seen[-int(text) :])
+
+        self.desk.ask(f"keep as a test; how many of the newest of {port}, at most {len(seen)}", "1", take)
 
     def look(self, now: float) -> None:
         """Ask for what this tab shows."""
@@ -128,6 +149,7 @@ class ModuleView(FlowView):
         if tab != self._tab:
             self._seen.end()
         self._tab = tab
+        self.keys = KEYS_OF_MESSAGES if TABS[tab] == "messages" else KEYS
 
     # what the tabs show --------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from thespian.actors import ActorAddress, ActorExitRequest
+from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited
 
 from actors.flow.moved import read_modules
 from actors.links.receiving import ReceivingActor
@@ -52,5 +52,7 @@ class ArrivalActor(BaseActor):
     def receiveMsg_EndArrival(self, _message: EndArrival, _sender: ActorAddress) -> None:
         """And no connection is held for it."""
         self.send(self.end, EndWire())
-        self.send(self.end, ActorExitRequest())
+
+    def receiveMsg_ChildActorExited(self, _message: ChildActorExited, _sender: ActorAddress) -> None:
+        """The end of the wire has gone."""
         self.send(self.address, ActorExitRequest())

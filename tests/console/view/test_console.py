@@ -216,15 +216,16 @@ def test_stop_start_and_back_to_a_version(runner: Runner) -> None:
     run(scenario)
 
 
+async def keep(screen: Screen, name: str, path: Path) -> None:
+    for what, typed in (("its name", name), ("into the flow file", str(path))):
+        await screen.until(what)
+        screen.pilot.app.query_one("#prompt").value = typed  # type: ignore[attr-defined]
+        await screen.press("enter")
+
+
 def test_what_was_seen_becomes_a_test(runner: Runner, tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text("# kept\nid: f\nmodules: {}\n")
-
-    async def keep(screen: Screen, name: str, path: Path) -> None:
-        for what, typed in (("its name", name), ("into the flow file", str(path))):
-            await screen.until(what)
-            screen.pilot.app.query_one("#prompt").value = typed  # type: ignore[attr-defined]
-            await screen.press("enter")
 
     async def scenario() -> None:
         with runner.client() as client:
@@ -258,6 +259,88 @@ def test_what_was_seen_becomes_a_test(runner: Runner, tmp_path: Path) -> None:
     assert bad["send"] == {"smooth.in": ["bad"]}
     assert bad["dead"] == {"smooth": [{"type": "ValueError", "text": "a bad message"}]}
     assert five == {"name": "five", "send": {"alarm.in": [5]}, "expect": {"alarm.out": [5]}}
+
+
+def test_what_leaves_a_port_becomes_a_test(runner: Runner, tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text("# kept\nid: f\nmodules: {}\n")
+
+    async def scenario() -> None:
+        with runner.client() as client:
+            async with look(runner) as screen:
+                await screen.until("parse")
+                await screen.press("enter", "3")
+                await screen.until("f/parse", "what leaves out", "t keep as test")
+                await screen.press("t")
+                await screen.until("there is nothing to keep")
+                while "out: 8" not in screen.text:
+                    client.send_message("f/parse", "in", 8)
+                    await screen.pilot.pause(0.02)
+                client.send_message("f/smooth", "in", 7)  # a context that no test begins with
+                for message in ("bad", {"n": 9}, {"n": 10}):
+                    client.send_message("f/parse", "in", message)
+                await screen.until('out: {"n": 10}')
+                await screen.press("t")
+                await screen.until("how many of the newest of out, at most", "(Enter, or Esc)")
+                await screen.press("backspace", "x", "enter")
+                await screen.until("'x' is no number")
+                await screen.press("t", "backspace", "2", "enter")
+                await keep(screen, "two of a port", file)
+                await screen.until("'two of a port' added")
+                await screen.press("escape", "down", "down", "enter", "3")
+                await screen.until("f/alarm")
+                while "out: 8" not in screen.text:
+                    client.send_message("f/alarm", "in", 8)
+                    await screen.pilot.pause(0.02)
+                await screen.press("t", "enter")
+                await screen.until("no wire leads from alarm.out")
+
+    run(scenario)
+    (two,) = yaml.safe_load(file.read_text())["tests"]
+    messages = [{"n": 9}, {"n": 10}]
+    assert two == {"name": "two of a port", "send": {"smooth.in": messages}, "expect": {"smooth.out": messages}}
+
+
+def test_a_filter_is_a_text(runner: Runner) -> None:
+    """Whatever is typed on the way to it (derailed/k9s#4173)."""
+
+    async def scenario() -> None:
+        async with look(runner) as screen:
+            await screen.until("parse", "smooth")
+            for key in ("left_square_bracket", "left_parenthesis", "asterisk", "backslash"):
+                await screen.press("slash", key)
+                while "parse" in screen.text:
+                    await screen.pilot.pause(0.02)
+                await screen.press("escape")
+                await screen.until("parse", "smooth")
+
+    run(scenario)
+
+
+def test_the_list_of_flows(runner: Runner) -> None:
+    """Back from a flow it is the chosen one; Enter at its runner opens it, too; names stay, however narrow it is."""
+
+    async def scenario() -> None:
+        async with look(runner) as screen:
+            await screen.until("parse")
+            await screen.press("escape")
+            await screen.until("1 flow, 1 runner", "MEM")
+            await screen.press("enter")
+            await screen.until("parse")
+            await screen.press("escape", "up", "enter")
+            await screen.until("parse")
+            await screen.press("escape")
+            await screen.pilot.resize_terminal(50, 12)
+            while "MEM" in screen.text:
+                await screen.pilot.pause(0.02)
+            text = await screen.until("RUNNER, FLOW         STATE")
+            assert any(line.startswith("  f ") and "● running" in line for line in text.splitlines())
+            await screen.pilot.resize_terminal(200, 50)
+            while "MEM" not in screen.text:
+                await screen.pilot.pause(0.02)
+            assert "RUNNER, FLOW         STATE" in screen.text
+
+    run(scenario)
 
 
 def test_a_frozen_picture_and_a_flow_that_goes_on(runner: Runner) -> None:
