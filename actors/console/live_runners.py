@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.console.errors import UserError
-from actors.deployment.folder import deployments
+from actors.deployment.folder import DEPLOYMENTS, DeploymentFolder, deployments
 from actors.doors.unix_socket import connect
 from actors.preparation.state_folder import default_state_folder
 from runtimes import locks
@@ -85,7 +85,16 @@ def _awaited(folder: Path) -> list[LiveRunner]:
         time.sleep(LOOK_S)
         if runners := live_runners(folder):
             return runners
-    raise UserError(f"no runner is live in {folder}; `runner run` or `runner up` starts one")
+    raise UserError(f"no runner is live in {folder}; `runner run` or `runner up` starts one", *_failed(folder))
+
+
+def _failed(folder: Path) -> list[str]:
+    """Of each deployment that did not end in order: why, and where its log is."""
+    left = [DeploymentFolder(folder, path.name) for path in sorted((folder / DEPLOYMENTS).glob("*"))]
+    return [
+        f"{one.name}, the last time: {'; '.join(facts['errors'])}; its log: {one.path / 'log'}"
+        for one in left if (facts := one.read()) and facts["errors"]
+    ]  # fmt: skip
 
 
 def _coming(folder: Path) -> str | None:

@@ -24,6 +24,7 @@ from actors.console import calls
 from actors.console.client import RunnerClient, RunnerError
 from actors.console.errors import UserError
 from actors.console.live_runners import LiveRunner, find_runner, live_runners
+from actors.deployment.folder import DeploymentFolder
 from actors.doors import rpc
 from actors.doors.unix_socket import connect
 from actors.preparation.state_folder import RunFolder
@@ -258,3 +259,15 @@ def test_refused_before_it_has_asked(tmp_path: Path) -> None:
 def _refuse(listener: socket.socket) -> None:
     with listener.accept()[0] as client:
         client.send(rpc.failure(None, rpc.REFUSED, "no more are taken"))
+
+
+def test_a_deployment_that_has_failed_says_why(tmp_path: Path) -> None:
+    """Nobody is there who could be asked: what it wrote down at its end is said."""
+    folder = DeploymentFolder(tmp_path, "plant")
+    folder.path.mkdir(parents=True)
+    folder.record({"pid": 1, "flows": ["f"]})
+    folder.end(["the disk is full"])
+    with pytest.raises(UserError) as refused:
+        find_runner(tmp_path, None)
+    said = f"plant, the last time: the disk is full; its log: {folder.path / 'log'}"
+    assert refused.value.sentences[1:] == (said,)
