@@ -43,17 +43,21 @@ class Crossings:
         self._record, self._port, self._premises = record, port, premises
         self._ends: dict[Crossing, Attachment] = {}
         self._fresh: list[Attachment] = []
+        self.incoming: list[Attachment] = []  # the receiving ends that were made last
 
     def prepare(self, share: Share) -> None:
         """Make the ends of a share's wires that are not there yet: before its modules send anything."""
         wanted = share.crossings
         sending = sum(crossing.side == "out" for crossing in wanted)
         window = max(LEAST_WINDOW_BYTES, min(WINDOW_BYTES, ALL_WINDOWS_BYTES // max(1, sending)))
+        self.incoming = []
         for crossing, wire in wanted.items():
             if crossing not in self._ends:
                 end = self._ends[crossing] = self._begin(share, wire, crossing, window)
                 self._record.attached.append(end)
                 self._fresh.append(end)
+                if end.side == "in":
+                    self.incoming.append(end)
 
     def _begin(self, share: Share, wire: Wire, crossing: Crossing, window_bytes: int) -> Attachment:
         links, record, flow, runner = self._premises.links, self._record, share.flow.id, crossing.runner

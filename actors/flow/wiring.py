@@ -53,6 +53,13 @@ class Wiring:
         for end in self.crossings.settle():
             self._attached(end)
 
+    def stand(self) -> None:
+        """An update is decided: now the new receiving ends may take something. What they acknowledged before would be
+        lost with a runner that dies before it knows that, since nothing of its part counts then.
+        """
+        for end in self.crossings.incoming:
+            self._attached(end)
+
     def new_module(self) -> ActorAddress:
         """The actor of a module; `configure` tells it which."""
         return self._port.createActor(ModuleActor)
@@ -110,10 +117,12 @@ class Wiring:
 
     # from and to the outside ---------------------------------------------------------------------------------------
 
-    def attach_again(self, modules: Collection[str]) -> None:
+    def attach_again(self, modules: Collection[str], but: Collection[Attachment] = ()) -> None:
         """Tell feeds and sinks of these modules who their module is now, and those of others that it has gone."""
         record = self._record
         for attachment in record.attached:
+            if attachment in but:
+                continue
             if attachment.module in modules:
                 self._attached(attachment)
             elif attachment.module not in record.modules and not is_tap(attachment.wire):

@@ -147,7 +147,7 @@ class Switch:
                 or rewire.least
             ):
                 port.send(taker.modules[module], rewire)
-        wiring.attach_again(taker.own)
+        wiring.attach_again(taker.own, but=wiring.crossings.incoming)
 
     def _serve(self, before: Side, side: Side, *, patient: bool) -> Steps:
         """Let a side's modules work in all hosts that are not as they were; returns errors."""

@@ -105,6 +105,7 @@ class Update:
         record.version = before + 1 if joint is None else joint.number
         if self._moves is not None:
             self._moves.stand()
+        self._means.wiring.stand()
         if self._holding:
             self._go_on()
         record.receipt = receipt_of(record.version, self.plan, self._account)
