@@ -2,6 +2,8 @@
 
 const HERE = import.meta.url
 const LOOK_MS = 5000 // for flows that come later
+const FIRST_WAIT_MS = 200
+const LONGEST_WAIT_MS = 5000
 
 /** The browser's name and version, for people. */
 function agent() {
@@ -71,17 +73,36 @@ class Joined extends EventTarget {
 
   _emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })) }
 
+  /** Its program may not come, as the gateway or the network is away: it is asked for until it does. */
   async _spawn(number, kind) {
     const { port1, port2 } = new MessageChannel()
-    if (kind === 'window') {
-      const { begin } = await import('./hosting.mjs')
-      begin(port1, () => {})
-    } else {
-      const worker = new Worker(new URL('host.worker.mjs', HERE), { type: 'module', name: `modules ${this.flow}` })
-      worker.postMessage({ port: port1 }, [port1])
-      this._hosts.set(number, () => worker.terminate())
+    for (let wait = FIRST_WAIT_MS; this.state !== 'over'; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+      try {
+        if (kind === 'window') (await import('./hosting.mjs')).begin(port1, () => {})
+        else this._hosts.set(number, await this._begin(port1))
+        this._worker.postMessage({ spawned: number, port: port2 }, [port2])
+        return
+      } catch (error) {
+        this._emit('error', `modules could not be begun, it is tried again: ${error.message}`)
+        await new Promise((resolve) => setTimeout(resolve, wait))
+      }
     }
-    this._worker.postMessage({ spawned: number, port: port2 }, [port2])
+  }
+
+  /** A promise of what ends the Worker, when its program is there. */
+  _begin(port) {
+    const worker = new Worker(new URL('host.worker.mjs', HERE), { type: 'module', name: `modules ${this.flow}` })
+    return new Promise((resolve, reject) => {
+      worker.onmessage = () => {
+        worker.onmessage = worker.onerror = null
+        worker.postMessage({ port }, [port])
+        resolve(() => worker.terminate())
+      }
+      worker.onerror = ({ message }) => {
+        worker.terminate()
+        reject(new Error(message ?? 'its program has not come'))
+      }
+    })
   }
 
   _kill(number) {

@@ -146,3 +146,25 @@ def test_a_visitors_token_opens_nothing_else(served: Served) -> None:
     assert served.ask("GET", "/join/other", token=served.client_token).status == 426
     assert served.ask("GET", "/runner/node/loader.mjs", token=None).status == 404
     assert served.ask("GET", "/runner/browser/../node/loader.mjs", token=None).status == 404
+
+
+def test_a_worker_whose_program_does_not_come_at_once(served: Served, browser: Any) -> None:
+    """As when the network is away just then: it is asked for again."""
+    refused: list[str] = []
+
+    def answer(route: Any) -> None:
+        if len(refused) < 2:
+            refused.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    with page(served, browser) as one:
+        one.context.route("**/host.worker.mjs", answer)
+        one.page.reload()
+        one.join()
+        one.ask({"n": 1})
+        assert [message["n"] for message in one.seen(1)] == [2]
+        assert len(refused) == 2
+        errors = one.do("() => events.filter(([name]) => name === 'error').map(([, why]) => why)")
+        assert "modules could not be begun, it is tried again: its program has not come" in errors
