@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import uuid
+import zlib
 from urllib.parse import urlsplit
 
 import aio_pika
@@ -49,7 +50,7 @@ async def run(message, context):
     body = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
     sent = aio_pika.Message(
         body,
-        message_id=f"{context.get('life')}/{context.message_id}",
+        message_id=f"{context.get('life')}/{identity(message, context)}",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         content_type="application/octet-stream" if isinstance(message, bytes) else "application/json",
     )
@@ -58,6 +59,14 @@ async def run(message, context):
         await exchange.publish(sent, key, timeout=10)
     except PublishError:
         raise LookupError(f"there is no queue that takes the key {key}") from None
+
+
+def identity(message, context):
+    """The same when a message comes again. A number that was given to another one, which died with its runner, is not
+    enough: what it says counts, too.
+    """
+    text = json.dumps(message, sort_keys=True, default=repr)
+    return f"{context.message_id} {zlib.crc32(text.encode()):08x}"
 
 
 async def stop(context):

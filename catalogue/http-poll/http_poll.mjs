@@ -23,7 +23,7 @@ export async function* start(context) {
       const etag = answer.headers.get('etag')
       if (etag) context.set('etag', etag)
     }
-    yield isJson(answer) ? JSON.parse(text) : text
+    yield text && isJson(answer) ? JSON.parse(text) : text
   }
 }
 

@@ -1,5 +1,7 @@
 // A request for each message; what is answered goes on. Tries again what may be better later: no answer, 429, 5xx.
 
+import { createHash } from 'node:crypto'
+
 export const checkConfig = ({ url }) => (URL.canParse(url.replace(/\{[\w.]+\}/g, 'x')) ? null : { url: 'is no whole address' })
 
 let free = 0 // when the next request may go, of `per_s`
@@ -8,7 +10,7 @@ export default async (message, context) => {
   const { url, method, headers, tries, backoff_s, per_s, timeout_s } = context.config
   const target = filled(url, message)
   const body = method === 'GET' || method === 'DELETE' ? undefined : text(message)
-  const id = `${context.flowId}/${context.messageId}`
+  const id = identity(text(message), context)
   for (let n = 1; ; n++) {
     if (per_s) await turn(per_s)
     let answer, reason
@@ -24,8 +26,7 @@ export default async (message, context) => {
     }
     const again = !answer || answer.status === 429 || answer.status >= 500
     if (!again || n >= tries) throw new Error(`${method} ${target}, try ${n}: ${reason}`)
-    const asked = Number(answer?.headers.get('retry-after')) || 0
-    await sleep(Math.max(asked, backoff_s * 2 ** (n - 1)))
+    await sleep(Math.max(asked(answer), backoff_s * 2 ** (n - 1)))
   }
 }
 
@@ -33,7 +34,7 @@ const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds 
 const text = (message) => JSON.stringify(message, (_, value) => (typeof value === 'bigint' ? JSON.rawJSON?.(String(value)) ?? Number(value) : value))
 const content = async (answer) => {
   const said = await answer.text()
-  return /[/+]json\b/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(said) : said
+  return said && /[/+]json\b/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(said) : said
 }
 
 // {a.b} in the address is that field of the message.
@@ -44,4 +45,14 @@ const turn = async (perSecond) => {
   const now = Date.now()
   free = Math.max(free, now) + 1000 / perSecond
   await sleep((free - 1000 / perSecond - now) / 1000)
+}
+
+// The same when a message comes again. A number that was given to another one, which died with its runner, is not
+// enough: what it says counts, too.
+const identity = (body, context) => `${context.flowId}/${context.messageId} ${createHash('sha256').update(body).digest('hex').slice(0, 8)}`
+
+// Seconds until we may ask again, said as a number or as a date.
+const asked = (answer) => {
+  const said = answer?.headers.get('retry-after') ?? ''
+  return Math.min(3600, Number(said) || (Date.parse(said) - Date.now()) / 1000 || 0)
 }

@@ -86,7 +86,7 @@ def records(path, place, config):
 def parsed(record, place, path, kind):
     """Port and value; no port: there is nothing to send."""
     try:
-        text = record.decode().rstrip("\r\n")
+        text = record.decode("utf-8-sig" if place["at"] == len(record) else "utf-8").rstrip("\r\n")  # a byte order mark
         if kind == "lines":
             return "out", text
         if not text:

@@ -4,6 +4,7 @@ import json
 import re
 import smtplib
 import ssl
+import zlib
 from email.message import EmailMessage
 from email.utils import formatdate
 
@@ -19,7 +20,7 @@ def run(message, context):
     mail["From"], mail["To"] = config["from"], ", ".join(config["to"])
     mail["Subject"] = filled(config["subject"], message).replace("\n", " ")
     mail["Date"] = formatdate()
-    mail["Message-ID"] = f"<{re.sub(r'[^A-Za-z0-9.]', '-', f'{context.flow_id}-{context.message_id}')}@runner>"
+    mail["Message-ID"] = f"<{re.sub(r'[^A-Za-z0-9.]', '-', f'{context.flow_id}-{identity(message, context)}')}@runner>"
     text = config.get("text")
     mail.set_content(json.dumps(message, ensure_ascii=False, indent=2) if text is None else filled(text, message))
     kind = smtplib.SMTP_SSL if config["security"] == "tls" else smtplib.SMTP
@@ -35,6 +36,14 @@ def run(message, context):
         if "user" in config:
             server.login(config["user"], config["password"])
         server.send_message(mail)
+
+
+def identity(message, context):
+    """The same when a message comes again. A number that was given to another one, which died with its runner, is not
+    enough: what it says counts, too.
+    """
+    text = json.dumps(message, sort_keys=True, default=repr)
+    return f"{context.message_id} {zlib.crc32(text.encode()):08x}"
 
 
 def filled(text, message):

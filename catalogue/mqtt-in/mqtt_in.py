@@ -22,6 +22,7 @@ async def start(context):
     config, loop, waiting = context.config, asyncio.get_running_loop(), asyncio.Queue()
     client = connected(config, context, lambda item: loop.call_soon_threadsafe(waiting.put_nowait, item))
     before = {key: context.get(key) for key in context.keys()}  # taken before, and perhaps not acknowledged
+    filters = [topic.split("/", 2)[2] if topic.startswith("$share/") else topic for topic in config["topics"]]
     taken, done = asyncio.Queue(), []
 
     async def acknowledge():
@@ -37,6 +38,9 @@ async def start(context):
             message = await waiting.get()
             if isinstance(message, Exception):
                 raise message
+            if not any(mqtt.topic_matches_sub(topic, message.topic) for topic in filters):
+                client.ack(message.mid, message.qos)  # the broker goes on with what was asked for before
+                continue
             key, mark = f"m {message.mid}", zlib.crc32(message.topic.encode() + message.payload)
             if message.qos and message.dup and before.pop(key, None) == mark:
                 client.ack(message.mid, message.qos)

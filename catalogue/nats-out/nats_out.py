@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+import zlib
 
 import nats
 import nats.errors
@@ -22,7 +23,7 @@ async def run(message, context):
     if client is None or client.is_closed:
         client = await connected(config["url"])
     body = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
-    id = f"{context.get('life')}/{context.message_id}"
+    id = f"{context.get('life')}/{identity(message, context)}"
     subject = filled(config["subject"], message)
     try:
         await client.jetstream().publish(subject, body, timeout=10, headers={"Nats-Msg-Id": id})
@@ -44,6 +45,14 @@ async def connected(url):
     except (OSError, TimeoutError, nats.errors.Error) as error:
         why = met[0] if met else error
         raise ConnectionError(f"no connection to the NATS server: {why or type(why).__name__}") from None
+
+
+def identity(message, context):
+    """The same when a message comes again. A number that was given to another one, which died with its runner, is not
+    enough: what it says counts, too.
+    """
+    text = json.dumps(message, sort_keys=True, default=repr)
+    return f"{context.message_id} {zlib.crc32(text.encode()):08x}"
 
 
 async def stop(context):

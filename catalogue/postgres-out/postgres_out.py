@@ -2,6 +2,7 @@
 
 import json
 import uuid
+import zlib
 
 import psycopg
 from psycopg import sql
@@ -39,9 +40,9 @@ def run(message, context):
     try:
         with database.transaction():
             mark = "INSERT INTO runner_taken VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING number"
-            taken = database.execute(mark, [module, context.message_id]).fetchone()
+            taken = database.execute(mark, [module, identity(message, context)]).fetchone()
             if taken is not None:  # else it is in the table already
-                database.execute(insert(config, tuple(names)), [value(message.get(name)) for name in names])
+                database.execute(insert(config, tuple(names)), [value(message[name]) for name in names])
                 if taken[0] % 1000 == 0:
                     database.execute("DELETE FROM runner_taken WHERE number <= %s", [taken[0] - REMEMBERED])
     except psycopg.OperationalError:
@@ -49,26 +50,34 @@ def run(message, context):
         raise
 
 
+def columns(message, config):
+    """The fields to write: what a message does not have is left as it is in the table."""
+    if not isinstance(message, dict):
+        raise TypeError(f"a row is made of an object, the message is {json.dumps(message)[:80]}")
+    names = [name for name in config.get("columns", message) if name in message]
+    if not names:
+        raise ValueError(f"the message has no field for the table: {json.dumps(message)[:80]}")
+    return names
+
+
+def identity(message, context):
+    """The same when a message comes again. A number that was given to another one, which died with its runner, is not
+    enough: what it says counts, too.
+    """
+    text = json.dumps(message, sort_keys=True, default=repr)
+    return f"{context.message_id} {zlib.crc32(text.encode()):08x}"
+
+
 def stop(context):
     if database is not None:
         database.close()
 
 
-def columns(message, config):
-    """The fields that are written."""
-    if not isinstance(message, dict):
-        raise TypeError(f"a row is made of an object, the message is {json.dumps(message)[:80]}")
-    names = config.get("columns") or list(message)
-    if not any(name in message for name in names):
-        raise ValueError(f"the message has no field for the table: {json.dumps(message)[:80]}")
-    return names
-
-
 def insert(config, names):
-    columns = [sql.Identifier(name) for name in names]
+    fields = [sql.Identifier(name) for name in names]
     text = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
         sql.Identifier(*config["table"].split(".")),
-        sql.SQL(", ").join(columns),
+        sql.SQL(", ").join(fields),
         sql.SQL(", ").join([sql.Placeholder()] * len(names)),
     )
     if "key" not in config:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+import zlib
 
 import redis
 
@@ -32,11 +33,19 @@ def run(message, context):
     config = context.config
     fields = message if isinstance(message, dict) and message else {"value": message}
     words = [word for name, value in fields.items() for word in (name, text(value))]
-    taken = f"{{{config['stream']}}}:taken:{context.get('life')}:{context.message_id}"
+    taken = f"{{{config['stream']}}}:taken:{context.get('life')}:{identity(message, context)}"
     try:
         add(keys=[config["stream"], taken], args=[config["remember_s"], config["keep"], *words])
     except redis.RedisError as error:
         raise type(error)(*error.args) from None
+
+
+def identity(message, context):
+    """The same when a message comes again. A number that was given to another one, which died with its runner, is not
+    enough: what it says counts, too.
+    """
+    text = json.dumps(message, sort_keys=True, default=repr)
+    return f"{context.message_id} {zlib.crc32(text.encode()):08x}"
 
 
 def stop(context):

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import uuid
+import zlib
 
 REMEMBERED = 100_000  # messages; what may come again are the last ones
 database = None
@@ -19,46 +20,49 @@ def start(context):
 
 def run(message, context):
     config = context.config
-    names = fields(message, config)
-    values = [cell(message.get(name)) for name in names]
-    columns, table = [quoted(name) for name in names], quoted(config["table"])
-    text = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(names))})"
+    names = columns(message, config)
+    values = [cell(message[name]) for name in names]
+    fields, table = [quoted(name) for name in names], quoted(config["table"])
+    text = f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({', '.join('?' * len(names))})"
     if "key" in config:
         key = ", ".join(quoted(name) for name in config["key"])
         rest = [quoted(name) for name in names if name not in config["key"]]
         what = f"UPDATE SET {', '.join(f'{one} = excluded.{one}' for one in rest)}" if rest else "NOTHING"
         text += f" ON CONFLICT ({key}) DO {what}"
+    mark = identity(message, context)
     module = f"{context.flow_id}/{context.module_id} {context.get('life')}"
     database.execute("BEGIN IMMEDIATE")
     try:
-        seen = (
-            context.redelivered
-            and database.execute(
-                "SELECT 1 FROM _taken WHERE module = ? AND message = ?", (module, context.message_id)
-            ).fetchone()
-        )
-        if not seen:
+        taken = database.execute("INSERT OR IGNORE INTO _taken VALUES (?, ?)", (module, mark))
+        if taken.rowcount:  # else it is in the table already
             database.execute(text, values)
-            at = database.execute("INSERT INTO _taken VALUES (?, ?)", (module, context.message_id)).lastrowid
-            database.execute("DELETE FROM _taken WHERE rowid <= ?", (at - REMEMBERED,))
+            database.execute("DELETE FROM _taken WHERE rowid <= ?", (taken.lastrowid - REMEMBERED,))
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
         raise
 
 
-def stop(context):
-    database.close()
-
-
-def fields(message, config):
-    """Those that are written."""
+def columns(message, config):
+    """The fields to write: what a message does not have is left as it is in the table."""
     if not isinstance(message, dict):
         raise TypeError(f"a row is made of an object, the message is {json.dumps(message)[:80]}")
-    names = config.get("columns") or list(message)
-    if not any(name in message for name in names):
+    names = [name for name in config.get("columns", message) if name in message]
+    if not names:
         raise ValueError(f"the message has no field for the table: {json.dumps(message)[:80]}")
     return names
+
+
+def identity(message, context):
+    """The same when a message comes again. A number that was given to another one, which died with its runner, is not
+    enough: what it says counts, too.
+    """
+    text = json.dumps(message, sort_keys=True, default=repr)
+    return f"{context.message_id} {zlib.crc32(text.encode()):08x}"
+
+
+def stop(context):
+    database.close()
 
 
 def quoted(name):

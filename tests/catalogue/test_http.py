@@ -175,6 +175,8 @@ class Smtp(socketserver.StreamRequestHandler):
                 self.wfile.write(b"354 go on\r\n")
                 text = b""
                 while (line := self.rfile.readline()) != b".\r\n":
+                    if not line:
+                        return  # whoever sent it is dead
                     text += line
                 self.mails.append(text.decode())
             self.wfile.write({b"EHLO": b"250 here\r\n", b"QUIT": b"221 bye\r\n"}.get(word, b"250 ok\r\n"))

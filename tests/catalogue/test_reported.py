@@ -1,0 +1,127 @@
+"""What others reported of modules of this kind, docs/reports.md, tried on ours."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing, nullcontext
+from email.utils import formatdate
+from pathlib import Path
+from time import monotonic, time
+from typing import Any
+
+import pytest
+
+from tests.catalogue import servers
+from tests.catalogue.running import lines, run, running, write_flow
+from tests.catalogue.test_http import site
+from tests.harness import need
+
+
+def database(folder: Path, server: servers.Server | None) -> Any:
+    """A question, and the config of the module: the same table in SQLite or PostgreSQL."""
+    made = "CREATE TABLE t (id int PRIMARY KEY, flavor text DEFAULT 'none', item text)"
+    if server is None:
+        with closing(sqlite3.connect(folder / "t.db", isolation_level=None)) as made_here:
+            made_here.execute(made)
+
+        def ask(text: str) -> list[str]:
+            with closing(sqlite3.connect(folder / "t.db")) as opened:
+                return ["|".join("" if one is None else str(one) for one in row) for row in opened.execute(text)]
+
+        return ask, {"path": "t.db", "table": "t"}
+    port = server.port
+    servers.psql(port, made)
+    return lambda text: servers.psql(port, text), {"url": f"postgresql://127.0.0.1:{port}/?user=postgres", "table": "t"}
+
+
+@pytest.mark.parametrize("name", ["sqlite", "postgres"])
+def test_a_field_that_is_not_given_stays_as_it_is(tmp_path: Path, name: str) -> None:
+    """Upsert with `columns`, confluentinc/kafka-connect-jdbc#1067; a default of the table's, #802."""
+    rows = [{"id": 1, "item": "x"}, {"id": 1, "flavor": "chocolate"}, {"id": 2, "flavor": None, "more": 1}, {"more": 1}]
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with servers.served(servers.postgres(folder)) if name == "postgres" else nullcontext() as server:
+        ask, config = database(tmp_path, server)
+        config |= {"columns": ["id", "flavor", "item"], "key": ["id"]}
+        write_flow(tmp_path, {"keep": {"use": f"{name}-out", "config": config}}, [])
+        stdin = "".join(json.dumps(row) + "\n" for row in rows) + '"text"\n'
+        run(tmp_path, "-i", "keep.in=-", "-o", "keep.error=bad", stdin=stdin)
+        assert ask("SELECT id, flavor, item FROM t ORDER BY id") == ["1|chocolate|x", "2||"]
+    said = [bad["error"]["message"] for bad in lines(tmp_path / "bad")]
+    assert said == [
+        'the message has no field for the table: {"more": 1}',
+        'a row is made of an object, the message is "text"',
+    ]
+
+
+def test_a_table_in_csv_as_others_write_it(tmp_path: Path) -> None:
+    """A byte order mark (grafana/grafana-csv-datasource#292), names with commas and quotes (node-red/node-red#2860,
+    #3934), quoted names (redpanda-data/connect#3157), line breaks in a field (n8n-io/n8n#16776); there and back.
+    """
+    text = '\ufeff"id","foo, bar","say ""so"""\r\n1,"a\nb","c""d"\r\n2,,"\u2028"\r\n'
+    (tmp_path / "in.csv").write_bytes(text.encode())
+    modules = {
+        "read": {"use": "csv-in", "config": {"path": "in.csv"}},
+        "write": {"use": "csv-out", "config": {"path": "out.csv"}},
+    }
+    write_flow(tmp_path, modules, ["read -> write"])
+    run(tmp_path, "-o", "read.out=got")
+    wanted = [{"id": "1", "foo, bar": "a\nb", 'say "so"': 'c"d'}, {"id": "2", "foo, bar": "", 'say "so"': "\u2028"}]
+    assert lines(tmp_path / "got") == wanted
+    modules["read"]["config"] = {"path": "out.csv"}
+    write_flow(tmp_path, {"read": modules["read"]}, [])
+    run(tmp_path, "-o", "read.out=again")
+    assert lines(tmp_path / "again") == wanted
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    for use, text in (("ndjson-in", '\ufeff{"a":1}\n"\ufeff"\n'), ("lines-in", "\ufeffa\n\ufeffb\n")):
+        (tmp_path / "in").write_text(text)
+        write_flow(tmp_path, {"read": {"use": use, "config": {"path": "in"}}}, [])
+        run(tmp_path, "-o", f"read.out={use}")
+    assert lines(tmp_path / "ndjson-in") == [{"a": 1}, "\ufeff"]
+    assert lines(tmp_path / "lines-in") == ["a", "\ufeffb"]
+
+
+@pytest.mark.parametrize("use", ["http-request", "webhook"])
+def test_a_server_says_when_to_come_again(tmp_path: Path, use: str) -> None:
+    """As a number and as a date, redpanda-data/connect#1352."""
+    need("node")
+    at = int(time()) + 4
+    with site(
+        (429, "", {"retry-after": formatdate(at, usegmt=True)}), (503, "", {"retry-after": "1"}), (200, "")
+    ) as it:
+        write_flow(tmp_path, {"tell": {"use": use, "config": {"url": it.url, "backoff_s": 0.01}}}, [])
+        begin = monotonic()
+        run(tmp_path, "-i", "tell.in=-", stdin="1\n")
+        assert time() >= at + 1 and monotonic() - begin >= 1 and len(it.asked) == 3
+
+
+def test_topics_that_are_not_asked_for_any_more_are_not_sent(tmp_path: Path) -> None:
+    """The broker goes on with them in a session that it keeps, influxdata/telegraf#9703."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with servers.served(servers.mosquitto(folder)) as server:
+
+        def flow(*topics: str) -> None:
+            modules = {
+                "listen": {"use": "mqtt-in", "config": {"port": server.port, "topics": [*topics]}},
+                "say": {"use": "timer", "config": {"every_s": 0.05}},
+                "tell": {"use": "mqtt-out", "config": {"port": server.port, "topic": "a"}},
+                "other": {"use": "mqtt-out", "config": {"port": server.port, "topic": "b"}},
+            }
+            write_flow(tmp_path, modules, ["say -> tell", "say -> other"])
+
+        def seen(name: str) -> set[str]:
+            return {message["topic"] for message in lines(tmp_path / name)}
+
+        flow("a", "b")
+        with running(tmp_path, "-o", "listen.out=both") as it:
+            it.wait_for(lambda: seen("both") == {"a", "b"})
+            it.stop()
+        flow("$share/g/b", "b/+/c")
+        with running(tmp_path, "-o", "listen.out=one", "-o", "tell.error=bad") as it:
+            it.wait_for(lambda: len(lines(tmp_path / "one")) > 10)
+            it.stop()
+        assert seen("one") == {"b"}
