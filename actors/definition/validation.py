@@ -206,7 +206,7 @@ def _module(id: str, raw: dict[str, Any]) -> Module:
         dependencies=tuple(raw.get("dependencies", ())),
         ports_in=tuple(ports["in"]) if "in" in ports else None,
         ports_out=tuple(ports["out"]) if "out" in ports else None,
-        retry=Retry(**raw["retry"]) if "retry" in raw else None,
+        retry=Retry(**raw["retry"]) if raw.get("retry", {}).get("times") else None,
         restart=Retry(**raw["restart"]) if "restart" in raw else None,
         **{"code": "", **{name: raw[name] for name in MODULE_SETTINGS & raw.keys()}},
     )

@@ -44,7 +44,8 @@ def test_a_field_that_is_not_given_stays_as_it_is(tmp_path: Path, name: str) -> 
     with servers.served(servers.postgres(folder)) if name == "postgres" else nullcontext() as server:
         ask, config = database(tmp_path, server)
         config |= {"columns": ["id", "flavor", "item"], "key": ["id"]}
-        write_flow(tmp_path, {"keep": {"use": f"{name}-out", "config": config}}, [])
+        keep = {"use": f"{name}-out", "config": config, "retry": {"times": 0}}
+        write_flow(tmp_path, {"keep": keep}, [])
         stdin = "".join(json.dumps(row) + "\n" for row in rows) + '"text"\n'
         run(tmp_path, "-i", "keep.in=-", "-o", "keep.error=bad", stdin=stdin)
         assert ask("SELECT id, flavor, item FROM t ORDER BY id") == ["1|chocolate|x", "2||"]

@@ -352,7 +352,7 @@ def test_flow_state_shows_memory_and_processor_time(runner: Harness) -> None:
 def test_a_writable_path_that_is_not_there(runner: Harness, tmp_path: Path) -> None:
     runner.add("f", {"a": module("python3", SPIN, limits={"writable": [str(tmp_path / "none")]})})
     reply = runner.call(api.StartFlow, flow_id="f")
-    assert not reply.ok and reply.error == f"f/a: limits.writable: {tmp_path}/none does not exist"
+    assert not reply.ok and (reply.error or "").startswith(f"f/a: there is no folder {tmp_path}/none on this machine")
 
 
 @pytest.mark.parametrize("path", ["relative", "/a/../b", "/a/.", "", "~/x"])
