@@ -7,8 +7,8 @@ plays those; a failure prints seed and case.
 
 from __future__ import annotations
 
-import copy
 import contextlib
+import copy
 import json
 import logging
 import os
