@@ -11,6 +11,9 @@ import aio_pika
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from pamqp.exceptions import AMQPInternalError
 
+OPENED_S = 20  # a broker that is just starting takes a connection, and may not answer on it
+LOOK_S = 2  # that the broker has ended our consumer is said to nobody
+
 
 def check_config(config):
     if urlsplit(config["url"]).scheme not in ("amqp", "amqps"):
@@ -20,11 +23,20 @@ def check_config(config):
 async def connected(url):
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it is raised, too
     try:
-        return await aio_pika.connect(url)
+        return await aio_pika.connect(url, timeout=OPENED_S)
     except AMQPInternalError:
         raise ConnectionError(f"{urlsplit(url).hostname} does not open the virtual host {urlsplit(url).path}") from None
     except (OSError, AMQPError) as error:
         raise ConnectionError(f"no connection to {urlsplit(url).hostname}: {error}") from None
+
+
+async def consume(connection, config, take, closed):
+    """The channel, and the tag of its consumer."""
+    channel = await connection.channel()
+    await channel.set_qos(prefetch_count=config["prefetch"])
+    queue = await channel.declare_queue(config["queue"], durable=True, passive=not config["declare"])
+    channel.close_callbacks.add(closed)
+    return channel, await queue.consume(take)
 
 
 async def start(context):
@@ -44,20 +56,26 @@ async def start(context):
             waiting.put_nowait(error)
 
     async with await connected(config["url"]) as connection:
-        connection.close_callbacks.add(
-            lambda _connection, error: waiting.put_nowait(error or ConnectionError("closed"))
-        )
-        channel = await connection.channel()
-        await channel.set_qos(prefetch_count=config["prefetch"])
+
+        def closed(_what, error):
+            waiting.put_nowait(error or ConnectionError("closed"))
+
+        connection.close_callbacks.add(closed)
         try:
-            queue = await channel.declare_queue(config["queue"], durable=True, passive=not config["declare"])
+            channel, tag = await asyncio.wait_for(consume(connection, config, waiting.put, closed), OPENED_S)
         except ChannelNotFoundEntity:
             raise LookupError(f"there is no queue {config['queue']}") from None
-        await queue.consume(waiting.put)
+        except TimeoutError:
+            raise ConnectionError(f"{urlsplit(config['url']).hostname} does not answer") from None
         acknowledging = asyncio.create_task(acknowledge())
         try:
             while True:
-                message = await waiting.get()
+                try:
+                    message = await asyncio.wait_for(waiting.get(), LOOK_S)
+                except TimeoutError:
+                    if tag in (await channel.get_underlay_channel()).consumers:
+                        continue
+                    raise ConnectionError("the broker has ended the consumer") from None
                 if isinstance(message, BaseException):
                     raise message
                 key = f"m {message.message_id}"

@@ -1,5 +1,7 @@
 """Publishes each message to an AMQP exchange or queue (RabbitMQ) and waits until the broker has it."""
 
+import asyncio
+import contextlib
 import json
 import logging
 import re
@@ -10,6 +12,9 @@ from urllib.parse import urlsplit
 import aio_pika
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, PublishError
 from pamqp.exceptions import AMQPInternalError
+
+OPENED_S = 20  # a broker that is just starting takes a connection, and may not answer on it
+CONFIRMED_S = 10
 
 connection = channel = None
 
@@ -22,11 +27,29 @@ def check_config(config):
 async def connected(url):
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it is raised, too
     try:
-        return await aio_pika.connect(url)
+        return await aio_pika.connect(url, timeout=OPENED_S)
     except AMQPInternalError:
         raise ConnectionError(f"{urlsplit(url).hostname} does not open the virtual host {urlsplit(url).path}") from None
     except (OSError, AMQPError) as error:
         raise ConnectionError(f"no connection to {urlsplit(url).hostname}: {error}") from None
+
+
+async def opened(config):
+    """A connection, and a channel of it that can be used."""
+    fresh = await connected(config["url"])
+    try:
+        found = await fresh.channel(publisher_confirms=True, on_return_raises=True)
+        if config["declare"] and not config["exchange"]:
+            await found.declare_queue(config["routing_key"], durable=True)
+    except BaseException:
+        await close(fresh)
+        raise
+    return fresh, found
+
+
+async def close(broken):
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(broken.close(), 1)
 
 
 async def start(context):
@@ -38,10 +61,10 @@ async def run(message, context):
     global connection, channel
     config = context.config
     if connection is None or connection.is_closed or channel.is_closed:
-        connection = await connected(config["url"])
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        if config["declare"] and not config["exchange"]:
-            await channel.declare_queue(config["routing_key"], durable=True)
+        try:
+            connection, channel = await asyncio.wait_for(opened(config), OPENED_S)
+        except TimeoutError:
+            raise ConnectionError(f"{urlsplit(config['url']).hostname} does not answer") from None
     named = config["exchange"]
     try:
         exchange = await channel.get_exchange(named) if named else channel.default_exchange
@@ -56,7 +79,11 @@ async def run(message, context):
     )
     key = filled(config["routing_key"], message)
     try:
-        await exchange.publish(sent, key, timeout=10)
+        await asyncio.wait_for(exchange.publish(sent, key), CONFIRMED_S)  # its own limit ends where it is written
+    except TimeoutError:
+        await close(connection)
+        connection = None
+        raise ConnectionError(f"{urlsplit(config['url']).hostname} does not confirm a message") from None
     except PublishError:
         raise LookupError(f"there is no queue that takes the key {key}") from None
 
@@ -71,7 +98,7 @@ def identity(message, context):
 
 async def stop(context):
     if connection is not None:
-        await connection.close()
+        await close(connection)
 
 
 def filled(text, message):

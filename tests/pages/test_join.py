@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.gateway.served import Served
 from tests.pages.browser import JOIN, page
+from tests.test_run import wait_for
 
 SECRET = "a-word-that-is-only-for-the-server"
 FLOW = f"""
@@ -62,7 +63,7 @@ def test_the_contexts_of_all_pages(served: Served, browser: Any) -> None:
     with page(served, browser, "one") as one, page(served, browser, "two"):
         one.ask({"n": 1})
         one.seen(1)
-        assert served.call("getContext", "shop/add") == {"one": {"count": 1}, "two": {}}
+        wait_for(lambda: served.call("getContext", "shop/add") == {"one": {"count": 1}, "two": {}})
         assert served.call("getContext", "shop/add@one") == {"count": 1}
         refused = served.post("/rpc", {"jsonrpc": "2.0", "id": 1, "method": "getContext", "params": ["shop/add@ono"]})
         assert "'ono'" in refused.json["error"]["message"]

@@ -16,6 +16,7 @@ from actors.console.client import RunnerClient
 from tests.pages.browser import Page, page
 from tests.pages.proxy import Proxy
 from tests.pages.test_several_runners import CODE, Deployed, apply, asks, deploy, got, places
+from tests.test_run import wait_for
 
 MESSAGES = 60  # of each page beside each event
 
@@ -98,8 +99,9 @@ def run_seed(seed: int, folder: Path, browser: Any, events: int) -> None:
             for one, base in ((here, 0), (there, 10_000)):
                 expected = [*range(base, base + MESSAGES * (at + 1))]
                 assert got(one, len(expected)) == expected, (seed, story, one.do("[joined.state, events.slice(-9)]"))
-        assert client.get_context("shop/count") == {one.name: {"n": MESSAGES * events} for one in (here, there)}, story
-        assert all(row["balanced"] for row in client.audit().values()), story
+        contexts = {one.name: {"n": MESSAGES * events} for one in (here, there)}
+        wait_for(lambda: client.get_context("shop/count") == contexts)
+        wait_for(lambda: all(row["balanced"] for row in client.audit().values()))
         assert len({places(client)[module] for module in ("ask", "count", "show")}) == 1
         here.do("joined.close()")
 

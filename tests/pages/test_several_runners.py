@@ -123,17 +123,17 @@ def test_moves_updates_and_a_restart(deployed: Deployed, browser: Any, durable: 
             assert done, (what, done.error)
             for one_of, base in ((one, 0), (other, 10_000)):
                 assert got(one_of, 100 * (at + 1)) == [*range(base, base + 100 * (at + 1))], what
-        contexts = client.get_context("shop/count")
-        assert contexts == {one.name: {"n": 100 * len(steps)}, other.name: {"n": 100 * len(steps)}}
+        contexts = {name: {"n": 100 * len(steps)} for name in (one.name, other.name)}
+        wait_for(lambda: client.get_context("shop/count") == contexts)
         at = places(client)
         assert len({at["ask"], at["count"], at["show"]}) == 1 and at["ask"] != "pages"
-        assert all(row["balanced"] for row in client.audit().values())
+        wait_for(lambda: all(row["balanced"] for row in client.audit().values()))
         one.page.reload()  # its session is the same, whatever has happened
         one.join()
         assert one.name == "one"
         one.ask("again")
         assert got(one, 1) == ["again"]
-        assert client.get_context("shop/count@one") == {"n": 100 * len(steps) + 1}
+        wait_for(lambda: client.get_context("shop/count@one") == {"n": 100 * len(steps) + 1})
 
 
 def apply(client: RunnerClient, durable: bool = False, **changes: Any) -> Any:
