@@ -16,6 +16,14 @@ def check_config(config):
         return {"path": "needs {n} in it, the number of the file, since there is `rotate_mb`"}
 
 
+def start(context):
+    """Where our lines begin is known before there is one: what a turn has written that did not happen is cut off."""
+    if context.get("at") is None:
+        path = path_of(context.config, 0)
+        is_there = context.config["existing"] != "replace" and os.path.exists(path)
+        context.set("at", os.path.getsize(path) if is_there else 0)
+
+
 def run(message, context):
     global out
     config, n, at = context.config, context.get("n", 0), context.get("at")
@@ -23,7 +31,7 @@ def run(message, context):
         if out is not None:
             os.close(out)
             n, at = n + 1, 0
-        out, at = opened(path_of(config, n), at, config)
+        out, at = opened(path_of(config, n), at)
         context.set("n", n)
     text = line(message, context, config, is_first=at == 0).encode()
     view = memoryview(text)
@@ -44,12 +52,10 @@ def path_of(config, n):
     return config["path"].replace("{n}", f"{n + 1:06}")
 
 
-def opened(path, at, config):
-    """The descriptor, and where to go on: `at`, or the end of what was there before us."""
+def opened(path, at):
+    """The descriptor, and where to go on."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     size = os.fstat(fd).st_size
-    if at is None:  # it is new to us
-        at = 0 if config["existing"] == "replace" else size
     if at > size:  # somebody has cut it
         return fd, size
     os.ftruncate(fd, at)

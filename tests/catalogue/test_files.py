@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from actors.definition.catalogue import SHIPPED
-from tests.catalogue.running import lines, run, running, write_flow
+from tests.catalogue.running import lines, run, runner, running, write_flow
 
 OUT: dict[str, Any] = {"use": "ndjson-out", "config": {"path": "out.ndjson"}}
 
@@ -209,3 +209,20 @@ def test_what_is_no_row_is_said(message: Any, said: str) -> None:
     with pytest.raises((TypeError, ValueError), match=re.escape(said)):
         fields(message, {"table": "t", "columns": ["a", "b"]} if message else {"table": "t"})
     assert fields({"a": 1}, {"table": "t", "columns": ["a", "b"]}) == ["a"]
+
+
+@pytest.mark.parametrize(("more", "at"), [({}, 8), ({"existing": "replace"}, 0)])
+def test_where_lines_begin_is_known_before_there_is_one(tmp_path: Path, more: dict[str, Any], at: int) -> None:
+    """A host that dies in the first turn repeats nothing: its successor knows where to cut."""
+    (tmp_path / "in.ndjson").touch()
+    (tmp_path / "out").write_text('{"a":1}\n')
+    modules = {
+        "read": {"use": "ndjson-in", "config": {"path": "in.ndjson", "follow": True}},
+        "write": {"use": "ndjson-out", "config": {"path": "out", **more}},
+    }
+    write_flow(tmp_path, modules, ["read -> write"])
+    with running(tmp_path) as it:
+        it.wait_for(lambda: it.said("started"))
+        assert json.loads(runner(tmp_path, "--state", "state", "context", "f/write", "--json").stdout) == {"at": at}
+        it.stop()
+    assert (tmp_path / "out").read_text() == '{"a":1}\n'
