@@ -45,8 +45,9 @@ def origin_of(document: dict[str, Any], places: Places) -> dict[str, Any] | None
         match field:
             case ("modules", str(name), "config", *fields) if len(fields) <= CONFIG_DEPTH:
                 config.setdefault(name, {})[".".join(map(str, fields))] = {"line": place[0], "column": place[1]}
-    found = {"file": places.file, "code": code} | ({"config": config} if config else {})
-    return found if len(found) > 2 or code else None
+    if not (code or config):
+        return None
+    return {"file": places.file, "code": code} | ({"config": config} if config else {})
 
 
 def with_module(document: dict[str, Any], module: str, fields: dict[str, Any]) -> dict[str, Any]:

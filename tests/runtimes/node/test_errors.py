@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +11,6 @@ from runtimes.frames import ALL_SLOTS, Kind
 from tests.runtimes.node.host import HOST, NEEDS_NODE, SLEEP, Account, Host
 
 pytestmark = NEEDS_NODE
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    started = Host(tmp_path)
-    yield started
-    started.close()
 
 
 @pytest.mark.parametrize(

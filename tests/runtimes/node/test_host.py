@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from runtimes.frames import ALL_SLOTS, HELD, NO_INDEX, TURN_FLAG, Frame, Kind
 from tests.runtimes.node.host import GATED, NEEDS_NODE, SLEEP, TIMEOUT_S, Account, Host
 
 pytestmark = NEEDS_NODE
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    started = Host(tmp_path)
-    yield started
-    started.close()
 
 
 # ---------------------------------------------------------------- the link

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from runtimes.frames import ALL_SLOTS, Kind
 from tests.runtimes.node.host import NEEDS_NODE, Account, Host
 
 pytestmark = NEEDS_NODE
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    started = Host(tmp_path)
-    yield started
-    started.close()
 
 
 SEND = """const fs = require('fs')

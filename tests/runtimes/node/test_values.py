@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +13,6 @@ from runtimes.frames import HEADERS, NO_INDEX, REDELIVERED, Kind
 from tests.runtimes.node.host import NEEDS_NODE, Account, Host
 
 pytestmark = NEEDS_NODE
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    started = Host(tmp_path)
-    yield started
-    started.close()
 
 
 # ---------------------------------------------------------------- values
