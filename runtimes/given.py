@@ -21,6 +21,7 @@ class Given:
     def __init__(self, *, retry: bool = False, context: Mapping[bytes, bytes] | None = None) -> None:
         self.messages = 0  # of DATA, not consumed
         self.credit = 0
+        self.late = 0  # turns on top of it: of a source that was at one when PAUSE took it all; the next PULL gives it
         self.announced: Counter[int] = Counter()  # numbers, of several wires, of messages whose TURN is still to come
         self.pausing = 0  # the request of a PAUSE that has no answer yet
         self.overshoot_bytes = 0  # committed with turns of the slot since then
@@ -112,6 +113,7 @@ class Given:
 
     def paused(self) -> None:
         """The host has nothing of the slot any more."""
+        self.late = int(self.source)
         self.messages = self.credit = self.pausing = self.overshoot_bytes = 0
         self.held = False
         self.announced.clear()

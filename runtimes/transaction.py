@@ -94,7 +94,7 @@ class Transaction:
         for row in rows:
             slot, consumed, handled, failed, pulled, sent, unwired, busy_us, fused = row
             given = self._given.get(slot)
-            if given is None or consumed > given.messages or pulled > given.credit:
+            if given is None or consumed > given.messages or pulled > max(0, given.credit + given.late):
                 raise ProtocolError(f"COMMIT of {row}: {_had(given)}")
             turns += consumed + pulled
             behind += fused
@@ -127,6 +127,8 @@ class Transaction:
             given = self._given[slot]
             given.messages -= part[0]
             given.credit -= part[3]
+            if given.credit < 0:
+                given.late = 0
             if given.is_special or part[9] or part[10]:
                 given.note(part, self.bytes)
         self.bytes = 0

@@ -110,7 +110,7 @@ class Source:
         if not self.life.due or state.recall.stops - {"restart"} or state.mailbox.dry is not None:
             return
         state.stop("restart")
-        if state.recall.link is Link.OPEN and not state.mailbox.window and not state.credit:
+        if state.recall.link is Link.OPEN and not state.mailbox.window and state.credit <= 0:
             self.life.called()
             again = to_bridge.RestartSource(slot=self._record.slot, body=start_body(state.source_turns, state.context))
             self._port.send(self._record.bridge, again)

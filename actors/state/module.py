@@ -193,7 +193,7 @@ class ModuleState:
         self.gate.step()
         self._choose_pace()
         takes = self.release()
-        pulls = source and self.credit == 0
+        pulls = source and self.credit <= 0
         if pulls:
             self.pull_once()
         return takes, pulls
@@ -201,8 +201,8 @@ class ModuleState:
     def pull_once(self) -> None:
         """Credit for one message; without a host it has to be asked for again when there is one."""
         if self.recall.link is _OPEN:
+            self._outbox.append(Frame(_PULL, self.recall.slot, count=1 - self.credit))
             self.credit = 1
-            self._outbox.append(Frame(_PULL, self.recall.slot, count=1))
 
     def release(self) -> bool:
         """While stopped for "debug": let exactly the oldest message go. False if there is none."""

@@ -22,6 +22,7 @@ OPTIONAL = {
     "generator": "generator",
     "source": "source",
     "blocking_source": "blocking source",
+    "source_beside": "async source beside a handler",
     "sibling": "several files",
     "beside": "data file",
     "forks": "fork",

@@ -114,6 +114,62 @@ def generator(bench: Bench) -> None:
     slot.counts(consumed=2, handled=2, sent=6)
 
 
+def messages(*wakes: int) -> list[dict[str, object]]:
+    """For `source_beside`: the ones that wake its source, which yields how many of the others there were, as `ms`."""
+    return [{"wake": bool(wake), "ms": 0} for wake in wakes]
+
+
+def taken(count: int) -> dict[str, object]:
+    """What the source yields then."""
+    return {"wake": False, "ms": count}
+
+
+@case
+def source_beside(bench: Bench) -> None:
+    """What an async source yields goes before messages that have not begun, and sees what was done before it."""
+    host = bench.start()
+    slot = host.load("source_beside", config={"ms": 0})
+    slot.call("start", turns=0)
+    slot.pull(10)
+    expect(slot.run(list(messages(0, 0, 1, 0, 0))), [*messages(0, 0, 1), taken(2), *messages(0, 0)])
+    expect(slot.context_value("n"), 2, "context n")
+    slot.counts(consumed=5, handled=6, pulled=1, sent=6)
+
+
+@case
+def source_beside_before_a_slow_one(bench: Bench) -> None:
+    """It is so, too, if what is fused behind it has to end first."""
+    host = bench.start()
+    slot, slow = host.load("source_beside", config={"ms": 0}), host.load("async_sleep")
+    slot.wire(fused={"out": [(slow, "in", "w")]})
+    slot.call("start", turns=0)
+    slot.pull(10)
+    slot.run(list(messages(1, 0, 0, 0, 1, 0)))
+    expect(slow.out()[1::2], [0, 0, 0, 0, 0, 0, 3, 0], "what the slow one has done, in this order")
+    expect(slot.context_value("n"), 1, "context n")
+
+
+@case
+def source_beside_recalled(bench: Bench) -> None:
+    """A value that comes when PAUSE has taken the credit goes before the next message, on credit that is owed."""
+    host = bench.start()
+    slot = host.load("source_beside", config={"ms": 100})
+    slot.call("start", turns=0)
+    slot.pull(10)
+    for times, count in enumerate((1, 3)):
+        slot.run(list(messages(0, 1)))
+        host.pause(slot.number)
+        before = slot.out()
+        host.wait(lambda times=times: len(host.logs) > times, "the source to have taken")  # type: ignore[misc]
+        host.ping(times)
+        expect(slot.out(), before, "what was sent in the pause")
+        slot.run(list(messages(0, 0)))
+        expect(slot.out()[len(before) :], [taken(count), *messages(0, 0)])
+        slot.pull(11)
+    slot.counts(pulled=2)
+    expect(slot.context_value("n"), 2, "context n")
+
+
 @case
 def late_send(bench: Bench) -> None:
     """A send outside any turn is a turn of its own that uses a credit."""

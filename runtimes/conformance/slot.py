@@ -47,7 +47,7 @@ class Slot:
         self.totals: Counter[str] = Counter()
         self.in_flight: deque[tuple[int, int]] = deque()
         self.forgotten: deque[tuple[int, int]] = deque()
-        self.credit = 0
+        self.credit = self.late = 0
         self.finished: dict[str, Any] | None = None
         self.next_number = 1
 
@@ -131,8 +131,11 @@ class Slot:
         numbers = dict(zip(TOTALS, row, strict=True))
         consumed, pulled = numbers["consumed"], numbers["pulled"]
         require(consumed <= self.waiting, f"{consumed} consumed by slot {self.number}, {self.waiting} were sent")
-        require(pulled <= self.credit, f"slot {self.number} used a credit of {pulled}, it had {self.credit}")
+        credit = max(0, self.credit + self.late)
+        require(pulled <= credit, f"slot {self.number} used a credit of {pulled}, it had {credit}")
         self.credit -= pulled
+        if self.credit < 0:
+            self.late = 0
         self.totals.update(numbers)
         while consumed:
             first, count = self.in_flight.popleft()
@@ -151,7 +154,7 @@ class Slot:
     def forget(self) -> None:
         """The host forgot the slot's input and its credit."""
         self.forgotten, self.in_flight = self.in_flight, deque()
-        self.credit = 0
+        self.credit, self.late = 0, 1  # `late`: of a source that was at a value
 
     def pull(self, credit: int) -> None:
         """Give the slot's source credit for so many more turns."""

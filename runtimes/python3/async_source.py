@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from time import perf_counter_ns as clock
 
 from .call import Call, Produced
@@ -30,16 +31,22 @@ class AsyncSource:
         self._slot = slot
         self._event_loop, self._context, self._generator, self._number = event_loop, context, generator, number
         context._token = event_loop.running
-        self._credit = asyncio.Event()
+        self._credit, self._over = asyncio.Event(), asyncio.Event()
         self._task = event_loop.loop.create_task(self._run())
 
     def credited(self) -> None:
         """It may yield more values."""
         self._credit.set()
+        self._slot.task.notify()
+
+    def concluded(self, _turns: int) -> None:
+        """Its turn is over."""
+        self._over.set()
 
     def stop(self, closed: Callable[[], None]) -> None:
         """Yield no more; `closed` is called when the generator is closed, or does not end in time."""
         self._task.cancel()
+        self._slot.produced = deque(item for item in self._slot.produced if item.is_applied)
 
         async def wait() -> None:
             await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT_S)
@@ -51,6 +58,13 @@ class AsyncSource:
         while self._slot.credit <= 0:
             self._credit.clear()
             await self._credit.wait()
+
+    async def _hand_on(self, turn: Produced) -> None:
+        """It is the slot's next turn: what it changes is seen when that comes, so the generator waits for its end."""
+        turn.source, turn.is_applied = self, False
+        self._over.clear()
+        self._slot.task.put(turn)
+        await self._over.wait()
 
     async def _run(self) -> None:
         try:
@@ -83,18 +97,15 @@ class AsyncSource:
             except BaseException as raised:
                 error = raised
             if error is not None:
-                self._end(call, error, clock() - start)
+                await self._end(call, error, clock() - start)
                 return
-            await self._wait()  # a recall may have taken the credit back
-            slot.credit -= 1
             self._number += 1
-            turn.apply()
-            self._event_loop.engine.hand_on(turn)
+            await self._hand_on(turn)
             if clock() >= rest_at:
                 await asyncio.sleep(0)
                 rest_at = clock() + WORK_NS
 
-    def _end(self, call: Call, error: BaseException, busy_ns: int) -> None:
+    async def _end(self, call: Call, error: BaseException, busy_ns: int) -> None:
         """The generator has ended: well, or with an error."""
         context, ended = self._context, isinstance(error, StopAsyncIteration)
         if not ended:
@@ -105,5 +116,4 @@ class AsyncSource:
             ended, error = False, raised
             last = Produced(call, context.take(), 0, busy_ns)
         last.finished, last.error = ended, None if ended else error
-        last.apply()
-        self._event_loop.engine.hand_on(last)
+        await self._hand_on(last)

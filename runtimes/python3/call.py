@@ -95,13 +95,14 @@ class Call:
 class Produced:
     """A finished turn of a source, or a send outside any turn: waits for the main loop to hand it on."""
 
-    __slots__ = ("busy_ns", "call", "error", "finished", "outcome", "pulled", "source")
+    __slots__ = ("busy_ns", "call", "error", "finished", "is_applied", "outcome", "pulled", "source")
 
     def __init__(self, call: Call, outcome: Outcome, pulled: int, busy_ns: int = 0) -> None:
         self.call, self.outcome, self.pulled, self.busy_ns = call, outcome, pulled, busy_ns
         self.error: BaseException | None = None
         self.finished: bool | None = None  # the source ended: well, or with `error`
         self.source: Any = None  # that wants to know when it is over
+        self.is_applied = True  # else its credit is taken, and what it changes is seen, when its turn comes
 
     def apply(self) -> None:
         """Change the store at once (under the engine's lock): the source reads its own writes before the commit."""

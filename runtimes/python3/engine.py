@@ -182,6 +182,7 @@ class Engine:
         with self.inbox.lock:
             slot.given -= slot.credit
             slot.credit = 0
+        slot.may_owe = True
         kept = [item for item in slot.queue if type(item) is not Batch]
         slot.queue.clear()
         slot.queue.extend(kept)
@@ -310,8 +311,7 @@ class Engine:
         if self.slots.get(slot.number) is not slot:
             return
         if slot.task is not None:
-            slot.queue.append(item)
-            slot.task.notify()
+            slot.task.put(item)
             return
         turn = Turn(self.slots, item.call)
         stack: list[Call] = []
@@ -326,8 +326,12 @@ class Engine:
             if item.error is not None:
                 raise item.error
             handled = 1 if item.pulled and item.call.port == "start" else 0
-            outcome = item.call.slot.by_todays_wires(item.outcome)
-            turn.succeed(item.call, outcome, item.busy_ns, stack, handled, applied=True)
+            slot = item.call.slot
+            if not item.is_applied:
+                slot.credit -= item.pulled
+                slot.may_owe = slot.may_owe and slot.credit >= 0
+            outcome = slot.by_todays_wires(item.outcome)
+            turn.succeed(item.call, outcome, item.busy_ns, stack, handled, applied=item.is_applied)
         except BaseException as error:
             turn.fail(item.call, error, item.busy_ns)
             return False

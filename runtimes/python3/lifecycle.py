@@ -109,6 +109,7 @@ class Lifecycle:
         if slot is None:
             return
         slot.queue.clear()
+        slot.produced.clear()
         engine.chains.found.clear()
         self._cut_channels(slot)
         slot.outside.end(self._successor(slot))
@@ -133,7 +134,10 @@ class Lifecycle:
             return ThreadSource(self._engine, slot, context, generator, number)
         from .async_source import AsyncSource
 
-        return AsyncSource(self._need_event_loop(), slot, context, generator, number)
+        slot.is_async = True  # its turns have a task, too, before there is credit
+        event_loop = self._need_event_loop()
+        self._rewired()
+        return AsyncSource(event_loop, slot, context, generator, number)
 
     def _need_event_loop(self) -> EventLoop:
         """It takes over when what is under way is over."""

@@ -44,9 +44,11 @@ class Slot:
         self.out: dict[str, OutPort] = {}
         self.ins: dict[int, tuple[str, str]] = {}
         self.queue: deque[Any] = deque()
+        self.produced: deque[Any] = deque()  # goes before the messages of the queue; only with a task
         self.context = Context(self)
         self.credit = 0
         self.given = 0  # credit so far, and the turns before this host: less `credit` it is those made
+        self.may_owe = False  # one turn more than there is credit: PAUSE has taken it while the source was at it
         self.kept = 0  # of those, the ones that stay whatever dies
         self.is_held = False  # a message failed and is to be tried again: input is discarded until PAUSE
         self.source: Any = None

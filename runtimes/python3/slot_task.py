@@ -69,8 +69,34 @@ class SlotTask:
 
     def is_idle(self) -> bool:
         """Whether no turn is under way here and none was produced."""
+        return self._is_free() and not any(item.is_applied for item in self._slot.produced)
+
+    def _is_free(self) -> bool:
+        return not self._slot.active and not self.lock.locked()
+
+    def put(self, item: Produced) -> None:
+        """The slot's next turn, before messages that have not begun: at once, if it waits for nothing."""
+        slot, engine = self._slot, self._engine
+        slot.produced.append(item)
+        if self._next() is not item or not self._is_free() or self._find_behind():
+            self.notify()
+            return
+        slot.produced.popleft()
+        turn = Turn(engine.slots, item.call)
+        engine.arm()
+        engine.absorb(item, turn, [])
+        engine.conclude(item, turn)
+        engine.commit_if_due()
+        self._event_loop.check_soon()
+
+    def _next(self) -> Batch | HookCall | Produced | None:
+        """What is to be done next; None when there is nothing, or when a message waits for what waits for credit."""
         slot = self._slot
-        return not slot.active and not self.lock.locked() and not any(type(item) is Produced for item in slot.queue)
+        produced, queued = (each[0] if each else None for each in (slot.produced, slot.queue))
+        if produced is None or type(queued) is HookCall:
+            return queued
+        owes = slot.may_owe and queued is not None
+        return produced if produced.is_applied or produced.pulled <= slot.credit or owes else None
 
     async def _wait(self) -> None:
         self._wakeup = self._event_loop.loop.create_future()
@@ -81,10 +107,10 @@ class SlotTask:
     async def _serve(self) -> None:
         slot, engine, event_loop = self._slot, self._engine, self._event_loop
         while True:
-            if not slot.queue:
+            item = self._next()
+            if item is None:
                 await self._wait()
                 continue
-            item = slot.queue[0]
             if type(item) is Batch and item.position >= item.end:
                 slot.queue.popleft()
                 continue
@@ -97,8 +123,8 @@ class SlotTask:
                 self._begin(Call.of(slot, item))
             else:
                 async with self.lock:
-                    if not slot.queue or slot.queue[0] is not item:
-                        continue  # recalled meanwhile
+                    if self._next() is not item:
+                        continue  # recalled meanwhile, or there is something before it
                     slot.active += 1
                     await self._take(item)
                     slot.active -= 1
@@ -126,10 +152,11 @@ class SlotTask:
             if announced:
                 engine.commit()
             return
-        self._slot.queue.popleft()
         if isinstance(item, HookCall):
+            slot.queue.popleft()
             await self._run_hook(item, stack)
             return
+        slot.produced.popleft()
         turn = Turn(engine.slots, item.call)
         if engine.absorb(item, turn, stack):
             await self._run_fused(turn, stack)
@@ -171,9 +198,7 @@ class SlotTask:
         """What is fused behind the root, under the locks of all it can reach."""
         if not stack:
             return
-        if self._behind is None:
-            self._behind = self._find_behind()
-        tasks = self._behind
+        tasks = self._find_behind()
         for task in tasks:
             await task.lock.acquire()
         try:
@@ -185,6 +210,8 @@ class SlotTask:
                 task.lock.release()
 
     def _find_behind(self) -> list[SlotTask]:
+        if self._behind is not None:
+            return self._behind
         slots, found, stack = self._engine.slots, dict[int, SlotTask](), [self._slot]
         while stack:
             for out in stack.pop().out.values():
@@ -192,7 +219,8 @@ class SlotTask:
                     if target not in found:
                         found[target] = slots[target].task
                         stack.append(slots[target])
-        return [found[number] for number in sorted(found, key=self._places.__getitem__)]
+        self._behind = [found[number] for number in sorted(found, key=self._places.__getitem__)]
+        return self._behind
 
     async def _invoke(self, turn: Turn, call: Call, context: Context, stack: list[Call]) -> None:
         """One handler, to its end."""

@@ -24,6 +24,8 @@ export class Engine extends Turns {
     this._sliceEnd = 0
     this._isScheduled = false
     this._isYielding = false // work is left, but the event loop has its turn
+    this._isMidway = false // promises are being served: what an async source has yielded may be on its way
+    this._asides = [] // slots whose messages wait for that
     this._isRewired = false // since the slots were put into groups
     this._tick = () => {
       this._isScheduled = this._isYielding = false
@@ -62,8 +64,11 @@ export class Engine extends Turns {
   resume() {
     if (this._isYielding) return
     this.now = performance.now()
-    if (this.now < this._sliceEnd) this._runReady(false)
-    else this._yield()
+    if (this.now < this._sliceEnd) {
+      this._isMidway = true
+      this._runReady(false)
+      this._isMidway = false
+    } else this._yield()
   }
 
   _yield() {
@@ -74,6 +79,7 @@ export class Engine extends Turns {
   }
 
   _work(isTick) {
+    for (const slot of this._asides.splice(0)) this.wake(slot)
     this.now = performance.now()
     this._sliceEnd = this.now + SLICE_MS
     this._runReady(isTick)
@@ -113,11 +119,19 @@ export class Engine extends Turns {
       this._runSend(slot, slot.sends.shift())
       return true
     }
-    if (slot.batches.length > 0) {
-      this._runMessage(slot, slot.batches[0])
-      return true
+    const source = slot.generator
+    if (source !== null) {
+      if (source.takesTurn() && source.step()) return true
+      if (source.holds) return false
+      if (source.isAsync && this._isMidway && slot.batches.length > 0) {
+        this._asides.push(slot)
+        this.schedule()
+        return false
+      }
     }
-    return slot.generator !== null && slot.generator.step()
+    if (slot.batches.length === 0) return false
+    this._runMessage(slot, slot.batches[0])
+    return true
   }
 
   // ---------------------------------------------------------------- turns

@@ -84,6 +84,7 @@ export class Slot {
     this.calls = []
     this.sends = []
     this.credit = 0
+    this.mayOwe = false // one turn more: PAUSE has taken the credit while the source was at it
     this.turnNumber = 0
     this.kept = 0 // turns of its own that stay, whatever dies
     this.unsure = [] // who waits for that: {until, resolve, reject}
@@ -166,6 +167,7 @@ export class Slot {
   forget() {
     this.batches.length = 0
     this.credit = 0
+    this.mayOwe = true
     this.isHeld = false
   }
 }

@@ -9,11 +9,21 @@ export class Source {
     this._slot = slot
     this._iterator = iterator
     this._context = context // the one that `start` was given: collects what happens between two yields
-    this._isAsync = Symbol.asyncIterator in iterator
+    this.isAsync = Symbol.asyncIterator in iterator
     this._result = null // {value, done} or {error}, not yet a turn
     this._isAdvancing = false
     this._isClosed = false
+    this._isNext = false
   }
+
+  /** What it has yielded goes before messages that have not begun; else it and they take turns. */
+  takesTurn() {
+    this._isNext = !this._isNext
+    return this._isNext || this.holds || this._slot.batches.length === 0
+  }
+
+  /** A value is here that is no turn yet. */
+  get holds() { return this._result !== null }
 
   /** Takes one step; false when it must wait for credit or for the generator. */
   step() {
@@ -26,7 +36,7 @@ export class Source {
     const { value, done, error } = this._result
     if (error !== undefined) this._fail(error.thrown)
     else if (done) this._finish()
-    else if (slot.credit <= 0) return false
+    else if (slot.credit <= 0 && !(slot.mayOwe && slot.batches.length > 0)) return false
     else this._yield(value)
     this._result = null
     return true
@@ -37,7 +47,7 @@ export class Source {
     context._over = false
     prints.slot = this._slot
     try {
-      if (this._isAsync) {
+      if (this.isAsync) {
         this._isAdvancing = true
         this._engine.advancing++
         const next = prints.run(this._slot, () => this._iterator.next())
@@ -50,7 +60,7 @@ export class Source {
       this._result = { error: { thrown } }
     }
     prints.slot = null
-    if (!this._isAsync) context._over = true
+    if (!this.isAsync) context._over = true
     this._engine.tick(this._slot)
   }
 
@@ -80,7 +90,7 @@ export class Source {
     turn.context._over = true
     this._engine.tick(this._slot)
     this._engine.proceed(turn, undefined)
-    if (failure !== null && !this._isAsync) this._end()
+    if (failure !== null && !this.isAsync) this._end()
   }
 
   /** The generator's own clean-up. */

@@ -35,6 +35,7 @@ export class Turns {
   pulledTurn(slot) {
     const turn = this.newTurn(slot)
     slot.credit--
+    if (slot.credit < 0) slot.mayOwe = false
     turn.pulled = 1
     this.nameTurn(turn, `${slot.module}.start#${slot.turnNumber}`)
     turn.number = slot.turnNumber++

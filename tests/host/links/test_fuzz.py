@@ -123,7 +123,27 @@ def any_frames(frames: list[Frame]) -> None:
                 assert {slot: vars(given) for slot, given in talk.given.items()} == before
             return
         for had in talk.given.values():
-            assert had.messages >= 0 and had.credit >= 0 and had.context_bytes == sum(had.context.values())
+            assert had.messages >= 0 and had.credit >= -1 and had.context_bytes == sum(had.context.values())
+
+
+def test_a_source_owes_one_turn_after_a_pause_and_no_more() -> None:
+    talk = conversation()
+
+    def pulled(turns: int) -> None:
+        take(talk, Frame(Kind.COMMIT, body=b"[[1,0,%d,0,%d,0,0,5,0]]" % (turns, turns)))
+
+    pulled(2)
+    with pytest.raises(ProtocolError, match="credit"):
+        pulled(3)  # it has two, and PAUSED was not said
+    take(talk, Frame(Kind.PAUSED, 1, first=2))
+    pulled(1)
+    with pytest.raises(ProtocolError, match="credit"):
+        pulled(1)
+    pulled(0)
+    talk.given[1].take([Frame(Kind.PULL, 1, count=3)])
+    with pytest.raises(ProtocolError, match="credit"):
+        pulled(3)
+    pulled(2)
 
 
 @given(st.lists(FRAMES, max_size=8))
