@@ -53,6 +53,81 @@ def test_expressions(tmp_path: Path) -> None:
     ]
 
 
+def test_functions_that_jsonata_does_not_have(tmp_path: Path) -> None:
+    """They were found by the first message that came to the call."""
+    need("node")
+    said = checked(
+        tmp_path,
+        a=("map", {"to": "$foo(x)"}),
+        b=("map", {"to": '{"a": $sum(b), "c": [d.$toUpperCase($)]}'}),
+        c=("map", {"to": "x ~> $trim ~> $nope"}),
+        d=("map", {"to": "items[cheap or $bar(price)]"}),
+        e=("map", {"to": "($f := function($x) { $g($x) }; $f(1))"}),
+        f=("map", {"to": "$lenght(?, 1)"}),
+        g=("map", {"to": "$headers ? x : |a|{'b': $abz(c)}|"}),
+    )
+    assert [line.split("`config.to` ")[1] for line in said] == [
+        "calls $foo, which JSONata does not have (near: $floor) (at character 1)",
+        "calls $toUpperCase, which JSONata does not have (near: $uppercase) (at character 24)",
+        "calls $nope, which JSONata does not have (near: $type) (at character 15)",
+        "calls $bar, which JSONata does not have (at character 16)",
+        "calls $g, which JSONata does not have (at character 23)",
+        "calls $lenght, which JSONata does not have (near: $length) (at character 1)",
+        "calls $abz, which JSONata does not have (near: $abs) (at character 25)",
+    ]
+
+
+HAS_ITS_FUNCTIONS: dict[str, Any] = {  # of {"n": 4, "text": " ab ", "items": [{"p": 2}, {"p": 3}]}
+    "($f := function($x) { $x + 1 }; $f(n))": 5,
+    "($f := function($x, $y)<nn:n> { $x * $y }; $f(n, 2))": 8,
+    "function($f) { $f(n) }($sqrt)": 2,
+    "($even := λ($k) { $k = 0 or $odd($k - 1) }; $odd := λ($k) { $k > 0 and $even($k - 1) }; $even(n))": True,
+    "($sum3 := $sum; $sum3(items.p))": 5,
+    "text ~> $trim ~> $uppercase()": "AB",
+    "(text ~> $trim) ~> function($s) { $s & '!' }": "ab!",
+    "($both := $trim ~> $uppercase; $both(text))": "AB",
+    "($first := $substring(?, 0, 2); $first(text))": " a",
+    "items ~> $map(λ($v, $i) { $v.p + $i }) ~> $sum": 6,
+    "$reduce(items.p, function($sum, $v) { $sum + $v })": 5,
+    "items@$it.($g := function() { $it.p }; $g())": [2, 3],
+    "items#$at.($h := function() { $at }; $h())": [0, 1],
+    "items[$max($$.items.p) = p].p": 3,
+    "$ ~> |items|{'p': $string(p)}| ~> $lookup('items') ~> $count": 2,
+    "$eval('$floor(n / 3)')": 1,
+    "($eval('$made := $abs'); $exists($made) ? $made(n) : n)": 4,
+    "$type($now()) & $type($millis())": "stringnumber",
+    "$config.a & $type($headers)": "bobject",
+    "($headers := function() { 1 }; $headers())": 1,
+    "text.$match(/A/i).match": "a",
+    "$sift(items[0], function($v, $k) { $k = 'p' }).$each(function($v) { $v })": 2,
+}
+
+
+def test_no_function_that_is_there_is_refused(tmp_path: Path) -> None:
+    """Each expression does what it says, too."""
+    need("node")
+    message = {"n": 4, "text": " ab ", "items": [{"p": 2}, {"p": 3}]}
+    modules = {
+        f"m{number}": {"use": "map", "config": {"to": to, "with": {"a": "b"}}}
+        for number, to in enumerate(HAS_ITS_FUNCTIONS)
+    }
+    flow = {
+        "id": "f",
+        "modules": modules,
+        "tests": [
+            {
+                "name": "all",
+                "send": {name: [message] for name in modules},
+                "expect": {name: [made] for name, made in zip(modules, HAS_ITS_FUNCTIONS.values(), strict=True)},
+            }
+        ],
+    }
+    (tmp_path / "f.yaml").write_text(json.dumps(flow))
+    for verb in ("check", "test"):
+        done = runner(tmp_path, "--state", str(tmp_path / "state"), verb, "f.yaml")
+        assert done.returncode == 0, (done.stdout, done.stderr)
+
+
 def test_what_modules_know_of_their_config(tmp_path: Path) -> None:
     need("node")
     said = checked(
