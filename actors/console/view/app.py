@@ -56,6 +56,7 @@ class Console(App[None]):
         self._frozen: list[Picture] | None = None
         self._said: tuple[str, str, float] = ("", "", 0.0)
         self._why: tuple[str, float] = ("", 0.0)
+        self._ids: list[str] = []  # of the view, as it was drawn last
         self._history: deque[str] = deque(maxlen=50)  # of what was entered below
         self._asked: tuple[str, Callable[[str], None], Callable[[str], None] | None] | None = None
 
@@ -174,14 +175,13 @@ class Console(App[None]):
             return
         event.stop()
         view, choice = self._views[-1]
-        ids = view.ids()
         key = event.key.removeprefix("upper_")  # of a capital letter that a terminal names so
         if view.key(key if key == event.key else key.upper(), choice.id):
             pass
         elif event.key in MOVES:
-            choice.move(MOVES[event.key], ids, view.chosen)
+            choice.move(MOVES[event.key], self._ids)
         elif event.key in PAGES:
-            choice.move(PAGES[event.key] * max(1, self._room - 1), ids, view.chosen)
+            choice.move(PAGES[event.key] * max(1, self._room - 1), self._ids)
         elif event.key == "escape":
             if view.filter:
                 view.filter = ""
@@ -227,17 +227,16 @@ class Console(App[None]):
     def on_page_clicked(self, event: Page.Clicked) -> None:
         """A click chooses, a second one goes deeper."""
         view, choice = self._views[-1]
-        at, ids = choice.top + event.line - self._above, view.ids()
-        if view.chosen and 0 <= event.line - self._above < self._room and at < len(ids):
-            choice.at, choice.id = at, ids[at]
+        at = choice.top + event.line - self._above
+        if view.chosen and 0 <= event.line - self._above < self._room and at < len(self._ids):
+            choice.at, choice.id = at, self._ids[at]
             if event.times > 1:
                 view.key("enter", choice.id)
             self.draw()
 
     def on_page_scrolled(self, event: Page.Scrolled) -> None:
         """The wheel was turned."""
-        view, choice = self._views[-1]
-        choice.move(event.lines, view.ids(), view.chosen)
+        self._views[-1][1].move(event.lines, self._ids)
         self.draw()
 
     def on_page_resized(self, _event: Page.Resized) -> None:
@@ -274,8 +273,10 @@ class Console(App[None]):
         why = wrap(self._sentence(view), width, 2 if height >= 20 else 1)
         self._above = len(why) + len(head)
         self._room = max(0, height - self._above - 1 - len(keys))
-        ids = view.ids()
+        ids = self._ids = view.ids()
         choice.settle(ids, self._room, view.chosen)
+        if newer := view.above(choice.top):
+            head[-1] = beside(head[-1], [(newer, "warn")], width)
         seen = ids[choice.top : choice.top + self._room]
         lines: list[Line] = [*([(text, "bold")] for text in why), *head]
         for id in seen:

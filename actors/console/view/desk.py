@@ -35,6 +35,9 @@ class View(Protocol):
     def key(self, key: str, id: str | None) -> bool:
         """A key, by textual's name, with the chosen line; whether it means something here. Enter and Escape, too."""
 
+    def above(self, top: int) -> str:
+        """What is to be said of the lines above the first that is seen; called whenever that was drawn."""
+
     def look(self, now: float) -> None:
         """Called some times a second while it is seen: ask for what it shows."""
 
@@ -87,7 +90,10 @@ class Desk(Protocol):
 
 
 class Choice:
-    """Which line of a list is chosen, by its id, and which is the first that is seen."""
+    """Which line of a list is chosen, by its id, and which is the first that is seen; that one, where none is chosen.
+
+    Where lines come or go above, what is seen stays where it is; as long as the top is not seen.
+    """
 
     def __init__(self) -> None:
         self.id: str | None = None
@@ -96,19 +102,22 @@ class Choice:
 
     def settle(self, ids: list[str], height: int, chosen: bool) -> None:
         """With what there is now, in so many lines."""
-        if chosen and self.id in ids:
-            self.at = ids.index(self.id)
-        self.at = max(0, min(self.at, len(ids) - 1))
-        if not chosen:
-            self.top = max(0, min(self.top, len(ids) - height))
-            return
+        if self.id is not None and (chosen or self.at):
+            moved = _place(self.id, ids, self.at) - self.at
+            self.at += moved
+            self.top += moved if self.top else 0
+        self.at = max(0, min(self.at, len(ids) - (1 if chosen else max(1, height))))
+        fits = max(0, min(self.top, self.at, len(ids) - height), self.at - height + 1)
+        self.top = fits if chosen else self.at
         self.id = ids[self.at] if ids else None
-        self.top = max(0, min(self.top, self.at, len(ids) - height), self.at - height + 1)
 
-    def move(self, lines: int, ids: list[str], chosen: bool) -> None:
-        """So many down; up, if negative."""
-        if not chosen:
-            self.top += lines
-        elif ids:
+    def move(self, lines: int, ids: list[str]) -> None:
+        """So many down; up, if negative. `ids`: of what is seen."""
+        if ids:
             self.at = max(0, min(len(ids) - 1, self.at + lines))
             self.id = ids[self.at]
+
+
+def _place(id: str, ids: list[str], otherwise: int) -> int:
+    """Of a piece of a line that is wrapped otherwise now: where that line begins."""
+    return next((ids.index(one) for one in (id, f"{id.partition('.')[0]}.0") if one in ids), otherwise)

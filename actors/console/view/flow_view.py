@@ -22,6 +22,10 @@ class FlowView:
         """What holds the flow back, or is wrong."""
         return sentence(self.picture())
 
+    def above(self, _top: int) -> str:
+        """Most have the newest last."""
+        return ""
+
     def look(self, _now: float) -> None:
         """Most are told all they show."""
 

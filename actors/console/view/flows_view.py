@@ -110,6 +110,10 @@ class FlowsView:
         at = next((number for number, (its, _) in enumerate(lines) if its == id), len(lines))
         return next((picture for _, (_, picture) in lines[at:] if picture is not None), None)
 
+    def above(self, _top: int) -> str:
+        """They have no order in time."""
+        return ""
+
     def look(self, _now: float) -> None:
         """It is told all it shows."""
 

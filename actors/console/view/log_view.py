@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,9 @@ from actors.console.view.asking import Asking
 from actors.console.view.desk import Desk, Keys
 from actors.console.view.drawing import Line
 from actors.console.view.flow_view import FlowView
+from actors.console.view.newest import Newest
 from actors.console.view.picture import Picture
-from actors.console.view.text_view import Wrapped, paragraph
+from actors.console.view.text_view import NumberedLines, Wrapped, paragraph
 
 MOST = 1_000
 KEYS: Keys = (("Esc", "back"), ("/", "filter"), ("↑↓", "scroll"), ("Space", "freeze"), ("q", "quit"))
@@ -24,7 +24,8 @@ class LogSeen:
 
     def __init__(self, desk: Desk, picture: Callable[[], Picture], module: str | None = None) -> None:
         flow = picture().flow
-        self._lines: deque[dict[str, Any]] = deque(maxlen=MOST)
+        self._lines: Newest[dict[str, Any]] = Newest(MOST)
+        self.above = self._lines.above
         self._after: str | None = None
         self._asking = Asking(
             desk, picture, lambda client: client.read_log(flow_id=flow, module_id=module, after=self._after), self._came
@@ -38,15 +39,15 @@ class LogSeen:
     def _came(self, read: dict[str, Any]) -> None:
         if read["lines"] or self._after is None:
             self.newest = read
-        self._lines.extend(read["lines"])
+        self._lines.take(read["lines"])
         self._after = read["after"]
 
-    def lines(self, wanted: str = "") -> list[Line]:
+    def lines(self, wanted: str = "") -> NumberedLines:
         """Those that have this text in them."""
         if self._after is None:
-            return [[("it is asked for", "dim")]]
-        shown = [line for one in reversed(self._lines) if wanted in one["message"].lower() for line in _lines(one)]
-        return shown or [[("nothing is in the log", "dim")]]
+            return [(0, [("it is asked for", "dim")])]
+        shown = self._lines.lines(lambda one: _lines(one) if wanted in one["message"].lower() else [])
+        return [*shown] or [(0, [("nothing is in the log", "dim")])]
 
 
 def _lines(one: dict[str, Any]) -> list[Line]:
@@ -75,12 +76,16 @@ class LogView(FlowView):
         return [[(f"{self.picture().flow}: log, the newest first", "head")]]
 
     def ids(self) -> list[str]:
-        """The numbers of the lines."""
-        return list(map(str, range(len(self._wrapped.lines))))
+        """Of the wrapped lines."""
+        return list(self._wrapped.lines)
 
     def line(self, id: str, _width: int) -> Line:
         """One of the wrapped ones."""
-        return self._wrapped.lines[int(id)]
+        return self._wrapped.lines[id]
+
+    def above(self, top: int) -> str:
+        """What has come since they were read."""
+        return self._seen.above(self.ids(), top)
 
     def key(self, key: str, _id: str | None) -> bool:
         """What the footer says."""

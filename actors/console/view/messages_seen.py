@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from actors.console.debug_text import value_text
 from actors.console.view.desk import Desk
 from actors.console.view.drawing import Line
+from actors.console.view.newest import Newest
 from actors.console.view.picture import Picture
-from actors.console.view.text_view import paragraph
+from actors.console.view.text_view import NumberedLines, paragraph
 from actors.console.view.tree import wires_of
 
 MOST = 200
@@ -22,7 +22,8 @@ class MessagesSeen:
 
     def __init__(self, desk: Desk, picture: Callable[[], Picture], module: str) -> None:
         self._desk, self._picture, self._module = desk, picture, module
-        self._seen: deque[tuple[str, str, Any]] = deque(maxlen=MOST)  # time, port, message
+        self._seen: Newest[tuple[str, str, Any]] = Newest(MOST)  # time, port, message
+        self.above = self._seen.above
         self._taps: dict[str, str] = {}  # the ports, by the id of their tap
         self._round = 0  # what was begun in another one is of no use
         self._on = False
@@ -78,20 +79,25 @@ class MessagesSeen:
         now = time.strftime("%H:%M:%S")
         if not self._desk.is_frozen():
             self.newest = read
-            self._seen.extend((now, port, view["message"]) for view in read["messages"][-MOST:])
+            self._seen.take((now, port, view["message"]) for view in read["messages"][-MOST:])
         self._read(tap)
 
     def last(self) -> tuple[str, list[Any]]:
         """The port that the newest message has left, and what was seen of it, the oldest first."""
-        port = self._seen[-1][1] if self._seen else "out"
-        return port, [message for _, its_port, message in self._seen if its_port == port]
+        seen = [one for _, one in self._seen.newest_first()]
+        port = seen[0][1] if seen else "out"
+        return port, [message for _, its_port, message in reversed(seen) if its_port == port]
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> NumberedLines:
         """What was seen, the newest first."""
-        shown = [line for when, port, message in reversed(self._seen)
-                 for line in paragraph(f"{when} {port}: {value_text(message)}")]  # fmt: skip
+        shown = self._seen.lines(_lines)
         dropped = f"; {self._dropped:,} came too fast to be shown" if self._dropped else ""
-        return [[(f"what leaves {', '.join(self.ports())}, the newest first{dropped}", "dim")], *shown]
+        return [(0, [(f"what leaves {', '.join(self.ports())}, the newest first{dropped}", "dim")]), *shown]
+
+
+def _lines(seen: tuple[str, str, Any]) -> list[Line]:
+    when, port, message = seen
+    return paragraph(f"{when} {port}: {value_text(message)}")
 
 
 def _ignore(_: Any) -> None:

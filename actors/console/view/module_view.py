@@ -21,7 +21,7 @@ from actors.console.view.log_view import LogSeen
 from actors.console.view.messages_seen import MessagesSeen
 from actors.console.view.pausing import toggle_breakpoint, toggle_pause
 from actors.console.view.picture import HISTORY, Picture, State
-from actors.console.view.text_view import Wrapped, error_lines, fields, paragraph
+from actors.console.view.text_view import NumberedLines, Wrapped, error_lines, fields, paragraph
 
 TABS = ("figures", "error", "messages", "context", "source", "log")
 KEYS: Keys = (
@@ -70,29 +70,38 @@ class ModuleView(FlowView):
         self._wrapped.take(source, width, lines)
         return [title, tabs]
 
-    def _shown(self, row: Row) -> tuple[object, Callable[[], list[Line]]]:
+    def _shown(self, row: Row) -> tuple[object, Callable[[], NumberedLines]]:
         """What this tab shows, and how it is shown."""
         match TABS[self._tab]:
             case "error":
-                return row.its, self._error
+                return row.its, lambda: enumerate(self._error())
             case "messages":
                 return self._seen.newest, self._seen.lines
             case "context":
-                return self._context, self._context_lines
+                return self._context, lambda: enumerate(self._context_lines())
             case "source":
-                return row.picture.document, self._source
+                return row.picture.document, lambda: enumerate(self._source())
             case "log":
                 return self._log.newest, self._log.lines
             case _:
-                return row.state, self._figures
+                return row.state, lambda: enumerate(self._figures())
 
     def ids(self) -> list[str]:
-        """The numbers of the lines."""
-        return list(map(str, range(len(self._wrapped.lines))))
+        """Of the lines of this tab."""
+        return list(self._wrapped.lines)
 
     def line(self, id: str, _width: int) -> Line:
         """A line of this tab."""
-        return self._wrapped.lines[int(id)]
+        return self._wrapped.lines[id]
+
+    def above(self, top: int) -> str:
+        """Of messages and log: what has come since they were read."""
+        match TABS[self._tab]:
+            case "messages":
+                return self._seen.above(self.ids(), top)
+            case "log":
+                return self._log.above(self.ids(), top)
+        return ""
 
     def key(self, key: str, _id: str | None) -> bool:
         """What the footer says."""
@@ -148,6 +157,7 @@ class ModuleView(FlowView):
     def _go_to(self, tab: int) -> None:
         if tab != self._tab:
             self._seen.end()
+            self.desk.choose(self.ids()[0])  # each is read from its top
         self._tab = tab
         self.keys = KEYS_OF_MESSAGES if TABS[tab] == "messages" else KEYS
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from actors.console.text import plain
@@ -15,18 +17,27 @@ MAX_LINES_OF_A_TEXT = 2_000
 SCROLL_KEYS: Keys = (("Esc", "back"), ("↑↓", "scroll"), ("Space", "freeze"), ("q", "quit"))
 
 
+NumberedLines = Iterable[tuple[int, Line]]  # lines of one number are next to each other
+
+
 class Wrapped:
-    """Lines put into a width; they are made again only if it, or what they are made of, is another one."""
+    """Lines put into a width; they are made again only if it, or what they are made of, is another one.
+
+    `lines`: by an id that a line keeps whatever comes before it: NUMBER.PIECE.
+    """
 
     def __init__(self) -> None:
         self._made_of: tuple[object, int] | None = None
-        self.lines: list[Line] = []
+        self.lines: dict[str, Line] = {}
 
-    def take(self, source: object, width: int, lines: Callable[[], list[Line]]) -> None:
+    def take(self, source: object, width: int, lines: Callable[[], NumberedLines]) -> None:
         """`source`: what `lines` shows; it is another object when that has changed."""
         if self._made_of is None or self._made_of[0] is not source or self._made_of[1] != width:
             self._made_of = source, width
-            self.lines = [one for line in lines() for one in wrapped(line, width)]
+            self.lines = {}
+            for number, group in groupby(lines(), itemgetter(0)):
+                pieces = (one for _, line in group for one in wrapped(line, width))
+                self.lines.update((f"{number}.{at}", piece) for at, piece in enumerate(pieces))
 
 
 class TextView:
@@ -46,16 +57,20 @@ class TextView:
 
     def head(self, width: int) -> list[Line]:
         """The title; and here the text is put into lines."""
-        self._wrapped.take(self.text, width, self.text)
+        self._wrapped.take(self.text, width, lambda: enumerate(self.text()))
         return [[(self.title, "head")]]
 
     def ids(self) -> list[str]:
-        """The numbers of the lines."""
-        return list(map(str, range(len(self._wrapped.lines))))
+        """Of the wrapped lines."""
+        return list(self._wrapped.lines)
 
     def line(self, id: str, _width: int) -> Line:
         """One of the wrapped ones."""
-        return self._wrapped.lines[int(id)]
+        return self._wrapped.lines[id]
+
+    def above(self, _top: int) -> str:
+        """It is whole from the beginning."""
+        return ""
 
     def key(self, _key: str, _id: str | None) -> bool:
         """Nothing but what every view has."""

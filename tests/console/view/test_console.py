@@ -343,6 +343,68 @@ def test_the_list_of_flows(runner: Runner) -> None:
     run(scenario)
 
 
+def test_what_is_read_stays_where_it_is(runner: Runner) -> None:
+    """The newest are first: only where the top is in view do they push in (derailed/k9s#1608)."""
+    code = "def run(message, context):\n    print(message)\n    return message\n"
+    flow = {"id": "g", "modules": {"talk": {"runtime": "python3", "code": code}}}
+
+    async def scenario() -> None:
+        with runner.client() as client:
+            assert client.add_or_update_flow(flow)
+            assert client.start_flow("g")
+            sent = 0
+
+            def send(count: int) -> str:
+                nonlocal sent
+                for _ in range(count):
+                    sent += 1
+                    client.send_message("g/talk", "in", f"{sent} " + "long " * 20)
+                return f"{sent} long"
+
+            def rows() -> list[str]:
+                """Of the list, but the first and last ones."""
+                return screen.text.split("\n")[5:-4]
+
+            async def read(first: int) -> None:
+                """From the top down, while more comes."""
+                await screen.press("pagedown", "up", "up")
+                seen = rows()
+                assert "long" in seen[0]
+                send(12)
+                await screen.until("12 newer: g")
+                assert rows() == seen
+                await screen.press("down")
+                assert rows()[:-1] == seen[1:]
+                await screen.press(*("up",) * 5)
+                assert rows()[4:] == seen[:-4]
+                await screen.press("pageup")
+                assert 0 < int(re.search(r"(\d+) newer: g", screen.text)[1]) < 12  # type: ignore[index]
+                await screen.press("g")
+                assert "newer: g" not in screen.text
+                assert f"{sent} long" in screen.text.split("\n")[first]
+
+            async with look(runner, "g") as screen:
+                await screen.until("talk")
+                newest = send(20)
+                await screen.press("l")
+                await screen.until(newest)
+                await read(3)
+                await screen.press("escape", "enter", "3")
+                await screen.until("what leaves out")
+                while "long" not in screen.text:
+                    send(1)
+                    await screen.pilot.pause(0.05)
+                await screen.until(send(20))
+                await read(5)
+                await screen.until(send(1))  # at the top they push in
+                assert f"{sent} long" in screen.text.split("\n")[5]
+                await screen.press("down", "6")  # another tab is read from its top
+                await screen.until(f"{sent} long")
+                assert f"{sent} long" in screen.text.split("\n")[4]
+
+    run(scenario)
+
+
 def test_a_frozen_picture_and_a_flow_that_goes_on(runner: Runner) -> None:
     async def scenario() -> None:
         with runner.client() as client:
