@@ -5,8 +5,11 @@ A part of the ModuleState.
 
 from __future__ import annotations
 
+import orjson
+
 from actors.state.effects import Effect, Failed, Probed, RetryLater
 from actors.state.mailbox import Mailbox
+from actors.state.permanent import is_permanent
 
 MAX_DEATHS_ALONE = 3
 
@@ -46,7 +49,8 @@ class Blame:
         info, self.held_info = self.held_info, None
         if info is None:
             return False
-        if self._retry_times is None or self.attempts > self._retry_times:
+        given_up = self._retry_times is None or self.attempts > self._retry_times
+        if given_up or is_permanent(orjson.loads(info)["error"]):
             self._give_up(info)
             return True
         self._mailbox.redeliver_head()

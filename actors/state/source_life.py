@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.definition.model import Retry
+from actors.state.permanent import is_permanent
 
 
 class SourceLife:
@@ -56,7 +57,7 @@ class SourceLife:
     def failed(self) -> float | None:
         """It has ended with an error. Seconds after which it is started again; None: it is not."""
         self.failures += 1
-        if self._restart is None or self.failures > self._restart.times:
+        if self._restart is None or self.failures > self._restart.times or is_permanent(self.error or {}):
             self.state = "failed"
             return None
         self.state = "restarting"

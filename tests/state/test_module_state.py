@@ -19,6 +19,7 @@ from runtimes.frames import HELD, REDELIVERED, Frame, Kind, join
 
 WIRES = {"a": WireIn(0), "b": WireIn(1), "lossy": WireIn(2, delivery=LOSSY)}
 NAMES = list(WIRES)
+PERMANENT = b"PermanentError"
 
 
 class Host(RuleBasedStateMachine):
@@ -88,7 +89,9 @@ class Host(RuleBasedStateMachine):
                 else:
                     self.probation = False
                     self.state.end_probation()
-            case RetryLater() | Stopped():
+            case RetryLater(_, info):
+                assert PERMANENT not in info
+            case Stopped():
                 pass
 
     def take(self, frame: Frame) -> None:
@@ -129,7 +132,7 @@ class Host(RuleBasedStateMachine):
             wire, number, good = self.inbox[0]
             handled += 1
             if not good and self.retry is not None:
-                info = b'{"error":{"type":"E","message":"m"}}'
+                info = b'{"error":{"type":"%s","message":"m"}}' % (PERMANENT if number % 2 else b"E")
                 errors.append(Frame(Kind.ERROR, 7, info, HELD, len(info), consumed, number))
                 self.inbox.clear()
                 self.discarding = True
