@@ -289,8 +289,8 @@ class Console(App[None]):
         place = f"{min(len(ids), choice.top + self._room)}/{len(ids)}" if len(ids) > self._room else ""
         if until <= time.monotonic():
             text, style = (f"only what has {view.filter!r}; Esc shows all", "warn") if view.filter else ("", "")
-        if self._asked is not None:
-            text, place = _with_hint(text, width), ""
+        if self._asked is not None:  # the view's keys would be typed
+            text, place, keys = _with_hint(text, width), "", [[] for _ in keys]
         lines.append(beside([(text, style)], [(place, "dim")], width))
         self._page.show([*lines, *keys])
 

@@ -88,8 +88,13 @@ def wrapped(line: Line, width: int) -> list[Line]:
     text = "".join(part for part, _ in line)
     if len(text) <= width and text.isascii():
         return [line]
-    if len(line) > 1:
+    if len(line) > 2:
         return [line]  # columns: what is too long is cut where it is drawn
+    if len(line) > 1 and len(line[0][0]) <= width // 2:  # a name, and what is said of it
+        name, said = line
+        below = " " * len(name[0])
+        first, *others = wrapped([said], width - len(below))
+        return [[name, *first], *([(below, ""), *other] for other in others)]
     indent = text[: min(len(text) - len(text.lstrip()), width // 2)]
     room = max(1, width - len(indent))
     style = line[0][1] if line else ""

@@ -309,6 +309,8 @@ def test_a_filter_is_a_text(runner: Runner) -> None:
             await screen.until("parse", "smooth")
             for key in ("left_square_bracket", "left_parenthesis", "asterisk", "backslash"):
                 await screen.press("slash", key)
+                await screen.until("Esc: as it was")
+                assert "Esc back" not in screen.text  # its keys would be typed
                 while "parse" in screen.text:
                     await screen.pilot.pause(0.02)
                 await screen.press("escape")

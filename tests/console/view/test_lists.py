@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from actors.console.view.desk import Choice
 from actors.console.view.newest import Newest
-from actors.console.view.text_view import Wrapped
+from actors.console.view.text_view import Wrapped, fields, wrapped
 
 LINES = [f"{number}.0" for number in range(100, 0, -1)]
 
@@ -47,6 +47,15 @@ def test_what_is_wrapped_otherwise_keeps_its_first_line() -> None:
             choice.move(list(text.lines).index("15.2"), list(text.lines))
         choice.settle(list(text.lines), 20, False)
         assert choice.id is not None and choice.id.startswith("15."), width
+
+
+def test_a_fact_that_is_too_long_goes_on_below_itself() -> None:
+    said = "a_module_with_a_long_name.out -> route.in  170k messages, 663/s, disk, held"
+    assert wrapped(fields([("wire", said)])[0], 42) == [
+        [("wire        ", "dim"), ("a_module_with_a_long_name.out", "")],
+        [("            ", ""), ("-> route.in  170k messages,", "")],
+        [("            ", ""), ("663/s, disk, held", "")],
+    ]
 
 
 def test_what_is_read_does_not_go() -> None:
