@@ -308,14 +308,14 @@ class Guests:
 
     def figures(self) -> dict[str, Any]:
         """Of every page what it is."""
-        now = time.monotonic()
-        return {
-            "undelivered": self.crowd.undelivered,
-            "clients": [
-                {
-                    "name": session.name, "here": session.is_here, "browser": session.agent,
-                    "awayS": 0.0 if session.is_here else round(now - session.since, 1), "dropped": session.dropped,
-                }
-                for session in self.crowd.sessions.values()
-            ],
-        }  # fmt: skip
+        clients = [_figures(session, time.monotonic()) for session in self.crowd.sessions.values()]
+        return {"undelivered": self.crowd.undelivered, "clients": clients}
+
+
+def _figures(session: Session, now: float) -> dict[str, Any]:
+    waiting, modules = session.undone()
+    return {
+        "name": session.name, "here": session.is_here, "browser": session.agent, "dropped": session.dropped,
+        "awayS": 0.0 if session.is_here else round(now - session.since, 1),
+        "waiting": waiting, "waitingFor": modules, "idleS": round(now - session.idle, 1) if waiting else 0.0,
+    }  # fmt: skip

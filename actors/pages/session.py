@@ -29,6 +29,7 @@ class Session:
         self.socket = 0  # the number of the newest; 0: the page is absent
         self.sockets = 0  # so far
         self.since = now  # when it was last seen to do something
+        self.idle = now  # since when it has done nothing of what waits for it
         self.dropped = 0  # messages that it had no room for
         self.contexts: dict[str, dict[bytes, bytes]] = {}
         self.taken = 0  # the number of the last transaction that the flow has
@@ -78,7 +79,7 @@ class Session:
     def join(self, received: int, now: float) -> int:
         """Another socket has it, whose page has got the parcels up to `received`. Returns the socket's number."""
         self.sockets += 1
-        self.socket, self.since = self.sockets, now
+        self.socket, self.since, self.idle = self.sockets, now, now
         self._wires = {}
         self._asked = []
         parcels = [parcel for box in self._boxes.values() for parcel in box if parcel.number > received]
@@ -116,6 +117,8 @@ class Session:
         self._numbers += 1
         if entry is not None and not self.is_waited_for:
             self.since = now
+        if not self._messages:
+            self.idle = now
         parcel = Parcel(self._numbers, place, piece.body, piece.flags, piece.count, piece.first, entry)
         self._boxes.setdefault(place.module, deque()).append(parcel)
         self._unsent.append(parcel)
@@ -163,7 +166,7 @@ class Session:
 
     def hear(self, said: Said, now: float) -> bool:
         """A transaction has come, in order; False if it is one that has come before. Raises ValueError at a gap."""
-        self.since = now
+        self.since = self.idle = now
         if said.number <= self.heard:
             return False
         if said.number != self.heard + 1:
@@ -218,6 +221,10 @@ class Session:
     def context_bytes(self) -> int:
         """Of all its contexts."""
         return sum(len(key) + len(value) for context in self.contexts.values() for key, value in context.items())
+
+    def undone(self) -> tuple[int, list[str]]:
+        """How many messages wait for the page or are under way in it, and for which modules."""
+        return self._messages, [module for module, box in self._boxes.items() if box]
 
     def modules(self) -> Iterator[str]:
         """Those that it has something of."""

@@ -15,13 +15,14 @@ from actors.error_text import error_text
 
 FULL_CORE = 0.9  # of a processor: a host that uses so much is at its limit
 AT_WORK = 0.5  # of its time: a module that is busy for so long is what the flow waits for
+ASLEEP_S = 3.0  # a page that does nothing for so long of what waits for it
 State = dict[str, Any]
 
 
 def explain(state: State) -> list[str]:
     """`state`: as flowState has it, with rates. Never empty: if nothing is wrong, that is what it says."""
     troubles = [*_not_running(state), *_sources(state), *_away(state), *_hosts(state), *_held_back(state)]
-    troubles += [*_retries(state), *_standing(state, troubles), *_letters(state)]
+    troubles += [*_retries(state), *_standing(state, troubles), *_letters(state), *_pages(state)]
     return [*(troubles or [_all_is_well(state)]), *_remarks(state)]
 
 
@@ -147,6 +148,25 @@ def _letters(state: State) -> Iterator[str]:
         last = max(errors, key=lambda error: float(error["time"]), default=None)
         said = "" if last is None else f"; the last error is {error_text(last)}"
         yield f"{where}: {counted(state['deadLetters'], 'dead letter')}; `runner dead list {flow}` shows them{said}"
+
+
+def _pages(state: State) -> Iterator[str]:
+    """Messages wait for pages that are away, or whose tab or machine is asleep; no module waits for them."""
+    clients = [
+        client for host in state["hosts"].values() for client in host.get("clients", ()) if client.get("waiting")
+    ]
+    away = [(client["awayS"], client) for client in clients if not client["here"]]
+    idle = [(client["idleS"], client) for client in clients if client["here"] and client["idleS"] >= ASLEEP_S]
+    for some, what, why in (
+        (away, "has been away", ""), (idle, "has done nothing", ": its tab or its machine is asleep, or busy"),
+    ):  # fmt: skip
+        if some:
+            count = sum(client["waiting"] for _, client in some)
+            modules = listed(dict.fromkeys(module for _, client in some for module in client["waitingFor"]))
+            wait = counted(count, "message") + (" waits" if count == 1 else " wait")
+            longest, one = max(some, key=lambda found: float(found[0]))
+            more = f" and {counted(len(some) - 1, 'other page')}" if some[1:] else ""
+            yield f"{modules}: {wait} for the page {one['name']}{more}, which {what} for {longest:.0f} s{why}"
 
 
 def _remarks(state: State) -> Iterator[str]:

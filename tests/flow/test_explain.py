@@ -168,3 +168,27 @@ def test_a_runner_that_is_away(runners: list[str]) -> None:
     }  # fmt: skip
     said = explain(state)
     assert said == [f"m{index}: the runner {runner} is away" for index, runner in enumerate(runners)]
+
+
+def test_pages_that_are_asleep_or_away(runner: Harness) -> None:
+    """Those for which something waits: the longest of each kind by name, the others counted."""
+    runner.add("f", {"a": ECHO})
+    runner.start("f")
+    until(runner, "f: nothing is wrong")
+    state = runner.ok(api.FlowState, flow_id="f")
+
+    def client(name: str, away_s: float, idle_s: float, waiting: int, *modules: str) -> dict[str, Any]:
+        times = {"here": not away_s, "awayS": away_s, "idleS": idle_s}
+        return {"name": name, **times, "waiting": waiting, "waitingFor": list(modules)}
+
+    clients = [
+        client("quick", 0, 1.0, 5, "show"), client("well", 0, 0, 0), client("gone", 30.0, 0, 0),
+        client("closed", 12.4, 20.0, 1, "show"),
+        client("hidden", 0, 8.0, 3, "show"), client("shut", 0, 31.2, 1_200, "show", "count"),
+    ]  # fmt: skip
+    pages = {"life": "open", "modules": ["show", "count"], "starts": 1, "clients": clients}
+    assert explain({**state, "hosts": {**state["hosts"], "browser": pages}}) == [
+        "show: 1 message waits for the page closed, which has been away for 12 s",
+        "show, count: 1,203 messages wait for the page shut and 1 other page, which has done nothing for 31 s: "
+        "its tab or its machine is asleep, or busy",
+    ]

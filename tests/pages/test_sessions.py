@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -170,6 +171,36 @@ def test_a_page_that_is_stopped_holds_nobody(served: Served, browser: Any) -> No
                 process.send_signal(signal.SIGCONT)
         wait_for(lambda: len(logged(served)) == before + 800)
         assert [row[0] for row in logged(served)[before:]] == list(range(800))
+
+
+def why(served: Served) -> str:
+    said: str = served.call("explain", "shop")[0]
+    return said
+
+
+def test_why_tells_which_page_is_asleep_or_away(served: Served, browser: Any, proxy: Proxy) -> None:
+    """It stands still with its socket, as on a machine that has been shut; then its network is gone, too."""
+    with page(served, browser, "counter", address=f"http://127.0.0.1:{proxy.port}") as one:
+        one.do("ask(['here', 0])")
+        one.seen(1)
+        stopped = renderers()
+        for process in stopped:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            lines = b"\n".join(json.dumps({"n": n}).encode() for n in range(7))
+            answer = served.ask("POST", "/in/shop/feed", lines, Content_Type="application/x-ndjson")
+            assert answer.json == {"accepted": 7}
+            asleep = "count: 7 messages wait for the page counter, which has done nothing for [0-9]+ s: its tab .*"
+            wait_for(lambda: re.fullmatch(asleep, why(served)))
+            proxy.cut()
+            away = "count: 7 messages wait for the page counter, which has been away for [0-9]+ s"
+            wait_for(lambda: re.fullmatch(away, why(served)))
+        finally:
+            proxy.mend()
+            for process in stopped:
+                process.send_signal(signal.SIGCONT)
+        wait_for(lambda: not client(served, "counter")["waiting"])
+        wait_for(lambda: "page" not in why(served))
 
 
 NOTED = """async ([module, count]) => {
