@@ -1,14 +1,19 @@
-// A request for each message; what is answered goes on. Tries again what may be better later: no answer, 429, 5xx.
+// A request for each message; what is answered goes on. Tries again what may be better later: no answer, 429, 5xx and the like.
 
 import { createHash } from 'node:crypto'
 
 export const checkConfig = ({ url }) => (URL.canParse(url.replace(/\{[\w.]+\}/g, 'x')) ? null : { url: 'is no whole address' })
 
+// No new try mends it, so the runner makes none.
+class PermanentError extends Error {}
+
+const LATER = [408, 425, 429] // of the statuses below 500, those that a new try may mend
 let free = 0 // when the next request may go, of `per_s`
 
 export default async (message, context) => {
   const { url, method, headers, tries, backoff_s, per_s, timeout_s } = context.config
   const target = filled(url, message)
+  if (!URL.canParse(target)) throw new PermanentError(`${target} is no whole address`)
   const body = method === 'GET' || method === 'DELETE' ? undefined : text(message)
   const id = identity(text(message), context)
   for (let n = 1; ; n++) {
@@ -24,8 +29,8 @@ export default async (message, context) => {
     } catch (error) {
       reason = error.cause?.message ?? error.message
     }
-    const again = !answer || answer.status === 429 || answer.status >= 500
-    if (!again || n >= tries) throw new Error(`${method} ${target}, try ${n}: ${reason}`)
+    const again = !answer || LATER.includes(answer.status) || answer.status >= 500
+    if (!again || n >= tries) throw new (again || answer.ok ? Error : PermanentError)(`${method} ${target}, try ${n}: ${reason}`)
     await sleep(Math.max(asked(answer), backoff_s * 2 ** (n - 1)))
   }
 }

@@ -22,23 +22,36 @@ async def start(context):
     column = sql.Identifier(config["column"])
     first = sql.SQL("SELECT * FROM {} AS rows ORDER BY {} LIMIT 1000").format(what, column)
     next_ones = sql.SQL("SELECT * FROM {} AS rows WHERE {} > %s ORDER BY {} LIMIT 1000").format(what, column, column)
-    async with await psycopg.AsyncConnection.connect(config["url"], autocommit=True, row_factory=dict_row) as database:
-        if "listen" in config:
-            await database.execute(sql.SQL("LISTEN {}").format(sql.Identifier(config["listen"])))
-        while True:
-            last = context.get("last")
-            rows = await (
-                await database.execute(first) if last is None else await database.execute(next_ones, [last])
-            ).fetchall()
-            for row in rows:
-                made = {key: plain(value) for key, value in row.items()}
-                context.set("last", made[config["column"]])
-                yield made
-            if not rows:
-                if not config["follow"]:
-                    return
-                async for _ in database.notifies(timeout=config["poll_s"], stop_after=1):
-                    pass
+    try:
+        connecting = psycopg.AsyncConnection.connect(config["url"], autocommit=True, row_factory=dict_row)
+        async with await connecting as database:
+            if "listen" in config:
+                await database.execute(sql.SQL("LISTEN {}").format(sql.Identifier(config["listen"])))
+            while True:
+                last = context.get("last")
+                rows = await (
+                    await database.execute(first) if last is None else await database.execute(next_ones, [last])
+                ).fetchall()
+                for row in rows:
+                    made = {key: plain(value) for key, value in row.items()}
+                    context.set("last", made[config["column"]])
+                    yield made
+                if not rows:
+                    if not config["follow"]:
+                        return
+                    async for _ in database.notifies(timeout=config["poll_s"], stop_after=1):
+                        pass
+    except psycopg.Error as error:
+        kind = ConnectionError if isinstance(error, psycopg.OperationalError) else RuntimeError
+        raise kind(told(error, config["url"])) from None
+
+
+def told(error, url):
+    """Where, and what it said, in a line; the address without its password."""
+    parts, about = conninfo_to_dict(url), error.diag
+    said = "; ".join(filter(None, (about.message_primary, about.message_detail))) or str(error) or type(error).__name__
+    at = f"{parts.get('host', 'this machine')}:{parts.get('port', 5432)}"
+    return f"PostgreSQL at {at}: {' '.join(said.split())}"
 
 
 def name(text):

@@ -7,12 +7,18 @@ import zlib
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import ForeignKeyViolation
 from psycopg.types.json import Jsonb
 
 REMEMBERED = 100_000  # messages; what may come again are the last ones
 TAKEN = """CREATE TABLE IF NOT EXISTS runner_taken
   (module text, message text, number bigserial, PRIMARY KEY (module, message))"""
+FINAL = (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError)
 database = None
+
+
+class PermanentError(Exception):
+    """No new try mends it, so the runner makes none."""
 
 
 def check_config(config):
@@ -28,13 +34,21 @@ def start(context):
 
 
 def run(message, context):
+    try:
+        write(message, context)
+    except (TypeError, ValueError) as error:
+        raise PermanentError(str(error)) from None
+    except psycopg.Error as error:
+        final = isinstance(error, FINAL) and not isinstance(error, ForeignKeyViolation)  # that row may be on its way
+        kind = PermanentError if final else ConnectionError if database is None or database.closed else RuntimeError
+        raise kind(told(error, context.config["url"])) from None
+
+
+def write(message, context):
     global database
     config = context.config
     if database is None or database.closed:
-        database = psycopg.connect(config["url"], autocommit=True)
-        database.execute("SELECT pg_advisory_lock(724)")  # two that make the same table at once disturb each other
-        database.execute(TAKEN)
-        database.execute("SELECT pg_advisory_unlock(724)")
+        database = connected(config["url"])
     names = columns(message, config)
     module = f"{context.flow_id}/{context.module_id} {context.get('life')}"
     try:
@@ -48,6 +62,26 @@ def run(message, context):
     except psycopg.OperationalError:
         database.close()
         raise
+
+
+def connected(url):
+    made = psycopg.connect(url, autocommit=True)
+    try:
+        made.execute("SELECT pg_advisory_lock(724)")  # two that make the same table at once disturb each other
+        made.execute(TAKEN)
+        made.execute("SELECT pg_advisory_unlock(724)")
+    except psycopg.Error:
+        made.close()
+        raise
+    return made
+
+
+def told(error, url):
+    """Where, and what it said, in a line; the address without its password."""
+    parts, about = conninfo_to_dict(url), error.diag
+    said = "; ".join(filter(None, (about.message_primary, about.message_detail))) or str(error) or type(error).__name__
+    at = f"{parts.get('host', 'this machine')}:{parts.get('port', 5432)}"
+    return f"PostgreSQL at {at}: {' '.join(said.split())}"
 
 
 def columns(message, config):

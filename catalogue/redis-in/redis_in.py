@@ -25,5 +25,10 @@ async def start(context):
                 for id, fields in entries:
                     context.set(name, id)
                     yield {"stream": name, "id": id, "fields": fields}
+    except redis.RedisError as error:
+        about = client.connection_pool.connection_kwargs
+        at = about.get("path") or f"{about.get('host', 'localhost')}:{about.get('port', 6379)}"
+        kind = ConnectionError if isinstance(error, (redis.ConnectionError, redis.TimeoutError)) else RuntimeError
+        raise kind(f"Redis at {at}: {error or type(error).__name__}") from None
     finally:
         await client.aclose()

@@ -6,7 +6,12 @@ import uuid
 import zlib
 
 REMEMBERED = 100_000  # messages; what may come again are the last ones
+FINAL = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
 database = None
+
+
+class PermanentError(Exception):
+    """No new try mends it, so the runner makes none."""
 
 
 def start(context):
@@ -19,6 +24,16 @@ def start(context):
 
 
 def run(message, context):
+    try:
+        write(message, context)
+    except (TypeError, ValueError, OverflowError, sqlite3.Error) as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # none: it has not come to the database
+        if code & 0xFF in FINAL and code != sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:  # that row may be on its way
+            raise PermanentError(str(error)) from None
+        raise
+
+
+def write(message, context):
     config = context.config
     names = columns(message, config)
     values = [cell(message[name]) for name in names]

@@ -4,9 +4,14 @@ import { createHash, createHmac } from 'node:crypto'
 
 export const checkConfig = ({ url }) => (URL.canParse(url) ? null : { url: 'is no whole address' })
 
+// No new try mends it, so the runner makes none.
+class PermanentError extends Error {}
+
+const LATER = [408, 425, 429] // of the statuses below 500, those that a new try may mend
+
 export default async (message, context) => {
   const { url, secret, tries, backoff_s, timeout_s } = context.config
-  const body = JSON.stringify(message)
+  const body = text(message)
   const id = identity(body, context)
   const headers = { 'content-type': 'application/json', 'idempotency-key': id, 'ce-id': id, 'ce-specversion': '1.0' }
   headers['ce-source'] = `/flows/${context.flowId}`
@@ -18,14 +23,16 @@ export default async (message, context) => {
       answer = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(timeout_s * 1000) })
       if (answer.ok) return
       reason = `${answer.status}: ${(await answer.text()).slice(0, 200)}`
-      if (answer.status < 500 && answer.status !== 429) throw Object.assign(new Error(reason), { final: true })
     } catch (error) {
-      if (error.final || n >= tries) throw new Error(`POST ${url}, try ${n}: ${error.cause?.message ?? error.message}`)
+      reason = error.cause?.message ?? error.message
     }
-    if (n >= tries) throw new Error(`POST ${url}, try ${n}: ${reason}`)
+    const again = !answer || LATER.includes(answer.status) || answer.status >= 500
+    if (!again || n >= tries) throw new (again ? Error : PermanentError)(`POST ${url}, try ${n}: ${reason}`)
     await new Promise((resolve) => setTimeout(resolve, Math.max(asked(answer), backoff_s * 2 ** (n - 1)) * 1000))
   }
 }
+
+const text = (message) => JSON.stringify(message, (_, value) => (typeof value === 'bigint' ? JSON.rawJSON?.(String(value)) ?? Number(value) : value))
 
 // The same when a message comes again. A number that was given to another one, which died with its runner, is not
 // enough: what it says counts, too.
