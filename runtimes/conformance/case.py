@@ -25,6 +25,7 @@ OPTIONAL = {
     "source_beside": "async source beside a handler",
     "sibling": "several files",
     "beside": "data file",
+    "checks_config": "config-checking",
     "forks": "fork",
     "prints_hard": "hard print",
     "unencodable": "unencodable value",

@@ -122,6 +122,21 @@ def config(bench: Bench) -> None:
 
 
 @case
+def config_that_the_module_refuses(bench: Bench) -> None:
+    """What the module finds wrong is a load error that names the first field, and all in its message; no file, no line.
+    Its slot can be loaded again.
+    """
+    host = bench.start()
+    error = host.refuse_load("checks_config", config={"to": {"mild": 2, "hot": 1, "cold": 3}})
+    expect(error.get("config"), "to.hot", "the field")
+    expect(error["type"], "ConfigError", "type")
+    require("config.to.hot` is odd" in error["message"], f"the message is {error['message']!r}")
+    require("config.to.cold` is odd" in error["message"], f"the message is {error['message']!r}")
+    expect(sorted(error.keys() & {"file", "line", "column", "stack"}), [], "a place in the module")
+    expect(host.load("checks_config", slot=0, config={"to": {"hot": 2}}).run([1]), [{"hot": 2}])
+
+
+@case
 def declared_ports(bench: Bench) -> None:
     """With declared ports, a send to another one raises PortError."""
     host = bench.start()

@@ -14,7 +14,7 @@ from runtimes.conformance.values import is_compact, parse, short
 from runtimes.frames import DELETED, HEADERS, HELD, NO_INDEX, Frame, Kind, split
 
 COMMIT_FIELDS = 9
-ERROR_KEYS = {"type", "message", "file", "line", "column", "stack"}
+ERROR_KEYS = {"type", "message", "file", "line", "column", "stack", "config"}
 _FLAGS = {Kind.DATA: HEADERS, Kind.CONTEXT: DELETED, Kind.ERROR: HELD}
 _FIELDS = {
     Kind.DATA: {"slot", "count"},
