@@ -153,13 +153,14 @@ def source_beside_before_a_slow_one(bench: Bench) -> None:
 def source_beside_recalled(bench: Bench) -> None:
     """A value that comes when PAUSE has taken the credit goes before the next message, on credit that is owed."""
     host = bench.start()
-    slot = host.load("source_beside", config={"ms": 100})
+    slot = host.load("source_beside", config={"ms": 200})
     slot.call("start", turns=0)
     slot.pull(10)
     for times, count in enumerate((1, 3)):
         slot.run(list(messages(0, 1)))
         host.pause(slot.number)
         before = slot.out()
+        in_time(len(before) == 2 + 5 * times, "the source yielded before PAUSED")
         host.wait(lambda times=times: len(host.logs) > times, "the source to have taken")  # type: ignore[misc]
         host.ping(times)
         expect(slot.out(), before, "what was sent in the pause")
@@ -167,6 +168,29 @@ def source_beside_recalled(bench: Bench) -> None:
         expect(slot.out()[len(before) :], [taken(count), *messages(0, 0)])
         slot.pull(11)
     slot.counts(pulled=2)
+    expect(slot.context_value("n"), 2, "context n")
+
+
+@case
+def source_beside_fused(bench: Bench) -> None:
+    """It goes before a message that comes over a fused wire, too, and is committed with it."""
+    host = bench.start()
+    slot, feeder = host.load("source_beside", config={"ms": 200}), host.load("identity")
+    feeder.wire(fused={"out": [(slot, "in", "w")]})
+    slot.call("start", turns=0)
+    slot.pull(10)
+    for times, count in enumerate((1, 3)):
+        feeder.run(list(messages(0, 1)))
+        host.pause(slot.number)
+        before = slot.out()
+        in_time(len(before) == 2 + 5 * times, "the source yielded before PAUSED")
+        host.wait(lambda times=times: len(host.logs) > times, "the source to have taken")  # type: ignore[misc]
+        host.ping(times)
+        expect(slot.out(), before, "what was sent in the pause")
+        feeder.run(list(messages(0, 0)))
+        expect(slot.out()[len(before) :], [taken(count), *messages(0, 0)])
+        slot.pull(11)
+    slot.counts(consumed=0, handled=10, pulled=2, sent=10)
     expect(slot.context_value("n"), 2, "context n")
 
 

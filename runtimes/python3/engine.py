@@ -263,7 +263,13 @@ class Engine:
             slot.is_held = True
             self.commit()
         else:
-            turn.commit(self.transaction, from_data)
+            self.keep(turn, from_data)
+
+    def keep(self, turn: Turn, from_data: bool) -> None:
+        """To the transaction with it, and with what has joined it."""
+        turn.commit(self.transaction, from_data)
+        for item in turn.joined:
+            self._concluded(item)
 
     # -- what has run elsewhere: sources, and sends outside any turn
 
@@ -338,9 +344,13 @@ class Engine:
         return True
 
     def conclude(self, item: Produced, turn: Turn) -> None:
-        """The turn of a source has ended; perhaps the source, too."""
+        """The turn that this has begun has ended."""
+        self.keep(turn, False)
+        self._concluded(item)
+
+    def _concluded(self, item: Produced) -> None:
+        """The turn of a source is kept; perhaps that was its last."""
         slot = item.call.slot
-        turn.commit(self.transaction, False)
         slot.pulled += item.pulled
         if item.source is not None:
             item.source.concluded(1)

@@ -102,7 +102,7 @@ class HookCall:
 
     def end(self, turn: Turn, value: Any, context: Context) -> None:
         """Commit, answer, and begin the source that `start` returned."""
-        turn.commit(self._engine.transaction, False)
+        self._engine.keep(turn, False)
         self._engine.commit()
         result: dict[str, Any] = {"ok": True}
         if self.name == "start":

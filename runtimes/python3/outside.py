@@ -56,7 +56,7 @@ class Outside:
         engine, slot = self._engine, self._slot
         is_main = get_ident() == engine.main_thread
         if engine.loop is not None and is_main:
-            if slot.credit > 0 and not self._waiting:
+            if slot.credit > slot.reserved and not self._waiting:
                 self._send(outcome)
                 return Sent(None)
             if engine.slots.get(slot.number) is not slot:
@@ -78,7 +78,7 @@ class Outside:
     def credited(self) -> None:
         """There may be more credit: who waits for it sends."""
         self._open_gates()
-        while self._waiting and self._slot.credit > 0:
+        while self._waiting and self._slot.credit > self._slot.reserved:
             outcome, future = self._waiting.popleft()
             self._send(outcome)
             if not future.done():
@@ -165,7 +165,7 @@ class Outside:
         while True:
             gate = allocate_lock()
             with engine.inbox.lock:
-                if slot.credit > 0:
+                if slot.credit > slot.reserved:
                     slot.credit -= 1
                     number = self._count
                     self._count = number + 1

@@ -48,7 +48,8 @@ class Slot:
         self.context = Context(self)
         self.credit = 0
         self.given = 0  # credit so far, and the turns before this host: less `credit` it is those made
-        self.may_owe = False  # one turn more than there is credit: PAUSE has taken it while the source was at it
+        self.reserved = 0  # credit that only the source may use: it is async, and at a value
+        self.may_owe = False  # one turn more than there is credit: PAUSE has taken it all meanwhile
         self.kept = 0  # of those, the ones that stay whatever dies
         self.is_held = False  # a message failed and is to be tried again: input is discarded until PAUSE
         self.source: Any = None

@@ -203,6 +203,11 @@ class SlotTask:
             await task.lock.acquire()
         try:
             while stack:
+                produced = stack[-1].slot.produced
+                if produced:  # it goes before this message, and whatever becomes of one becomes of both
+                    turn.joined.append(produced.popleft())
+                    self._engine.absorb(turn.joined[-1], turn, stack)
+                    continue
                 call = stack.pop()
                 await self._invoke(turn, call, call.slot.context, stack)
         finally:

@@ -24,8 +24,7 @@ export class Engine extends Turns {
     this._sliceEnd = 0
     this._isScheduled = false
     this._isYielding = false // work is left, but the event loop has its turn
-    this._isMidway = false // promises are being served: what an async source has yielded may be on its way
-    this._asides = [] // slots whose messages wait for that
+    this._asides = [] // slots whose messages wait until that is so
     this._isRewired = false // since the slots were put into groups
     this._tick = () => {
       this._isScheduled = this._isYielding = false
@@ -64,11 +63,8 @@ export class Engine extends Turns {
   resume() {
     if (this._isYielding) return
     this.now = performance.now()
-    if (this.now < this._sliceEnd) {
-      this._isMidway = true
-      this._runReady(false)
-      this._isMidway = false
-    } else this._yield()
+    if (this.now < this._sliceEnd) this._runReady(false)
+    else this._yield()
   }
 
   _yield() {
@@ -82,7 +78,9 @@ export class Engine extends Turns {
     for (const slot of this._asides.splice(0)) this.wake(slot)
     this.now = performance.now()
     this._sliceEnd = this.now + SLICE_MS
+    this.isFresh = true
     this._runReady(isTick)
+    this.isFresh = false
   }
 
   _runReady(isTick) {
@@ -115,7 +113,7 @@ export class Engine extends Turns {
       return false
     }
     if (slot.order.length >= slot.concurrency || (slot.isTarget && slot.group.locks > 0)) return false
-    if (slot.sends.length > 0 && (slot.sends[0].isPaid || slot.credit > 0)) {
+    if (slot.sends.length > 0 && (slot.sends[0].isPaid || slot.credit > slot.reserved)) {
       this._runSend(slot, slot.sends.shift())
       return true
     }
@@ -123,13 +121,13 @@ export class Engine extends Turns {
     if (source !== null) {
       if (source.takesTurn() && source.step()) return true
       if (source.holds) return false
-      if (source.isAsync && this._isMidway && slot.batches.length > 0) {
-        this._asides.push(slot)
-        this.schedule()
-        return false
-      }
     }
     if (slot.batches.length === 0) return false
+    if (!this.isFresh && slot.group.hasAsyncSource) {
+      this._asides.push(slot)
+      this.schedule()
+      return false
+    }
     this._runMessage(slot, slot.batches[0])
     return true
   }
@@ -192,7 +190,7 @@ export class Engine extends Turns {
   sendOutside(slot, port, value, headers) {
     slot.checkPresent(CreditError)
     if (slot.sends.length >= MAX_WAITING_SENDS) throw new CreditError(`${MAX_WAITING_SENDS} sends of ${slot.module} wait for credit`)
-    const isPaid = slot.credit > 0 && (slot.sends.length === 0 || slot.sends.at(-1).isPaid)
+    const isPaid = slot.credit > slot.reserved && (slot.sends.length === 0 || slot.sends.at(-1).isPaid)
     const send = { port, value, headers, isPaid, resolve: null, reject: null }
     slot.sends.push(send)
     this.wake(slot)

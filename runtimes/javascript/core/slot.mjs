@@ -26,7 +26,12 @@ export class OutPort {
 
 /** Slots joined by fused wires. While a turn of one of them is in async code, no other may enter: its changes are not final. */
 class Group {
-  constructor() { this.locks = 0 }
+  constructor() {
+    this.locks = 0
+    this.slots = []
+  }
+
+  get hasAsyncSource() { return this.slots.some((slot) => slot.reserved > 0) }
 }
 
 /** One value of the context: its JSON text, and the value itself if it cannot be mutated. */
@@ -98,6 +103,9 @@ export class Slot {
     this.isHeld = false // a message failed and is to be tried again: input is discarded until PAUSE
     this.clearCounts()
   }
+
+  /** Credit that only the source may use: it is async, and at a value. */
+  get reserved() { return this.generator !== null && this.generator.isAsync ? 1 : 0 }
 
   /** Replaces the whole context. */
   setContext(values) {
@@ -201,6 +209,7 @@ export function regroup(slots) {
     const first = find(slot)
     if (!groups.has(first)) groups.set(first, new Group())
     slot.group = groups.get(first)
+    slot.group.slots.push(slot)
     for (const turn of slot.order) if (turn.holding) slot.group.locks++
   }
 }

@@ -1,5 +1,6 @@
 // A generator that `start` returned: advanced as long as the slot has credit, one turn a value (PROTOCOL.md section 6).
 
+import { Context } from './context.mjs'
 import { KIND } from './link.mjs'
 import { prints } from './prints.mjs'
 
@@ -18,8 +19,9 @@ export class Source {
 
   /** What it has yielded goes before messages that have not begun; else it and they take turns. */
   takesTurn() {
+    if (this.holds || this._slot.batches.length === 0) return true
     this._isNext = !this._isNext
-    return this._isNext || this.holds || this._slot.batches.length === 0
+    return this._isNext
   }
 
   /** A value is here that is no turn yet. */
@@ -73,6 +75,38 @@ export class Source {
     this._result = result
     this._engine.wake(this._slot)
     this._engine.resume()
+  }
+
+  /**
+   * A message of this turn comes to the module: what is here goes before it, and whatever becomes of one becomes of both. Undefined when
+   * that has ended, else a promise of it.
+   */
+  join(turn) {
+    const { value, done, error } = this._result
+    if (done || error !== undefined) {
+      this.step()
+      return undefined
+    }
+    const { _engine: engine, _slot: slot } = this
+    const context = new Context(slot, turn, null, null, 0, null, 0, null)
+    context._id = `${slot.module}.start#${slot.turnNumber}`
+    context._isHook = true
+    this._context._moveTo(context)
+    this._result = null
+    try {
+      if (value !== undefined) context._send('out', value, undefined)
+      turn.take(context)
+    } catch (thrown) {
+      this._fail(thrown)
+      return undefined
+    }
+    context._over = true
+    engine.spend(slot)
+    slot.turnNumber++
+    turn.joined ??= []
+    turn.joined.push(slot)
+    engine.wake(slot)
+    return engine.spread(turn, context)
   }
 
   _yield(value) {

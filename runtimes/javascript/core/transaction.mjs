@@ -43,6 +43,7 @@ export class Transaction {
     if (turn.changes !== null) for (const [changed, key, stored] of turn.changes) this.change(changed, key, stored)
     slot.consumed += turn.consumed
     slot.pulled += turn.pulled
+    if (turn.joined !== null) for (const joined of turn.joined) joined.pulled++
   }
 
   change(slot, key, stored) {

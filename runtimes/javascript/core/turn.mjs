@@ -32,6 +32,7 @@ export class Turn {
     this.spreading = false // what is fused behind it runs
     this.dropped = false // begun behind a held message: to be delivered again
     this.onDone = null
+    this.joined = null // slots whose sources' turns are part of it
   }
 
   /** A handler call that returned: its outputs and changes are the turn's now. Throws if they are too large. */

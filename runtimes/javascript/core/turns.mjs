@@ -3,6 +3,7 @@
 
 import * as contexts from './context.mjs'
 import * as printing from './prints.mjs'
+import { platform } from './platform.mjs'
 import { Transaction } from './transaction.mjs'
 import { Turn } from './turn.mjs'
 
@@ -19,6 +20,7 @@ export class Turns {
     this.running = 0 // async turns and hooks under way
     this.pauses = [] // requests to pause every slot
     this.isStopping = false
+    this.isFresh = false // no promise is being served: whatever async sources have yielded has arrived
     this.now = performance.now() // after the latest handler: one clock reading a call
     this._spare = new Turn(null) // to use again
   }
@@ -34,12 +36,16 @@ export class Turns {
   /** A turn that no message causes: it uses a credit, and has a number of its own. */
   pulledTurn(slot) {
     const turn = this.newTurn(slot)
-    slot.credit--
-    if (slot.credit < 0) slot.mayOwe = false
+    this.spend(slot)
     turn.pulled = 1
     this.nameTurn(turn, `${slot.module}.start#${slot.turnNumber}`)
     turn.number = slot.turnNumber++
     return turn
+  }
+
+  spend(slot) {
+    slot.credit--
+    if (slot.credit < 0) slot.mayOwe = false
   }
 
   nameTurn(turn, id) {
@@ -128,6 +134,28 @@ export class Turns {
   }
 
   _call(turn, context, message) {
+    const source = context._slot.generator
+    if (source !== null && source.isAsync) return this._callBesideSource(turn, context, message, source)
+    return this._callNow(turn, context, message)
+  }
+
+  /** What the source has yielded goes before the message, also what has not arrived yet. */
+  _callBesideSource(turn, context, message, source) {
+    if (!this.isFresh) {
+      this.lock(turn)
+      return new Promise(platform.defer).then(() => this._callBehind(turn, context, message, source))
+    }
+    return this._callBehind(turn, context, message, source)
+  }
+
+  _callBehind(turn, context, message, source) {
+    const later = source.holds ? source.join(turn) : undefined
+    if (later === undefined) return this._callNow(turn, context, message)
+    this.lock(turn)
+    return later.then(() => this._callNow(turn, context, message))
+  }
+
+  _callNow(turn, context, message) {
     const later = this.handle(turn, context, message)
     if (later === undefined) return this.spread(turn, context)
     this.lock(turn)

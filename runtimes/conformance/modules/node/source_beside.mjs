@@ -2,13 +2,12 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let wake;
 let awake = new Promise((resolve) => { wake = resolve });
 
-export default async (message, context) => {
+export default (message, context) => {
   if (message.wake) {
     wake();
-    await sleep(50);
-  } else {
-    context.set("n", context.get("n", 0) + 1);
+    return sleep(50).then(() => message);
   }
+  context.set("n", context.get("n", 0) + 1);
   return message;
 };
 
