@@ -14,7 +14,7 @@ import psutil
 from actors.console.client import RunnerClient
 from actors.deployment import key_folder
 from actors.deployment.folder import AGENTS, DeploymentFolder
-from tests.deployments import RUNNER, TIMEOUT_S, cli
+from tests.deployments import RUNNER, TIMEOUT_S, cli, sound
 from tests.links.test_two_runners import COUNT, SOURCE, SUM
 from tests.machines import Machine, Network
 
@@ -134,6 +134,9 @@ class Shop:
         for folder in (DeploymentFolder(self.state["m1"], "shop"), DeploymentFolder(self.state["m2"], "m2", AGENTS)):
             folder.kill()
         assert not left, left
+        for log in ("up.log", "agent.log"):
+            if (self.folder / log).exists():
+                sound(self.folder / log)
 
 
 @contextmanager

@@ -139,7 +139,7 @@ class Updates:
 
     def give_up(self, why: str) -> None:
         """Those that wait for others are not to stand here; it may be that others have decided that they do."""
-        for joint in self._joint.values():
+        for joint in list(self._joint.values()):  # one that waits may end here and now
             joint.in_doubt = True
             joint.give_up(why)
 

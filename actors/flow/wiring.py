@@ -73,9 +73,11 @@ class Wiring:
         return self._port.createActor(PagesActor)
 
     def end_actors(self) -> None:
-        """All of them, at once."""
-        for actor in (*self._record.bridges.values(), *self._record.modules.values()):
+        """All of them, at once: nothing is sent to them from here on."""
+        record = self._record
+        for actor in (*record.bridges.values(), *record.modules.values()):
             self._port.send(actor, ActorExitRequest())
+        record.bridges, record.modules = {}, {}
 
     def orphan_inputs(
         self, module: str, state: ModuleState, wires_in: dict[str, WireIn],

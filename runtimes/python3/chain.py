@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .fast import Engine
     from .slot import Slot
+    from .source_batch import SourceBatch
     from .wires import OutPort
 
 
@@ -207,6 +208,31 @@ def run_chain(engine: Engine, chain: Chain, batch: Batch) -> None:
         if stop >= engine.deadline or transaction.size >= COMMIT_BYTES:
             break
     chain.count(transaction.touched)
+
+
+def run_source_batch(engine: Engine, made: SourceBatch) -> None:
+    """Turns that a source has ended: to the pipe, or through what is fused behind."""
+    source, out = made.source, made.out
+    slot: Slot = source.slot
+    if engine.slots.get(slot.number) is not slot:
+        return
+    engine.arm()
+    slot.busy_ns += made.ended_ns - made.begun_ns
+    is_wired = slot.out.get("out") is out  # else the wires have changed since
+    chain = engine.chains.of(slot, is_source=True) if is_wired else None
+    if chain is not None:
+        batch = made.messages()
+        while batch.position < batch.end:
+            engine.arm()
+            run_chain(engine, chain, batch)
+            engine.commit_if_due()
+    elif is_wired and out.channel is not None:
+        made.hand_on(engine.transaction)
+    else:
+        for produced in made.produced():
+            engine.hand_on(produced)
+            engine.commit_if_due()
+    source.concluded(len(made.outputs))
 
 
 def _leave_chain(

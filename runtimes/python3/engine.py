@@ -27,7 +27,7 @@ from . import link as wire
 from .batch import Batch
 from .bodies import Refused
 from .call import Call, Produced
-from .chain import Chains, run_chain
+from .chain import Chains, run_chain, run_source_batch
 from .fast import COMMIT_BYTES, WORK_NS, drain_generator, run_fast, run_one
 from .inbox import Inbox
 from .source_batch import SourceBatch
@@ -280,36 +280,12 @@ class Engine:
             if kind is Produced:
                 self.hand_on(item)  # type: ignore[arg-type]
             elif kind is SourceBatch:
-                self.take_source_batch(item)  # type: ignore[arg-type]
+                run_source_batch(self, item)  # type: ignore[arg-type]
             else:
                 item()  # type: ignore[operator]
                 continue
             self.commit_if_due()
         self._drained_ns = clock()
-
-    def take_source_batch(self, made: SourceBatch) -> None:
-        """Turns that a source has ended: to the pipe, or through what is fused behind."""
-        source, out = made.source, made.out
-        slot: Slot = source.slot
-        if self.slots.get(slot.number) is not slot:
-            return
-        self.arm()
-        slot.busy_ns += made.ended_ns - made.begun_ns
-        is_wired = slot.out.get("out") is out  # else the wires have changed since
-        chain = self.chains.of(slot, is_source=True) if is_wired else None
-        if chain is not None:
-            batch = made.messages()
-            while batch.position < batch.end:
-                self.arm()
-                run_chain(self, chain, batch)
-                self.commit_if_due()
-        elif is_wired and out.channel is not None:
-            made.hand_on(self.transaction)
-        else:
-            for produced in made.produced():
-                self.hand_on(produced)
-                self.commit_if_due()
-        source.concluded(len(made.outputs))
 
     def hand_on(self, item: Produced) -> None:
         """A turn of a source or a send outside any turn: finish it here."""

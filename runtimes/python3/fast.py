@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from .call import Produced
+    from .chain import Chains
     from .context import Context
     from .slot import Slot
     from .transaction import Transaction
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         deadline: int
         current: int
         now: int
+        chains: Chains
 
         def enter(self, context: Context, call: Call) -> None:
             """A handler is about to run."""
@@ -40,6 +43,15 @@ if TYPE_CHECKING:
 
         def end_turn(self, turn: Turn, from_data: bool) -> None:
             """To the transaction with it."""
+
+        def arm(self) -> None:
+            """A transaction may begin."""
+
+        def commit_if_due(self) -> None:
+            """Write it if it is old or large enough."""
+
+        def hand_on(self, item: Produced) -> None:
+            """A turn that was made outside of the loop."""
 
 
 COMMIT_BYTES = 64 << 10

@@ -41,7 +41,7 @@ def net() -> Iterator[Network]:
 def test_killed_on_the_way(tmp_path: Path, net: Network, verb: str, phase: str, durable: bool) -> None:
     marker = tmp_path / "kill"
     killing = [restarts.PROGRAM, "agent"] if verb == "restart" else [moves.PROGRAM, "agent of big"]
-    with shop(tmp_path, net, count=TOTAL, pause_s=0.001, durable=durable) as it:
+    with shop(tmp_path, net, count=TOTAL, pause_s=0.002, durable=durable) as it:
         version(it, 1)
         agent = it.start_agent(runner=[sys.executable, "-c", *killing, phase, str(marker)])
         it.start_leader()

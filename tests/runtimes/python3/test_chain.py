@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from runtimes.frames import HEADERS, NO_INDEX, Decoder, Frame, Kind, join
 from runtimes.python3.batch import Batch
+from runtimes.python3.chain import run_source_batch
 from runtimes.python3.codec import copy_plain
 from runtimes.python3.engine import Engine
 from runtimes.python3.link import HELD
@@ -121,7 +122,7 @@ class Row:
                 batch.changes[index] = {"position": index}
                 slot.apply(batch.changes[index])
             batch.outputs.append(orjson.loads(message) if batch.out.native else message)
-        self.engine.take_source_batch(batch)
+        run_source_batch(self.engine, batch)
         self.engine.commit()
 
     def conclude(self, turns: int) -> None:
