@@ -210,7 +210,7 @@ def run_chain(engine: Engine, chain: Chain, batch: Batch) -> None:
     chain.count(transaction.touched)
 
 
-def run_source_batch(engine: Engine, made: SourceBatch) -> None:
+def run_source_batch(engine: Engine, chains: Chains, made: SourceBatch) -> None:
     """Turns that a source has ended: to the pipe, or through what is fused behind."""
     source, out = made.source, made.out
     slot: Slot = source.slot
@@ -219,7 +219,7 @@ def run_source_batch(engine: Engine, made: SourceBatch) -> None:
     engine.arm()
     slot.busy_ns += made.ended_ns - made.begun_ns
     is_wired = slot.out.get("out") is out  # else the wires have changed since
-    chain = engine.chains.of(slot, is_source=True) if is_wired else None
+    chain = chains.of(slot, is_source=True) if is_wired else None
     if chain is not None:
         batch = made.messages()
         while batch.position < batch.end:

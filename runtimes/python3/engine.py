@@ -280,7 +280,7 @@ class Engine:
             if kind is Produced:
                 self.hand_on(item)  # type: ignore[arg-type]
             elif kind is SourceBatch:
-                run_source_batch(self, item)  # type: ignore[arg-type]
+                run_source_batch(self, self.chains, item)  # type: ignore[arg-type]
             else:
                 item()  # type: ignore[operator]
                 continue

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from .call import Produced
-    from .chain import Chains
     from .context import Context
     from .slot import Slot
     from .transaction import Transaction
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
         deadline: int
         current: int
         now: int
-        chains: Chains
 
         def enter(self, context: Context, call: Call) -> None:
             """A handler is about to run."""

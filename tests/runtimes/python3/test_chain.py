@@ -122,7 +122,7 @@ class Row:
                 batch.changes[index] = {"position": index}
                 slot.apply(batch.changes[index])
             batch.outputs.append(orjson.loads(message) if batch.out.native else message)
-        run_source_batch(self.engine, batch)
+        run_source_batch(self.engine, self.engine.chains, batch)
         self.engine.commit()
 
     def conclude(self, turns: int) -> None:
