@@ -6,10 +6,12 @@ everywhere. With podman and the image of `scripts/container` it is a real one (`
 
 from __future__ import annotations
 
-import io
+import contextlib
 import json
 import os
 import pickle
+import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -238,13 +240,31 @@ def test_garbage_is_no_message(data: bytes) -> None:
         list(end().feed(data))
 
 
+SAID = b"cactors.messages.runner_to_dispatcher\nRunnerSaid\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"N" + pickle.LONG_BINPUT + (50_000_000).to_bytes(4, "little") + b".",  # a table of so many places
+        b"Np50000000\n.",
+        pickle.BYTEARRAY8 + (1 << 44).to_bytes(8, "little") + b".",
+        b"cbuiltins\nbytearray\nI99999999999\n\x85R.",
+        SAID + b"(N}S'within_s'\nI7\nstb.",  # a class gets another value for everybody
+    ],
+)
+def test_a_few_bytes_neither_fill_the_memory_nor_change_a_class(body: bytes) -> None:
+    before, peak_kb = dict(vars(RunnerSaid)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with contextlib.suppress(TalkError):
+        assert list(end().feed(len(body).to_bytes(4, "little") + body)) == [None]
+    assert dict(vars(RunnerSaid)) == before
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < peak_kb + (100 << 10)
+
+
 def test_random_bytes_end_in_an_error_or_wait_for_more() -> None:
-    source = io.BytesIO(os.urandom(1 << 16))
-    for _ in range(200):
-        try:
-            list(end().feed(b"\x20\0\0\0" + source.read(32)))
-        except TalkError:
-            continue
+    for _ in range(2000):
+        with contextlib.suppress(TalkError):
+            list(end().feed(b"\x20\0\0\0" + random.randbytes(32)))
 
 
 # a real one ---------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 MAX_BYTES = 64 << 20
 _LENGTH = struct.Struct("<I")
-_PLAIN = {("builtins", "set"), ("builtins", "frozenset"), ("builtins", "bytearray")}
+_IN_PYTHON: Any = pickle._Unpickler
 _MADE = ("msgspec._utils", "rebuild")  # what makes a Struct
 
 
@@ -58,8 +58,14 @@ class Talk:
                 raise TalkError(f"what has come is no message: {error}") from None
 
 
-class _Reader(pickle.Unpickler):
-    """Makes our own messages, dataclasses, tuples with names and enumerations; nothing else that has a name."""
+class _Reader(_IN_PYTHON):
+    """Makes our own messages, dataclasses, tuples with names and enumerations; nothing else that has a name.
+
+    The one written in Python: that in C takes a table as long as the largest number that a memo is given, which a few
+    bytes can make larger than any machine.
+    """
+
+    dispatch = {key: load for key, load in _IN_PYTHON.dispatch.items() if key != pickle.BYTEARRAY8[0]}  # noqa: RUF012
 
     def __init__(self, body: bytes, address_of: Callable[[int], Any]) -> None:
         super().__init__(io.BytesIO(body))
@@ -71,10 +77,18 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Raises UnpicklingError for what is none of ours."""
-        if (module, name) in _PLAIN or (module, name) == _MADE:
+        if (module, name) == _MADE:
             return super().find_class(module, name)
         if module.startswith(("actors.messages.", "actors.deployment.", "actors.definition.", "actors.state.")):
             found = super().find_class(module, name)
             if isinstance(found, type) and (is_dataclass(found) or issubclass(found, (Struct, tuple, Enum))):
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} is none of our messages")
+
+    def load_build(self) -> None:
+        """Raises UnpicklingError for what would change a class."""
+        if isinstance(self.stack[-2], type):
+            raise pickle.UnpicklingError(f"{self.stack[-2].__name__} is to be changed itself")
+        super().load_build()
+
+    dispatch[pickle.BUILD[0]] = load_build
