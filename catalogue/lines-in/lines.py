@@ -11,31 +11,54 @@ from glob import glob, has_magic
 HEAD = 256  # first bytes of a file, by which another one under its name is known
 
 
-async def start(context):
-    config, is_first = context.config, not context.keys()
+def start(context):
+    """What is read to its end is read in a thread, many lines at a time; to wait for more is for the event loop."""
+    return following(context) if context.config["follow"] else to_the_end(context)
+
+
+def to_the_end(context):
+    look(context)
+    idle = False
+    while not idle:
+        idle = True
+        for value in news(context):
+            idle = False
+            yield value
+
+
+async def following(context):
+    look(context)
     while True:
         idle = True
-        paths = [path for path in sorted(glob(config["path"], recursive=True)) if os.path.isfile(path)]
-        if is_first and not paths:
-            missing(config)
-        is_first = False
-        settle(context, paths, config)
-        for path in paths:
-            for port, value, place in records(path, context.get(path), config):
-                context.set(path, place)
-                idle = False
-                if port == "bad":
-                    context.send(port, value)
-                yield value if port == "out" else None
-        if idle and not config["follow"]:
-            return
+        for value in news(context):
+            idle = False
+            yield value
         if idle:
-            await asyncio.sleep(config["poll_s"])
+            await asyncio.sleep(context.config["poll_s"])
 
 
-def missing(config):
-    """There is nothing yet. A file that is named and is not there is a mistake, unless it is waited for."""
-    path = config["path"]
+def paths_of(config):
+    return [path for path in sorted(glob(config["path"], recursive=True)) if os.path.isfile(path)]
+
+
+def news(context):
+    """What is new in the files: a value, or None for a line that is none."""
+    config = context.config
+    paths = paths_of(config)
+    settle(context, paths, config)
+    for path in paths:
+        for port, value, place in records(path, context.get(path), config):
+            context.set(path, place)
+            if port == "bad":
+                context.send(port, value)
+            yield value if port == "out" else None
+
+
+def look(context):
+    """At first there may be nothing. A file that is named and is not there is a mistake, unless it is waited for."""
+    config, path = context.config, context.config["path"]
+    if paths_of(config) or context.keys():
+        return
     if not has_magic(path) and not config["follow"]:
         raise FileNotFoundError(
             f"{path} is a folder: name its files, {path}/*" if os.path.isdir(path) else f"there is no file {path}"

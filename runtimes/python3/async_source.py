@@ -33,6 +33,10 @@ class AsyncSource:
         context._token = event_loop.running
         self._credit, self._over = asyncio.Event(), asyncio.Event()
         self._task = event_loop.loop.create_task(self._run())
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._slot.task.crashed(task)  # only now it is sure that the slot has one
 
     def credited(self) -> None:
         """It may yield more values."""
@@ -64,8 +68,8 @@ class AsyncSource:
         """It is the slot's next turn: what it changes is seen when that comes, so the generator waits for its end."""
         turn.source, turn.is_applied = self, False
         self._over.clear()
-        self._slot.task.put(turn)
-        await self._over.wait()
+        if not await self._slot.task.run(turn):
+            await self._over.wait()
 
     async def _run(self) -> None:
         try:

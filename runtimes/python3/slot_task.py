@@ -41,9 +41,9 @@ class SlotTask:
     def start(self) -> None:
         """Serve the slot in a task of its own, from the loop's next turn on."""
         self._task = self._event_loop.loop.create_task(self._serve())
-        self._task.add_done_callback(self._crashed)
+        self._task.add_done_callback(self.crashed)
 
-    def _crashed(self, task: asyncio.Task[None]) -> None:
+    def crashed(self, task: asyncio.Task[None]) -> None:
         """An error here is the host's own: nothing after it can be trusted."""
         if not self._closed and not task.cancelled() and (error := task.exception()) is not None:
             import os
@@ -92,7 +92,7 @@ class SlotTask:
     def _next(self) -> Batch | HookCall | Produced | None:
         """What is to be done next; None when there is nothing, or when a message waits for what waits for credit."""
         slot = self._slot
-        produced, queued = (each[0] if each else None for each in (slot.produced, slot.queue))
+        produced, queued = slot.produced[0] if slot.produced else None, slot.queue[0] if slot.queue else None
         if produced is None or type(queued) is HookCall:
             return queued
         owes = slot.may_owe and queued is not None
@@ -105,7 +105,7 @@ class SlotTask:
         self._wakeup = None
 
     async def _serve(self) -> None:
-        slot, engine, event_loop = self._slot, self._engine, self._event_loop
+        slot, engine = self._slot, self._engine
         while True:
             item = self._next()
             if item is None:
@@ -122,19 +122,46 @@ class SlotTask:
             if type(item) is Batch and slot.concurrency > 1 and not announced:
                 self._begin(Call.of(slot, item))
             else:
-                async with self.lock:
-                    if self._next() is not item:
-                        continue  # recalled meanwhile, or there is something before it
-                    slot.active += 1
-                    await self._take(item)
-                    slot.active -= 1
-                event_loop.running.set(None)
-                event_loop.ended()
-            if clock() >= engine.deadline or engine.transaction.size >= COMMIT_BYTES:
-                event_loop.commit()
-                await asyncio.sleep(0)
-            else:
-                event_loop.check_soon()
+                await self._turn(item)
+            await self._rest()
+
+    async def run(self, item: Produced) -> bool:
+        """What the slot's async source has yielded, in its task; False: something is before it, it comes later."""
+        slot, engine = self._slot, self._engine
+        slot.produced.append(item)
+        if self._next() is not item or not self._is_free():
+            self.notify()
+            return False
+        engine.arm()
+        await self.lock.acquire()  # at once
+        slot.active += 1
+        await self._take(item)
+        slot.active -= 1
+        self.lock.release()
+        self._event_loop.ended()
+        self.notify()
+        await self._rest()
+        return True
+
+    async def _turn(self, item: Batch | HookCall | Produced) -> None:
+        """One turn that nothing of the slot overlaps, unless it is recalled meanwhile."""
+        slot = self._slot
+        async with self.lock:
+            if self._next() is not item:
+                return
+            slot.active += 1
+            await self._take(item)
+            slot.active -= 1
+        self._event_loop.running.set(None)
+        self._event_loop.ended()
+
+    async def _rest(self) -> None:
+        """Commit when it is time."""
+        if clock() >= self._engine.deadline or self._engine.transaction.size >= COMMIT_BYTES:
+            self._event_loop.commit()
+            await asyncio.sleep(0)
+        else:
+            self._event_loop.check_soon()
 
     async def _take(self, item: Batch | HookCall | Produced) -> None:
         """One turn, whatever began it."""
@@ -169,7 +196,7 @@ class SlotTask:
         task = self._event_loop.loop.create_task(self._run_beside(call, before, self._last, self._generation))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(self._crashed)
+        task.add_done_callback(self.crashed)
 
     async def _run_beside(
         self, call: Call, before: asyncio.Future[None] | None, done: asyncio.Future[None], generation: int
@@ -239,7 +266,12 @@ class SlotTask:
         try:
             value = call.slot.handler(call.argument(), context)
             if value is not None:
-                await _send_result(value, context, call.slot.is_async)
+                if call.slot.is_async:
+                    await _send_result(value, context)
+                elif type(value) is GeneratorType:
+                    drain_generator(value, context)
+                else:
+                    context._output("out", value)
             turn.succeed(call, context.take(), clock() - start, stack)
         except BaseException as error:
             if self._closed:
@@ -274,13 +306,11 @@ class SlotTask:
         item.end(turn, value, context)
 
 
-async def _send_result(value: Any, context: Context, is_async: bool) -> None:
-    """Send what a handler returned, whatever its kind; one that is not async awaits nothing, whoever is beside it."""
+async def _send_result(value: Any, context: Context) -> None:
+    """Send what an async module's handler returned, whatever its kind."""
     kind = type(value)
     if kind is GeneratorType:
         drain_generator(value, context)
-    elif not is_async:
-        context._output("out", value)
     elif kind is AsyncGeneratorType:
         async for item in value:
             if item is not None:
