@@ -87,7 +87,7 @@ def test_a_cut_of_the_network_costs_nothing(tmp_path: Path, net: Network, cut_s:
 @pytest.mark.parametrize("who", ["runner", "agent", "runner agent", "system"])
 def test_a_death_on_the_other_machine(tmp_path: Path, net: Network, who: str) -> None:
     """A durable flow goes on from its journal; one in memory is kept when its runner ends in order."""
-    with shop(tmp_path, net, count=20_000, pause_s=0.001, durable=who == "runner") as it:
+    with shop(tmp_path, net, count=20_000, pause_s=0.003, durable=who == "runner") as it:
         agent = it.start_agent()
         it.start_leader()
         for _ in range(2):
