@@ -25,6 +25,8 @@ CLOSE_TIMEOUT_S = 1.0
 class AsyncSource:
     """Advances an async generator while its slot has credit."""
 
+    reserved = 1
+
     def __init__(
         self, event_loop: EventLoop, slot: Slot, context: Context, generator: AsyncGenerator[Any, Any], number: int
     ) -> None:
@@ -50,7 +52,6 @@ class AsyncSource:
     def stop(self, closed: Callable[[], None]) -> None:
         """Yield no more; `closed` is called when the generator is closed, or does not end in time."""
         self._task.cancel()
-        self._slot.reserved = 0
         self._slot.produced = deque(item for item in self._slot.produced if item.is_applied)
 
         async def wait() -> None:
@@ -86,7 +87,6 @@ class AsyncSource:
     async def _advance(self) -> None:
         slot, generator, context = self._slot, self._generator, self._context
         rest_at = clock() + WORK_NS
-        slot.reserved = 1
         while True:
             await self._wait()
             call = Call.named(slot, "start", "start", self._number)
@@ -113,8 +113,6 @@ class AsyncSource:
 
     async def _end(self, call: Call, error: BaseException, busy_ns: int) -> None:
         """The generator has ended: well, or with an error."""
-        self._slot.reserved = 0
-        self._slot.outside.credited()
         context, ended = self._context, isinstance(error, StopAsyncIteration)
         if not ended:
             context.drop()

@@ -266,10 +266,12 @@ class Engine:
             self.keep(turn, from_data)
 
     def keep(self, turn: Turn, from_data: bool) -> None:
-        """To the transaction with it, and with what has joined it."""
+        """To the transaction with it, and tell those whose turns are part of it."""
         turn.commit(self.transaction, from_data)
-        for item in turn.joined:
-            self._concluded(item)
+        for item in turn.produced:
+            item.call.slot.pulled += item.pulled
+        for item in turn.produced:
+            self._conclude(item)
 
     # -- what has run elsewhere: sources, and sends outside any turn
 
@@ -300,10 +302,11 @@ class Engine:
         self.arm()
         if self.absorb(item, turn, stack):
             self.run_turn(turn, stack)
-        self.conclude(item, turn)
+        self.keep(turn, False)
 
     def absorb(self, item: Produced, turn: Turn, stack: list[Call]) -> bool:
-        """Put what was produced into its turn. False when that failed."""
+        """Make what was produced a part of a turn. False when that failed."""
+        turn.produced.append(item)
         try:
             if item.error is not None:
                 raise item.error
@@ -319,19 +322,14 @@ class Engine:
             return False
         return True
 
-    def conclude(self, item: Produced, turn: Turn) -> None:
-        """The turn that this has begun has ended."""
-        self.keep(turn, False)
-        self._concluded(item)
-
-    def _concluded(self, item: Produced) -> None:
+    def _conclude(self, item: Produced) -> None:
         """The turn of a source is kept; perhaps that was its last."""
         slot = item.call.slot
-        slot.pulled += item.pulled
         if item.source is not None:
             item.source.concluded(1)
         if item.finished is not None:
             slot.source = None
+            slot.outside.credited()  # what was reserved for it
             self.commit()
             self.link.write(
                 wire.frame(wire.FINISHED, slot.number, b'{"ok":true}' if item.finished else b'{"ok":false}')

@@ -48,7 +48,6 @@ class Slot:
         self.context = Context(self)
         self.credit = 0
         self.given = 0  # credit so far, and the turns before this host: less `credit` it is those made
-        self.reserved = 0  # credit that only the source may use: it is async, and at a value
         self.may_owe = False  # one turn more than there is credit: PAUSE has taken it all meanwhile
         self.kept = 0  # of those, the ones that stay whatever dies
         self.is_held = False  # a message failed and is to be tried again: input is discarded until PAUSE
@@ -58,6 +57,11 @@ class Slot:
         self.handled = self.consumed = self.failed = self.pulled = self.sent = self.unwired = 0
         self.busy_ns = self.fused = 0
         self.find_fast()
+
+    @property
+    def reserved(self) -> int:
+        """Credit that only the source may use: an async one is at a value."""
+        return self.source.reserved if self.source is not None else 0
 
     def load(self) -> None:
         """Run the top level and find the handler and hooks."""

@@ -85,7 +85,7 @@ class SlotTask:
         turn = Turn(engine.slots, item.call)
         engine.arm()
         engine.absorb(item, turn, [])
-        engine.conclude(item, turn)
+        engine.keep(turn, False)
         engine.commit_if_due()
         self._event_loop.check_soon()
 
@@ -127,18 +127,12 @@ class SlotTask:
 
     async def run(self, item: Produced) -> bool:
         """What the slot's async source has yielded, in its task; False: something is before it, it comes later."""
-        slot, engine = self._slot, self._engine
-        slot.produced.append(item)
+        self._slot.produced.append(item)
         if self._next() is not item or not self._is_free():
             self.notify()
             return False
-        engine.arm()
-        await self.lock.acquire()  # at once
-        slot.active += 1
-        await self._take(item)
-        slot.active -= 1
-        self.lock.release()
-        self._event_loop.ended()
+        self._engine.arm()
+        await self._turn(item)
         self.notify()
         await self._rest()
         return True
@@ -187,7 +181,7 @@ class SlotTask:
         turn = Turn(engine.slots, item.call)
         if engine.absorb(item, turn, stack):
             await self._run_fused(turn, stack)
-        engine.conclude(item, turn)
+        engine.keep(turn, False)
 
     def _begin(self, call: Call) -> None:
         """A turn that may overlap others of this slot."""
@@ -232,8 +226,7 @@ class SlotTask:
             while stack:
                 produced = stack[-1].slot.produced
                 if produced:  # it goes before this message, and whatever becomes of one becomes of both
-                    turn.joined.append(produced.popleft())
-                    self._engine.absorb(turn.joined[-1], turn, stack)
+                    self._engine.absorb(produced.popleft(), turn, stack)
                     continue
                 call = stack.pop()
                 await self._invoke(turn, call, call.slot.context, stack)
@@ -266,10 +259,10 @@ class SlotTask:
         try:
             value = call.slot.handler(call.argument(), context)
             if value is not None:
-                if call.slot.is_async:
-                    await _send_result(value, context)
-                elif type(value) is GeneratorType:
+                if type(value) is GeneratorType:
                     drain_generator(value, context)
+                elif call.slot.is_async:
+                    await _send_result(value, context)
                 else:
                     context._output("out", value)
             turn.succeed(call, context.take(), clock() - start, stack)
@@ -307,11 +300,9 @@ class SlotTask:
 
 
 async def _send_result(value: Any, context: Context) -> None:
-    """Send what an async module's handler returned, whatever its kind."""
+    """Send what an async module's handler returned, which may have to be awaited."""
     kind = type(value)
-    if kind is GeneratorType:
-        drain_generator(value, context)
-    elif kind is AsyncGeneratorType:
+    if kind is AsyncGeneratorType:
         async for item in value:
             if item is not None:
                 context._output("out", item)

@@ -27,6 +27,8 @@ CLOSE_TIMEOUT_S = 1.0
 class ThreadSource:
     """Advances a generator while its slot has credit, and hands its turns to the main loop."""
 
+    reserved = 0
+
     def __init__(
         self, engine: Engine, slot: Slot, context: Context, generator: Generator[Any, Any, Any], number: int
     ) -> None:

@@ -35,12 +35,12 @@ def error_info(call: Call, error: BaseException) -> dict[str, Any]:
 class Turn:
     """One root message and all that is fused behind it."""
 
-    __slots__ = ("_changes", "_counts", "_errors", "_outputs", "_size", "_slots", "joined", "root", "root_failed")
+    __slots__ = ("_changes", "_counts", "_errors", "_outputs", "_size", "_slots", "produced", "root", "root_failed")
 
     def __init__(self, slots: dict[int, Slot], root: Call) -> None:
         self._slots = slots
         self.root = root
-        self.joined: list[Produced] = []  # by the modules behind it, before it came to them
+        self.produced: list[Produced] = []  # what it began with, or what modules had before it came to them
         self._size = 0
         self._outputs: list[tuple[int, bytes, bytes | None]] = []
         self._changes: list[tuple[int, str, Any]] = []

@@ -266,3 +266,41 @@ def test_state_shows_it(tmp_path: Path) -> None:
                 pass
         assert "src: the source has failed: source.py:15: ValueError: no luck" in up.cli("state", "f").stdout
         assert up.cli("down").returncode == 0
+
+
+BESIDE = """
+import asyncio
+
+woken, ended = asyncio.Event(), asyncio.Event()
+
+
+async def run(message, context):
+    if message == 1:
+        woken.set()
+        await ended.wait()
+    return message
+
+
+async def start(context):
+    await woken.wait()
+    context.set("ended", True)
+    ended.set()
+    return
+    yield
+"""
+
+
+def test_a_source_ends_beside_a_turn_of_another_that_is_fused_in_front(runner: Harness) -> None:
+    """Both come to their ends, nothing is lost, and the host stays."""
+    feed = "async def start(context):\n    for n in range(5):\n        yield n\n"
+    modules = {"feed": {"runtime": "python3", "code": feed}, "beside": {"runtime": "python3", "code": BESIDE}}
+    runner.add("f", modules, ["feed.out -> beside.in"])
+    out = runner.collect("f", "beside")
+    runner.start("f")
+    assert runner.wait_idle("f").errors == ()
+    assert out.got == [*range(5)]
+    state = runner.state("f")
+    assert {name: module["source"]["state"] for name, module in state["modules"].items()} == {
+        "feed": "finished", "beside": "finished",
+    }  # fmt: skip
+    assert [host["starts"] for host in state["hosts"].values()] == [1]

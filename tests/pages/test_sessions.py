@@ -6,6 +6,7 @@ import json
 import re
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psutil
@@ -157,20 +158,31 @@ def test_a_page_that_is_stopped_holds_nobody(served: Served, browser: Any) -> No
         one.do("ask(['here', 0])")
         one.seen(1)
         before = len(logged(served))
-        stopped = renderers()
-        assert stopped
-        for process in stopped:
-            process.send_signal(signal.SIGSTOP)
-        try:
-            lines = b"\n".join(json.dumps({"n": n}).encode() for n in range(800))
-            answer = served.ask("POST", "/in/shop/feed", lines, Content_Type="application/x-ndjson")
-            assert answer.json == {"accepted": 800}
+        with asleep():
+            feed(served, 800)
             wait_for(lambda: served.call("audit")["shop/count"]["queued"] == 0)
-        finally:
-            for process in stopped:
-                process.send_signal(signal.SIGCONT)
         wait_for(lambda: len(logged(served)) == before + 800)
         assert [row[0] for row in logged(served)[before:]] == list(range(800))
+
+
+@contextmanager
+def asleep() -> Iterator[None]:
+    """Every page stands still meanwhile."""
+    stopped = renderers()
+    assert stopped
+    for process in stopped:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in stopped:
+            process.send_signal(signal.SIGCONT)
+
+
+def feed(served: Served, count: int) -> None:
+    lines = b"\n".join(json.dumps({"n": n}).encode() for n in range(count))
+    answer = served.ask("POST", "/in/shop/feed", lines, Content_Type="application/x-ndjson")
+    assert answer.json == {"accepted": count}
 
 
 def why(served: Served) -> str:
@@ -183,22 +195,13 @@ def test_why_tells_which_page_is_asleep_or_away(served: Served, browser: Any, pr
     with page(served, browser, "counter", address=f"http://127.0.0.1:{proxy.port}") as one:
         one.do("ask(['here', 0])")
         one.seen(1)
-        stopped = renderers()
-        for process in stopped:
-            process.send_signal(signal.SIGSTOP)
-        try:
-            lines = b"\n".join(json.dumps({"n": n}).encode() for n in range(7))
-            answer = served.ask("POST", "/in/shop/feed", lines, Content_Type="application/x-ndjson")
-            assert answer.json == {"accepted": 7}
-            asleep = "count: 7 messages wait for the page counter, which has done nothing for [0-9]+ s: its tab .*"
-            wait_for(lambda: re.fullmatch(asleep, why(served)))
+        waiting = "count: 7 messages wait for the page counter, which has "
+        with asleep():
+            feed(served, 7)
+            wait_for(lambda: re.fullmatch(f"{waiting}done nothing for [0-9]+ s: its tab .*", why(served)))
             proxy.cut()
-            away = "count: 7 messages wait for the page counter, which has been away for [0-9]+ s"
-            wait_for(lambda: re.fullmatch(away, why(served)))
-        finally:
+            wait_for(lambda: re.fullmatch(f"{waiting}been away for [0-9]+ s", why(served)))
             proxy.mend()
-            for process in stopped:
-                process.send_signal(signal.SIGCONT)
         wait_for(lambda: not client(served, "counter")["waiting"])
         wait_for(lambda: "page" not in why(served))
 

@@ -24,7 +24,7 @@ export class Engine extends Turns {
     this._sliceEnd = 0
     this._isScheduled = false
     this._isYielding = false // work is left, but the event loop has its turn
-    this._asides = [] // slots whose messages wait until that is so
+    this._asides = [] // slots whose messages wait until `isFresh`
     this._isRewired = false // since the slots were put into groups
     this._tick = () => {
       this._isScheduled = this._isYielding = false

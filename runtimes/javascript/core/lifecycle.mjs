@@ -1,7 +1,6 @@
 // LOAD, UNLOAD, WIRES and CALL: what happens to a slot between turns.
 
-import { Context } from './context.mjs'
-import { isIterator } from './turns.mjs'
+import { isIterator, named } from './turns.mjs'
 import { ConfigError, CreditError, describe } from './errors.mjs'
 import { KIND } from './link.mjs'
 import { platform } from './platform.mjs'
@@ -159,9 +158,7 @@ export class Lifecycle {
     const code = slot.hooks[hook]
     if (code === undefined) return null
     // The user keeps `context`; what it has collected moves to the turn's own.
-    const context = new Context(slot, new Turn(slot), null, null, 0, null, 0, null)
-    context._isHook = true
-    context._id = `${slot.module}.${hook}`
+    const context = named(slot, new Turn(slot), `${slot.module}.${hook}`)
     let result
     prints.slot = slot
     try {

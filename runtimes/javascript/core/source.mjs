@@ -1,8 +1,8 @@
 // A generator that `start` returned: advanced as long as the slot has credit, one turn a value (PROTOCOL.md section 6).
 
-import { Context } from './context.mjs'
 import { KIND } from './link.mjs'
 import { prints } from './prints.mjs'
+import { named } from './turns.mjs'
 
 export class Source {
   constructor(engine, slot, iterator, context) {
@@ -88,9 +88,7 @@ export class Source {
       return undefined
     }
     const { _engine: engine, _slot: slot } = this
-    const context = new Context(slot, turn, null, null, 0, null, 0, null)
-    context._id = `${slot.module}.start#${slot.turnNumber}`
-    context._isHook = true
+    const context = named(slot, turn, `${slot.module}.start#${slot.turnNumber}`)
     this._context._moveTo(context)
     this._result = null
     try {

@@ -48,11 +48,7 @@ export class Turns {
     if (slot.credit < 0) slot.mayOwe = false
   }
 
-  nameTurn(turn, id) {
-    turn.context = new Context(turn.slot, turn, null, null, 0, null, 0, null)
-    turn.context._id = id
-    turn.context._isHook = true
-  }
+  nameTurn(turn, id) { turn.context = named(turn.slot, turn, id) }
 
   /** What was done since the last reading was done for this slot. */
   tick(slot) {
@@ -261,6 +257,14 @@ export class Turns {
     for (const turn of slot.order) turn.dropped = true
     this.transaction.commit()
   }
+}
+
+/** The context of what no message causes: a hook, a turn of a source. */
+export function named(slot, turn, id) {
+  const context = new Context(slot, turn, null, null, 0, null, 0, null)
+  context._id = id
+  context._isHook = true
+  return context
 }
 
 /** Whether an object that a handler returned may be a promise or a generator: not if it is plain data. */

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from runtimes.frames import HEADERS, NO_INDEX, Decoder, Frame, Kind, join
 from runtimes.python3.batch import Batch
+from runtimes.python3.call import Call, Produced
 from runtimes.python3.chain import run_source_batch
 from runtimes.python3.codec import copy_plain
 from runtimes.python3.engine import Engine
@@ -21,6 +22,7 @@ from runtimes.python3.link import HELD
 from runtimes.python3.outside import Outside
 from runtimes.python3.slot import Slot
 from runtimes.python3.source_batch import SourceBatch
+from runtimes.python3.turn import Turn
 
 LIMIT = 3000  # max_turn_bytes
 CODE = """
@@ -223,3 +225,20 @@ def test_a_source(case: Any, is_wired: bool, data: Any) -> None:
     changed = data.draw(st.lists(st.booleans(), min_size=len(messages), max_size=len(messages)))
     texts = [orjson.dumps(message) for message in messages]
     both(length, is_wired, False, lambda row: row.source_batch(texts, changed))
+
+
+def test_the_last_turn_of_a_source_that_joins_another_is_committed_with_it() -> None:
+    """FINISHED follows a commit that has both turns whole."""
+    row = Row(2, is_wired=False, retry=False, has_chains=False)
+    front, behind = row.engine.slots.values()
+    root = Produced(Call.named(front, "start", "start", 0), ([], {}, 0, 0), 1)
+    last = Produced(Call.named(behind, "start", "start", 3), ([], {}, 0, 0), 0)
+    last.finished = True
+    turn = Turn(row.engine.slots, root.call)
+    for item in (root, last):
+        row.engine.absorb(item, turn, [])
+    row.engine.keep(turn, False)
+    commit, finished = row.link.frames
+    assert [counts[:5] for counts in orjson.loads(commit.body)] == [[0, 0, 1, 0, 1], [1, 0, 0, 0, 0]]
+    assert (finished.kind, finished.slot) == (Kind.FINISHED, 1)
+    row.close()
