@@ -89,7 +89,7 @@ export class Kept {
   async restore(session) {
     if (this._store === null) return ''
     const page = this._page
-    const left = await this._store.read()
+    const left = await this._store.take()
     const known = left.find(([[kind]]) => kind === 'session')?.[1]
     if (known === undefined || known.session !== session) return ''
     const outgoing = []

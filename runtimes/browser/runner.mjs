@@ -25,7 +25,8 @@ export class Runner {
     this._send = send
     this._spawn = spawn
     this._tell = tell
-    this.received = 0
+    this.received = 0 // the number of the last parcel that has come
+    this._coming = 0 // and of the one that comes next
     this.session = this.client = ''
     this.kept = new Kept(store, this)
     this.hasInside = this._isAway = false // messages between two hosts; the gateway
@@ -79,8 +80,11 @@ export class Runner {
       case PAGE.FLOW: return this._show(JSON.parse(text(body)))
       case PAGE.WIRE: return this._places.set(header.slot, JSON.parse(text(body)))
       case PAGE.ACK:
-        if (header.flags === 1) this.kept.note(['received'], this.received = header.first)
-        else this.outgoing.taken(header.first, (taken) => this.kept.note(['outgoing', taken], undefined))
+        if (header.flags === 1) {
+          this._coming = header.first
+          return
+        }
+        this.outgoing.taken(header.first, (taken) => this.kept.note(['outgoing', taken], undefined))
         return this._goOn()
       case PAGE.TRY:
         tried(this._spawn, text(body), header.flags === 1).then((result) => this._send(frame(KIND.RESULT, { first: number }, bytesOf(JSON.stringify(result)))))
@@ -93,6 +97,7 @@ export class Runner {
     const [module, port, wire] = this._places.get(slot)
     const parcel = { port, wire, body: body.slice(), flags, skip, count, first, isRemote: true }
     this.kept.parcel(module, parcel)
+    this.kept.note(['received'], this.received = this._coming)
     if (this._changing > 0) this.early.push([module, parcel])
     else this._add(this.instance(module), parcel)
   }
@@ -120,6 +125,7 @@ export class Runner {
       const isNew = session !== this.session
       if (isNew) for (const instance of this.instances.values()) instance.forgetSession()
       Object.assign(this, { session, client, _isAway: false })
+      if (isNew) this.received = 0 // its parcels are numbered anew
       this.outgoing.again(heard, isNew)
       if (isNew) {
         this._tellContexts()
@@ -325,9 +331,9 @@ export class Runner {
 
   flush() { this.outgoing.flush(this._send, this.kept, this._isAway) }
 
-  /** There is room again, or something to begin with. */
+  /** There is room again, or something to begin with. Nothing is written or sent before all of what has happened now is noted. */
   _goOn() {
-    this.flush()
+    this._schedule()
     if (this.outgoing.isFull) return
     for (const instance of this.instances.values()) {
       if (instance.isOpen) this._refill(instance)

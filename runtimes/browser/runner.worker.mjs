@@ -24,7 +24,7 @@ async function join({ url, token, name, session, agent, page }) {
   let key = session
   let client = ''
   runner = new Runner({
-    store: await Store.open(page),
+    store: await Store.open(page, () => socket?.giveUp('another page has taken this session over')),
     send: (bytes) => (bytes === null ? socket.isOpen && isJoined && socket.buffered < HIGH_BYTES : isJoined && socket.send(bytes)),
     spawn,
     tell(what) {

@@ -65,6 +65,14 @@ export class Socket {
   close(forGood) {
     this._isOver = true
     clearTimeout(this._timer)
-    this._socket.close(forGood ? CLOSE.LEFT : 1000)
+    this._socket?.close(forGood ? CLOSE.LEFT : 1000)
+  }
+
+  /** It is for another page to go on. */
+  giveUp(why) {
+    this.close(false)
+    this._socket = null // whatever it says is not heard
+    this._closed(why)
+    this._over(why, CLOSE.FENCED)
   }
 }
