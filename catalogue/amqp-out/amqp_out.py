@@ -10,13 +10,17 @@ import zlib
 from urllib.parse import urlsplit
 
 import aio_pika
-from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, PublishError
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed, PublishError
 from pamqp.exceptions import AMQPInternalError
 
 OPENED_S = 20  # a broker that is just starting takes a connection, and may not answer on it
 CONFIRMED_S = 10
 
 connection = channel = None
+
+
+class PermanentError(Exception):
+    """No new try mends it, so the runner makes none."""
 
 
 def check_config(config):
@@ -61,6 +65,8 @@ async def run(message, context):
     global connection, channel
     config = context.config
     if connection is None or connection.is_closed or channel.is_closed:
+        if connection is not None:
+            await close(connection)
         try:
             connection, channel = await asyncio.wait_for(opened(config), OPENED_S)
         except TimeoutError:
@@ -68,9 +74,11 @@ async def run(message, context):
     named = config["exchange"]
     try:
         exchange = await channel.get_exchange(named) if named else channel.default_exchange
+    except ValueError as error:
+        raise PermanentError(str(error)) from None
     except ChannelNotFoundEntity:
         raise LookupError(f"there is no exchange {named}") from None
-    body = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
+    body = encoded(message)
     sent = aio_pika.Message(
         body,
         message_id=f"{context.get('life')}/{identity(message, context)}",
@@ -78,14 +86,25 @@ async def run(message, context):
         content_type="application/octet-stream" if isinstance(message, bytes) else "application/json",
     )
     key = filled(config["routing_key"], message)
+    if len(key.encode()) > 255:
+        raise PermanentError(f"the key has more than 255 bytes: {key[:300]}")
     try:
         await asyncio.wait_for(exchange.publish(sent, key), CONFIRMED_S)  # its own limit ends where it is written
     except TimeoutError:
         await close(connection)
         connection = None
         raise ConnectionError(f"{urlsplit(config['url']).hostname} does not confirm a message") from None
+    except ChannelPreconditionFailed as error:  # it is too large
+        raise PermanentError(f"{urlsplit(config['url']).hostname} does not take it: {error}") from None
     except PublishError:
         raise LookupError(f"there is no queue that takes the key {key}") from None
+
+
+def encoded(message):
+    try:
+        return message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise PermanentError(f"the message cannot be written as JSON: {error}") from None
 
 
 def identity(message, context):
@@ -109,6 +128,6 @@ def filled(text, message):
 def field(message, path):
     for name in path.split("."):
         if not isinstance(message, dict) or name not in message:
-            raise LookupError(f"the message has no field {path}")
+            raise PermanentError(f"the message has no field {path}")
         message = message[name]
     return message

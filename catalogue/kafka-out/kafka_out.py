@@ -3,10 +3,15 @@
 import json
 import zlib
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
+FINAL = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.TOPIC_EXCEPTION, KafkaError.INVALID_RECORD}
 producer = None
 broken = []
+
+
+class PermanentError(Exception):
+    """No new try mends it, so the runner makes none."""
 
 
 def check_config(config):
@@ -31,7 +36,7 @@ def start(context):
 def run(message, context):
     config, failed = context.config, []
     key = json.dumps(field(message, config["key"])).encode() if "key" in config else None
-    body = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
+    body = encoded(message)
     headers = {"message-id": f"{context.flow_id}/{identity(message, context)}"}
     broken.clear()
     try:
@@ -41,13 +46,21 @@ def run(message, context):
         failed.append(error.args[0])
     if failed != [None]:
         why = "; ".join(dict.fromkeys(error.str() for error in [*failed, *broken[:1]] if error))
-        raise ConnectionError(f"{config['topic']}: {why or 'it was not delivered'}")
+        kind = PermanentError if any(error.code() in FINAL for error in failed if error) else ConnectionError
+        raise kind(f"{config['topic']}: {why or 'it was not delivered'}")
 
 
 def said(error):
     """What librdkafka meets on its way: the first of it is told when a message fails."""
     if len(broken) < 10:
         broken.append(error)
+
+
+def encoded(message):
+    try:
+        return message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise PermanentError(f"the message cannot be written as JSON: {error}") from None
 
 
 def identity(message, context):
@@ -65,6 +78,6 @@ def stop(context):
 def field(message, path):
     for name in path.split("."):
         if not isinstance(message, dict) or name not in message:
-            raise LookupError(f"the message has no field {path}")
+            raise PermanentError(f"the message has no field {path}")
         message = message[name]
     return message

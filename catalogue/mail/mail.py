@@ -8,6 +8,12 @@ import zlib
 from email.message import EmailMessage
 from email.utils import formatdate
 
+LOGIN = {530, 534, 535, 538}  # of the codes above 500, those that say who may send: they are not about this mail
+
+
+class PermanentError(Exception):
+    """No new try mends it, so the runner makes none."""
+
 
 def check_config(config):
     if ("user" in config) != ("password" in config):
@@ -18,11 +24,14 @@ def run(message, context):
     config = context.config
     mail = EmailMessage()
     mail["From"], mail["To"] = config["from"], ", ".join(config["to"])
-    mail["Subject"] = filled(config["subject"], message).replace("\n", " ")
+    mail["Subject"] = " ".join(filled(config["subject"], message).splitlines())
     mail["Date"] = formatdate()
     mail["Message-ID"] = f"<{re.sub(r'[^A-Za-z0-9.]', '-', f'{context.flow_id}-{identity(message, context)}')}@runner>"
     text = config.get("text")
-    mail.set_content(json.dumps(message, ensure_ascii=False, indent=2) if text is None else filled(text, message))
+    try:
+        mail.set_content(json.dumps(message, ensure_ascii=False, indent=2) if text is None else filled(text, message))
+    except (TypeError, ValueError) as error:
+        raise PermanentError(f"the message cannot be written as JSON: {error}") from None
     kind = smtplib.SMTP_SSL if config["security"] == "tls" else smtplib.SMTP
     try:
         connection = kind(config["host"], config["port"], timeout=config["timeout_s"])
@@ -35,7 +44,18 @@ def run(message, context):
             server.starttls(context=ssl.create_default_context())
         if "user" in config:
             server.login(config["user"], config["password"])
-        server.send_message(mail)
+        try:
+            refused = server.send_message(mail)
+        except smtplib.SMTPRecipientsRefused as error:
+            refused = error.recipients
+        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+            refused = {config["from"]: (error.smtp_code, error.smtp_error)}
+    if refused:  # some of those it goes to may have it
+        final = all(code >= 500 and code not in LOGIN for code, _ in refused.values())
+        said = "; ".join(
+            f"{who}: {code} {b' '.join(text.split()).decode(errors='replace')}" for who, (code, text) in refused.items()
+        )
+        raise (PermanentError if final else RuntimeError)(f"{config['host']}:{config['port']} does not take it: {said}")
 
 
 def identity(message, context):

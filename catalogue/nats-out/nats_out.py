@@ -7,9 +7,14 @@ import zlib
 
 import nats
 import nats.errors
-from nats.js.errors import NoStreamResponseError
+from nats.js.errors import APIError, NoStreamResponseError
 
+TOO_LARGE = 10054  # for the stream, by the numbers of JetStream
 client = None
+
+
+class PermanentError(Exception):
+    """No new try mends it, so the runner makes none."""
 
 
 async def start(context):
@@ -22,13 +27,22 @@ async def run(message, context):
     config = context.config
     if client is None or client.is_closed:
         client = await connected(config["url"])
-    body = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
+    body = encoded(message)
     id = f"{context.get('life')}/{identity(message, context)}"
     subject = filled(config["subject"], message)
+    if re.search(r"\s", subject) or {"", "*", ">"} & {*subject.split(".")}:
+        raise PermanentError(f"nothing can be published to the subject {json.dumps(subject)}")
+    if len(f"NATS/1.0\r\nNats-Msg-Id: {id}\r\n\r\n") + len(body) > client.max_payload:
+        raise PermanentError(
+            f"the message has {len(body)} bytes, the server takes {client.max_payload} with its headers"
+        )
     try:
         await client.jetstream().publish(subject, body, timeout=10, headers={"Nats-Msg-Id": id})
     except NoStreamResponseError:
         raise LookupError(f"there is no stream that takes the subject {subject}") from None
+    except APIError as error:
+        kind = PermanentError if error.err_code == TOO_LARGE else RuntimeError
+        raise kind(f"the stream does not take it: {error.description}") from None
 
 
 async def connected(url):
@@ -45,6 +59,13 @@ async def connected(url):
     except (OSError, TimeoutError, nats.errors.Error) as error:
         why = met[0] if met else error
         raise ConnectionError(f"no connection to the NATS server: {why or type(why).__name__}") from None
+
+
+def encoded(message):
+    try:
+        return message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise PermanentError(f"the message cannot be written as JSON: {error}") from None
 
 
 def identity(message, context):
@@ -68,6 +89,6 @@ def filled(text, message):
 def field(message, path):
     for name in path.split("."):
         if not isinstance(message, dict) or name not in message:
-            raise LookupError(f"the message has no field {path}")
+            raise PermanentError(f"the message has no field {path}")
         message = message[name]
     return message

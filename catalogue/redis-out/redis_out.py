@@ -7,11 +7,16 @@ import zlib
 import redis
 
 ADD = """
-if redis.call('SET', KEYS[2], 1, 'NX', 'EX', ARGV[1]) then
-  return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, 3))
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, 3))
+  redis.call('SET', KEYS[2], 1, 'EX', ARGV[1])
 end
 """
 client = add = None
+
+
+class PermanentError(Exception):
+    """No new try mends it, so the runner makes none."""
 
 
 def check_config(config):
@@ -37,7 +42,11 @@ def run(message, context):
     try:
         add(keys=[config["stream"], taken], args=[config["remember_s"], config["keep"], *words])
     except redis.RedisError as error:
-        raise type(error)(*error.args) from None
+        about = client.connection_pool.connection_kwargs
+        at = about.get("path") or f"{about.get('host', 'localhost')}:{about.get('port', 6379)}"
+        away = isinstance(error, (redis.ConnectionError, redis.TimeoutError))
+        kind = PermanentError if "WRONGTYPE" in str(error) else ConnectionError if away else RuntimeError
+        raise kind(f"Redis at {at}: {error or type(error).__name__}") from None
 
 
 def identity(message, context):
@@ -53,4 +62,7 @@ def stop(context):
 
 
 def text(value):
-    return value if isinstance(value, (str, bytes)) else json.dumps(value, ensure_ascii=False)
+    try:
+        return value if isinstance(value, (str, bytes)) else json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise PermanentError(f"the message cannot be written as JSON: {error}") from None

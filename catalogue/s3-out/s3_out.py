@@ -5,9 +5,14 @@ import re
 import uuid
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+FINAL = {"EntityTooLarge", "InvalidBucketName", "InvalidURI", "KeyTooLongError", "XMinioInvalidObjectName"}
 client = None
+
+
+class PermanentError(Exception):
+    """No new try mends it, so the runner makes none."""
 
 
 def check_config(config):
@@ -34,20 +39,29 @@ def start(context):
 def run(message, context):
     config = context.config
     binary = isinstance(message, (bytes, str))
-    body = message if binary else json.dumps(message, ensure_ascii=False)
     id = re.sub(r"[^\w.-]", "-", f"{context.get('life')}-{context.message_id}")
     name = re.sub(r"\{([\w.]+)\}", lambda found: str(field(message, found[1])), config["name"].replace("{id}", id))
     kind = config.get("content_type", "application/octet-stream" if binary else "application/json")
-    data = body.encode() if isinstance(body, str) else body
     try:
-        client.put_object(Bucket=config["bucket"], Key=name, Body=data, ContentType=kind)
+        client.put_object(Bucket=config["bucket"], Key=name, Body=encoded(message), ContentType=kind)
     except (BotoCoreError, ClientError) as error:
-        raise ConnectionError(f"{config['bucket']}/{name}: {error}") from None
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else None
+        final = code in FINAL or isinstance(error, ParamValidationError)
+        raise (PermanentError if final else ConnectionError)(f"{config['bucket']}/{name[:300]}: {error}") from None
+
+
+def encoded(message):
+    if isinstance(message, bytes):
+        return message
+    try:
+        return (message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)).encode()
+    except (TypeError, ValueError) as error:
+        raise PermanentError(f"the message cannot be written as JSON: {error}") from None
 
 
 def field(message, path):
     for name in path.split("."):
         if not isinstance(message, dict) or name not in message:
-            raise LookupError(f"the message has no field {path}")
+            raise PermanentError(f"the message has no field {path}")
         message = message[name]
     return message

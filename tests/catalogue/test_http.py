@@ -178,10 +178,17 @@ class Smtp(socketserver.StreamRequestHandler):
                     if not line:
                         return  # whoever sent it is dead
                     text += line
+                line = text
+            answer = self.answer(line)
+            if word == b"DATA" and answer.startswith(b"250"):
                 self.mails.append(text.decode())
-            self.wfile.write({b"EHLO": b"250 here\r\n", b"QUIT": b"221 bye\r\n"}.get(word, b"250 ok\r\n"))
+            self.wfile.write(answer)
             if word == b"QUIT":
                 return
+
+    def answer(self, line: bytes) -> bytes:
+        """To a command, or to a mail."""
+        return {b"EHLO": b"250 here\r\n", b"QUIT": b"221 bye\r\n"}.get(line[:4].upper().strip(), b"250 ok\r\n")
 
 
 def test_a_mail_for_each_message(tmp_path: Path) -> None:
