@@ -44,9 +44,9 @@ def run(message, context):
         producer.flush()
     except KafkaException as error:
         failed.append(error.args[0])
-    if failed != [None]:
-        why = "; ".join(dict.fromkeys(error.str() for error in [*failed, *broken[:1]] if error))
-        kind = PermanentError if any(error.code() in FINAL for error in failed if error) else ConnectionError
+    if not failed or failed[0] is not None:  # `==` of its errors and None breaks the interpreter
+        why = "; ".join(dict.fromkeys(error.str() for error in [*failed, *broken[:1]]))
+        kind = PermanentError if any(error.code() in FINAL for error in failed) else ConnectionError
         raise kind(f"{config['topic']}: {why or 'it was not delivered'}")
 
 
