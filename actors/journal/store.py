@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import heapq
 import os
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +22,20 @@ import msgpack
 
 from actors.journal.group import Body, Group, Recovered
 
-FORMAT = 1
+FORMAT = 2
 PAGE_BYTES = 16 << 10
 CHECKPOINT_PAGES = 4000
 MARK = struct.Struct("<QI")  # number of a group, CRC of that
+# Each page that a group changes is written whole. So what is small is in one table, `state`: facts, how far wires are
+# consumed, the number of the last group ("group", ""). And which bodies a wire has is in the writer's memory, no index.
 _SCHEMA = """
-create table meta(format integer, number integer);
+create table meta(format integer);
 create table body(
     id integer primary key, wire text, flags integer, skip integer, count integer, first integer, crc integer,
     body blob);
-create index body_wire on body(wire, first);
-create table consumed(wire text primary key, crc integer, through integer) without rowid;
 create table context(module text, key blob, crc integer, value blob, primary key(module, key))
     without rowid;
-create table fact(key text primary key, crc integer, value blob) without rowid;
+create table state(kind text, name text, crc integer, value, primary key(kind, name)) without rowid;
 """
 
 
@@ -50,8 +52,11 @@ def mark_of(path: Path) -> Path:
     return path.with_suffix(".mark")
 
 
-def _crc(about: Any, data: bytes | memoryview = b"") -> int:
-    return zlib.crc32(data, zlib.crc32(msgpack.packb(about)))
+def _crc(about: Sequence[Any], data: Any) -> int:
+    """Of the other columns of a row, and of its last."""
+    if isinstance(data, (bytes, memoryview)):
+        return zlib.crc32(data, zlib.crc32(msgpack.packb(about)))
+    return zlib.crc32(msgpack.packb((*about, data)))
 
 
 class Store:
@@ -65,7 +70,12 @@ class Store:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         self._db = _connect(path)
         if _is_new(self._db):
-            self._db.executescript(f"begin; {_SCHEMA} insert into meta values({FORMAT}, 0); commit;")
+            self._db.executescript(f"begin; {_SCHEMA} insert into meta values({FORMAT}); commit;")
+        self._wires: dict[str, list[tuple[int, int, int]]] = defaultdict(list)  # heaps: (end, first, id) of bodies
+        self._last = 0  # id
+        for id, wire, first, count in self._db.execute("select id, wire, first, count from body"):
+            heapq.heappush(self._wires[wire], (first + count, first, id))
+            self._last = max(self._last, id)
 
     def write(self, groups: list[Group]) -> int:
         """Write them in one transaction; returns the number of the last, which is durable."""
@@ -74,23 +84,27 @@ class Store:
         for group in groups:
             self._apply(group)
         number = groups[-1].number
-        db.execute("update meta set number = ?", (number,))
+        self._state("group", {"": number})
         db.execute("commit")
         return number
 
     def _apply(self, group: Group) -> None:
-        cleared, consumed = group.cleared.items(), group.consumed.items()
-        contexts, facts = group.contexts.items(), group.facts.items()
-        self._many("delete from body where wire = ? and first < ?", [*cleared])
-        self._many("delete from consumed where wire = ? and through <= ?", [*cleared])
-        self._many(
-            "insert into body(wire, flags, skip, count, first, crc, body) values(?, ?, ?, ?, ?, ?, ?)",
-            [(*body[:5], _crc(body[:5], body.body), body.body) for body in group.bodies],
-        )
-        self._many(
-            "insert or replace into consumed values(?, ?, ?)", [(wire, _crc((wire, n)), n) for wire, n in consumed]
-        )
-        self._many("delete from body where wire = ? and first + count <= ?", [*consumed])
+        contexts, gone = group.contexts.items(), list[int]()
+        for wire, below in group.cleared.items():
+            bodies = self._wires.pop(wire, [])
+            gone += [id for _, first, id in bodies if first < below]
+            if left := [body for body in bodies if body[1] >= below]:
+                heapq.heapify(left)
+                self._wires[wire] = left
+        self._many("delete from state where kind = 'consumed' and name = ? and value <= ?", [*group.cleared.items()])
+        rows = [(self._added(body), *body[:5], _crc(body[:5], body.body), body.body) for body in group.bodies]
+        self._many("insert into body values(?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._state("consumed", group.consumed)
+        for wire, through in group.consumed.items():
+            bodies = self._wires[wire]
+            while bodies and bodies[0][0] <= through:
+                gone.append(heapq.heappop(bodies)[2])
+        self._many("delete from body where id = ?", [(id,) for id in gone])
         self._many("delete from context where module = ?", [(module,) for module in group.forgotten])
         self._many(
             "delete from context where module = ? and key = ?", [key for key, value in contexts if value is None]
@@ -99,11 +113,20 @@ class Store:
             "insert or replace into context values(?, ?, ?, ?)",
             [(m, key, _crc((m, key), value), value) for (m, key), value in contexts if value is not None],
         )
-        self._many("delete from fact where key = ?", [(key,) for key, value in facts if value is None])
-        self._many(
-            "insert or replace into fact values(?, ?, ?)",
-            [(key, _crc(key, value), value) for key, value in facts if value is not None],
-        )
+        self._state("fact", group.facts)
+
+    def _added(self, body: Body) -> int:
+        """The id of a body that is written now."""
+        self._last += 1
+        heapq.heappush(self._wires[body.wire], (body.first + body.count, body.first, self._last))
+        return self._last
+
+    def _state(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Each has this value from now on; none if that is None."""
+        void = [(kind, name) for name, value in values.items() if value is None]
+        self._many("delete from state where kind = ? and name = ?", void)
+        rows = [(kind, name, _crc((kind, name), value), value) for name, value in values.items() if value is not None]
+        self._many("insert or replace into state values(?, ?, ?, ?)", rows)
 
     def _many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
@@ -152,8 +175,8 @@ def facts_of(path: Path, keys: tuple[str, ...]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with contextlib.suppress(sqlite3.DatabaseError, DamagedError), contextlib.closing(_connect(path)) as db:
         for key in keys:
-            for value, crc in db.execute("select value, crc from fact where key = ?", (key,)):
-                if crc == _crc(key, value):
+            for value, crc in db.execute("select value, crc from state where kind = 'fact' and name = ?", (key,)):
+                if crc == _crc(("fact", key), value):
                     found[key] = value
     return found
 
@@ -173,25 +196,29 @@ def _lost(found: Recovered, accept_loss: bool, sentence: str) -> None:
 
 
 def _read(path: Path, db: sqlite3.Connection, found: Recovered, accept_loss: bool) -> Recovered:
-    format_, number = db.execute("select format, number from meta").fetchone()
+    (format_,) = db.execute("select format from meta").fetchone()
     if format_ != FORMAT:
-        raise JournalError(f"{path} has the format {format_}; this version reads {FORMAT}")
-    found.number = number
-    if (marked := _marked(path)) > number:
-        lost = f"groups {number + 1} to {marked} were durable and are missing"
-        _lost(found, accept_loss, f"{path} ends with group {number}; {lost}")
-        found.number = marked
+        raise JournalError(f"{path} has the format {format_}, this version reads {FORMAT}: use the one that wrote it")
 
     def checked(table: str, columns: str, where: str, order: str = "") -> Iterator[tuple[Any, ...]]:
         """Rows without their CRC, which is right."""
         for *row, data, crc in db.execute(f"select {columns}, crc from {table} {order}").fetchall():
-            if crc == _crc(_about(table, row, data), data if isinstance(data, bytes) else b""):
+            if crc == _crc(row, data):
                 yield (*row, data)
                 continue
             _lost(found, accept_loss, f"{path}: {_named(table, row)} damaged: their checksum is wrong")
             db.execute(f"delete from {table} where {where}", row[: where.count("?")])
 
-    found.consumed = dict(checked("consumed", "wire, through", "wire = ?"))
+    state: dict[str, dict[str, Any]] = {"group": {}, "consumed": {}, "fact": {}}
+    for kind, name, value in checked("state", "kind, name, value", "kind is ? and name is ?"):
+        state[kind][name] = value
+    found.consumed, found.facts = state["consumed"], state["fact"]
+    marked = _marked(path)
+    found.number = state["group"].get("", marked if found.losses else 0)
+    if marked > found.number:
+        lost = f"groups {found.number + 1} to {marked} were durable and are missing"
+        _lost(found, accept_loss, f"{path} ends with group {found.number}; {lost}")
+        found.number = marked
     wires: dict[str, list[Body]] = {}
     columns, order = "wire, flags, skip, count, first, body", "order by id"
     rows = [Body._make(row) for row in checked("body", columns, _BODY, order)]
@@ -200,19 +227,11 @@ def _read(path: Path, db: sqlite3.Connection, found: Recovered, accept_loss: boo
     in_order = {wire: iter(bodies) for wire, bodies in wires.items()}
     found.bodies = [next(in_order[body.wire]) for body in rows]
     found.contexts = {(m, key): value for m, key, value in checked("context", "module, key, value", _CONTEXT)}
-    found.facts = dict(checked("fact", "key, value", "key = ?"))
     return found
 
 
-_BODY = "wire = ? and flags = ? and skip = ? and count = ? and first = ?"
-_CONTEXT = "module = ? and key = ?"
-
-
-def _about(table: str, row: list[Any], data: Any) -> Any:
-    """What the CRC of a row covers beside its data."""
-    if table == "consumed":
-        return (row[0], data)
-    return row[0] if table == "fact" else row
+_BODY = "wire is ? and flags is ? and skip is ? and count is ? and first is ?"
+_CONTEXT = "module is ? and key is ?"
 
 
 def _named(table: str, row: list[Any]) -> str:
@@ -221,7 +240,9 @@ def _named(table: str, row: list[Any]) -> str:
         return f"messages {first} to {first + count - 1} of {wire} are"
     if table == "context":
         return f"the key {row[1].decode(errors='replace')!r} of the context of {row[0]} and its value are"
-    return f"{'the position of' if table == 'consumed' else 'the fact'} {row[0]!r} and its value are"
+    kind, name = row
+    about = {"group": "the number of the last group", "consumed": f"the position of {name!r}"}
+    return f"{about.get(kind, f'the fact {name!r}')} and its value are"
 
 
 def _rest(body: Body, through: int) -> Body:
