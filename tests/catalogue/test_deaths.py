@@ -119,17 +119,23 @@ def test_a_number_that_died_with_its_message_is_given_again(tmp_path: Path, name
             "keep": {"use": f"{name}-out", "config": config},
         }
         write_flow(tmp_path, modules, ["say -> keep"], durable=True)
+
+        def say(n: int, what: str) -> None:
+            """The file is never there without its text."""
+            (tmp_path / "next").write_text(what)
+            (tmp_path / "next").rename(said / str(n))
+
         with running(tmp_path, "-o", "say.out=out") as flow:
-            (said / "0").write_text("first")
+            say(0, "first")
             flow.wait_for(lambda: len(lines(tmp_path / "out")) == 1 and ask() == ["first"])
             (journal,) = journals(flow)
             journal.suspend()
-            (said / "1").write_text("lost")
+            say(1, "lost")
             flow.wait_for(lambda: ask() == ["first", "lost"])
             flow.process.kill()
             flow.process.wait()
             journal.kill()
-        (said / "1").write_text(again)
+        say(1, again)
         with running(tmp_path, "-o", "say.out=out") as flow:
             assert flow.process.wait(100) == 0, flow.log.read_text()
         assert lines(tmp_path / "out") == [{"n": "first"}, {"n": again}]
