@@ -1,5 +1,6 @@
 """A mail for each message. `{field}` in texts is that field of the message."""
 
+import contextlib
 import json
 import re
 import smtplib
@@ -39,7 +40,7 @@ def run(message, context):
         raise ConnectionError(
             f"no mail server at {config['host']}:{config['port']}: {error.strerror or error}"
         ) from None
-    with connection as server:
+    with contextlib.closing(connection) as server:
         if config["security"] == "starttls":
             server.starttls(context=ssl.create_default_context())
         if "user" in config:
@@ -50,6 +51,8 @@ def run(message, context):
             refused = error.recipients
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
             refused = {config["from"]: (error.smtp_code, error.smtp_error)}
+        with contextlib.suppress(smtplib.SMTPException, OSError):  # taken is taken, whatever it says to that
+            server.quit()
     if refused:  # some of those it goes to may have it
         final = all(code >= 500 and code not in LOGIN for code, _ in refused.values())
         said = "; ".join(

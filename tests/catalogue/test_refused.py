@@ -221,7 +221,7 @@ def test_what_a_broker_does_not_allow_is_not_taken_for_published(tmp_path: Path)
 
 
 class Choosy(Smtp):
-    """Does not know no@, knows later@ at the third time only, and does not take spam."""
+    """Does not know no@, knows later@ at the third time only, takes no spam, and does not understand QUIT."""
 
     asked: int
 
@@ -233,6 +233,8 @@ class Choosy(Smtp):
             return b"450 not yet\r\n" if Choosy.asked < 3 else b"250 ok\r\n"
         if b"Subject: spam" in line:
             return b"554 5.7.1 spam\r\n"
+        if line.upper().startswith(b"QUIT"):
+            return b"500 what\r\n"
         return super().answer(line)
 
 
