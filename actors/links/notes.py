@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,10 +20,24 @@ class SendingNotes:
     def __init__(self, journal: Gathering, wire: str) -> None:
         self._journal, self._wire = journal, wire
         self.when_durable = journal.when_durable
+        self.confirming = False
 
     def end(self, state: Outgoing) -> None:
         """What it knows, beside its messages."""
         self._journal.fact(sending_key(self._wire), msgspec.msgpack.encode(state.fact))
+
+    def confirm(self, state: Outgoing, written: Callable[[], None]) -> None:
+        """The other end has nothing that is not known here. That is written before it sees more than was known at the
+        start: else, after a crash, it would look as if this end had lost its numbers.
+        """
+        self.end(state)
+        self.confirming = True
+
+        def durable() -> None:
+            self.confirming = False
+            written()
+
+        self.when_durable(durable)
 
     def acknowledged(self, wanted: int) -> None:
         """Messages with lower numbers need not be kept."""

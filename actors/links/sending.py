@@ -137,6 +137,8 @@ class SendingActor(BaseActor):
     def _send_on(self) -> None:
         if (self.held or self.held_back) and not self.emptying:
             return
+        if self.ended or (self.notes is not None and self.notes.confirming):
+            return
         channel = self.channel
         frames = [
             _new(Frame, (_DATA, channel, body, flags, skip, count, first))
@@ -191,7 +193,8 @@ class SendingActor(BaseActor):
                 self.notes.acknowledged(first)
             if self.known is not None:
                 self.known = None  # it has not seen more than there is
-                self._note()
+                if self.notes is not None:
+                    self.notes.confirm(Outgoing(self.epoch), self._send_on)
             self._done(done)
             self._hold()
             self._tell_empty()

@@ -47,6 +47,14 @@ def send(plant: Plant, journal: Journal, body: bytes, count: int) -> None:
     plant.a.put("w", body, count)
 
 
+def write_first(plant: Plant, journal: Journal) -> None:
+    """The first group, and the one that notes that the other end has nothing that is not known here."""
+    plant.until(lambda: len(journal.groups) == 1)
+    journal.write()
+    plant.until(lambda: len(journal.groups) == 2)
+    journal.write()
+
+
 def pass_by(plant: Plant) -> None:
     """Another wire's message goes there and is acknowledged: what could be on its way before it has arrived."""
     before = len(plant.b.came.get("other", ()))
@@ -64,6 +72,10 @@ def test_nothing_leaves_that_is_not_durable(two: Plant) -> None:
     pass_by(two)
     assert len(a.groups) == 1 and "w" not in two.b.came
     a.write()
+    two.until(lambda: len(a.groups) == 2)  # the other end has not seen more than there is
+    pass_by(two)
+    assert "w" not in two.b.came, "as after a crash it would have more than is known here"
+    a.write()
     two.until(lambda: "w" in two.b.came)
     send(two, a, b"[3]", 1)  # in a group that waits for nothing else
     pass_by(two)
@@ -78,8 +90,7 @@ def test_nothing_is_acknowledged_that_is_not_durable_and_then_it_is_noted(two: P
     two.wire("other")
     two.connect()
     send(two, a, b"[1,\n2]", 2)
-    two.until(lambda: bool(a.groups))
-    a.write()
+    write_first(two, a)
     two.until(lambda: bool(b.groups))
     pass_by(two)
     assert two.b.came["w"] == [b"1", b"2"], "the module there need not wait"
@@ -98,14 +109,13 @@ def test_a_connection_that_is_lost_meanwhile_changes_nothing(two: Plant) -> None
     two.wire("w", DISK, (a.gathering, b.gathering))
     two.connect()
     send(two, a, b"[1]", 1)
-    two.until(lambda: bool(a.groups))
-    a.write()
+    write_first(two, a)
     two.until(lambda: bool(b.groups))
     connections = two.proxy.connections
     two.proxy.cut()
     two.until(lambda: two.proxy.connections > connections)
     send(two, a, b"[2]", 1)
-    two.until(lambda: len(a.groups) == 2)
+    two.until(lambda: len(a.groups) == 3)
     a.write()
     two.until(lambda: len(two.b.came["w"]) == 2)
     assert two.a.activity.pending == 2
@@ -123,8 +133,7 @@ def test_a_wire_that_comes_late_begins_with_the_number_of_its_module(two: Plant)
     two.wire("w", DISK, (a.gathering, b.gathering))
     two.connect()
     send(two, a, b"[1]", 1)
-    two.until(lambda: bool(a.groups))
-    a.write()
+    write_first(two, a)
     two.until(lambda: bool(b.groups))
     assert a.bodies == b.bodies == [Body("w", 0, 0, 1, 40, b"[1]")]
 
@@ -142,8 +151,7 @@ def test_an_end_that_goes_on_from_another_takes_nothing_twice(two: Plant) -> Non
     _, receiving = two.wire("w", DISK, (a.gathering, b.gathering))
     two.connect()
     send(two, a, b"[1,\n2]", 2)
-    two.until(lambda: bool(a.groups))
-    a.write()
+    write_first(two, a)
     two.until(lambda: bool(b.groups))
     state = handed_over(two, receiving)
     assert state == Incoming(1, 2, runner="a")
