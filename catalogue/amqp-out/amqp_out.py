@@ -52,7 +52,7 @@ async def opened(config):
 
 
 async def close(broken):
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception):  # whatever state it is in, and if there is none
         await asyncio.wait_for(broken.close(), 1)
 
 
@@ -65,8 +65,7 @@ async def run(message, context):
     global connection, channel
     config = context.config
     if connection is None or connection.is_closed or channel.is_closed:
-        if connection is not None:
-            await close(connection)
+        await close(connection)
         try:
             connection, channel = await asyncio.wait_for(opened(config), OPENED_S)
         except TimeoutError:
@@ -78,9 +77,8 @@ async def run(message, context):
         raise PermanentError(str(error)) from None
     except ChannelNotFoundEntity:
         raise LookupError(f"there is no exchange {named}") from None
-    body = encoded(message)
     sent = aio_pika.Message(
-        body,
+        encoded(message),
         message_id=f"{context.get('life')}/{identity(message, context)}",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         content_type="application/octet-stream" if isinstance(message, bytes) else "application/json",
@@ -116,8 +114,7 @@ def identity(message, context):
 
 
 async def stop(context):
-    if connection is not None:
-        await close(connection)
+    await close(connection)
 
 
 def filled(text, message):
