@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import socket
 import sqlite3
@@ -51,6 +52,9 @@ def main(folder: Path, runner: int) -> None:
             number = stores[journal].write(some)
             stores[journal].mark(number)
             link.sendall(msgpack.packb((journal, number)))
+        if not select.select([link], [], [], 0)[0]:
+            for journal in groups:
+                stores[journal].lengthen()
     for store in stores.values():
         store.close()
 

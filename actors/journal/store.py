@@ -25,6 +25,7 @@ from actors.journal.group import Body, Group, Recovered
 FORMAT = 2
 PAGE_BYTES = 16 << 10
 CHECKPOINT_PAGES = 4000
+GROWTH_BYTES = 1 << 20
 MARK = struct.Struct("<QI")  # number of a group, CRC of that
 # Each page that a group changes is written whole. So what is small is in one table, `state`: facts, how far wires are
 # consumed, the number of the last group ("group", ""). And which bodies a wire has is in the writer's memory, no index.
@@ -71,6 +72,8 @@ class Store:
         self._db = _connect(path)
         if _is_new(self._db):
             self._db.executescript(f"begin; {_SCHEMA} insert into meta values({FORMAT}); commit;")
+        self._log = os.open(f"{path}-wal", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        self._log_bytes = os.fstat(self._log).st_size
         self._wires: dict[str, list[tuple[int, int, int]]] = defaultdict(list)  # heaps: (end, first, id) of bodies
         self._last = 0  # id
         for id, wire, first, count in self._db.execute("select id, wire, first, count from body"):
@@ -137,9 +140,23 @@ class Store:
         data = number.to_bytes(8, "little")
         os.pwrite(self._mark, MARK.pack(number, zlib.crc32(data)), 0)
 
+    def lengthen(self) -> None:
+        """When nobody waits, and the last group has made SQLite's log longer: give it zeros to write upon.
+
+        To sync a file that has grown takes twice as long. SQLite reads its log up to the first frame of another salt:
+        https://sqlite.org/fileformat.html#walformat
+        """
+        size = os.fstat(self._log).st_size
+        if 0 < size - self._log_bytes < GROWTH_BYTES:
+            with contextlib.suppress(OSError):  # full: it grows by itself, then. Anything else SQLite's own sync meets
+                os.pwrite(self._log, bytes(GROWTH_BYTES), size)
+                os.fdatasync(self._log)
+        self._log_bytes = os.fstat(self._log).st_size
+
     def close(self) -> None:
-        """Close the database and the mark; nothing is written any more."""
+        """Close the files; nothing is written any more."""
         self._db.close()
+        os.close(self._log)
         os.close(self._mark)
 
 

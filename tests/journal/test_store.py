@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
@@ -219,6 +220,7 @@ def journal(path: Path, groups: int = 30) -> Store:
         body = Body(WIRES[0], 0, 0, 1, number, b"%d" % number * 3000)
         store.write([Group(number, [body], contexts={("m", b"k"): b"%d" % number}, facts={"f": b"%d" % number})])
         store.mark(number)
+        store.lengthen()
     return store
 
 
@@ -245,16 +247,43 @@ def test_random_damage_is_named_or_harmless(seed: int, tmp_path: Path) -> None:
     store.close()
     victim = copy / rng.choice(["f.db", "f.db-wal"])
     data = bytearray(victim.read_bytes())
+    used = len(data.rstrip(b"\0"))  # what may be behind it is only there to be written upon
     if rng.random() < 0.5:
         for _ in range(rng.randint(1, 3)):
-            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            data[rng.randrange(used)] ^= 1 << rng.randrange(8)
     else:
-        del data[rng.randrange(len(data)) :]
+        del data[rng.randrange(used) :]
     victim.write_bytes(data)
     try:
         assert what_it_has(copy / "f.db") == wanted
     except DamagedError as error:
         assert str(copy / "f") in str(error)
+
+
+def test_the_log_is_longer_than_what_is_in_it_so_that_a_group_does_not_make_it_grow(tmp_path: Path) -> None:
+    store = journal(tmp_path / "f.db", 2)
+    size = (tmp_path / "f.db-wal").stat().st_size
+    for number in range(3, 20):
+        store.write([Group(number, facts={"f": b"%d" % number})])
+        store.lengthen()
+        assert (tmp_path / "f.db-wal").stat().st_size == size
+        assert recover(tmp_path / "f.db").number == number
+    store.close()
+    assert recover(tmp_path / "f.db").facts == {"f": b"19"}
+
+
+def test_where_nothing_more_fits_the_log_grows_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "f.db"
+    store = Store(path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path(f"{path}-wal").stat().st_size, limits[1]))
+    try:
+        store.lengthen()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    store.write([Group(1, facts={"f": b"1"})])
+    store.close()
+    assert recover(path).facts == {"f": b"1"}
 
 
 def test_a_journal_that_is_behind_its_mark_is_refused(tmp_path: Path) -> None:
