@@ -18,9 +18,9 @@ FEED, COLLECT, POISON = "chaos_feed", "chaos_collect", "chaos_poison"
 HEADER = "x-chaos"
 COMMENTS = {"python3": "#", "ruby": "#", "node": "//", "php": "//", "sbcl": ";;"}  # loaded as text: cheap to change
 POISONS = {
-    "python3": "import os\ndef run(message, context): os._exit(1)\n",
-    "node": "module.exports = () => process.exit(1)\n",
-    "ruby": "def run(message, context) = exit!(1)\n",
+    "python3": "import os\ndef run(message, context): message and os._exit(1)\n",
+    "node": "module.exports = (message) => { if (message) process.exit(1) }\n",
+    "ruby": "def run(message, context) = (exit!(1) if message)\n",
 }
 FEED_TEXT = f"""
 import flow

@@ -63,10 +63,15 @@ class Feeding:
                 self.wanted.clear()
 
     def poison(self, id: str, port: str) -> None:
-        """A message that its module dies of; it is counted if it was taken."""
+        """A message that its module dies of; it is counted if it was taken.
+
+        One comes before it that does no harm: a host that does nothing but die is given up.
+        """
         with self._lock, contextlib.suppress(RunnerError, TimeoutError):
-            message = {"id": id, "port": port, "value": {"poison": True}}
-            self._outcome.poisons += bool(self._plant.client.send_message(self._place, message=message, timeout=CALL_S))
+            for poison in (False, True):
+                message = {"id": id, "port": port, "value": poison}
+                taken = self._plant.client.send_message(self._place, message=message, timeout=CALL_S)
+            self._outcome.poisons += bool(taken)
 
     def _burst(self, burst: list[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
         """Those that were refused since the mailbox was full, to be sent again."""

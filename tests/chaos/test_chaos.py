@@ -86,6 +86,15 @@ def test_every_fault(durable: bool, tmp_path: Path) -> None:
     assert facts["done"].keys() >= (wanted | {"killed journals", "full disks"} if durable else wanted)
 
 
+@pytest.mark.full
+def test_many_messages_in_a_row_that_kill_their_host(tmp_path: Path) -> None:
+    """Of a flow where nothing else is in that host: what runs at the other runner is only a source."""
+    text = "id: f\nmodules:\n  m: {runtime: python3, code: 'def start(context): yield 1'}\n"
+    status, facts, said = chaos(tmp_path, text, "--for", "6", "--only", "poison", "--yes", "--check", "true")
+    assert status == 0, (facts, said)
+    assert facts["done"]["poison"] > 5
+
+
 REFUSED = [
     ("import urllib.request\ndef run(m, c): return m", "", "network"),
     ("def run(m, c): return m", ", limits: {writable: [/tmp]}", "/tmp"),
