@@ -8,6 +8,7 @@ import zlib
 from paho.mqtt import client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties, VariableByteIntegers
+from paho.mqtt.reasoncodes import ReasonCode
 
 FINAL = {0x90, 0x99}  # reason codes: neither this topic nor this payload is ever taken
 client = largest = None
@@ -16,6 +17,18 @@ answers = {}  # what the broker said, by the packet's number
 
 class PermanentError(Exception):
     """No new try mends it, so the runner makes none."""
+
+
+class Client(mqtt.Client):
+    """With qos 2, paho takes a refusal for published: https://github.com/eclipse-paho/paho.mqtt.python/issues/895"""
+
+    def _handle_pubrec(self):
+        packet = self._in_packet["packet"]
+        number, reason = int.from_bytes(packet[:2], "big"), ReasonCode(PacketTypes.PUBREC, identifier=[*packet, 0, 0][2])
+        with self._out_message_mutex:
+            if reason.is_failure and number in self._out_messages:
+                return self._do_on_publish(number, reason, None)
+        return super()._handle_pubrec()
 
 
 def check_config(config):
@@ -76,7 +89,7 @@ def stop(context):
 def connected(config, context):
     global largest
     stop(context)
-    made = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    made = Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     if "user" in config:
         made.username_pw_set(config["user"], config.get("password"))
     if config["tls"]:

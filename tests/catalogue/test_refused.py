@@ -201,7 +201,8 @@ def test_what_a_store_says_of_an_object(tmp_path: Path, code: str) -> None:
     assert bad["error"]["type"] == "PermanentError" and f"b/2: An error occurred ({code})" in bad["error"]["message"]
 
 
-def test_what_a_broker_does_not_allow_is_not_taken_for_published(tmp_path: Path) -> None:
+@pytest.mark.parametrize("qos", [1, 2])
+def test_what_a_broker_does_not_allow_is_not_taken_for_published(tmp_path: Path, qos: int) -> None:
     """It may come to allow it."""
     folder = tmp_path / "server"
     folder.mkdir()
@@ -210,7 +211,7 @@ def test_what_a_broker_does_not_allow_is_not_taken_for_published(tmp_path: Path)
     with (folder / "m.conf").open("a") as conf:
         conf.write(f"acl_file {folder}/acl\n")
     with servers.served(server):
-        config = {"port": server.port, "topic": "{to}/x"}
+        config = {"port": server.port, "topic": "{to}/x", "qos": qos}
         write_flow(tmp_path, {"tell": {"use": "mqtt-out", "config": config, "retry": {"times": 1, "backoff_s": 0}}}, [])
         run(
             tmp_path, "-i", "tell.in=-", "-o", "tell.error=bad", stdin='{"to":"mine"}\n{"to":"theirs"}\n{"to":"mine"}\n'
