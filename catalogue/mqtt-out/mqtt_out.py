@@ -24,7 +24,8 @@ class Client(mqtt.Client):
 
     def _handle_pubrec(self):
         packet = self._in_packet["packet"]
-        number, reason = int.from_bytes(packet[:2], "big"), ReasonCode(PacketTypes.PUBREC, identifier=[*packet, 0, 0][2])
+        number, code = int.from_bytes(packet[:2], "big"), [*packet, 0][2]
+        reason = ReasonCode(PacketTypes.PUBREC, identifier=code)
         with self._out_message_mutex:
             if reason.is_failure and number in self._out_messages:
                 return self._do_on_publish(number, reason, None)
