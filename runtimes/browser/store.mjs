@@ -85,7 +85,12 @@ export class Store {
     const { _ready: changes, _waiting: waiting, _isVoid: isVoid } = this
     Object.assign(this, { _ready: [], _waiting: [], _isVoid: false })
     let isLost = false
-    const write = this._database.transaction(STORE, 'readwrite', { durability: 'relaxed' })
+    let write
+    try {
+      write = this._database.transaction(STORE, 'readwrite', { durability: 'relaxed' })
+    } catch { // closed under us, as the data of the site were cleared: it goes on as if there were no store
+      return this._written(waiting)
+    }
     write.oncomplete = () => this._written(waiting)
     write.onabort = () => {
       if (isLost) this._lost()
@@ -98,12 +103,13 @@ export class Store {
       write.abort()
     }
     if (isVoid) store.delete(allOf(this._page))
-    if (this._isBroken || changes.length === 0) return
+    if (this._isBroken || changes.length === 0) return undefined
     for (const [key, value] of changes) {
       if (value === undefined) store.delete([this._page, ...key])
       else store.put(value, [this._page, ...key])
     }
     this._own(store)
+    return undefined
   }
 
   _written(waiting) {

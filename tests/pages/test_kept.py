@@ -228,6 +228,16 @@ def test_what_cannot_be_written_leaves_nothing_old(served: Served, browser: Any)
         assert one.do(STORES % full) == []
 
 
+def test_a_page_goes_on_when_the_data_of_its_site_are_cleared(served: Served, browser: Any) -> None:
+    with counting(served, browser, "count") as (one, first):
+        for count in (3, 6):
+            for n in range(count - 3, count):
+                served.post("/in/shop/feed", ["count", first + n])
+            wait_for(lambda count=count: len(logged(served, "count")) >= first + count)
+            what = {"origin": served.address, "storageTypes": "all"}
+            one.context.new_cdp_session(one.page).send("Storage.clearDataForOrigin", what)  # its database is closed
+
+
 RUNNER = """async () => {
   await import('/runner/browser/platform.mjs')
   const { Runner } = await import('/runner/browser/runner.mjs')
