@@ -3,11 +3,12 @@ sends again after a death is known by its id, which is in the context until then
 """
 
 import asyncio
-import json
+import codecs
 import logging
 from urllib.parse import urlsplit
 
 import aio_pika
+import flow
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from pamqp.exceptions import AMQPInternalError
 
@@ -97,7 +98,7 @@ async def start(context):
 def parsed(body):
     """JSON, else text, else bytes."""
     try:
-        return json.loads(body)
+        return flow.parse_json(body.removeprefix(codecs.BOM_UTF8))
     except ValueError:
         try:
             return body.decode()

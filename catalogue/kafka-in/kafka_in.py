@@ -1,7 +1,8 @@
 """The records of Kafka topics. The offsets are in the context, so no consumer group keeps them."""
 
-import json
+import codecs
 
+import flow
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 
@@ -59,7 +60,7 @@ def start(context):
 def parsed(data):
     """JSON, else text, else bytes."""
     try:
-        return None if data is None else json.loads(data)
+        return None if data is None else flow.parse_json(data.removeprefix(codecs.BOM_UTF8))
     except ValueError:
         try:
             return data.decode()

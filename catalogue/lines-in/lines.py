@@ -1,14 +1,18 @@
 """What files have, line by line: text, NDJSON or CSV. Where it stands in each file is in the context."""
 
 import asyncio
+import contextlib
 import csv
-import io
-import json
 import os
 import zlib
 from glob import glob, has_magic
 
+import flow
+
 HEAD = 256  # first bytes of a file, by which another one under its name is known
+MAX_BYTES = 15 << 20  # of a line or row: a message has 16 MiB at most
+MAX_SHOWN = 10_000  # characters of a text that is bad
+csv.field_size_limit(MAX_BYTES)  # theirs is 128 KiB
 
 
 def start(context):
@@ -28,11 +32,13 @@ def to_the_end(context):
 
 async def following(context):
     look(context)
+    is_first = True
     while True:
         idle = True
-        for value in news(context):
+        for value in news(context, is_first):
             idle = False
             yield value
+        is_first = False
         if idle:
             await asyncio.sleep(context.config["poll_s"])
 
@@ -41,12 +47,10 @@ def paths_of(config):
     return [path for path in sorted(glob(config["path"], recursive=True)) if os.path.isfile(path)]
 
 
-def news(context):
+def news(context, is_first=False):
     """What is new in the files: a value, or None for a line that is none."""
     config = context.config
-    paths = paths_of(config)
-    settle(context, paths, config)
-    for path in paths:
+    for path in settled(context, paths_of(config), config, is_first):
         for port, value, place in records(path, context.get(path), config):
             context.set(path, place)
             if port == "bad":
@@ -66,18 +70,39 @@ def look(context):
     print(f"there is no file {path} yet")
 
 
-def settle(context, paths, config):
-    """Where to begin in each file: where it was left, under another name, too; files that have gone are forgotten."""
+def settled(context, paths, config, is_first):
+    """The files to read, and in the context where: where it was left, under another name, too. What was rotated out of
+    our sight comes first, for what had been written to it before; files that have gone are forgotten.
+    """
     known = {path: context.get(path) for path in context.keys()}
+    is_new = not any(path in paths or place.get("left") == config["path"] for path, place in known.items())
+    here = {}
     for path in paths:
-        with open(path, "rb") as file:
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:  # it may be renamed at any moment
+            here[path] = os.fstat(file.fileno()).st_ino
             if path not in known or not is_same(file, known[path]):
-                begin = {"at": 0, "lines": 0, "ino": os.fstat(file.fileno()).st_ino, "head": 0, "head_size": 0}
-                if config["follow"] and config["from_end"] and path not in known:
+                begin = {"at": 0, "lines": 0, "ino": here[path], "head": 0, "head_size": 0}
+                if is_first and is_new and config["follow"] and config["from_end"]:
                     begin["at"] = file.seek(0, os.SEEK_END)
                 context.set(path, next((place for place in known.values() if is_same(file, place)), begin))
-    for path in known.keys() - set(paths):
+    for path in known.keys() - here.keys():
         context.delete(path)
+    rotated = []
+    for path, place in known.items():
+        if config["follow"] and place["ino"] not in here.values() and (name := renamed(path, place, config)):
+            context.set(name, place | {"left": config["path"]})
+            rotated.append(name)
+    return [*rotated, *here]
+
+
+def renamed(path, place, config):
+    """The name that a file has now in its folder, if that is another one."""
+    with contextlib.suppress(OSError), os.scandir(os.path.dirname(path) or ".") as entries:  # it may be gone again
+        for name in [entry.path for entry in entries if entry.inode() == place["ino"] and entry.is_file()]:
+            with open(name, "rb") as file:
+                if is_same(file, place) and (name != path or place.get("left") == config["path"]):
+                    return name
+    return None
 
 
 def is_same(file, place):
@@ -88,41 +113,74 @@ def is_same(file, place):
 
 def records(path, place, config):
     """Yields port, value, and the place behind it: `at` bytes, `lines`; of CSV also its `names`."""
-    with open(path, "rb") as file:
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        if not is_same(file, place):
+            return  # since a moment ago
         file.seek(place["at"])
-        record = b""
-        for line in file:
-            record += line
-            if not line.endswith(b"\n") and config["follow"]:
+        while True:
+            record, fault, is_whole = taken(file, place["at"], config["format"])
+            if not record or (config["follow"] and not is_whole):
                 return  # the rest is still to come
-            if config["format"] == "csv" and record.count(b'"') % 2 and line.endswith(b"\n"):
-                continue  # a line break in quotes
-            place = {**place, "at": place["at"] + len(record), "lines": place["lines"] + record.count(b"\n")}
+            at = file.tell() if fault else place["at"] + len(record)
+            place = {**place, "at": at, "lines": place["lines"] + record.count(b"\n")}
             if place["head_size"] < HEAD:
                 size = min(place["at"], HEAD)
                 place |= {"head_size": size, "head": zlib.crc32(os.pread(file.fileno(), size, 0))}
-            port, value = parsed(record, place, path, config["format"])
-            record = b""
+            port, value = parsed(record, fault, place, path, config["format"])
             yield port, value, place
 
 
-def parsed(record, place, path, kind):
+def taken(file, begin, kind):
+    """A line, or as many as a row of CSV has, for there may be line breaks in quotes; what is wrong with it; whether it
+    has its end.
+    """
+    record = file.readline(MAX_BYTES)
+    if len(record) == MAX_BYTES and not record.endswith(b"\n"):
+        rest = record
+        while rest and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_BYTES)
+        return record, f"the line has more than {MAX_BYTES} bytes", rest != b""
+    if kind != "csv" or b'"' not in record:
+        return record, "", record.endswith(b"\n")
+    parts, is_closed = [record], True
+
+    def text():
+        nonlocal is_closed
+        yield record.decode(errors="replace")
+        while file.tell() - begin < MAX_BYTES and (line := file.readline(MAX_BYTES)):
+            parts.append(line)
+            yield line.decode(errors="replace")
+        is_closed = False
+
+    with contextlib.suppress(csv.Error):  # that is told when it is read
+        next(csv.reader(text()))
+    if is_closed:
+        return b"".join(parts), "", parts[-1].endswith(b"\n")
+    is_too_long = file.tell() - begin >= MAX_BYTES
+    file.seek(begin + len(record))  # the lines behind it may be rows
+    return record, "a quote is opened and not closed", is_too_long
+
+
+def parsed(record, fault, place, path, kind):
     """Port and value; no port: there is nothing to send."""
     try:
+        if fault:
+            raise ValueError(fault)
         text = record.decode("utf-8-sig" if place["at"] == len(record) else "utf-8").rstrip("\r\n")  # a byte order mark
         if kind == "lines":
             return "out", text
         if not text:
             return None, None
         if kind == "ndjson":
-            return "out", json.loads(text)
-        (row,) = csv.reader(io.StringIO(text))
+            value = flow.parse_json(text)
+            return "out", flow.NULL if value is None else value
+        (row,) = csv.reader([text])
         if "names" not in place:
             place["names"] = row
             return None, None
         if len(row) != len(place["names"]):
             raise ValueError(f"{len(row)} fields, where the first line has {len(place['names'])}")
         return "out", dict(zip(place["names"], row, strict=True))
-    except ValueError as error:
-        text = record.decode(errors="replace")
+    except (ValueError, csv.Error) as error:
+        text = record[: 4 * MAX_SHOWN].decode(errors="replace")[:MAX_SHOWN]
         return "bad", {"path": path, "line": place["lines"], "text": text, "error": str(error)}

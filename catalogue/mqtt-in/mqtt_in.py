@@ -3,9 +3,10 @@ broker then sends again after a death is known by its number, which is in the co
 """
 
 import asyncio
-import json
+import codecs
 import zlib
 
+import flow
 from paho.mqtt import client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -94,7 +95,7 @@ def connected(config, context, put):
 def parsed(payload):
     """JSON, else text, else bytes."""
     try:
-        return json.loads(payload)
+        return flow.parse_json(payload.removeprefix(codecs.BOM_UTF8))
     except ValueError:
         try:
             return payload.decode()

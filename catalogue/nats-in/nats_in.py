@@ -1,7 +1,8 @@
 """The messages of a JetStream stream. The number of the last one is in the context: no durable consumer is needed."""
 
-import json
+import codecs
 
+import flow
 import nats
 import nats.errors
 from nats.js.api import ConsumerConfig, DeliverPolicy
@@ -51,7 +52,7 @@ async def connected(url):
 def parsed(data):
     """JSON, else text, else bytes."""
     try:
-        return json.loads(data)
+        return flow.parse_json(data.removeprefix(codecs.BOM_UTF8))
     except ValueError:
         try:
             return data.decode()

@@ -69,12 +69,13 @@ def line(message, context, config, is_first):
         return json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=plain) + "\n"
     names = config.get("columns") or context.get("columns") or list(message)
     context.set("columns", names)
+    return (row(names) if is_first else "") + row([cell(message.get(name)) for name in names])
+
+
+def row(cells):
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    if is_first:
-        rows.writerow(names)
-    rows.writerow([cell(message.get(name)) for name in names])
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)  # both are quoted, then
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def cell(value):

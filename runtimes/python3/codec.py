@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from . import uuids
+from . import flow, uuids
 from .checking import MAX_DEPTH, MAX_INT, MIN_INT, Refusal, is_escaped, prepare
 from .flow import DataError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NO_LIMIT = 1 << 62
 CONTROL_LEVELS = 2  # around a context's value
+ROOM_LEVELS = 10  # that a module may put around what it has parsed
 MIN_DEEP_BYTES = 2 * (MAX_DEPTH + 1)  # nothing shorter can be nested too deeply
 DIGITS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 WIDE = b"0" * 19
@@ -175,6 +176,34 @@ def decode(data: bytes, depth: int = 1) -> Any:
     if (36 in data and b'bytes"' in data) or openings(data) > MAX_DEPTH or is_wide(data):
         return revive(value, depth)
     return value
+
+
+def parse_json(text: bytes | str) -> Any:
+    """The value of a JSON text from outside, as a message can carry it (integers beyond 64 bits as floats), with room
+    for some levels around it. What no message can carry raises ValueError: NaN, 1e999, half a character, depth.
+    """
+    data = text.encode() if isinstance(text, str) else text
+    try:
+        value = loads(data)
+    except RecursionError:
+        raise DataError("nested too deeply") from None
+    return _carried(value, 1) if openings(data) > MAX_DEPTH - ROOM_LEVELS or is_wide(data) else value
+
+
+flow.parse_json = parse_json
+
+
+def _carried(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if kind is int:
+        return value if MIN_INT <= value <= MAX_INT else float(value)
+    if kind is not dict and kind is not list:
+        return value
+    if depth > MAX_DEPTH - ROOM_LEVELS:
+        raise DataError(f"nested deeper than {MAX_DEPTH - ROOM_LEVELS}")
+    if kind is list:
+        return [_carried(item, depth + 1) for item in value]
+    return {name: _carried(item, depth + 1) for name, item in value.items()}
 
 
 def decode_control(body: bytes) -> Any:

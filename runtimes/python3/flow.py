@@ -1,5 +1,12 @@
 """What user code gets by `import flow`: the top-level null and the errors a module may want to catch."""
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+parse_json: "Callable[[bytes | str], Any]"  # codec.py has it
+
 
 class Null:
     """A top-level JSON null, which None cannot be: None means that there is no value."""

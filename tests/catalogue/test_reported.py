@@ -126,3 +126,30 @@ def test_topics_that_are_not_asked_for_any_more_are_not_sent(tmp_path: Path) -> 
             it.wait_for(lambda: len(lines(tmp_path / "one")) > 10)
             it.stop()
         assert seen("one") == {"b"}
+
+
+def test_a_payload_that_no_message_can_carry_stops_nothing(tmp_path: Path) -> None:
+    """It is a text; a module that stops at it gets it again for ever, node-red/node-red#5094 and the like."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    texts = ["NaN", "[1e999]", '"\\ud800"', "[" * 100_000, "1\0", "", "{"]
+    values = ["18446744073709551615", "9007199254740993", "null", '\ufeff{"a": "\u2028"}']
+    with servers.served(servers.mosquitto(folder)) as server:
+        modules = {
+            "listen": {"use": "mqtt-in", "config": {"port": server.port, "topics": ["a", "b"]}},
+            "say": {"use": "timer", "config": {"every_s": 0.05}},
+            "begin": {"use": "mqtt-out", "config": {"port": server.port, "topic": "b"}},
+            "read": {"use": "ndjson-in", "config": {"path": "in", "follow": True, "poll_s": 0.05}},
+            "tell": {"use": "mqtt-out", "config": {"port": server.port, "topic": "a"}},
+        }
+        write_flow(tmp_path, modules, ["say -> begin", "read -> tell"])
+
+        def got() -> list[Any]:
+            return [one["value"] for one in lines(tmp_path / "got") if one["topic"] == "a"]
+
+        with running(tmp_path, "-o", "listen.out=got") as it:
+            it.wait_for(lambda: bool(lines(tmp_path / "got")))  # it listens
+            (tmp_path / "in").write_text("".join(json.dumps(text) + "\n" for text in texts + values))
+            it.wait_for(lambda: len(got()) == len(texts + values))
+            it.stop()
+    assert got() == [*texts, 2.0**64, 2**53 + 1, None, {"a": "\u2028"}]
