@@ -26,7 +26,7 @@ async def start(context):
             changed.clear()
             await changed.wait()
         elif due > time.time():
-            await asyncio.sleep(due - time.time())
+            await asyncio.sleep(min(due - time.time(), wait_s))  # no more: the clock may be set back
         else:
             yield taken(context)
 

@@ -22,7 +22,7 @@ async def start(context):
             continue
         key = min(waiting, key=waiting.get)
         if waiting[key] > time.time():
-            await asyncio.sleep(waiting[key] - time.time())
+            await asyncio.sleep(min(waiting[key] - time.time(), context.config["quiet_s"]))
             continue
         message = context.get(key)["message"]
         context.delete(key)

@@ -31,7 +31,7 @@ def rows(config):
 
 
 def read(path):
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8-sig", newline="") as file:
         if path.endswith(".csv"):
             return list(csv.DictReader(file))
         return json.load(file) if path.endswith(".json") else [json.loads(line) for line in file if line.strip()]

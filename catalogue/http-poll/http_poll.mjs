@@ -6,7 +6,7 @@ export async function* start(context) {
   const { url, every_s, headers, changes, times, timeout_s } = context.config
   for (let n = 0; times === undefined || n < times; n++) {
     const due = context.get('due', 0)
-    const wait = due * 1000 - Date.now()
+    const wait = Math.min(due * 1000 - Date.now(), every_s * 1000) // no more: the clock may be set back
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
     context.set('due', Math.max(due, Date.now() / 1000 - every_s) + every_s)
     const known = changes ? context.get('etag') : undefined

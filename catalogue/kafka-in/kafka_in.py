@@ -22,6 +22,7 @@ def start(context):
         {
             "bootstrap.servers": config["servers"], "group.id": f"{context.flow_id}-{context.module_id}",
             "enable.auto.commit": False, "isolation.level": "read_committed", "log_level": 0,
+            "auto.offset.reset": "earliest",  # where we were is no more: with what is left, not behind it
             "error_cb": broken.append, **config["more"],
         }
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """The rows of Parquet files, in order. How many of each file have been sent is in the context."""
 
+import math
 from glob import glob, has_magic
 
 from pyarrow import parquet
@@ -27,7 +28,9 @@ def plain(value):
     """Dates and decimals as text: JSON has none."""
     if isinstance(value, dict):
         return {name: plain(its) for name, its in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, (list, tuple)):
         return [plain(its) for its in value]
     if hasattr(value, "isoformat"):
         return value.isoformat()

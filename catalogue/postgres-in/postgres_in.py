@@ -3,10 +3,33 @@
 A notification on `listen` says that there is more; without it the table is looked at every `poll_s`.
 """
 
+import math
+
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
+from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
+
+
+def lenient(loader):
+    """Python has no word for some of its times, such as infinity: they are texts."""
+
+    class Lenient(loader):
+        def load(self, data):
+            try:
+                return super().load(data)
+            except psycopg.DataError:
+                return bytes(data).decode()
+
+    return Lenient
+
+
+LENIENT = {
+    "date": lenient(DateLoader),
+    "timestamp": lenient(TimestampLoader),
+    "timestamptz": lenient(TimestamptzLoader),
+}
 
 
 def check_config(config):
@@ -20,11 +43,13 @@ async def start(context):
     config = context.config
     what = sql.SQL("({})").format(sql.SQL(config["query"])) if "query" in config else name(config["table"])
     column = sql.Identifier(config["column"])
-    first = sql.SQL("SELECT * FROM {} AS rows ORDER BY {} LIMIT 1000").format(what, column)
+    first = sql.SQL("SELECT * FROM {} AS rows WHERE {} IS NOT NULL ORDER BY {} LIMIT 1000").format(what, column, column)
     next_ones = sql.SQL("SELECT * FROM {} AS rows WHERE {} > %s ORDER BY {} LIMIT 1000").format(what, column, column)
     try:
         connecting = psycopg.AsyncConnection.connect(config["url"], autocommit=True, row_factory=dict_row)
         async with await connecting as database:
+            for kind, loader in LENIENT.items():
+                database.adapters.register_loader(kind, loader)
             if "listen" in config:
                 await database.execute(sql.SQL("LISTEN {}").format(sql.Identifier(config["listen"])))
             while True:
@@ -60,6 +85,12 @@ def name(text):
 
 def plain(value):
     """What JSON has no word for, as text."""
-    if isinstance(value, (dict, list, str, int, float, bytes)) or value is None:
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, (str, int, bytes)) or value is None:
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -8,6 +8,7 @@ async def run(message, context):
     config, now = context.config, time.time()
     gap = config["per_s"] / config["count"]
     due = max(context.get("due", 0), now - config["per_s"] + gap)  # what was not used lately may come at once
+    due = min(due, now + gap)  # more there cannot be: the clock was set back
     if due > now:
         if config["above"] == "drop":
             context.send("dropped", message)

@@ -7,7 +7,7 @@ import asyncio
 import json
 import math
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 changed = asyncio.Event()
 
@@ -30,6 +30,8 @@ async def run(message, context):
     one = {"key": key, "count": 1}
     if "value" in config:
         value = field(message, config["value"])
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{config['value']} is no number: {json.dumps(value, default=repr)[:80]}")
         one |= {"sum": value, "min": value, "max": value}
     is_late = True
     for begin, end in windows(at, config):
@@ -118,8 +120,11 @@ def send_due(context, now):
 
 
 def seconds(value):
-    """A time in seconds since 1970, or as ISO 8601."""
-    return float(value) if isinstance(value, (int, float)) else datetime.fromisoformat(value).timestamp()
+    """A time in seconds since 1970, or as ISO 8601; without a zone it is UTC, on whatever machine."""
+    if isinstance(value, (int, float)):
+        return float(value)
+    at = datetime.fromisoformat(value)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def field(message, path):

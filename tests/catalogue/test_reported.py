@@ -153,3 +153,37 @@ def test_a_payload_that_no_message_can_carry_stops_nothing(tmp_path: Path) -> No
             it.wait_for(lambda: len(got()) == len(texts + values))
             it.stop()
     assert got() == [*texts, 2.0**64, 2**53 + 1, None, {"a": "\u2028"}]
+
+
+ODD = (
+    "1, 'NaN'::float8, '{NaN,1}'::float8[], '{10.50,NaN}'::numeric[], 'infinity'::timestamptz, "
+    "'{2026-03-29T01:30:00}'::timestamp[]"
+)
+
+
+@pytest.mark.parametrize("name", ["sqlite", "postgres"])
+def test_rows_that_json_has_no_word_for_stop_nothing(tmp_path: Path, name: str) -> None:
+    """Infinite times (airbytehq/airbyte#19952), NaN, lists of such; rows without a value in the column that grows, of
+    which none can be the last that was read (confluentinc/kafka-connect-jdbc#540).
+    """
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with servers.served(servers.postgres(folder)) if name == "postgres" else nullcontext() as server:
+        if server is None:
+            with closing(sqlite3.connect(tmp_path / "t.db", isolation_level=None)) as made:
+                made.execute("CREATE TABLE t (id int, a, b)")
+                made.execute("INSERT INTO t VALUES (1, 9e999, CAST(x'ff' AS TEXT)), (NULL, 1, 2), (2, -9e999, 'end')")
+            config = {"path": "t.db", "table": "t", "column": "id"}
+            wanted = [{"id": 1, "a": "inf", "b": {"$bytes": "/w=="}}, {"id": 2, "a": "-inf", "b": "end"}]
+        else:
+            made_as = "id int, a float8, b float8[], c numeric[], d timestamptz, e timestamp[]"
+            servers.psql(
+                server.port,
+                f"CREATE TABLE t ({made_as}); INSERT INTO t VALUES ({ODD}); INSERT INTO t (id) VALUES (NULL), (2)",
+            )
+            config = {"url": f"postgresql://127.0.0.1:{server.port}/?user=postgres", "table": "t", "column": "id"}
+            odd = {"a": "nan", "b": ["nan", 1.0], "c": ["10.50", "NaN"], "d": "infinity", "e": ["2026-03-29T01:30:00"]}
+            wanted = [{"id": 1, **odd}, {"id": 2, **dict.fromkeys(odd)}]
+        write_flow(tmp_path, {"read": {"use": f"{name}-in", "config": config | {"follow": False}}}, [])
+        run(tmp_path, "-o", "read.out=got")
+    assert lines(tmp_path / "got") == wanted
