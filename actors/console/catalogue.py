@@ -127,10 +127,12 @@ def eject(options: argparse.Namespace) -> int:
 
 
 def _bring_in(module: CatalogueModule, target: Path) -> None:
-    """Let a copy have its source beside it, if that is another module's."""
-    source = module.paths[1]
+    """Let a copy have its source beside it, and what that imports, if they are another module's."""
+    _, source, *others = module.paths
     if source.parent.resolve() != module.folder.resolve():
-        shutil.copy(source, target)
+        for path in (source, *others):
+            (target / path.relative_to(source.parent)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target / path.relative_to(source.parent))
         manifest = target / MANIFEST
         named = os.path.relpath(source, module.folder)
         manifest.write_text(manifest.read_text("utf-8").replace(f"file: {named}\n", f"file: {source.name}\n"), "utf-8")

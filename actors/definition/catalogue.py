@@ -28,7 +28,7 @@ _OWN: dict[str, Any] = {
     "files": {
         "type": "array",
         "items": _TEXT,
-        "description": "Patterns of files in the folder that the source imports.",
+        "description": "Patterns of files beside the source that it imports.",
     },
     "config": {
         "type": "object",
@@ -146,14 +146,14 @@ def read_module(folder: Path) -> CatalogueModule:
     if problems:
         raise FlowError([_sentence(problem, places) for problem in problems])
     source = Path(os.path.normpath(folder / value["file"]))
-    texts = {path: text_of(path, f"{places.at(('files',))}: `files`:") for path in _siblings(folder, value, source)}
+    texts = {path: text_of(path, f"{places.at(('files',))}: `files`:") for path in _siblings(value, source)}
     fields = {name: value[name] for name in (*_OF_FLOWS, *_DEFAULTS) if name in value}
     fields |= {
         "name": source.name,
         "code": text_of(source, f"{places.at(('file',))}: `file` names {value['file']!r}, which"),
     }
     if texts:
-        fields["files"] = {path.relative_to(folder).as_posix(): text for path, text in texts.items()}
+        fields["files"] = {path.relative_to(source.parent).as_posix(): text for path, text in texts.items()}
     return CatalogueModule(
         name=folder.name, folder=folder, description=value["description"].strip(), fields=fields,
         config=value.get("config"), sends=value.get("sends", "").strip(),
@@ -162,8 +162,8 @@ def read_module(folder: Path) -> CatalogueModule:
     )  # fmt: skip
 
 
-def _siblings(folder: Path, value: dict[str, Any], source: Path) -> list[Path]:
-    found = {path for pattern in value.get("files", ()) for path in matches(folder, pattern) if path.is_file()}
+def _siblings(value: dict[str, Any], source: Path) -> list[Path]:
+    found = {path for pattern in value.get("files", ()) for path in matches(source.parent, pattern) if path.is_file()}
     return sorted(found - {source})
 
 

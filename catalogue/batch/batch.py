@@ -21,12 +21,12 @@ async def start(context):
     """The clock: sends what has waited for `wait_s`."""
     wait_s = context.config.get("wait_s")
     while wait_s is not None:
-        due = context.get("since", 0) + wait_s
+        left_s = context.get("since", 0) + wait_s - time.time()
         if not context.get("size", 0):
             changed.clear()
             await changed.wait()
-        elif due > time.time():
-            await asyncio.sleep(min(due - time.time(), wait_s))  # no more: the clock may be set back
+        elif 0 < left_s <= wait_s:  # more there cannot be: the clock was set back
+            await asyncio.sleep(left_s)
         else:
             yield taken(context)
 

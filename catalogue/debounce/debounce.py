@@ -16,13 +16,14 @@ async def start(context):
     """The clock: sends what was quiet for long enough."""
     while True:
         changed.clear()
-        waiting = {key: context.get(key)["due"] for key in context.keys()}
-        if not waiting:
+        left_s = {key: context.get(key)["due"] - time.time() for key in context.keys()}
+        if not left_s:
             await changed.wait()
             continue
-        key = min(waiting, key=waiting.get)
-        if waiting[key] > time.time():
-            await asyncio.sleep(min(waiting[key] - time.time(), context.config["quiet_s"]))
+        # More than `quiet_s` there cannot be: the clock was set back.
+        key = min(left_s, key=lambda key: left_s[key] if left_s[key] <= context.config["quiet_s"] else 0)
+        if 0 < left_s[key] <= context.config["quiet_s"]:
+            await asyncio.sleep(left_s[key])
             continue
         message = context.get(key)["message"]
         context.delete(key)

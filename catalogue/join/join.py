@@ -26,13 +26,14 @@ async def start(context):
     """The clock: who has waited for too long goes."""
     while True:
         changed.clear()
-        dues = {place: context.get(place)[0]["due"] for place in context.keys()}
-        if not dues:
+        left_s = {place: context.get(place)[0]["due"] - time.time() for place in context.keys()}
+        if not left_s:
             await changed.wait()
             continue
-        place = min(dues, key=dues.get)
-        if dues[place] > time.time():
-            await asyncio.sleep(dues[place] - time.time())
+        # More than `within_s` there cannot be: the clock was set back.
+        place = min(left_s, key=lambda place: left_s[place] if left_s[place] <= context.config["within_s"] else 0)
+        if 0 < left_s[place] <= context.config["within_s"]:
+            await asyncio.sleep(left_s[place])
             continue
         first, *rest = context.get(place)
         keep(context, place, rest)

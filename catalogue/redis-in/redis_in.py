@@ -12,19 +12,20 @@ def check_config(config):
 
 async def start(context):
     config = context.config
-    client = redis.from_url(config["url"], decode_responses=True)
+    client = redis.from_url(config["url"])
     try:
         while True:
             places = {name: context.get(name, "0" if config["from_begin"] else "$") for name in config["streams"]}
             for name, place in places.items():
                 if place == "$":  # from now on
                     last = await client.xrevrange(name, count=1)
-                    places[name] = last[0][0] if last else "0"
+                    places[name] = last[0][0].decode() if last else "0"
                     context.set(name, places[name])
-            for name, entries in await client.xread(places, count=1000, block=1000):
+            for stream, entries in await client.xread(places, count=1000, block=1000):
                 for id, fields in entries:
-                    context.set(name, id)
-                    yield {"stream": name, "id": id, "fields": fields}
+                    name, values = stream.decode(), {key.decode(errors="replace"): text(fields[key]) for key in fields}
+                    context.set(name, id.decode())
+                    yield {"stream": name, "id": id.decode(), "fields": values}
     except redis.RedisError as error:
         about = client.connection_pool.connection_kwargs
         at = about.get("path") or f"{about.get('host', 'localhost')}:{about.get('port', 6379)}"
@@ -32,3 +33,11 @@ async def start(context):
         raise kind(f"Redis at {at}: {error or type(error).__name__}") from None
     finally:
         await client.aclose()
+
+
+def text(data):
+    """What is no UTF-8 is bytes."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 LOOK_S = 10  # at the clock
 STALE_S = 60  # a time of `cron` that is so long past is not made up for
@@ -15,6 +15,11 @@ SET_BACK_S = 3 * 3600  # so much of a clock that is set back a time of `cron` wa
 def check_config(config):
     if "cron" in config and not croniter.is_valid(config["cron"]):
         return {"cron": "is no cron expression, such as */5 * * * *"}
+    try:
+        if "cron" in config:
+            croniter(config["cron"]).get_next()
+    except CroniterBadDateError:
+        return {"cron": "names a day that never comes"}
     try:
         ZoneInfo(config["timezone"])
     except (ValueError, OSError, ZoneInfoNotFoundError):

@@ -30,7 +30,7 @@ async def run(message, context):
     one = {"key": key, "count": 1}
     if "value" in config:
         value = field(message, config["value"])
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if type(value) not in (int, float):
             raise TypeError(f"{config['value']} is no number: {json.dumps(value, default=repr)[:80]}")
         one |= {"sum": value, "min": value, "max": value}
     is_late = True

@@ -187,3 +187,17 @@ def test_rows_that_json_has_no_word_for_stop_nothing(tmp_path: Path, name: str) 
         write_flow(tmp_path, {"read": {"use": f"{name}-in", "config": config | {"follow": False}}}, [])
         run(tmp_path, "-o", "read.out=got")
     assert lines(tmp_path / "got") == wanted
+
+
+def test_a_field_of_redis_that_is_no_text_stops_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with servers.served(servers.redis_server(folder)) as server:
+        program = f"import redis; at = redis.Redis(port={server.port}); "
+        servers.in_python(program + "at.xadd('s', {'a': b'\\xff', 'b': '\xe4'}); at.xadd('s', {'c': 1})", "redis>=5,<9")
+        config = {"url": f"redis://127.0.0.1:{server.port}", "streams": ["s"], "from_begin": True}
+        write_flow(tmp_path, {"read": {"use": "redis-in", "config": config}}, [])
+        with running(tmp_path, "-o", "read.out=got") as it:
+            it.wait_for(lambda: len(lines(tmp_path / "got")) == 2)
+            it.stop()
+    assert [one["fields"] for one in lines(tmp_path / "got")] == [{"a": {"$bytes": "/w=="}, "b": "\xe4"}, {"c": "1"}]

@@ -133,6 +133,7 @@ def test_what_modules_know_of_their_config(tmp_path: Path) -> None:
     said = checked(
         tmp_path,
         a=("timer", {"cron": "61 * * * *"}),
+        a2=("timer", {"cron": "0 0 30 2 *"}),
         b=("timer", {"every_s": 1, "timezone": "Mars"}),
         c=("mqtt-in", {"topics": ["a/#/b"]}),
         d=("mqtt-out", {"topic": "a/#"}),

@@ -221,7 +221,7 @@ def test_a_shipped_module_says_all_there_is(name: str) -> None:
 
 def test_modules_are_short() -> None:
     files = [path for path in SHIPPED.rglob("*") if path.is_file() and path.suffix in (".py", ".js", ".mjs", ".go")]
-    assert {str(path): lines for path in files if (lines := len(path.read_text().splitlines())) > 130} == {}
+    assert {str(path): lines for path in files if (lines := len(path.read_text().splitlines())) > 140} == {}
 
 
 def test_the_schema_of_a_manifest_is_one() -> None:
