@@ -64,12 +64,13 @@ def run(options: argparse.Namespace) -> int:
     journals = JournalOptions(options.fresh, options.accept_loss)
     if options.lines and not inputs:
         raise UserError("--lines says how -i is read, and there is no -i", usage=True)
+    signal_fd = catch_signals()  # before the table hides the cursor
     table = _table(options, outputs)
     try:
         with _watch(options, source) as watch:
             outcome = run_embedded(
                 options.state, flow=source.sent, inputs=inputs, outputs=outputs, watch=watch, raw=options.lines,
-                for_s=options.for_s, signal_fd=catch_signals(), show=table.show if table else None,
+                for_s=options.for_s, signal_fd=signal_fd, show=table.show if table else None,
                 name=source.document.get("id"), journals=journals, serve=serve, file=Path(options.flow),
             )  # fmt: skip
         if table and outcome.state:

@@ -81,10 +81,20 @@ def actions(parser: argparse.ArgumentParser) -> dict[str, Verb]:
 
 def parse(parser: RootParser, words: Sequence[str]) -> argparse.Namespace:
     """What the command line says; wrong usage ends the process, as in argparse, and names the options of the verb."""
+    _refuse_in_front(parser, words)
     options, rest = parser.parse_known_args(words)
     if rest:
         options.parser.unknown(rest)
     return options
+
+
+def _refuse_in_front(parser: RootParser, words: Sequence[str]) -> None:
+    """End if an option of a verb stands in front of the verb; argparse would take its value for the verb."""
+    own = parser._option_string_actions
+    verbs = [*parser.verbs().values(), *(one for verb in parser.verbs().values() for one in actions(verb).values())]
+    word = next((word.partition("=")[0] for word in words[:1]), "")
+    if word.startswith("-") and word not in own and any(word in verb._option_string_actions for verb in verbs):
+        parser.error(f"{word} stands behind the command: runner COMMAND {word} ...")
 
 
 def find_verb(parser: RootParser, words: Iterable[str]) -> Verb:
