@@ -88,6 +88,7 @@ ALLOWED = {
     ("actors/flow/journalled.py", "_lock", "sleep"): "for the runner before, which was killed; 5 s at most",
     ("actors/journal/store.py", "Store.__init__", "flock"): _CHILD,
     ("actors/journal/store.py", "Store.__init__", "os.open"): _CHILD,
+    ("actors/journal/store.py", "Store.lengthen", "fdatasync"): _CHILD,
     ("actors/journal/store.py", "_connect", "connect"): "SQLite's: a file",
     ("actors/journal/store.py", "_marked", "read_bytes"): _OURS,
     ("actors/journal/store.py", "wait_for_writer", "flock"): "for one that dies with its runner, which is dead",

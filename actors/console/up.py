@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -89,11 +90,16 @@ def _detach(
     """The same in a process of its own, which says through a pipe how the start went."""
     reading, writing = os.pipe()
     sys.stdout.flush()
-    if os.fork():
+    if child := os.fork():
         folder.leave()
         os.close(writing)
-        with os.fdopen(reading) as file:
-            said = json.loads(file.readline() or '{"errors": ["it has ended while it started"]}')
+        try:
+            with os.fdopen(reading) as file:
+                said = json.loads(file.readline() or '{"errors": ["it has ended while it started"]}')
+        except KeyboardInterrupt:  # meant for both
+            os.kill(child, signal.SIGTERM)
+            os.waitpid(child, 0)
+            raise
         if "errors" in said:
             raise UserError(*said["errors"], f"its log: {folder.path / 'log'}")
         _say_up(said, options.json)

@@ -90,6 +90,23 @@ def test_detached(tmp_path: Path) -> None:
     assert "stopping" in (folder.path / "log").read_text()
 
 
+def test_ctrl_c_while_a_detached_one_starts(tmp_path: Path) -> None:
+    """Nothing stays up that was not waited for."""
+    state = tmp_path / "state"
+    (tmp_path / "slow.json").write_text(json.dumps(flow("slow", "import time\ntime.sleep(600)\ndef run(m, c): pass\n")))
+    (tmp_path / "up.json").write_text(json.dumps({"name": "plant", "runners": {"edge": {}}, "flows": [{"file": "slow.json"}]}))
+    process = subprocess.Popen(
+        [*RUNNER, "--state", state, "up", "-d", tmp_path / "up.json"], start_new_session=True, stderr=subprocess.PIPE
+    )
+    wait_for(lambda: any(state.glob("runs/*/*")))  # its host is loading
+    (folder,) = deployments(state)
+    pids = folder.processes()
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, b"")
+    assert pids and gone(pids)
+
+
 def test_a_flow_that_cannot_start_ends_it_all(tmp_path: Path) -> None:
     up = Plant(tmp_path, flows=[{"file": "bad.json"}])
     up.end()  # reads the file before it is there
