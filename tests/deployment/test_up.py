@@ -94,7 +94,9 @@ def test_ctrl_c_while_a_detached_one_starts(tmp_path: Path) -> None:
     """Nothing stays up that was not waited for."""
     state = tmp_path / "state"
     (tmp_path / "slow.json").write_text(json.dumps(flow("slow", "import time\ntime.sleep(600)\ndef run(m, c): pass\n")))
-    (tmp_path / "up.json").write_text(json.dumps({"name": "plant", "runners": {"edge": {}}, "flows": [{"file": "slow.json"}]}))
+    (tmp_path / "up.json").write_text(
+        json.dumps({"name": "plant", "runners": {"edge": {}}, "flows": [{"file": "slow.json"}]})
+    )
     process = subprocess.Popen(
         [*RUNNER, "--state", state, "up", "-d", tmp_path / "up.json"], start_new_session=True, stderr=subprocess.PIPE
     )
