@@ -92,7 +92,7 @@ def _refuse_in_front(parser: RootParser, words: Sequence[str]) -> None:
     """End if an option of a verb stands in front of the verb; argparse would take its value for the verb."""
     own = parser._option_string_actions
     verbs = [*parser.verbs().values(), *(one for verb in parser.verbs().values() for one in actions(verb).values())]
-    word = next((word.partition("=")[0] for word in words[:1]), "")
+    word = words[0].partition("=")[0] if words else ""
     if word.startswith("-") and word not in own and any(word in verb._option_string_actions for verb in verbs):
         parser.error(f"{word} stands behind the command: runner COMMAND {word} ...")
 
